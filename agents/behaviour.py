@@ -1,0 +1,485 @@
+"""Pure rules of one customer: scalars in, scalars out, no chance, no clock, no company.
+
+Every rule is written once. The Mesa engine runs this text as Python, the compiled loop compiles it, and the two agree
+to the last bit: arithmetic is float64 throughout, `math` only, no powers but through exp and log.
+
+Units: su, the latent unit of quality, expectation and satisfaction (0 neutral, 1 about the SD of an episode's score);
+days; yen. Equation numbers are those of docs/ODD.md, section 7.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.columns import APP, AWARE, SHOP, WEB
+from agents.compiled import rule
+
+
+class Rules(NamedTuple):
+    """Every number a customer's rules depend on, all float64; rates per day unless named otherwise.
+
+    The first block is behaviour and company as configured (or drawn), the last the references frozen by the pilots.
+    """
+
+    # awareness, word of mouth, beliefs
+    ad_hazard: float
+    talk_hazard: float
+    public_share: float
+    ties: float
+    negative_weight: float
+    talk_base: float
+    talk_positive: float
+    talk_negative: float
+    hearsay_rate: float
+    experience_rate: float
+    # visits
+    prospect_rate: float
+    coupon_acceleration: float
+    forward_bought: float
+    activation_lift: float
+    # choice
+    conversion_customer: float
+    conversion_prospect: float
+    expectation_slope: float
+    price_slope: float
+    delivery_slope: float
+    competitor: float
+    friction_web: float
+    friction_app: float
+    friction_store: float
+    share_web: float
+    share_app: float
+    # delivery classes
+    utility_standard: float
+    utility_norush: float
+    fee_slope: float
+    coupon_weight: float
+    lead_express: float
+    lead_standard: float
+    lead_norush: float
+    fee_express: float
+    fee_standard: float
+    fee_norush: float
+    cost_express: float
+    cost_standard: float
+    cost_norush: float
+    # money
+    basket_shape: float
+    redemption: float
+    margin: float
+    discount_rate: float
+    # episode
+    noise_sd: float
+    weight_site: float
+    weight_store: float
+    weight_delivery: float
+    weight_product: float
+    gain_weight: float
+    loss_aversion: float
+    mean_weight: float
+    peak_weight: float
+    end_weight: float
+    memory: float
+    value_weight: float
+    wait_weight: float
+    late_penalty: float
+    late_half: float
+    late_power: float
+    early_gain: float
+    # support
+    contact_base: float
+    contact_bad: float
+    bad_below: float
+    resolution: float
+    recovery: float
+    unresolved: float
+    wait_penalty: float
+    # attrition
+    episode_clock: float
+    satisfaction_slope: float
+    activation_slope: float
+    competitor_slope: float
+    idleness: float
+    # messages
+    match_slope: float
+    match_floor: float
+    match_depth: float
+    fatigue_slope: float
+    fatigue_half_life: float
+    annoyance: float
+    click_bonus: float
+    # survey
+    survey_intercept: float
+    survey_slope: float
+    survey_style: float
+    survey_noise: float
+    respond: float
+    respond_extreme: float
+    respond_customer: float
+    # references, frozen by the pilots
+    satisfaction_ref: float
+    expectation_ref: float
+    trial_scale: float
+    cut_1: float
+    cut_2: float
+    cut_3: float
+    cut_4: float
+
+
+_PACKED = np.dtype([(name, np.float64) for name in Rules._fields])
+
+
+@lru_cache(maxsize=64)
+def pack(rules: Rules) -> np.void:
+    """The same numbers as one record: compiled code takes it by reference, where a tuple would be 100 arguments."""
+    return np.array([tuple(rules)], _PACKED)[0]  # type: ignore[no-any-return]
+
+
+DEBT_REPAID = 0.05
+"""Share of forward-bought demand repaid each day."""
+
+
+@rule
+def logistic(x: float) -> float:
+    """1 / (1 + exp(-x)), without overflow."""
+    if x >= 0.0:
+        return 1.0 / (1.0 + math.exp(-x))
+    z = math.exp(x)
+    return z / (1.0 + z)
+
+
+@rule
+def logit(p: float) -> float:
+    """Log odds of p in (0, 1)."""
+    return math.log(p / (1.0 - p))
+
+
+@rule
+def positive(x: float) -> float:
+    """max(x, 0)."""
+    return x if x > 0.0 else 0.0
+
+
+# -- 7.1 awareness ---------------------------------------------------------------------------------------------
+
+
+@rule
+def awareness_by_talk(r: Rules, own_volume: float, public_volume: float) -> float:
+    """Hazard per day from talk heard: own ties' stock (sum over ties) and the public mean stock."""
+    return r.talk_hazard * ((1.0 - r.public_share) * own_volume / r.ties + r.public_share * public_volume)
+
+
+# -- 7.2 beliefs -----------------------------------------------------------------------------------------------
+
+
+@rule
+def believe(expectation: float, weight_heard: float, score_heard: float, rate: float) -> float:
+    """Expectation after hearing talk of total weight and total weighted score since it was last brought up to date.
+
+    Closed form of the daily recursion E += rate * (score - weight * E) for scores per weight held constant.
+    """
+    if weight_heard <= 0.0 or rate <= 0.0:
+        return expectation
+    return expectation + (1.0 - math.exp(-rate * weight_heard)) * (score_heard / weight_heard - expectation)
+
+
+@rule
+def mean_expectation(r: Rules, site: float, store: float, delivery: float, product: float) -> float:
+    """Expectation over touchpoints, weighted as the episode weighs them."""
+    total = r.weight_site + r.weight_store + r.weight_delivery + r.weight_product
+    return (r.weight_site * site + r.weight_store * store + r.weight_delivery * delivery + r.weight_product * product) / total
+
+
+# -- 7.3 visits ------------------------------------------------------------------------------------------------
+
+
+@rule
+def reference_visits(r: Rules, status: int, rate: float) -> float:
+    """Visits per day at references: of a prospect the trial rate, of a customer the purchase rate over conversion."""
+    if status == AWARE:
+        return r.prospect_rate * r.trial_scale
+    return rate / r.conversion_customer
+
+
+@rule
+def visit_rate(r: Rules, reference: float, season: float, coupon_open: bool, activated: bool, debt: float) -> float:
+    """Visits per day: season, an open coupon and onboarding speed them up, demand bought forward is repaid."""
+    rate = reference * season
+    if coupon_open:
+        rate *= 1.0 + r.coupon_acceleration
+    if activated:
+        rate *= 1.0 + r.activation_lift
+    return positive(rate - DEBT_REPAID * debt * reference)
+
+
+@rule
+def visit_bound(r: Rules, reference: float, coupon: bool, activated: bool) -> float:
+    """Upper bound of `visit_rate` per unit of season, debt ignored; a hair above, against rounding when stored."""
+    return visit_rate(r, reference, 1.0, coupon, activated, 0.0) * 1.000001
+
+
+@rule
+def debt_after(r: Rules, debt: float, closed_before: int, opened: int, closed_after: int) -> float:
+    """Demand debt after days without, with and again without an open coupon (closed form of x += gain - 0.05 x)."""
+    keep = math.log(1.0 - DEBT_REPAID)
+    gain = r.forward_bought * r.coupon_acceleration
+    kept = math.exp(keep * opened)
+    x = debt * math.exp(keep * closed_before)
+    x = x * kept + gain * (1.0 - kept) / DEBT_REPAID
+    return x * math.exp(keep * closed_after)
+
+
+# -- 7.4 shop and compare, 7.10 popup -----------------------------------------------------------------------------
+
+
+@rule
+def friction(r: Rules, channel: int) -> float:
+    """Utility lost to the channel."""
+    if channel == WEB:
+        return r.friction_web
+    if channel == APP:
+        return r.friction_app
+    return r.friction_store
+
+
+@rule
+def channel_of(r: Rules, u: float) -> int:
+    """Channel of a visit from one uniform."""
+    if u < r.share_web:
+        return WEB
+    if u < r.share_web + r.share_app:
+        return APP
+    return SHOP
+
+
+@rule
+def order_utility(r: Rules, status: int, expectation: float, saved: float, price_multiplier: float, logsum_gain: float, message: float, channel: int) -> float:
+    """Logit utility of ordering on a visit; `saved` is the coupon's share of the mean basket."""
+    base = logit(min(0.95, r.conversion_prospect * r.trial_scale)) if status == AWARE else logit(r.conversion_customer)
+    return (
+        base
+        + r.expectation_slope * (expectation - r.expectation_ref)
+        + r.price_slope * price_multiplier * saved
+        + r.delivery_slope * logsum_gain
+        + message
+        - friction(r, channel)
+        - r.competitor
+    )
+
+
+@rule
+def order_probability(utility: float, rate: float) -> float:
+    """P(an order | at least one of the day's Poisson visits): so that orders at references are Poisson."""
+    if rate <= 1e-12:
+        return logistic(utility)
+    return (1.0 - math.exp(-rate * logistic(utility))) / (1.0 - math.exp(-rate))
+
+
+@rule
+def message_match(r: Rules, orders: int, relevant: bool) -> float:
+    """How well a message fits: from the order history, or 1 where the targeting rule itself ensures relevance."""
+    if relevant:
+        return 1.0
+    return r.match_floor + (1.0 - r.match_floor) * r.match_depth * (1.0 - math.exp(-orders / 3.0))
+
+
+@rule
+def fatigue_after(r: Rules, fatigue: float, days: int) -> float:
+    """Fatigue decayed over days."""
+    return fatigue * math.exp(-0.6931471805599453 * days / r.fatigue_half_life)
+
+
+@rule
+def popup_lift(r: Rules, lift: float, match: float, fatigue: float) -> float:
+    """Utility an on-site popup adds on impression (information, not the click)."""
+    return lift * match * math.exp(-r.fatigue_slope * fatigue)
+
+
+@rule
+def click_probability(r: Rules, appeal: float, match: float, fatigue: float) -> float:
+    """P(click | impression)."""
+    return logistic(appeal + r.match_slope * (match - 0.5) - r.fatigue_slope * fatigue)
+
+
+# -- 7.5 delivery class ----------------------------------------------------------------------------------------
+
+
+@rule
+def class_utility(r: Rules, kind: int, waiting_cost: float, coupon: float) -> float:
+    """Utility of a delivery class; `coupon` in yen comes with no-rush only."""
+    if kind == 0:
+        return -waiting_cost * r.lead_express - r.fee_slope * r.fee_express / 100.0
+    if kind == 1:
+        return r.utility_standard - waiting_cost * r.lead_standard - r.fee_slope * r.fee_standard / 100.0
+    return r.utility_norush - waiting_cost * r.lead_norush - r.fee_slope * (r.fee_norush - r.coupon_weight * coupon) / 100.0
+
+
+@rule
+def class_logsum(r: Rules, waiting_cost: float, coupon: float) -> float:
+    """Expected best utility over the three classes (McFadden 1978)."""
+    total = 0.0
+    for kind in range(3):
+        total += math.exp(class_utility(r, kind, waiting_cost, coupon))
+    return math.log(total)
+
+
+@rule
+def gumbel(u: float) -> float:
+    """Standard Gumbel from one uniform."""
+    return -math.log(-math.log(u))
+
+
+# -- 7.8 episode -----------------------------------------------------------------------------------------------
+
+
+@rule
+def lateness_effect(r: Rules, late: float) -> float:
+    """su a delivery gains or loses for being `late` days late (negative: early)."""
+    if late > 0.0:
+        hill = math.exp(r.late_power * math.log(late))
+        return -r.late_penalty * hill / (math.exp(r.late_power * math.log(r.late_half)) + hill)
+    return r.early_gain * min(-late, 7.0)
+
+
+@rule
+def disconfirm(r: Rules, performance: float, expectation: float) -> float:
+    """Experienced value: performance plus gain, less weighted loss, against expectation (Anderson and Sullivan 1993)."""
+    gap = performance - expectation
+    if gap >= 0.0:
+        return performance + r.gain_weight * gap
+    return performance + r.loss_aversion * r.gain_weight * gap
+
+
+@rule
+def stars_of(r: Rules, score: float) -> int:
+    """Stars, 1 to 5, from the cuts frozen at the baseline's quantiles."""
+    return 1 + (score > r.cut_1) + (score > r.cut_2) + (score > r.cut_3) + (score > r.cut_4)
+
+
+# -- 7.9 support, 7.11 talk --------------------------------------------------------------------------------------
+
+
+@rule
+def contact_probability(r: Rules, score: float) -> float:
+    """P(contacting support) after an episode."""
+    return r.contact_bad if score < r.bad_below else r.contact_base
+
+
+@rule
+def after_support(r: Rules, score: float, resolved: bool, wait_minutes: float) -> float:
+    """Score after a contact: recovery at best to neutral, less the wait; or a further loss."""
+    if resolved:
+        return score + r.recovery * positive(-score) - r.wait_penalty * min(wait_minutes, 30.0) / 10.0
+    return score - r.unresolved
+
+
+@rule
+def talk_probability(r: Rules, talkativeness: float, score: float) -> float:
+    """P(talking about an episode)."""
+    drive = r.talk_base + r.talk_positive * positive(score) + r.talk_negative * positive(-score)
+    return 1.0 - math.exp(-talkativeness * drive)
+
+
+# -- 7.12 attrition ----------------------------------------------------------------------------------------------
+
+
+@rule
+def lapse_probability(r: Rules, dropout: float, satisfaction: float, activated: bool) -> float:
+    """P(lapse) after an episode under the episode clock (BG/NBD with a satisfaction slope)."""
+    x = logit(dropout) - r.satisfaction_slope * (satisfaction - r.satisfaction_ref)
+    if activated:
+        x -= r.activation_slope
+    return logistic(x)
+
+
+@rule
+def lapse_hazard(r: Rules, hazard: float, satisfaction: float, activated: bool) -> float:
+    """Daily lapse hazard under the time clock (Pareto/NBD with a satisfaction slope), idleness apart."""
+    x = r.competitor_slope * r.competitor - r.satisfaction_slope * (satisfaction - r.satisfaction_ref)
+    if activated:
+        x -= r.activation_slope
+    return hazard * math.exp(x)
+
+
+@rule
+def idle_days(rate: float, last_order: int, first: int, last: int) -> float:
+    """Sum over days first .. last of [rate * recency - 1]+ : how overdue an order is."""
+    if last < first or rate <= 0.0:
+        return 0.0
+    start = max(first, int(math.ceil(last_order + 1.0 / rate)))
+    if last < start:
+        return 0.0
+    days = last - start + 1
+    return days * (rate * (0.5 * (start + last) - last_order) - 1.0)
+
+
+@rule
+def hazard_consumed(r: Rules, hazard: float, rate: float, last_order: int, first: int, last: int) -> float:
+    """Integrated hazard over days first .. last, both included."""
+    total = hazard * (last - first + 1)
+    if r.idleness > 0.0:
+        total += hazard * r.idleness * idle_days(rate, last_order, first, last)
+    return total
+
+
+@rule
+def day_of_lapse(r: Rules, budget: float, hazard: float, rate: float, last_order: int, today: int, never: int) -> int:
+    """First day on which the hazard from today on has consumed the budget; `never` if beyond."""
+    if hazard <= 0.0 or budget / hazard > 30000.0:
+        return never
+    last = today + max(0, int(math.ceil(budget / hazard)) - 1)
+    if last >= never:
+        return never
+    if r.idleness <= 0.0:
+        return last
+    first = today
+    while first < last:  # consumed hazard grows with the day: bisection
+        middle = (first + last) // 2
+        if hazard_consumed(r, hazard, rate, last_order, today, middle) >= budget:
+            last = middle
+        else:
+            first = middle + 1
+    return first
+
+
+# -- 7.13 survey -------------------------------------------------------------------------------------------------
+
+
+@rule
+def survey_answer(r: Rules, satisfaction: float, style: float, noise: float) -> int:
+    """Answer from 0 to 10 to "would you recommend us", rounded half up."""
+    x = r.survey_intercept + r.survey_slope * satisfaction + r.survey_style * style + r.survey_noise * noise
+    return min(10, max(0, int(math.floor(x + 0.5))))
+
+
+@rule
+def response_probability(r: Rules, satisfaction: float, customer: bool) -> float:
+    """P(answering a survey)."""
+    x = r.respond + r.respond_extreme * abs(satisfaction - r.satisfaction_ref)
+    if customer:
+        x += r.respond_customer
+    return logistic(x)
+
+
+# -- 7.15 residual value -----------------------------------------------------------------------------------------
+
+
+@rule
+def expected_order_profit(r: Rules, mean_basket: float, waiting_cost: float, online: float) -> float:
+    """Yen of profit an order is expected to bring: mean basket, class shares without a coupon."""
+    total = 0.0
+    delivery = 0.0
+    for kind in range(3):
+        weight = math.exp(class_utility(r, kind, waiting_cost, 0.0))
+        total += weight
+        if kind == 0:
+            delivery += weight * (r.fee_express - r.cost_express)
+        elif kind == 1:
+            delivery += weight * (r.fee_standard - r.cost_standard)
+        else:
+            delivery += weight * (r.fee_norush - r.cost_norush)
+    return mean_basket * r.margin + online * delivery / total

@@ -1,0 +1,96 @@
+"""A customer as a Mesa agent: a view of one row, whose parts of a day are those of `agents.day`.
+
+An agent holds no state of its own: reading `agent.satisfaction` reads the column, under either engine. Subclass it,
+or add a rule of your own, as `examples/own_rule.py` does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mesa
+
+from agents import day as customer_day
+from agents.columns import ATTRIBUTES, CUSTOMER, STATUS_NAMES
+from agents.day import NOTHING, Episodes, Today, Visits
+from agents.state import Customers
+
+
+class Customer(mesa.Agent):
+    """Row `row` of `customers`. Every attribute of `agents.columns.ATTRIBUTES` can be read."""
+
+    def __init__(self, model: mesa.Model, customers: Customers, row: int) -> None:
+        super().__init__(model)
+        self.customers = customers
+        self.row = row
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ATTRIBUTES:
+            return self.customers.columns.of(name)[self.row].item()
+        raise AttributeError(f"a customer has no {name!r}; attributes are {', '.join(ATTRIBUTES)}")
+
+    @property
+    def status_name(self) -> str:
+        """unaware, aware, customer or lapsed."""
+        return STATUS_NAMES[self.status]
+
+    @property
+    def expectation(self) -> float:
+        """Expectation over touchpoints, as of the last time it was brought up to date; su."""
+        return customer_day.expectation_of(self.customers.readable, self.customers.rules, self.row)
+
+    def start(self, day: int) -> None:
+        """Bound and lapse day from the rules in force."""
+        s = self.customers
+        customer_day.schedule_lapse(s.readable, s.rules, self.row, day)
+        customer_day.refresh_bound(s.readable, s.rules, self.row, day)
+
+    def arrive(self, today: Today, learning: float) -> int:
+        """Learn of the brand or visit; what came of it."""
+        s = self.customers
+        u = customer_day.acting_draw(today.seed, today.day, int(s.readable.status[self.row]), self.row)
+        bound = float(s.readable.bound[self.row])
+        if not customer_day.may_act(int(s.readable.status[self.row]), bound, u, today.season, learning):
+            return NOTHING
+        return customer_day.arrive(s.readable, s.rules, s.around, today, self.row)
+
+    def look_around(self, today: Today, visits: Visits, j: int) -> None:
+        """Channel and search of the visit in entry j."""
+        s = self.customers
+        customer_day.look_around(s.readable, s.rules, s.around, today, visits, j)
+
+    def choose(self, today: Today, visits: Visits, j: int) -> None:
+        """Decide on an order, the visit being entry j."""
+        s = self.customers
+        customer_day.choose(s.readable, s.rules, s.around, s.wallet, today, visits, j)
+
+    def experience(self, today: Today, episodes: Episodes, j: int) -> None:
+        """Receive and use the order in entry j."""
+        s = self.customers
+        customer_day.experience(s.readable, s.rules, s.around, today, episodes, j)
+
+    def conclude(self, today: Today, episodes: Episodes, j: int) -> None:
+        """Settle the episode in entry j after support."""
+        s = self.customers
+        customer_day.conclude(s.readable, s.rules, s.around, today, episodes, j)
+
+    def lapse(self, today: Today) -> bool:
+        """Drift away, if this is the day."""
+        return customer_day.lapse(self.customers.readable, self.row, today.day)
+
+    def hear(self, today: Today, volume: int, weight: int, score: int) -> None:
+        """Hear a tie talk."""
+        s = self.customers
+        customer_day.hear(s.readable, s.rules, s.around, today, self.row, volume, weight, score)
+
+    def survey(self, today: Today, share: float) -> tuple[int, int]:
+        """(would-be answer of a current customer, answer given if sampled); -1 for none."""
+        s = self.customers
+        customer = int(s.readable.status[self.row]) == CUSTOMER
+        asked = customer_day.responds(s.readable, s.rules, today.seed, today.day, self.row, share)
+        if not (asked or customer):
+            return -1, -1
+        given = customer_day.answer(s.readable, s.rules, today.seed, today.day, self.row)
+        if asked:
+            s.columns.of("answer")[self.row] = given
+        return (given if customer else -1), (given if asked else -1)

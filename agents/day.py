@@ -1,0 +1,648 @@
+"""A customer's part of a day: which rules, in which order, what is written back.
+
+The company cuts the day in four, and each part is one function of one row, used by both engines:
+
+1. `arrive`      awareness, beliefs, the visit with its channel and search        (MODEL 7.1-7.3)
+2. `choose`      popup, order, class, basket, coupon; after the company's offers  (7.4-7.6, 7.10)
+3. `experience`  an order handed over: score, contact with support                (7.8, 7.9)
+4. `conclude`    after support: satisfaction, stars, talk, attrition              (7.8, 7.9, 7.11, 7.12)
+
+`hear` is what talk does to one tie, `lapse` the time clock at the day's end. Inputs and outputs that are not state
+travel in `Visits` and `Episodes`: one entry per visitor or delivery, in row order, whatever the order of the calls.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import behaviour, draws
+from agents.behaviour import Rules
+from agents.columns import (
+    AWARE,
+    CUSTOMER,
+    FAR,
+    FIXED_POINT,
+    LAPSED,
+    NEVER,
+    NO_ORDER,
+    NORUSH,
+    SHOP,
+    STANDARD,
+    STORE,
+    UNAWARE,
+    Columns,
+)
+from agents.compiled import rule
+from agents.draws import draw, normal_quantile
+from agents.wallet import NONE, Wallet, usable_coupon
+
+NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK, VISITED = 0, 1, 2, 3
+"""What `arrive` may come to."""
+
+
+class Today(NamedTuple):
+    """What every customer finds on a day. Rates per day; quality in su; `public_volume` as of the day before."""
+
+    seed: int
+    day: int
+    base: int  # day before the first simulated one: index 0 of the public series
+    season: float
+    ad_intensity: float
+    public_volume: float
+    quality_site: float
+    quality_store: float
+    quality_delivery: float
+    quality_product: float
+
+
+class Surroundings(NamedTuple):
+    """Shared read-only tables."""
+
+    decay: NDArray[np.float64]  # share of a talk stock left after n days
+    public_weight: NDArray[np.float64]  # prefix sums of the public fields, from `Today.base`
+    public_score: NDArray[np.float64]
+    gamma: NDArray[np.float64]  # quantiles of Gamma(basket_shape, 1), mean preserved
+    topics: NDArray[np.float64]  # cumulated shares of search topics
+    persona_price: NDArray[np.float64]
+    persona_quality: NDArray[np.float64]
+
+
+VISIT = np.dtype(
+    [
+        ("row", np.int32),
+        ("channel", np.uint8),
+        # offers, filled in by the company
+        ("popup", np.uint8),  # 0 none, else number of the variant
+        ("popup_lift", np.float64),  # logit
+        ("popup_appeal", np.float64),  # logit of a click
+        ("popup_relevant", np.uint8),
+        ("norush_coupon", np.int32),  # yen for choosing no-rush
+        # outcome
+        ("clicked", np.uint8),
+        ("kind", np.uint8),  # delivery class, NO_ORDER without an order
+        ("first", np.uint8),
+        ("basket", np.int32),  # yen
+        ("discount", np.int32),  # yen
+        ("redeemed", np.uint8),
+    ],
+    align=True,
+)
+"""A visitor's day: what they did, what they were offered, what came of it."""
+
+EPISODE = np.dtype(
+    [
+        ("row", np.int32),
+        ("order_day", np.int16),
+        ("kind", np.uint8),
+        ("late", np.int16),  # days after the promised one, negative: early
+        ("first", np.uint8),
+        ("saved", np.float32),  # discount as a share of the mean basket
+        # after `experience`
+        ("score", np.float64),
+        ("contact", np.uint8),
+        # from the desk
+        ("wait", np.float64),  # minutes
+        ("resolved", np.uint8),
+        # after `conclude`
+        ("talk", np.int8),  # sign, 0 none
+        ("talk_volume", np.int32),  # increments of the talker's stock, in 2^-20
+        ("talk_weight", np.int32),
+        ("talk_score", np.int32),
+        ("lapsed", np.uint8),
+    ],
+    align=True,
+)
+"""A delivery or store purchase: input, then outcome."""
+
+Visits = NDArray[Any]
+"""The day's visitors in row order: records of VISIT."""
+
+Episodes = NDArray[Any]
+"""The day's deliveries and store purchases by (customer, order day): records of EPISODE."""
+
+
+def new_visits(rows: NDArray[np.int32]) -> Visits:
+    """Visits of these rows with nothing offered and nothing done."""
+    visits = np.zeros(len(rows), VISIT)
+    visits["row"] = rows
+    visits["kind"] = NO_ORDER
+    return visits
+
+
+# -- the screen --------------------------------------------------------------------------------------------------
+
+
+@rule
+def may_act(status: int, bound: float, u: float, season: float, learning: float) -> bool:
+    """Whether a row can learn or visit today: its draw against an upper bound of its own probability.
+
+    Exact thinning: whoever is screened out could not have acted, the others are decided by the exact rule with the
+    same draw. `learning` is the part of the awareness hazard that is common to all.
+    """
+    return u <= (bound + learning if status == UNAWARE else bound * season)
+
+
+@rule
+def acting_draw(seed: int, day: int, status: int, row: int) -> float:
+    """The draw that decides whether a row acts today; its purpose follows the status."""
+    return draw(seed, row, day, draws.AWARE if status == UNAWARE else draws.VISIT, 0)
+
+
+@rule
+def common_learning(r: Rules, today: Today) -> float:
+    """Awareness hazard common to all: advertising and public talk."""
+    return r.ad_hazard * today.ad_intensity + behaviour.awareness_by_talk(r, 0.0, today.public_volume)
+
+
+@rule
+def refresh_bound(c: Columns, r: Rules, row: int, day: int) -> None:
+    """Recompute the row's bound; whatever changes status, coupons, onboarding or talk heard calls this."""
+    me = c.more[row]
+    status = int(c.status[row])
+    if status == UNAWARE:
+        bound = 1.000001 * behaviour.awareness_by_talk(r, int(me.heard_volume) / FIXED_POINT, 0.0)
+    elif status == LAPSED:
+        bound = -1.0
+    else:
+        reference = behaviour.reference_visits(r, status, float(me.rate))
+        bound = behaviour.visit_bound(r, reference, int(me.coupon_until) >= day, int(me.activated) == 1)
+    c.bound[row] = bound
+
+
+# -- talk heard --------------------------------------------------------------------------------------------------
+
+
+@rule
+def bring_up_to_date(c: Columns, r: Rules, w: Surroundings, row: int, day: int, base: int) -> None:
+    """Move a row's fields and beliefs to the end of `day`, before that day's talk is heard."""
+    me = c.more[row]
+    days = day - int(me.heard_day)
+    if days <= 0:
+        return
+    if int(c.status[row]) == AWARE or int(c.status[row]) == CUSTOMER:
+        _believe_what_was_heard(c, r, w, row, day, base, days)
+    if int(me.heard_volume) != 0:
+        keep = w.decay[days]
+        me.heard_volume = int(math.floor(int(me.heard_volume) * keep + 0.5))
+        me.heard_weight = int(math.floor(int(me.heard_weight) * keep + 0.5))
+        me.heard_score = int(math.floor(int(me.heard_score) * keep + 0.5))
+    me.heard_day = day
+
+
+@rule
+def _believe_what_was_heard(c: Columns, r: Rules, w: Surroundings, row: int, day: int, base: int, days: int) -> None:
+    me = c.more[row]
+    since, until = int(me.heard_day) - base, day - base
+    # a stock that decays geometrically sums to stock * (1 - decay^n) / (1 - decay)
+    spread = (1.0 - w.decay[days]) / (1.0 - w.decay[1]) if w.decay[1] < 1.0 else float(days)
+    own = (1.0 - r.public_share) / r.ties / FIXED_POINT * spread
+    weight = own * int(me.heard_weight) + (w.public_weight[until] - w.public_weight[since])
+    score = own * int(me.heard_score) + (w.public_score[until] - w.public_score[since])
+    me.expect_site = behaviour.believe(float(me.expect_site), weight, score, r.hearsay_rate)
+    me.expect_store = behaviour.believe(float(me.expect_store), weight, score, r.hearsay_rate)
+    me.expect_delivery = behaviour.believe(float(me.expect_delivery), weight, score, r.hearsay_rate)
+    me.expect_product = behaviour.believe(float(me.expect_product), weight, score, r.hearsay_rate)
+
+
+@rule
+def hear(c: Columns, r: Rules, w: Surroundings, today: Today, row: int, volume: int, weight: int, score: int) -> None:
+    """A tie has talked: its stock rose by these increments."""
+    me = c.more[row]
+    if int(c.status[row]) == LAPSED:
+        return
+    bring_up_to_date(c, r, w, row, today.day, today.base)
+    me.heard_volume += volume
+    me.heard_weight += weight
+    me.heard_score += score
+    if int(c.status[row]) == UNAWARE:
+        refresh_bound(c, r, row, today.day)
+
+
+@rule
+def expectation_of(c: Columns, r: Rules, row: int) -> float:
+    """Expectation over touchpoints, as stored."""
+    me = c.more[row]
+    return behaviour.mean_expectation(
+        r, float(me.expect_site), float(me.expect_store), float(me.expect_delivery), float(me.expect_product)
+    )
+
+
+# -- 1 arrive ----------------------------------------------------------------------------------------------------
+
+
+@rule
+def arrive(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> int:
+    """Learn of the brand, or visit. NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK or VISITED."""
+    me = c.more[row]
+    status = int(c.status[row])
+    u = acting_draw(today.seed, today.day, status, row)
+    if status == UNAWARE:
+        return _learn(c, r, w, today, row, u)
+    if status == LAPSED:
+        return NOTHING
+    if u >= 1.0 - math.exp(-_visit_rate(c, r, today, row)):
+        return NOTHING
+    bring_up_to_date(c, r, w, row, today.day, today.base)
+    me.visits += 1
+    return VISITED
+
+
+@rule
+def _learn(c: Columns, r: Rules, w: Surroundings, today: Today, row: int, u: float) -> int:
+    me = c.more[row]
+    days = today.day - 1 - int(me.heard_day)
+    own = int(me.heard_volume) * w.decay[max(days, 0)] / FIXED_POINT
+    by_ad = r.ad_hazard * today.ad_intensity
+    by_talk = behaviour.awareness_by_talk(r, own, today.public_volume)
+    if u >= 1.0 - math.exp(-(by_ad + by_talk)):
+        return NOTHING
+    bring_up_to_date(c, r, w, row, today.day, today.base)
+    c.status[row] = AWARE
+    refresh_bound(c, r, row, today.day)
+    source = draw(today.seed, row, today.day, draws.AWARE_SOURCE, 0)
+    return LEARNED_BY_AD if source * (by_ad + by_talk) < by_ad else LEARNED_BY_TALK
+
+
+@rule
+def _visit_rate(c: Columns, r: Rules, today: Today, row: int) -> float:
+    me = c.more[row]
+    reference = behaviour.reference_visits(r, int(c.status[row]), float(me.rate))
+    coupon_open = int(me.coupon_from) <= today.day <= int(me.coupon_until)
+    debt = current_debt(c, r, row, today.day)
+    return behaviour.visit_rate(r, reference, today.season, coupon_open, int(me.activated) == 1, debt)
+
+
+@rule
+def current_debt(c: Columns, r: Rules, row: int, day: int) -> float:
+    """Demand bought forward and not repaid, at the start of `day`, in reference visit rates."""
+    me = c.more[row]
+    if int(me.debt_day) == NEVER:
+        return 0.0
+    start = int(me.debt_day)
+    days = day - start
+    before = min(days, max(0, int(me.coupon_from) - start))
+    opened = min(days, max(0, int(me.coupon_until) + 1 - start)) - before
+    opened = max(0, opened)
+    return behaviour.debt_after(r, float(me.debt), before, opened, days - before - opened)
+
+
+@rule
+def settle_debt(c: Columns, r: Rules, row: int, day: int) -> None:
+    """Write the debt down as of `day`, before the customer's coupons change."""
+    me = c.more[row]
+    me.debt = current_debt(c, r, row, day)
+    me.debt_day = day
+
+
+@rule
+def where_to(r: Rules, w: Surroundings, seed: int, day: int, row: int) -> tuple[int, int]:
+    """Channel of the visit and the topic searched there (0 none; nobody searches in the store)."""
+    channel = behaviour.channel_of(r, draw(seed, row, day, draws.CHANNEL, 0))
+    if channel == SHOP:
+        return channel, 0
+    u = draw(seed, row, day, draws.TOPIC, 0)
+    for topic in range(len(w.topics)):
+        if u < w.topics[topic]:
+            return channel, topic + 1
+    return channel, 0
+
+
+@rule
+def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: int) -> None:
+    """Fill in where visitor j goes and what is searched: what the firm sees before it offers anything."""
+    row = int(v[j].row)
+    me = c.more[row]
+    channel, topic = where_to(r, w, today.seed, today.day, row)
+    v[j].channel = channel
+    if topic > 0:
+        me.topic = topic
+        me.topic_day = today.day
+
+
+# -- 2 choose ----------------------------------------------------------------------------------------------------
+
+
+@rule
+def choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, v: Visits, j: int) -> None:
+    """React to the popup, decide whether to order, and what and how."""
+    row = int(v[j].row)
+    me = c.more[row]
+    rate = _visit_rate(c, r, today, row)
+    message = _react_to_popup(c, r, today, v, j) if v[j].popup > 0 else 0.0
+    face = _coupon_face(c, r, wallet, today, row)
+    mean_basket = r.basket_shape / float(me.spend)
+    gain = _class_gain(c, r, v, j) if v[j].channel != SHOP and v[j].norush_coupon > 0 else 0.0
+    utility = behaviour.order_utility(
+        r, int(c.status[row]), expectation_of(c, r, row), min(face, mean_basket) / mean_basket,
+        w.persona_price[int(me.persona)], gain, message, v[j].channel,
+    )  # fmt: skip
+    me.last_visit = today.day
+    if draw(today.seed, row, today.day, draws.CONVERT, 0) < behaviour.order_probability(utility, rate):
+        _order(c, r, w, today, v, j, face)
+
+
+@rule
+def _react_to_popup(c: Columns, r: Rules, today: Today, v: Visits, j: int) -> float:
+    row = int(v[j].row)
+    me = c.more[row]
+    fatigue = 0.0
+    if int(me.fatigue_day) != NEVER:
+        fatigue = behaviour.fatigue_after(r, float(me.fatigue), today.day - int(me.fatigue_day))
+    match = behaviour.message_match(r, int(me.orders), v[j].popup_relevant == 1)
+    clicked = draw(today.seed, row, today.day, draws.CLICK, 0) < behaviour.click_probability(
+        r, v[j].popup_appeal, match, fatigue
+    )
+    v[j].clicked = clicked
+    mood = r.click_bonus * match if clicked else -r.annoyance * (1.0 - match)
+    consume_hazard(c, r, row, today.day)
+    me.satisfaction = float(me.satisfaction) + mood
+    schedule_lapse(c, r, row, today.day)
+    me.fatigue = fatigue + 1.0
+    me.fatigue_day = today.day
+    return behaviour.popup_lift(r, v[j].popup_lift, match, fatigue)
+
+
+@rule
+def _coupon_face(c: Columns, r: Rules, wallet: Wallet, today: Today, row: int) -> float:
+    """Yen of the coupon the customer has and remembers to redeem, 0 without."""
+    place = usable_coupon(c, wallet, row, today.day)
+    if place == NONE or draw(today.seed, row, today.day, draws.REDEEM, 0) >= r.redemption:
+        return 0.0
+    return float(wallet.face[place])
+
+
+@rule
+def _class_gain(c: Columns, r: Rules, v: Visits, j: int) -> float:
+    waiting_cost = float(c.more[v[j].row].waiting_cost)
+    coupon = float(v[j].norush_coupon)
+    return behaviour.class_logsum(r, waiting_cost, coupon) - behaviour.class_logsum(r, waiting_cost, 0.0)
+
+
+@rule
+def _class_chosen(c: Columns, r: Rules, today: Today, v: Visits, j: int) -> int:
+    """Gumbel-max with one draw per class, so that raising one utility never shuffles the others."""
+    row = int(v[j].row)
+    me = c.more[row]
+    if v[j].channel == SHOP:
+        return STORE
+    best, best_kind = -1e300, 0
+    for kind in range(3):
+        utility = behaviour.class_utility(r, kind, float(me.waiting_cost), float(v[j].norush_coupon))
+        utility += behaviour.gumbel(draw(today.seed, row, today.day, draws.CLASS, kind))
+        if utility > best:
+            best, best_kind = utility, kind
+    return best_kind
+
+
+@rule
+def basket_of(w: Surroundings, u: float, spend: float) -> int:
+    """Whole yen of a basket: a gamma quantile from the table, over the customer's own rate."""
+    cells = len(w.gamma)
+    place = u * cells - 0.5
+    cell = min(cells - 2, max(0, int(math.floor(place))))
+    step = min(1.0, max(0.0, place - cell))
+    value = w.gamma[cell] + step * (w.gamma[cell + 1] - w.gamma[cell])
+    return max(1, int(math.floor(value / spend + 0.5)))
+
+
+@rule
+def _order(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: int, face: float) -> None:
+    row = int(v[j].row)
+    me = c.more[row]
+    kind = _class_chosen(c, r, today, v, j)
+    basket = basket_of(w, draw(today.seed, row, today.day, draws.BASKET, 0), float(me.spend))
+    discount = min(int(face), basket)
+    v[j].kind, v[j].basket, v[j].discount = kind, basket, discount
+    v[j].redeemed = face > 0.0
+    v[j].first = int(c.status[row]) == AWARE
+    me.orders = min(65535, int(me.orders) + 1)
+    me.monetary += basket
+    if int(c.status[row]) == AWARE:
+        _become_customer(c, r, today, row)
+    elif r.idleness > 0.0:
+        consume_hazard(c, r, row, today.day)
+    me.last_order = today.day
+    schedule_lapse(c, r, row, today.day)
+    me.open_orders += 1
+    me.bought += 1
+    if kind != STORE:
+        me.online += 1
+        me.norush += kind == NORUSH
+
+
+@rule
+def _become_customer(c: Columns, r: Rules, today: Today, row: int) -> None:
+    me = c.more[row]
+    c.status[row] = CUSTOMER
+    me.first_order = today.day
+    me.lapse_budget = -math.log(draw(today.seed, row, 0, draws.LAPSE_TIME, 0))
+    me.lapse_synced = today.day
+    refresh_bound(c, r, row, today.day)
+
+
+@rule
+def order_fee(r: Rules, kind: int) -> float:
+    """Yen the customer pays for delivery."""
+    if kind == STORE:
+        return 0.0
+    if kind == NORUSH:
+        return r.fee_norush
+    return r.fee_standard if kind == STANDARD else r.fee_express
+
+
+@rule
+def order_cost(r: Rules, kind: int) -> float:
+    """Yen delivery costs the company."""
+    if kind == STORE:
+        return 0.0
+    if kind == NORUSH:
+        return r.cost_norush
+    return r.cost_standard if kind == STANDARD else r.cost_express
+
+
+# -- 3 experience, 4 conclude ---------------------------------------------------------------------------------------
+
+
+@rule
+def _touch(c: Columns, r: Rules, today: Today, e: Episodes, j: int, slot: int, quality: float) -> float:
+    """Performance at one touchpoint. Keyed by the order's day, so that congestion does not redraw luck."""
+    u = draw(today.seed, int(e[j].row), int(e[j].order_day), draws.PERFORMANCE, slot)
+    return quality + r.noise_sd * normal_quantile(u)
+
+
+@rule
+def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> None:
+    """Score an order handed over, learn from it, and decide whether to contact support."""
+    row = int(e[j].row)
+    bring_up_to_date(c, r, w, row, today.day, today.base)
+    score = _store_score(c, r, w, today, e, j) if e[j].kind == STORE else _online_score(c, r, w, today, e, j)
+    score += r.value_weight * float(e[j].saved)
+    if e[j].kind == NORUSH:
+        score -= r.wait_weight * (r.lead_norush - r.lead_standard)
+    e[j].score = score
+    u = draw(today.seed, row, int(e[j].order_day), draws.CONTACT, 0)
+    e[j].contact = u < behaviour.contact_probability(r, score)
+
+
+@rule
+def _online_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> float:
+    row = int(e[j].row)
+    me = c.more[row]
+    offset = w.persona_quality[int(me.persona)]
+    site = _touch(c, r, today, e, j, 0, today.quality_site + offset)
+    delivery = _touch(c, r, today, e, j, 2, today.quality_delivery + offset)
+    delivery += behaviour.lateness_effect(r, float(e[j].late))
+    product = _touch(c, r, today, e, j, 3, today.quality_product + offset)
+    y_site = behaviour.disconfirm(r, site, float(me.expect_site))
+    y_delivery = behaviour.disconfirm(r, delivery, float(me.expect_delivery))
+    y_product = behaviour.disconfirm(r, product, float(me.expect_product))
+    total = r.weight_site + r.weight_delivery + r.weight_product
+    mean = (r.weight_site * y_site + r.weight_delivery * y_delivery + r.weight_product * y_product) / total
+    peak = y_site
+    if abs(y_delivery) > abs(peak):
+        peak = y_delivery
+    if abs(y_product) > abs(peak):
+        peak = y_product
+    me.expect_site = _learned(r, float(me.expect_site), site)
+    me.expect_delivery = _learned(r, float(me.expect_delivery), delivery)
+    me.expect_product = _learned(r, float(me.expect_product), product)
+    return r.mean_weight * mean + r.peak_weight * peak + r.end_weight * y_product
+
+
+@rule
+def _store_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> float:
+    row = int(e[j].row)
+    me = c.more[row]
+    offset = w.persona_quality[int(me.persona)]
+    store = _touch(c, r, today, e, j, 1, today.quality_store + offset)
+    product = _touch(c, r, today, e, j, 3, today.quality_product + offset)
+    y_store = behaviour.disconfirm(r, store, float(me.expect_store))
+    y_product = behaviour.disconfirm(r, product, float(me.expect_product))
+    mean = (r.weight_store * y_store + r.weight_product * y_product) / (r.weight_store + r.weight_product)
+    peak = y_product if abs(y_product) > abs(y_store) else y_store
+    me.expect_store = _learned(r, float(me.expect_store), store)
+    me.expect_product = _learned(r, float(me.expect_product), product)
+    return r.mean_weight * mean + r.peak_weight * peak + r.end_weight * y_product
+
+
+@rule
+def _learned(r: Rules, expectation: float, performance: float) -> float:
+    return expectation + r.experience_rate * (performance - expectation)
+
+
+@rule
+def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> None:
+    """Settle an episode after support: satisfaction, stars, talk, and the episode clock of attrition."""
+    row = int(e[j].row)
+    me = c.more[row]
+    if e[j].contact == 1:
+        e[j].score = behaviour.after_support(r, e[j].score, e[j].resolved == 1, e[j].wait)
+    score = float(e[j].score)
+    consume_hazard(c, r, row, today.day)
+    before = float(me.satisfaction)
+    me.satisfaction = before + r.memory * (score - before)
+    schedule_lapse(c, r, row, today.day)
+    me.stars = behaviour.stars_of(r, score)
+    me.open_orders -= 1
+    _talk(c, r, w, today, e, j)
+    if r.episode_clock > 0.5 and int(c.status[row]) == CUSTOMER and e[j].first == 0:
+        u = draw(today.seed, row, int(e[j].order_day), draws.LAPSE_EPISODE, 0)
+        p = behaviour.lapse_probability(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)
+        if u < p:
+            _become_lapsed(c, row, today.day)
+            e[j].lapsed = 1
+
+
+@rule
+def _talk(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> None:
+    """Tell one's ties: the stock of that sign rises to one and remembers the score told."""
+    row, score = int(e[j].row), float(e[j].score)
+    me = c.more[row]
+    p = behaviour.talk_probability(r, float(me.talkativeness), score)
+    if draw(today.seed, row, int(e[j].order_day), draws.TALK, 0) >= p:
+        return
+    if score >= 0.0:
+        left = w.decay[today.day - int(me.told_good_day)] if int(me.told_good_day) != NEVER else 0.0
+        told, weight = float(me.told_good), 1.0
+        me.told_good = score
+        me.told_good_day = today.day
+        e[j].talk = 1
+    else:
+        left = w.decay[today.day - int(me.told_bad_day)] if int(me.told_bad_day) != NEVER else 0.0
+        told, weight = float(me.told_bad), r.negative_weight
+        me.told_bad = score
+        me.told_bad_day = today.day
+        e[j].talk = -1
+    e[j].talk_volume = int(math.floor((1.0 - left) * FIXED_POINT + 0.5))
+    e[j].talk_weight = int(math.floor(weight * (1.0 - left) * FIXED_POINT + 0.5))
+    e[j].talk_score = int(math.floor(weight * (score - left * told) * FIXED_POINT + 0.5))
+
+
+# -- attrition by time ---------------------------------------------------------------------------------------------
+
+
+@rule
+def consume_hazard(c: Columns, r: Rules, row: int, day: int) -> None:
+    """Spend the lapse budget up to the day before `day`, before anything that moves the hazard changes."""
+    me = c.more[row]
+    if int(c.status[row]) != CUSTOMER or r.episode_clock > 0.5 or me.lapse_synced >= day:
+        return
+    hazard = behaviour.lapse_hazard(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)
+    spent = behaviour.hazard_consumed(
+        r, hazard, float(me.rate), int(me.last_order), int(me.lapse_synced), day - 1
+    )
+    me.lapse_budget = max(1e-12, float(me.lapse_budget) - spent)
+    me.lapse_synced = day
+
+
+@rule
+def schedule_lapse(c: Columns, r: Rules, row: int, day: int) -> None:
+    """Set the day the relation ends if nothing changes any more."""
+    me = c.more[row]
+    if int(c.status[row]) != CUSTOMER or r.episode_clock > 0.5:
+        return
+    hazard = behaviour.lapse_hazard(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)
+    c.lapse_day[row] = behaviour.day_of_lapse(
+        r, float(me.lapse_budget), hazard, float(me.rate), int(me.last_order), int(me.lapse_synced), FAR
+    )
+
+
+@rule
+def lapse(c: Columns, row: int, day: int) -> bool:
+    """End the relation if this is the day."""
+    if int(c.lapse_day[row]) != day or int(c.status[row]) != CUSTOMER:
+        return False
+    _become_lapsed(c, row, day)
+    return True
+
+
+@rule
+def _become_lapsed(c: Columns, row: int, day: int) -> None:
+    c.status[row] = LAPSED
+    c.bound[row] = -1.0
+    c.lapse_day[row] = day
+
+
+# -- survey --------------------------------------------------------------------------------------------------------
+
+
+@rule
+def answer(c: Columns, r: Rules, seed: int, day: int, row: int) -> int:
+    """What the customer would answer today if asked."""
+    me = c.more[row]
+    noise = normal_quantile(draw(seed, row, day, draws.SURVEY_NOISE, 0))
+    return behaviour.survey_answer(r, float(me.satisfaction), float(me.style), noise)
+
+
+@rule
+def responds(c: Columns, r: Rules, seed: int, day: int, row: int, share: float) -> bool:
+    """Whether an ever-buyer is sampled today and answers."""
+    me = c.more[row]
+    if int(me.orders) == 0 or draw(seed, row, day, draws.SURVEY_SELECT, 0) >= share:
+        return False
+    p = behaviour.response_probability(r, float(me.satisfaction), int(c.status[row]) == CUSTOMER)
+    return draw(seed, row, day, draws.SURVEY_RESPOND, 0) < p

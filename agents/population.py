@@ -1,0 +1,174 @@
+"""The initial customers, drawn from personas and from the fit to a firm's log.
+
+An established market holds customers of every age: they were acquired evenly over past years, and those shown are
+the ones who are still there. Rejection keeps the joint distribution of purchase rate and lapse that survival leaves
+(the young and the loyal), under either dropout clock. Traits are inverse CDFs of one uniform each.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from agents import draws
+from agents.columns import AWARE, CUSTOMER, UNAWARE, Columns, new_columns
+
+CHUNK = 1 << 16
+"""Rows drawn at a time, so that temporary arrays stay small."""
+
+ATTEMPTS = 200
+"""Draws of (rate, lapse, age) tried before the last is taken; survival is rarely below 0.1."""
+
+SMALLEST_DROPOUT = 1e-6
+
+
+class Personas(NamedTuple):
+    """Shares and multipliers by persona; arrays of one length."""
+
+    names: tuple[str, ...]
+    share: NDArray[np.float64]
+    waiting_cost: NDArray[np.float64]
+    price: NDArray[np.float64]
+    talk: NDArray[np.float64]
+    quality: NDArray[np.float64]
+    declared: float  # probability that the declared segment is the true one
+
+
+class Traits(NamedTuple):
+    """Distributions of the initial customers; rates per day, quality in su, amounts in yen."""
+
+    personas: Personas
+    unaware: float
+    aware: float
+    acquired_over: float
+    episode_clock: bool
+    rate_shape: float  # Gamma(shape, rate)
+    rate_rate: float
+    dropout_a: float  # Beta(a, b), per order
+    dropout_b: float
+    hazard_shape: float  # Gamma(shape, rate), per day
+    hazard_rate: float
+    spend_shape: float  # Gamma(shape, rate) of the basket's own rate
+    spend_rate: float
+    basket_shape: float
+    waiting_cost: float
+    waiting_cost_sd: float
+    talkativeness_sd: float
+    quality: tuple[float, float, float, float]  # site, store, delivery, product
+    belief_sd: float
+
+
+def draw_population(traits: Traits, seed: int, customers: int, first_day: int) -> Columns:
+    """Columns of all customers as they stand before `first_day`."""
+    c = new_columns(customers)
+    for first in range(0, customers, CHUNK):
+        last = min(customers, first + CHUNK)
+        _draw_chunk(c.rows(first, last), traits, seed, first, last, first_day)
+    return c
+
+
+def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, first_day: int) -> None:
+    def uniform(purpose: int, slot: int = 0) -> NDArray[np.float64]:
+        return draws.draws(seed, first, last, 0, purpose, slot)
+
+    _draw_personas(c, traits, uniform(draws.PERSONA), uniform(draws.DECLARED))
+    c.more["talkativeness"][:] *= _lognormal(uniform(draws.TALKATIVE), traits.talkativeness_sd, mean_one=True)
+    c.more["waiting_cost"][:] *= traits.waiting_cost * _lognormal(uniform(draws.WAITING_COST), traits.waiting_cost_sd)
+    c.more["style"][:] = special.ndtri(uniform(draws.STYLE))
+    c.more["spend"][:] = special.gammaincinv(traits.spend_shape, uniform(draws.SPEND)) / traits.spend_rate
+    status = uniform(draws.STATUS)
+    c.status[:] = np.where(status < traits.unaware, UNAWARE, np.where(status < traits.unaware + traits.aware, AWARE, CUSTOMER))
+    _draw_beliefs(c, traits, seed, first, last)
+    _draw_lives(c, traits, seed, first, last, first_day)
+    c.more["heard_day"][:] = first_day - 1
+
+
+def _lognormal(u: NDArray[np.float64], sd: float, mean_one: bool = False) -> NDArray[np.float64]:
+    return np.asarray(np.exp(sd * special.ndtri(u) - (sd * sd / 2 if mean_one else 0.0)))
+
+
+def _draw_personas(c: Columns, traits: Traits, u: NDArray[np.float64], v: NDArray[np.float64]) -> None:
+    """True persona by cumulated shares; the declared one is it, or else drawn afresh from the mix."""
+    p = traits.personas
+    edges = np.cumsum(p.share)[:-1]
+    c.more["persona"][:] = np.searchsorted(edges, u, side="right")
+    again = np.searchsorted(edges, (v - p.declared) / max(1e-12, 1.0 - p.declared), side="right")
+    c.more["declared"][:] = np.where(v < p.declared, c.more["persona"], again)
+    c.more["waiting_cost"][:] = p.waiting_cost[c.more["persona"]]
+    c.more["talkativeness"][:] = p.talk[c.more["persona"]]
+
+
+def _draw_beliefs(c: Columns, traits: Traits, seed: int, first: int, last: int) -> None:
+    expectations = ("expect_site", "expect_store", "expect_delivery", "expect_product")
+    for slot, (column, quality) in enumerate(zip(expectations, traits.quality, strict=True)):
+        c.more[column][:] = quality + traits.belief_sd * special.ndtri(draws.draws(seed, first, last, 0, draws.BELIEF, slot))
+    c.more["satisfaction"][:] = np.mean(traits.quality)
+
+
+def _draw_lives(c: Columns, traits: Traits, seed: int, first: int, last: int, first_day: int) -> None:
+    """Purchase rate and lapse of everybody, and the past of those who are customers already."""
+    age = np.zeros(last - first)
+    pending = np.arange(last - first)
+    for slot in range(ATTEMPTS):
+        rate, lapse = _lives(traits, seed, first, last, slot, pending)
+        c.more["rate"][pending], c.more["lapse_trait"][pending] = rate, lapse
+        tried = traits.acquired_over * draws.draws(seed, first, last, 0, draws.AGE, slot)[pending]
+        lost = rate * lapse if traits.episode_clock else lapse
+        stays = draws.draws(seed, first, last, 0, draws.SURVIVES, slot)[pending] < np.exp(-lost * tried)
+        age[pending] = tried
+        pending = pending[~(stays | (c.status[pending] != CUSTOMER))]
+        if len(pending) == 0:
+            break
+    _draw_past(c, traits, seed, first, last, first_day, age)
+
+
+def _lives(
+    traits: Traits, seed: int, first: int, last: int, slot: int, pending: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(purchase rate per day, lapse trait) of the pending rows in one attempt."""
+    u = draws.draws(seed, first, last, 0, draws.RATE, slot)[pending]
+    rate = special.gammaincinv(traits.rate_shape, u) / traits.rate_rate
+    if traits.episode_clock:
+        v = draws.draws(seed, first, last, 0, draws.DROPOUT, slot)[pending]
+        p = special.betaincinv(traits.dropout_a, traits.dropout_b, v)
+        return rate, np.clip(p, SMALLEST_DROPOUT, 1.0 - SMALLEST_DROPOUT)
+    v = draws.draws(seed, first, last, 0, draws.HAZARD, slot)[pending]
+    return rate, special.gammaincinv(traits.hazard_shape, v) / traits.hazard_rate
+
+
+def _draw_past(
+    c: Columns, traits: Traits, seed: int, first: int, last: int, first_day: int, age: NDArray[np.float64]
+) -> None:
+    """Orders so far of today's customers: Poisson over their age, thinned by having survived each of them."""
+    old = np.flatnonzero(c.status == CUSTOMER)
+    dropout = c.more["lapse_trait"][old].astype(np.float64) if traits.episode_clock else 0.0
+    kept = c.more["rate"][old].astype(np.float64) * (1.0 - dropout) * age[old]
+    repeats = poisson_quantile(draws.draws(seed, first, last, 0, draws.PAST_ORDERS, 0)[old], kept)
+    u = draws.draws(seed, first, last, 0, draws.PAST_RECENCY, 0)[old]
+    since = np.where(repeats > 0, age[old] * (1.0 - u ** (1.0 / np.maximum(repeats, 1))), age[old])
+    c.more["orders"][old] = np.minimum(65535, 1 + repeats)
+    c.more["monetary"][old] = np.rint((1 + repeats) * traits.basket_shape / c.more["spend"][old])
+    c.more["first_order"][old] = first_day - 1 - np.floor(age[old])
+    c.more["last_order"][old] = first_day - 1 - np.floor(since)
+    c.more["last_visit"][old] = c.more["last_order"][old]
+    c.more["lapse_budget"][old] = -np.log(draws.draws(seed, first, last, 0, draws.LAPSE_TIME, 0)[old])
+    c.more["lapse_synced"][old] = first_day
+
+
+def poisson_quantile(u: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Smallest k with P(Poisson(mean) <= k) >= u."""
+    k = np.ceil(special.pdtrik(u, np.maximum(mean, 1e-12)))
+    k = np.where(np.isfinite(k), np.maximum(k, 0), 0)
+    return np.where(special.pdtr(np.maximum(k - 1, 0), mean) >= u, np.maximum(k - 1, 0), k).astype(np.int64)
+
+
+def gamma_table(shape: float, cells: int = 4096) -> NDArray[np.float64]:
+    """Quantiles of Gamma(shape, 1) at the cells' centres, scaled so that interpolating them has mean `shape`."""
+    table = special.gammaincinv(shape, (np.arange(cells) + 0.5) / cells)
+    # interpolation is linear between centres and flat beyond the outermost ones
+    mean = (table.sum() + 0.0) / cells
+    return np.asarray(table * (shape / mean))
+

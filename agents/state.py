@@ -1,0 +1,41 @@
+"""All customers of one world: their columns, rules, wallet and ties, kept together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agents.behaviour import Rules, pack
+from agents.columns import Columns
+from agents.day import Surroundings
+from agents.network import Network
+from agents.wallet import Wallet, copy_wallet
+
+
+@dataclass
+class Customers:
+    """State of all customers and what they share; the network and tables are never written to.
+
+    `readable` shows the same columns to plain Python, `packed` the same rules to compiled code.
+    """
+
+    columns: Columns
+    rules: Rules
+    around: Surroundings
+    wallet: Wallet
+    network: Network
+
+    def __post_init__(self) -> None:
+        self.readable = self.columns.readable()
+
+    @property
+    def packed(self) -> Any:
+        """The rules as one record, which compiled code takes by reference."""
+        return pack(self.rules)
+
+    def __len__(self) -> int:
+        return len(self.columns.status)
+
+    def copied(self) -> Customers:
+        """An independent copy of everything that changes."""
+        return replace(self, columns=self.columns.copied(), wallet=copy_wallet(self.wallet))

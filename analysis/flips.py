@@ -1,0 +1,139 @@
+"""What would turn the answer: where the LTV effect crosses zero as one thing at a time is moved
+(probes.csv)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from analysis.load import Run
+from analysis.words import listed, moved, plain
+
+BEYOND = 2.0
+"""Standard errors a probed effect must lie from zero before a sign is claimed for it."""
+
+
+class Flip(NamedTuple):
+    """One thing moved from `low` to `high`.
+
+    `crossing`: where the effect turns, None where no turn is established. `sign`: the established sign
+    over the range (0: cannot be told from Monte Carlo noise); with a crossing, the sign above it.
+    `central`: where the run has it.
+    """
+
+    name: str
+    words: str
+    unit: str
+    low: float
+    high: float
+    central: float
+    crossing: float | None
+    sign: int
+
+
+def flips(run: Run, name: str) -> list[Flip]:
+    """What was probed for intervention `name`, in the order of probes.csv."""
+    rows = run.probes[run.probes["intervention"] == name]
+    return [_flip(run, name, str(what), rows[rows["name"] == what]) for what in pd.unique(rows["name"])]
+
+
+def curve(run: Run, name: str, what: str) -> tuple[pd.DataFrame, str, float]:
+    """Columns value, effect, mc_se by value; the unit of `value`; its central value.
+
+    Face values are turned into yen where the scenario states one, and start at zero yen, where the effect
+    is zero.
+    """
+    rows = run.probes[(run.probes["intervention"] == name) & (run.probes["name"] == what)]
+    table = rows[["value", "effect", "mc_se"]].astype(float).sort_values("value", ignore_index=True)
+    if what != "face":
+        return table, _unit(run, what), float(run.setting(what, math.nan))
+    zero = pd.DataFrame({"value": [0.0], "effect": [0.0], "mc_se": [0.0]})
+    table = table if (table["value"] == 0).any() else pd.concat([zero, table], ignore_index=True)
+    face = stated_face(run, name)
+    if face is None:
+        return table, "share of the stated face value", 1.0
+    return table.assign(value=table["value"] * face), "yen", face
+
+
+def stated_face(run: Run, name: str) -> float | None:
+    """The face value in yen of the first coupon of scenario `name`, None when it has none."""
+    scenario = (run.config.get("scenario") or {}).get(name) or {}
+    for intervention in (scenario.get("interventions") or {}).values():
+        face = intervention.get("face") if isinstance(intervention, dict) else None
+        face = face.get("value", face.get("mean")) if isinstance(face, dict) else face
+        if face is not None:
+            return float(face)
+    return None
+
+
+def crossings(values: np.ndarray, effects: np.ndarray, errors: np.ndarray) -> list[tuple[float, int]]:
+    """Where the effect changes sign, with the sign above it; inputs (points,) sorted by value.
+
+    A change is claimed only between two neighbouring points that lie beyond BEYOND errors on opposite
+    sides of zero; in between, the curve is taken as piecewise linear. A blank error establishes nothing.
+    """
+    sure = np.flatnonzero(np.abs(effects) > BEYOND * errors)
+    found = []
+    for a, b in itertools.pairwise(sure):
+        if effects[a] * effects[b] > 0:
+            continue
+        for i in range(a, b):
+            if effects[i] * effects[i + 1] <= 0 and effects[i] != effects[i + 1]:
+                share = effects[i] / (effects[i] - effects[i + 1])
+                found.append(
+                    (float(values[i] + share * (values[i + 1] - values[i])), int(np.sign(effects[b])))
+                )
+                break
+    return found
+
+
+def sentence(run: Run, name: str) -> str:
+    """What would turn the answer for `name`, in one sentence."""
+    found = flips(run, name)
+    if not found:
+        return "What would turn the answer was not probed."
+    turning = [_turn(flip) for flip in found if flip.crossing is not None]
+    firm = [_range(flip) for flip in found if flip.crossing is None and flip.sign != 0]
+    unclear = [_range(flip) for flip in found if flip.crossing is None and flip.sign == 0]
+    clauses = [f"the LTV effect turns at {listed(turning)}"] if turning else []
+    clauses += [f"it does not turn within the range of the {listed(firm)}"] if firm else []
+    clauses += [f"no turn can be told from Monte Carlo error over the {listed(unclear)}"] if unclear else []
+    text = "; ".join(clauses)
+    return f"Moving one thing at a time, {text}."
+
+
+def _flip(run: Run, name: str, what: str, rows: pd.DataFrame) -> Flip:
+    table, unit, central = curve(run, name, what)
+    values, effects, errors = (table[column].to_numpy() for column in ("value", "effect", "mc_se"))
+    found = crossings(values, effects, errors)
+    signs = {int(np.sign(effect)) for effect in effects[np.abs(effects) > BEYOND * errors]}
+    probed = values[values > 0] if what == "face" and len(rows) else values
+    low, high = float(np.min(probed, initial=np.inf)), float(np.max(probed, initial=-np.inf))
+    if found:
+        middle = central if math.isfinite(central) else (low + high) / 2
+        crossing, sign = min(found, key=lambda pair: abs(pair[0] - middle))
+        return Flip(what, moved(what), unit, low, high, central, crossing, sign)
+    return Flip(what, moved(what), unit, low, high, central, None, signs.pop() if len(signs) == 1 else 0)
+
+
+def _unit(run: Run, what: str) -> str:
+    node = run.node(what)
+    unit = str(node.get("unit", "")) if isinstance(node, dict) else ""
+    return "" if unit == "1" else unit
+
+
+def _turn(flip: Flip) -> str:
+    unit = f" {flip.unit}" if flip.unit == "yen" else ""
+    assumed = f"; here {plain(flip.central)}" if math.isfinite(flip.central) else ""
+    side = "above" if flip.sign > 0 else "below"
+    return f"a {flip.words} of about {plain(flip.crossing or 0.0)}{unit} (better {side}{assumed})"
+
+
+def _range(flip: Flip) -> str:
+    unit = f" {flip.unit}" if flip.unit == "yen" else ""
+    sign = {1: ", always a gain", -1: ", always a loss", 0: ""}[flip.sign]
+    return f"{flip.words} ({plain(flip.low)} to {plain(flip.high)}{unit}{sign})"

@@ -1,0 +1,188 @@
+"""A run folder, read: tables on demand, and errors that say in one line what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from sim import tables
+
+PARTIAL_ARM = re.compile(r"(/(direct|wom|congestion|ab)|\*[0-9.e+-]+)$")
+REQUIRED = ("config.yaml", "measures.parquet")
+SCHEMAS = {
+    "measures.parquet": tables.MEASURES,
+    "effects.csv": tables.EFFECTS,
+    "kpis.csv": tables.KPIS_KEYS,
+    "daily.parquet": tables.DAILY,
+    "customers.parquet": tables.CUSTOMERS,
+    "events.parquet": tables.EVENTS,
+    "parameters.csv": tables.PARAMETERS,
+    "draws.parquet": tables.DRAWS,
+    "probes.csv": tables.PROBES,
+}
+
+
+class RunError(ValueError):
+    """A folder that cannot be read as a run; the message is one line for the person at the keyboard."""
+
+
+class Run:
+    """One run folder. Tables are read when first asked for and kept.
+
+    Raises RunError at once when `folder` is missing or is not a run folder, and when a table asked for is
+    missing, unreadable or lacks a column of its schema.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise RunError(f"no such run folder: {self.folder}")
+        missing = [name for name in REQUIRED if not (self.folder / name).is_file()]
+        if missing:
+            raise RunError(f"not a run folder: {self.folder} has no {' and no '.join(missing)}")
+
+    def has(self, name: str) -> bool:
+        """Whether the folder holds the file `name`."""
+        return (self.folder / name).is_file()
+
+    def table(self, name: str) -> pd.DataFrame:
+        """The table in file `name` with at least the columns of its schema, in file order."""
+        path = self.folder / name
+        if not path.is_file():
+            raise RunError(
+                f"{self.folder} has no {name}: the run is incomplete or was made by another version"
+            )
+        frame = _read(path)
+        lacking = [column.name for column in SCHEMAS[name] if column.name not in frame.columns]
+        if lacking:
+            raise RunError(f"{name} in {self.folder} lacks the column(s) {', '.join(lacking)}")
+        return frame
+
+    def optional(self, name: str) -> pd.DataFrame:
+        """As `table`, or an empty table with the schema's columns when the file is not there."""
+        if self.has(name):
+            return self.table(name)
+        return pd.DataFrame({column.name: pd.Series(dtype="object") for column in SCHEMAS[name]})
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """measures.parquet: the base of every answer."""
+        return self.table("measures.parquet")
+
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """effects.csv: a row per intervention, metric, segment and estimand."""
+        return self.table("effects.csv")
+
+    @cached_property
+    def kpis(self) -> pd.DataFrame:
+        """kpis.csv: a row per arm and replication, a column per metric."""
+        return self.table("kpis.csv")
+
+    @cached_property
+    def daily(self) -> pd.DataFrame:
+        """daily.parquet: a row per arm, replication and day."""
+        return self.table("daily.parquet")
+
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """customers.parquet, empty when the run kept none."""
+        return self.optional("customers.parquet")
+
+    @cached_property
+    def parameters(self) -> pd.DataFrame:
+        """parameters.csv, empty when the run kept none."""
+        return self.optional("parameters.csv")
+
+    @cached_property
+    def draws(self) -> pd.DataFrame:
+        """draws.parquet, empty when nothing was uncertain."""
+        return self.optional("draws.parquet")
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        """probes.csv, empty when nothing was probed."""
+        return self.optional("probes.csv")
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.yaml as plain dictionaries and lists."""
+        try:
+            loaded = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise RunError(
+                f"config.yaml in {self.folder} is not readable YAML: {_one_line(error)}"
+            ) from error
+        if not isinstance(loaded, dict):
+            raise RunError(f"config.yaml in {self.folder} holds no keys")
+        return loaded
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """provenance.json, empty when absent. Nothing a report prints may come from here: it varies by
+        machine."""
+        if not self.has("provenance.json"):
+            return {}
+        return dict(json.loads((self.folder / "provenance.json").read_text(encoding="utf-8")))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The first 12 hexadecimal digits of the SHA-256 of config.yaml."""
+        return hashlib.sha256((self.folder / "config.yaml").read_bytes()).hexdigest()[:12]
+
+    @property
+    def days(self) -> int:
+        """Horizon in days."""
+        return int(self.config.get("days", 365))
+
+    @property
+    def interventions(self) -> list[str]:
+        """Scenarios answered for, each on its own and then their combination; empty for a baseline alone."""
+        return interventions(self.measures)
+
+    def setting(self, dotted: str, default: Any = None) -> Any:
+        """The configuration's value under a dotted path; of a parameter with a range, its central value."""
+        node = self.node(dotted)
+        if isinstance(node, dict):
+            node = node.get("value", node.get("mean"))
+        return default if node is None else node
+
+    def node(self, dotted: str) -> Any:
+        """What stands in the configuration under a dotted path, or None."""
+        node: Any = self.config
+        for key in dotted.split("."):
+            if not isinstance(node, dict) or key not in node:
+                return None
+            node = node[key]
+        return node
+
+
+def interventions(measures: pd.DataFrame) -> list[str]:
+    """Names of the fully treated arms in `measures`, single scenarios before combinations, else in table
+    order."""
+    arms = [str(arm) for arm in pd.unique(measures["arm"])]
+    treated = [arm for arm in arms if arm != tables.BASELINE and not PARTIAL_ARM.search(arm)]
+    return sorted(treated, key=lambda arm: arm.count("+"))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """One CSV or Parquet file; whatever goes wrong inside the reader becomes a RunError."""
+    try:
+        if path.suffix == ".csv":
+            return pd.read_csv(path)
+        return pd.read_parquet(path)
+    except (
+        Exception
+    ) as error:  # readers raise many kinds; the reader of the message needs only the file's name
+        raise RunError(f"{path.name} in {path.parent} cannot be read: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

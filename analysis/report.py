@@ -1,0 +1,456 @@
+"""report.html: a run's answer for a board, in one file that needs nothing else.
+
+Everything comes from the run folder's tables and config.yaml, and nothing that differs between machines or
+moments is printed, so the same run gives the same bytes. Text from the configuration is escaped by the
+template engine.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from analysis import effects, flips, plots, words
+from analysis.estimands import Cube, spread
+from analysis.load import Run
+from sim.tables import EVERYBODY
+
+FEW_DRAWS = plots.FEW_DRAWS
+TABLE = {
+    "Money, yen per potential customer": ("ltv", "residual", "profit", "revenue", "margin", "cost"),
+    "Return": ("roi", "ltv_acquired"),
+    "How customers feel": ("nps", "nps_surveyed", "nps_stayers", "csat"),
+    "What customers do": ("conversion", "repeat_rate", "churn", "acquired", "orders", "visits"),
+    "Coupons": ("coupons_issued", "coupons_redeemed", "coupons_expired"),
+    "Delivery and support": ("norush_share", "lead_time", "on_time", "backlog", "contacts"),
+}
+"""The effect table: groups of metrics."""
+
+YEARLY = ("ltv", "profit", "revenue", "cost", "orders", "acquired", "coupons_redeemed", "contacts")
+TESTED = ("ab_conversion_14d", "ab_profit_per_visitor_14d", "ltv", "profit", "nps", "conversion", "churn")
+NOT_COSTED = (
+    "set-up work: design, contracts, and the integration with shop and warehouse systems",
+    "staff time to run and watch the intervention, training and support scripts",
+    "creative work and copy, beyond a cost per message where one is configured",
+    "IT and hosting, fraud and abuse of coupons, accounting of open coupons",
+    "the reaction of competitors: the outside world stays as configured",
+    "wider effects on the brand, on suppliers and on the environment",
+)
+CAPTIONS = {
+    "waterfall": "How the total effect on LTV adds up. Whiskers: 90 % interval of each part over the draws.",
+    "ab_test": "What a field test would report, and what one wants to know. Lines: 90 % intervals.",
+    "personas": "Effect on LTV by segment. Segments are the true personas; targeting sees the declared ones.",
+    "time": "By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws. "
+    "Read an effect from the differences: levels vary between draws for reasons both arms share.",
+    "journey": "Where potential customers stand, week by week; the six shares add up to 100 %. "
+    "Every panel has its own scale.",
+    "ltv": "LTV over the horizon in the first draw: a curve further right is worth more.",
+    "break_even": "One thing moved at a time, everything else central. "
+    "Shaded: two Monte Carlo standard errors.",
+    "drivers": "Which assumptions the effect hangs on: blue raises it, orange lowers it. "
+    "Inside the grey band a correlation may be chance, and by chance one in twenty lies outside it.",
+}
+
+LEVEL_CAPTIONS = {
+    "time": "By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws.",
+    "ltv": "LTV over the horizon in the first draw.",
+}
+"""Where there is nothing to compare."""
+
+
+class Picture(NamedTuple):
+    """A figure in the page: inline SVG, words for those who do not see it, and a caption."""
+
+    svg: Markup
+    caption: str
+
+
+def write_report(folder: Path | str) -> Path:
+    """Draw figures/ and write report.html in the run folder; return the report's path.
+
+    effects.csv is made first where it is missing. Raises RunError for a folder that is not a run, OSError.
+    """
+    run = Run(folder)
+    if run.interventions and not run.has("effects.csv"):
+        effects.write_effects(run.folder)
+    page = _template().render(**_context(run))
+    path = run.folder / "report.html"
+    path.write_text(page, encoding="utf-8", newline="\n")
+    return path
+
+
+def _template() -> Any:
+    """Autoescape is switched on by hand: the usual choice by file name leaves .html.j2 unescaped."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["typeset"] = lambda text: words.typeset(str(text))
+    source = files("analysis").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(source)
+
+
+def _context(run: Run) -> dict[str, Any]:
+    names = run.interventions
+    return {
+        "title": _title(names),
+        "facts": _facts(run),
+        "overview": _overview(run) if len(names) > 1 else [],
+        "interactions": [
+            line for line in effects.verdict(run.folder).splitlines() if " x " in line.split(":")[0]
+        ]
+        if len(names) > 1
+        else [],
+        "sections": [_section(run, name) for name in names],
+        "levels": _levels(run) if not names else None,
+        "not_costed": NOT_COSTED,
+        "assumptions": [row for row in _assumptions(run.parameters) if row["grade"] != "known"],
+        "taken_as_known": [row for row in _assumptions(run.parameters) if row["grade"] == "known"],
+        "grades": _grades(run.parameters),
+        "draws": _draw_count(run),
+        "few": _draw_count(run) < FEW_DRAWS,
+        "command": _command(run),
+        "fingerprint": run.fingerprint,
+    }
+
+
+def _title(names: list[str]) -> str:
+    single = [name for name in names if "+" not in name]
+    if not single:
+        return "How the company stands with nothing added"
+    return f"What would {words.listed(single)} do?"
+
+
+def _facts(run: Run) -> list[tuple[str, str]]:
+    """The run in a line: what was simulated."""
+    config = run.config
+    return [
+        ("Company", str(run.setting("company.name", "not named"))),
+        ("Simulated market", f"{int(config.get('customers', 0)):,} potential customers"),
+        ("Horizon", f"{run.days} days from {config.get('start_date', 'day 0')}"),
+        ("Draws of the unknowns", str(_draw_count(run))),
+        ("Seed", str(config.get("seed", "not stated"))),
+    ]
+
+
+def _draw_count(run: Run) -> int:
+    return int(run.measures["replication"].nunique())
+
+
+def _section(run: Run, name: str) -> dict[str, Any]:
+    """Everything the page says about one intervention."""
+    made = plots.figures(run, name)
+    found, turning, stopping = effects.verdict_sentences(run, name)
+    rows = run.effects[run.effects["intervention"] == name]
+    return {
+        "name": name,
+        "questions": _questions(run, name),
+        "verdict": found,
+        "turning": turning,
+        "stopping": stopping,
+        "effects": _effect_groups(run, name),
+        "yearly": _yearly(run, name),
+        "scaling": _scaling(run),
+        "origin": _origin(rows),
+        "test": _test_words(rows),
+        "test_rows": _test_rows(rows),
+        "segments": _segment_rows(rows),
+        "choices": _choices(run, name),
+        "face": flips.stated_face(run, name),
+        "pictures": _pictures(run, name, made),
+    }
+
+
+def _pictures(run: Run, name: str, made: dict[str, Figure]) -> dict[str, Picture]:
+    """Saves every figure and returns them for the page; ids are made unique across the page's figures."""
+    stem, captions = plots.file_name(name), CAPTIONS if run.interventions else CAPTIONS | LEVEL_CAPTIONS
+    pictures = {}
+    for key, figure in made.items():
+        svg = plots.save(figure, run.folder / "figures" / f"{stem}_{key}")
+        pictures[key] = Picture(_inline(svg, f"{stem}-{key}-"), captions[key])
+    return pictures
+
+
+def _inline(svg: str, prefix: str) -> Markup:
+    """An SVG file as an element of a page: no prologue, no fixed size, ids of its own.
+
+    matplotlib escapes the text it writes, so the result is safe to include as it is.
+    """
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    body = re.sub(r'(<svg [^>]*?)\s+height="[^"]*"', r"\1", body, count=1)
+    body = re.sub(r'(<svg [^>]*?)\s+width="[^"]*"', r"\1", body, count=1)
+    safe = re.sub("[^A-Za-z0-9_-]", "_", prefix)
+    for before in (' id="', 'href="#', "url(#"):
+        body = body.replace(before, before + safe)
+    return Markup(body.strip())
+
+
+def _questions(run: Run, name: str) -> list[str]:
+    """The descriptions of the scenarios in `name`, in the words of whoever wrote them."""
+    scenarios = run.config.get("scenario") or {}
+    keys = [name] if name in scenarios else [key for key in name.split("+") if key in scenarios]
+    texts = [str((scenarios[key] or {}).get("description", "")).strip() for key in keys]
+    return [text for text in texts if text] or [name]
+
+
+def _overview(run: Run) -> list[dict[str, str]]:
+    """LTV and NPS of every intervention, combination and interaction, a row each."""
+    rows = []
+    for name in map(str, pd.unique(run.effects["intervention"])):
+        ltv, nps = (effects.answer(run.effects, name, metric) for metric in ("ltv", "nps"))
+        rows.append({"name": name, "ltv": _short(ltv), "nps": _short(nps)})
+    return rows
+
+
+def _short(found: effects.Answer | None) -> str:
+    if found is None:
+        return "-"
+    places = words.decimals(found.effect, found.low, found.high)
+    return f"{words.signed(found.effect, places)} ({words.span(found.low, found.high, places)})"
+
+
+def _effect_groups(run: Run, name: str) -> list[tuple[str, list[dict[str, str]]]]:
+    """The effect table: a heading and the rows of the metrics that were measured, group by group."""
+    groups = []
+    for heading, metrics in TABLE.items():
+        answers = {metric: effects.answer(run.effects, name, metric) for metric in metrics}
+        rows = [_effect_row(metric, found) for metric, found in answers.items() if found is not None]
+        if rows:
+            groups.append((heading, rows))
+    return groups
+
+
+def _effect_row(metric: str, found: effects.Answer) -> dict[str, str]:
+    places = words.decimals(found.effect, found.low, found.high)
+    return {
+        "label": words.label(metric),
+        "meaning": words.METRIC[metric].meaning,
+        "unit": {"mean": "", "sum": "in all"}.get(words.METRIC[metric].kind, words.unit(metric)),
+        "baseline": words.number(found.baseline, places),
+        "scenario": words.number(found.scenario, places),
+        "effect": words.signed(found.effect, places),
+        "interval": words.span(found.low, found.high, places),
+        "p": words.percent(found.p_positive),
+        "error": words.number(found.mc_se, 2) if words.known(found.mc_se) else "-",
+        "sign": str(found.sign),
+    }
+
+
+def _scale(run: Run) -> tuple[int, float]:
+    """The firm's members, and horizons in a year."""
+    members = int(run.setting("company.members", run.config.get("customers", 0)))
+    return members, 365 / run.days
+
+
+def _scaling(run: Run) -> str:
+    members, _ = _scale(run)
+    year = "" if run.days == 365 else f" and by 365/{run.days}"
+    factor = f"{members / max(int(run.config.get('customers', 1)), 1):g}"
+    return (
+        f"Amounts per potential customer are multiplied by the firm's {members:,} members{year}; counts of "
+        f"the simulated market by members over simulated customers ({factor}){year}. The scaling is "
+        "linear: lateness and waits were simulated at the size of the simulated market. LTV is discounted, "
+        "profit is not."
+    )
+
+
+def _yearly(run: Run, name: str) -> list[dict[str, str]]:
+    """Totals per year for the firm's member count."""
+    members, years = _scale(run)
+    rows = []
+    for metric in YEARLY:
+        found = effects.answer(run.effects, name, metric)
+        if found is None:
+            continue
+        money = words.METRIC[metric].kind == "mean"
+        factor = years * (members / 1e6 if money else members / max(int(run.config.get("customers", 1)), 1))
+        effect, low, high = (factor * value for value in (found.effect, found.low, found.high))
+        places = words.decimals(effect, low, high)
+        rows.append(
+            {
+                "label": words.label(metric).replace(" over the horizon", ", yearly share"),
+                "unit": "million yen a year" if money else f"{words.METRIC[metric].unit} a year",
+                "effect": words.signed(effect, places),
+                "interval": words.span(low, high, places),
+            }
+        )
+    return rows
+
+
+def _everybody(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Rows of one metric for everybody, by estimand."""
+    return rows[(rows["metric"] == metric) & (rows["segment"] == EVERYBODY)].set_index("estimand")
+
+
+def _origin(rows: pd.DataFrame) -> str:
+    """Where the effect comes from, in words."""
+    ltv = _everybody(rows, "ltv")
+    if "spillover" not in ltv.index:
+        return ""
+    size = {part: words.signed(effects.cell(ltv, part, "effect")) for part in ltv.index}
+    parts = f"word of mouth {size['wom']}, congestion {size['congestion']}, company {size['company']}"
+    text = (
+        f"Treated one at a time among untreated customers, each customer's LTV would "
+        f"change by {size['direct']} yen (direct effect). With everybody treated, what customers do to one "
+        f"another adds {size['spillover']} yen (spillover: {parts}). "
+        f"Together: {size['total']} yen per potential customer."
+    )
+    direct, spillover = effects.cell(ltv, "direct", "effect"), effects.cell(ltv, "spillover", "effect")
+    if direct * spillover < 0 and abs(spillover) >= 0.2 * abs(direct):
+        text += f" The spillover takes back {100 * abs(spillover / direct):.0f} % of the direct effect."
+    return text
+
+
+def _test_words(rows: pd.DataFrame) -> str:
+    ltv = _everybody(rows, "ltv")
+    if "ab_test" not in ltv.index:
+        return ""
+    raw, total = (words.signed(effects.cell(ltv, key, "effect")) for key in ("ab_test", "total"))
+    text = (
+        f"A test that treats a fair half of the customers for the whole horizon would "
+        f"report {raw} yen of LTV per potential customer; a full rollout changes LTV by {total} yen."
+    )
+    if "ab_bias" in ltv.index:
+        bias, low, high = (effects.cell(ltv, "ab_bias", key) for key in ("effect", "ci_low", "ci_high"))
+        text += (
+            f" Cleared of the luck of the split, the test is off by {words.signed(bias)} yen (90 % interval "
+            f"{words.span(low, high)}): both halves share delivery, support and talk, "
+            "which a rollout changes for all."
+        )
+    return text
+
+
+def _test_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
+    found = []
+    for metric in TESTED:
+        table = _everybody(rows, metric)
+        if "ab_test" not in table.index:
+            continue
+        early = metric.startswith("ab_")
+        keys = ("baseline", "scenario", "effect", "ci_low", "ci_high")
+        control, treated, effect, low, high = (effects.cell(table, "ab_test", key) for key in keys)
+        places = words.decimals(effect, low, high)
+        total = effects.cell(table, "total", "effect") if "total" in table.index else float("nan")
+        found.append(
+            {
+                "label": words.label(metric)
+                + ("" if "horizon" in words.label(metric) or early else ", whole horizon"),
+                "unit": words.unit(metric),
+                "control": words.number(control, places),
+                "treated": words.number(treated, places),
+                "effect": words.signed(effect, places),
+                "interval": words.span(low, high, places),
+                "total": words.signed(total, places),
+            }
+        )
+    return found
+
+
+def _segment_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Total effects on LTV, NPS and orders by segment."""
+    found = []
+    for segment in map(str, pd.unique(rows["segment"])):
+        answers = [
+            effects.answer(rows, str(rows["intervention"].iloc[0]), m, segment)
+            for m in ("ltv", "nps", "churn")
+        ]
+        if answers[0] is not None:
+            texts = [_short(answer) for answer in answers]
+            name = words.segment(segment)
+            base = words.number(answers[0].baseline)
+            found.append(
+                {"name": name, "baseline": base, "ltv": texts[0], "nps": texts[1], "churn": texts[2]}
+            )
+    return found
+
+
+def _choices(run: Run, name: str) -> list[dict[str, str]]:
+    """The LTV effect under each option of what is a choice between structures, such as the dropout clock."""
+    cube = Cube(run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)])
+    effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
+    found = []
+    for path, points in run.draws.groupby("name", sort=True):
+        node = run.node(str(path))
+        options = node.get("options") if isinstance(node, dict) else None
+        drawn = points.set_index("replication")["value"].reindex(effect.index)
+        for index, option in enumerate(options or []):
+            chosen = effect[drawn == index].to_numpy()
+            over = spread(chosen)
+            if len(chosen):
+                interval = f"{words.signed(over.mean)} ({words.span(over.low, over.high)})"
+                row = {
+                    "name": str(path),
+                    "option": str(option),
+                    "draws": str(len(chosen)),
+                    "effect": interval,
+                }
+                found.append(row)
+    return found
+
+
+def _levels(run: Run) -> dict[str, Any]:
+    """The page of a baseline alone."""
+    rows = []
+    for metric, found in effects.levels(run):
+        places = words.decimals(found.baseline)
+        interval = f"{words.number(found.low, places)} to {words.number(found.high, places)}"
+        rows.append(
+            {
+                "label": words.label(metric),
+                "meaning": words.METRIC[metric].meaning,
+                "unit": words.unit(metric),
+                "baseline": words.number(found.baseline, places),
+                "interval": interval if words.known(found.low) else "-",
+            }
+        )
+    return {
+        "verdict": effects.verdict(run.folder),
+        "questions": _questions(run, "baseline"),
+        "rows": rows,
+        "pictures": _pictures(run, "baseline", plots.level_figures(run)),
+    }
+
+
+def _assumptions(parameters: pd.DataFrame) -> list[dict[str, str]]:
+    """parameters.csv as text, blanks as blanks."""
+    table = parameters.astype(object).where(parameters.notna(), "")
+    rows = []
+    for row in table.to_dict("records"):
+        given = row["low"] != "" and row["high"] != ""
+        ends = f"{words.plain(float(row['low']))} to {words.plain(float(row['high']))}" if given else ""
+        unit = "" if str(row["unit"]) == "1" else str(row["unit"])
+        value = str(row["value"])
+        texts = {key: str(row[key]) for key in ("name", "grade", "source")}
+        rows.append(texts | {"value": value, "range": ends, "unit": unit})
+    return rows
+
+
+def _grades(parameters: pd.DataFrame) -> list[tuple[str, int]]:
+    order = ["measured", "claimed", "judgement", "known"]
+    counts = parameters["grade"].value_counts()
+    others = sorted(str(grade) for grade in counts.index if grade not in order)
+    return [(grade, int(counts.get(grade, 0))) for grade in [*order, *others]]
+
+
+def _command(run: Run) -> str:
+    """The command that makes this run again, when nothing else was changed from the defaults."""
+    config = run.config
+    single = [name for name in run.interventions if "+" not in name] or list(
+        config.get("scenario") or ["baseline"]
+    )
+    scenario = single[0] if len(single) == 1 else f"[{','.join(single)}]"
+    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
+    pairs += [
+        (key, config.get(key))
+        for key in ("customers", "days", "burn_in", "seed", "replications", "precision")
+    ]
+    return " ".join(
+        ["cxsim run", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)]
+    )

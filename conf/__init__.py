@@ -1,0 +1,1 @@
+"""Hydra configuration of cxsim: one folder per group, config.yaml on top."""

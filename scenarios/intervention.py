@@ -1,0 +1,146 @@
+"""Interventions: the base class, the registry, and what a scenario file becomes.
+
+A new intervention is a frozen dataclass of some twenty lines: options with their checks, and `on_visits`, which sees
+what a firm can log and states offers. A scenario file names a registered kind and numbers, and can run no code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, ClassVar, TypeVar
+
+from sim.offers import Observed, Offers
+from sim.parameters import ConfigError, Parameter, nearest, whole
+from sim.settings import Intervention as Stated
+from sim.settings import Settings
+
+FOR_EVER = 1 << 20
+
+REGISTRY: dict[str, type[Intervention]] = {}
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """Base of all interventions: a name, and a window of days in which it acts."""
+
+    kind: ClassVar[str] = ""
+
+    name: str
+    start: int = field(default=0, metadata={"check": whole(0, 3650)})
+    days: int = field(default=FOR_EVER, metadata={"check": whole(1, FOR_EVER)})
+
+    @classmethod
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
+        """Build from checked options; override to use what else the settings hold."""
+        return cls(name=name, **checked(cls, options, settings))
+
+    def active(self, day: int) -> bool:
+        """Whether the intervention acts on `day`."""
+        return self.start <= day < self.start + self.days
+
+    def on_visits(self, seen: Observed, offers: Offers) -> None:
+        """State today's offers for the visitors seen."""
+        raise NotImplementedError
+
+    def scaled(self, share: float) -> Intervention | None:
+        """The same with its lever scaled, for the break-even; None where there is no such lever."""
+        return None
+
+
+Kind = TypeVar("Kind", bound=type[Intervention])
+
+
+def register(kind: str) -> Callable[[Kind], Kind]:
+    """Make an intervention class known to scenario files under this name."""
+
+    def known(cls: Kind) -> Kind:
+        cls.kind = kind
+        REGISTRY[kind] = cls
+        return cls
+
+    return known
+
+
+def checked(cls: type[Intervention], options: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """Values of an intervention's options, each through its own check.
+
+    Raises ConfigError naming the option, its value and what is allowed; for an unknown one the nearest right name.
+    """
+    known = {one.name: one for one in fields(cls) if "check" in one.metadata}
+    for key in options:
+        if key not in known:
+            raise ConfigError(f"{key}: no such option{nearest(key, known) or '; options are ' + ', '.join(known)}")
+    values: dict[str, Any] = {}
+    for key, one in known.items():
+        if key in options:
+            values[key] = _value(key, options[key], one.metadata, settings)
+        elif one.default is MISSING and one.default_factory is MISSING:
+            raise ConfigError(f"{key}: is missing; the options are {', '.join(known)}")
+    return values
+
+
+def _value(key: str, stated: Any, metadata: Mapping[str, Any], settings: Settings) -> Any:
+    plain = _plain(stated)
+    try:
+        value = metadata["check"](plain)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
+    if metadata.get("topic") and value not in settings.market.topics:
+        raise ConfigError(f"{key}: {value!r} is no search topic of market.topics; {', '.join(settings.market.topics)}")
+    if metadata.get("claimed") and _is_claimed(stated):
+        return value * settings.behaviour.messages.shrink.value
+    return value
+
+
+def _plain(stated: Any) -> Any:
+    """A parameter's present value, whole numbers as such."""
+    value = stated.value if hasattr(stated, "value") else stated
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_claimed(stated: Any) -> bool:
+    return isinstance(stated, Parameter) and stated.grade == "claimed" or getattr(stated, "grade", "") == "claimed"
+
+
+def build(name: str, stated: Stated, settings: Settings) -> Intervention:
+    """One intervention from its part of a scenario file. Raises ConfigError."""
+    _load_all()
+    if stated.kind not in REGISTRY:
+        hint = nearest(stated.kind, REGISTRY)
+        raise ConfigError(f"kind: {stated.kind!r} is no registered intervention; {', '.join(sorted(REGISTRY))}{hint}")
+    return REGISTRY[stated.kind].configured(name, stated.options, settings)
+
+
+def _load_all() -> None:
+    """Import the modules that register interventions."""
+    import scenarios.delivery
+    import scenarios.messages  # noqa: F401
+
+
+Placed = tuple[tuple[int, Intervention], ...]
+"""Interventions with their numbers: sticky draws are keyed by the number, so it is the same alone and combined."""
+
+
+def worlds_of(settings: Settings) -> dict[str, Placed]:
+    """What each treated arm adds to the baseline: each scenario, and where there are several, all of them together.
+
+    Raises ConfigError naming scenario, intervention and option.
+    """
+    placed: dict[str, Placed] = {}
+    number = 0
+    for scenario, content in settings.scenario.items():
+        own = []
+        for key, stated in content.interventions.items():
+            try:
+                own.append((number, build(key, stated, settings)))
+            except ConfigError as error:
+                raise ConfigError(f"scenario.{scenario}.interventions.{key}.{error}") from None
+            number += 1
+        if own:
+            placed[scenario] = tuple(own)
+    if number > 8:
+        raise ConfigError(f"scenario: {number} interventions at once; at most 8")
+    if len(placed) > 1:
+        placed["+".join(placed)] = tuple(one for own in placed.values() for one in own)
+    return placed

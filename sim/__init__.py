@@ -1,0 +1,1 @@
+"""The company, the clock and one simulated world."""

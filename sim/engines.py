@@ -1,0 +1,310 @@
+"""Two ways through all customers: by agent (Mesa, the reference) and by column (compiled, for scale).
+
+Both call the same functions of `agents.day`, one row at a time, and agree to the last bit. The compiled one screens
+first: a vectorised pass compares each row's draw with a cached upper bound of its own probability, and only the few
+rows that may act run their rules.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import mesa
+import numpy as np
+from mesa.agent import AgentSet
+from numpy.typing import NDArray
+
+from agents import day as customer_day
+from agents import draws
+from agents.behaviour import Rules
+from agents.columns import CUSTOMER, UNAWARE, Columns
+from agents.compiled import compiled
+from agents.customer import Customer
+from agents.day import NOTHING, VISITED, Episodes, Surroundings, Today, Visits, new_visits
+from agents.draws import day_key, hash_draw, uniform_of
+from agents.state import Customers
+from agents.wallet import Wallet
+from sim.talk import Talks
+
+BLOCK = 2048
+
+
+class Arrivals(NamedTuple):
+    """Who visited (and where), who learned of the brand and how; rows ascending."""
+
+    visits: Visits
+    learned: NDArray[np.int32]
+    source: NDArray[np.uint8]
+
+
+class Census(NamedTuple):
+    """A survey day: every customer's would-be answer, the sample's real ones and stars. int8 (N,), -1 for none."""
+
+    census: NDArray[np.int8]
+    sampled: NDArray[np.int8]
+    stars: NDArray[np.int8]
+
+
+class Engine(Protocol):
+    """The passes a company asks of its customers; rows of every result are in ascending order."""
+
+    def start(self, day: int) -> None: ...
+
+    def arrive(self, today: Today) -> Arrivals: ...
+
+    def choose(self, today: Today, visits: Visits) -> None: ...
+
+    def experience(self, today: Today, episodes: Episodes) -> None: ...
+
+    def conclude(self, today: Today, episodes: Episodes) -> None: ...
+
+    def lapse(self, today: Today) -> NDArray[np.int32]: ...
+
+    def hear(self, today: Today, talks: Talks) -> None: ...
+
+    def survey(self, today: Today, share: float) -> Census: ...
+
+
+# -- by column -----------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _start(c: Columns, r: Rules, day: int) -> None:
+    for row in range(len(c.status)):
+        customer_day.schedule_lapse(c, r, row, day)
+        customer_day.refresh_bound(c, r, row, day)
+
+
+@compiled
+def _arrive(
+    c: Columns, r: Rules, w: Surroundings, today: Today, out: NDArray[np.int32], code: NDArray[np.uint8]
+) -> int:
+    """Screen block by block, run the rules on the candidates; how many acted."""
+    learning = customer_day.common_learning(r, today)
+    aware, visit = day_key(today.seed, today.day, draws.AWARE, 0), day_key(today.seed, today.day, draws.VISIT, 0)
+    candidates = np.empty(BLOCK, np.int32)
+    found = 0
+    for block in range(0, len(c.status), BLOCK):
+        few = 0
+        for row in range(block, min(block + BLOCK, len(c.status))):
+            status = c.status[row]
+            u = uniform_of(hash_draw(aware if status == UNAWARE else visit, row))
+            candidates[few] = row
+            few += customer_day.may_act(status, float(c.bound[row]), u, today.season, learning)
+        for k in range(few):
+            row = candidates[k]
+            act = customer_day.arrive(c, r, w, today, row)
+            if act != NOTHING:
+                out[found], code[found] = row, act
+                found += 1
+    return found
+
+
+@compiled
+def _look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits) -> None:
+    for j in range(len(v)):
+        customer_day.look_around(c, r, w, today, v, j)
+
+
+@compiled
+def _choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, v: Visits) -> None:
+    for j in range(len(v)):
+        customer_day.choose(c, r, w, wallet, today, v, j)
+
+
+@compiled
+def _experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes) -> None:
+    for j in range(len(e)):
+        customer_day.experience(c, r, w, today, e, j)
+
+
+@compiled
+def _conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes) -> None:
+    for j in range(len(e)):
+        customer_day.conclude(c, r, w, today, e, j)
+
+
+@compiled
+def _lapse(c: Columns, day: int, rows: NDArray[np.int64]) -> int:
+    gone = 0
+    for k in range(len(rows)):
+        if customer_day.lapse(c, rows[k], day):
+            rows[gone] = rows[k]
+            gone += 1
+    return gone
+
+
+@compiled
+def _hear(
+    c: Columns, r: Rules, w: Surroundings, today: Today, start: NDArray[np.int32], ties: NDArray[np.int32], talks: Talks
+) -> None:
+    for k in range(len(talks.row)):
+        volume, weight, score = int(talks.volume[k]), int(talks.weight[k]), int(talks.score[k])
+        for t in range(start[talks.row[k]], start[talks.row[k] + 1]):
+            customer_day.hear(c, r, w, today, int(ties[t]), volume, weight, score)
+
+
+@compiled
+def _survey(c: Columns, r: Rules, today: Today, share: float, out: Census) -> None:
+    for row in range(len(c.status)):
+        asked = customer_day.responds(c, r, today.seed, today.day, row, share)
+        if asked or c.status[row] == CUSTOMER:
+            given = customer_day.answer(c, r, today.seed, today.day, row)
+            if c.status[row] == CUSTOMER:
+                out.census[row] = given
+            if asked:
+                out.sampled[row] = given
+                out.stars[row] = c.more[row].stars
+                c.more[row].answer = given
+
+
+class ByColumn:
+    """The compiled loop over rows."""
+
+    def __init__(self, customers: Customers) -> None:
+        self.customers = customers
+
+    def start(self, day: int) -> None:
+        """Set bounds and lapse days of all rows from the rules in force."""
+        _start(self.customers.columns, self.customers.packed, day)
+
+    def arrive(self, today: Today) -> Arrivals:
+        """Screen everybody; awareness and visits of those who act."""
+        s = self.customers
+        # untouched pages cost nothing: room for everybody is cheaper than counting first
+        acted, code = np.empty(len(s), np.int32), np.empty(len(s), np.uint8)
+        found = _arrive(s.columns, s.packed, s.around, today, acted, code)
+        visited = code[:found] == VISITED
+        visits = new_visits(acted[:found][visited])
+        _look_around(s.columns, s.packed, s.around, today, visits)
+        return Arrivals(visits, acted[:found][~visited], code[:found][~visited])
+
+    def choose(self, today: Today, visits: Visits) -> None:
+        """Decisions of the day's visitors."""
+        s = self.customers
+        _choose(s.columns, s.packed, s.around, s.wallet, today, visits)
+
+    def experience(self, today: Today, episodes: Episodes) -> None:
+        """Scores and contacts of the day's deliveries."""
+        s = self.customers
+        _experience(s.columns, s.packed, s.around, today, episodes)
+
+    def conclude(self, today: Today, episodes: Episodes) -> None:
+        """What remains of them after support."""
+        s = self.customers
+        _conclude(s.columns, s.packed, s.around, today, episodes)
+
+    def lapse(self, today: Today) -> NDArray[np.int32]:
+        """Rows whose time has run out today."""
+        columns = self.customers.columns
+        rows = np.flatnonzero(columns.lapse_day == today.day)
+        gone = _lapse(columns, today.day, rows)
+        return rows[:gone].astype(np.int32)
+
+    def hear(self, today: Today, talks: Talks) -> None:
+        """Push the day's talk to the talkers' ties."""
+        s = self.customers
+        _hear(s.columns, s.packed, s.around, today, s.network.start, s.network.ties, talks)
+
+    def survey(self, today: Today, share: float) -> Census:
+        """Census of customers and sample of ever-buyers."""
+        s = self.customers
+        out = _no_answers(len(s))
+        _survey(s.columns, s.packed, today, share, out)
+        return out
+
+
+def _no_answers(customers: int) -> Census:
+    return Census(*(np.full(customers, -1, np.int8) for _ in range(3)))
+
+
+# -- by agent ------------------------------------------------------------------------------------------------------
+
+
+class ByAgent:
+    """Mesa walks the agents: every pass calls each customer's own method. `shuffle` walks them in random order."""
+
+    def __init__(self, customers: Customers, model: mesa.Model, shuffle: bool = False) -> None:
+        self.customers = customers
+        self.shuffle = shuffle
+        self.agents = [Customer(model, customers, row) for row in range(len(customers))]
+        self.set = AgentSet(self.agents, random=model.random)
+
+    def _everybody(self) -> AgentSet:
+        return self.set.shuffle() if self.shuffle else self.set
+
+    def _of(self, rows: NDArray[np.int32]) -> list[tuple[int, Customer]]:
+        """(entry, agent) of these rows, shuffled if the walk is."""
+        chosen = [(j, self.agents[row]) for j, row in enumerate(rows)]
+        if self.shuffle:
+            self.set.random.shuffle(chosen)
+        return chosen
+
+    def start(self, day: int) -> None:
+        """Set bounds and lapse days of all rows from the rules in force."""
+        self.set.do("start", day)
+
+    def arrive(self, today: Today) -> Arrivals:
+        """Awareness and visits of those who may act."""
+        learning = customer_day.common_learning(self.customers.rules, today)
+        acts = []
+        for agent in self._everybody():
+            act = agent.arrive(today, learning)
+            if act != NOTHING:
+                acts.append((agent.row, act))
+        acts.sort()
+        acted = np.array([row for row, _ in acts], np.int32)
+        code = np.array([act for _, act in acts], np.uint8)
+        visits = new_visits(acted[code == VISITED])
+        seen = visits.view(np.recarray)
+        for j, agent in self._of(visits["row"]):
+            agent.look_around(today, seen, j)
+        return Arrivals(visits, acted[code != VISITED], code[code != VISITED])
+
+    def choose(self, today: Today, visits: Visits) -> None:
+        """Decisions of the day's visitors."""
+        visits = visits.view(np.recarray)
+        for j, agent in self._of(visits["row"]):
+            agent.choose(today, visits, j)
+
+    def experience(self, today: Today, episodes: Episodes) -> None:
+        """Scores and contacts; a customer's own deliveries stay in their order."""
+        episodes = episodes.view(np.recarray)
+        for j in _own_order(episodes["row"], self._of(episodes["row"])):
+            self.agents[episodes[j].row].experience(today, episodes, j)
+
+    def conclude(self, today: Today, episodes: Episodes) -> None:
+        """What remains of them after support."""
+        episodes = episodes.view(np.recarray)
+        for j in _own_order(episodes["row"], self._of(episodes["row"])):
+            self.agents[episodes[j].row].conclude(today, episodes, j)
+
+    def lapse(self, today: Today) -> NDArray[np.int32]:
+        """Rows whose time has run out today."""
+        gone = [agent.row for agent in self._everybody() if agent.lapse(today)]
+        return np.array(sorted(gone), np.int32)
+
+    def hear(self, today: Today, talks: Talks) -> None:
+        """Push the day's talk to the talkers' ties."""
+        network = self.customers.network
+        for k, row in enumerate(talks.row):
+            said = int(talks.volume[k]), int(talks.weight[k]), int(talks.score[k])
+            for tie in network.ties[network.start[row] : network.start[row + 1]]:
+                self.agents[tie].hear(today, *said)
+
+    def survey(self, today: Today, share: float) -> Census:
+        """Census of customers and sample of ever-buyers."""
+        out = _no_answers(len(self.customers))
+        for agent in self._everybody():
+            out.census[agent.row], out.sampled[agent.row] = agent.survey(today, share)
+            if out.sampled[agent.row] >= 0:
+                out.stars[agent.row] = agent.stars
+        return out
+
+
+def _own_order(rows: NDArray[np.int32], walk: list[tuple[int, Customer]]) -> list[int]:
+    """Entries in the walk's order of customers, each customer's own entries ascending."""
+    place: dict[int, int] = {}
+    for n, (j, _) in enumerate(walk):
+        place.setdefault(int(rows[j]), n)
+    return sorted((j for j, _ in walk), key=lambda j: (place[int(rows[j])], j))

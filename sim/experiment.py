@@ -1,0 +1,229 @@
+"""Arms times replications to a run folder's tables.
+
+Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Every other draw is
+simulated under a second seed too, which separates the Monte Carlo error from the spread over draws. Probes move one
+thing at a time from the central point: what would flip the answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from sim import tables
+from sim.journal import NAMES
+from sim.parameters import Choice, Parameter
+from sim.replication import Placed, Result, Task, WorldsOf, replication_seed, run_task
+from sim.settings import Settings, resolved
+from sim.uncertainty import points
+
+FIRST_BATCH, MOST = 8, 64
+"""`replications=auto` starts with so many draws and doubles, up to so many."""
+
+PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
+FACES = (0.5, 2.0)
+
+Progress = Callable[[int, int, str], None]
+Enough = Callable[[pd.DataFrame], bool]
+
+
+def run_experiment(
+    settings: Settings, worlds: WorldsOf, folder: Path, threads: int, progress: Progress, enough: Enough
+) -> None:
+    """Simulate everything a configuration asks for and write the tables of `sim.tables` into `folder`.
+
+    `progress(done, of, what)` is called as work is finished; `enough(measures)` says whether the Monte Carlo error
+    is small enough (asked between batches under `replications=auto`).
+    """
+    with _Pool(settings, worlds, threads, progress) as pool:
+        results = _replicate(settings, worlds(settings), pool, enough)
+        probes = pool.run(_probe_tasks(settings, worlds(settings))) if worlds(settings) else []
+    measures = _stack([result.measures for result in results])
+    config = yaml.safe_dump(resolved(settings), sort_keys=False, allow_unicode=True)
+    (folder / "config.yaml").write_text(config, encoding="utf-8")
+    _write(folder, "measures.parquet", measures)
+    kpis(measures).to_csv(folder / "kpis.csv", index=False, lineterminator="\n")
+    _write(folder, "daily.parquet", _stack([result.daily for result in results]))
+    _write_first(folder, results[0], settings)
+    _write_assumptions(folder, settings, max(result.task.replication for result in results) + 1)
+    probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")
+
+
+class _Pool:
+    """Tasks side by side; results come back in the tasks' order. Leaving it early calls everything off."""
+
+    def __init__(self, settings: Settings, worlds: WorldsOf, threads: int, progress: Progress) -> None:
+        self._settings, self._worlds, self._progress = settings, worlds, progress
+        self._stop = threading.Event()
+        self._executor = ThreadPoolExecutor(max_workers=threads)
+        self._done = 0
+        self._known = 0
+
+    def __enter__(self) -> _Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+    def run(self, tasks: list[Task]) -> list[Result]:
+        """Run tasks; any error calls the others off and is raised."""
+        self._known += len(tasks)
+        self._progress(self._done, self._known, "simulating")
+        futures = [self._executor.submit(self._one, task) for task in tasks]
+        waiting: set[Future[Result]] = set(futures)
+        while waiting:
+            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+                self._done += 1
+            self._progress(self._done, self._known, "simulating")
+        return [future.result() for future in futures]
+
+    def _one(self, task: Task) -> Result:
+        return run_task(self._settings, self._worlds, task, self._settings.engine, self._stop.is_set)
+
+
+def _replicate(settings: Settings, placed: Mapping[str, Placed], pool: _Pool, enough: Enough) -> list[Result]:
+    """All replications: a fixed number, or batches until the Monte Carlo error is small enough."""
+    if settings.replications != "auto":
+        return pool.run(list(_tasks(settings, 0, settings.replications)))
+    results: list[Result] = []
+    done, wanted = 0, FIRST_BATCH
+    while True:
+        results += pool.run(list(_tasks(settings, done, wanted)))
+        if wanted >= MOST or not placed or enough(_stack([result.measures for result in results])):
+            return results
+        done, wanted = wanted, 2 * wanted
+
+
+def _tasks(settings: Settings, first: int, until: int) -> Iterator[Task]:
+    """Draws first .. until - 1 of the design of `until` points; every other one under a second seed as well."""
+    design = points(settings, until)
+    for replication in range(first, until):
+        for twin in (0, 1) if replication % 2 == 0 else (0,):
+            seed = replication_seed(settings.seed, replication, twin)
+            journal = settings.events if replication == 0 and twin == 0 else -1
+            yield Task(replication, twin, design[replication], seed, journal=journal)
+
+
+def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
+    """The central point with other faces, then each probed parameter at the ends of its range; replication < 0."""
+    seed = replication_seed(settings.seed, 0, 0)
+    central = {path: one.value for path, one in settings.parameters() if one.uncertain}
+    has_lever = any(one.scaled(1.0) is not None for own in placed.values() for _, one in own)
+    tasks = [Task(-1, 0, central, seed, parts=False, faces=FACES if has_lever else ())]
+    for path, one in settings.parameters():
+        if path in PROBED and isinstance(one, Parameter) and one.low is not None and one.high is not None:
+            for value in (one.low, one.high):
+                tasks.append(Task(-1, 0, central | {path: value}, seed, parts=False))
+    return tasks
+
+
+def probe_table(measures: pd.DataFrame, probes: list[Result]) -> pd.DataFrame:
+    """probes.csv: total effect on LTV at each probe."""
+    rows = []
+    for result in probes:
+        point, central = result.task.point, probes[0].task.point
+        moved = [path for path in point if point[path] != central[path]]
+        for arm, effect in _ltv_effects(result.measures).items():
+            name, _, share = arm.partition("*")
+            error = _monte_carlo_sd(measures, name)
+            if result is probes[0]:
+                rows.append((name, "face", float(share or 1.0), effect, error))
+                if not share:
+                    rows += [(name, path, float(central[path]), effect, error) for path in PROBED if path in central]
+            else:
+                rows += [(name, path, float(point[path]), effect, error) for path in moved]
+    frame = pd.DataFrame(rows, columns=[column.name for column in tables.PROBES])
+    if len(probes) and not probes[0].task.faces:
+        frame = frame[frame["name"] != "face"]
+    return frame.sort_values(["intervention", "name", "value"], kind="stable").reset_index(drop=True)
+
+
+def _ltv_effects(measures: pd.DataFrame) -> dict[str, float]:
+    """Effect on LTV for everybody by arm, in the arms' order."""
+    ltv = measures[(measures["metric"] == "ltv") & (measures["segment"] == tables.EVERYBODY) & (measures["group"] == "all")]
+    value = dict(zip(ltv["arm"], ltv["value"], strict=True))
+    return {arm: value[arm] - value[tables.BASELINE] for arm in value if arm != tables.BASELINE}
+
+
+def _monte_carlo_sd(measures: pd.DataFrame, arm: str) -> float:
+    """Monte Carlo standard deviation of one draw's LTV effect, from the draws run under two seeds; NaN without."""
+    effects = {
+        key: _ltv_effects(part).get(arm, np.nan) for key, part in measures.groupby(["replication", "twin"], sort=True)
+    }
+    gaps = [effects[r, 0] - effects[r, 1] for r, twin in effects if twin == 1]
+    return float(np.sqrt(np.mean(np.square(gaps)) / 2)) if gaps else float("nan")
+
+
+def kpis(measures: pd.DataFrame) -> pd.DataFrame:
+    """kpis.csv: a row per arm and replication, a column per metric, for everybody."""
+    keys = [column.name for column in tables.KPIS_KEYS]
+    chosen = measures[(measures["segment"] == tables.EVERYBODY) & (measures["group"] == "all")]
+    wide = chosen.pivot(index=keys, columns="metric", values="value").reset_index()
+    order = chosen[keys].drop_duplicates()
+    columns = keys + [metric.name for metric in tables.METRICS]
+    return order.merge(wide, on=keys, how="left").reindex(columns=columns)
+
+
+def _stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(frames, ignore_index=True)
+
+
+def _write(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """A Parquet file whose bytes depend on the values alone."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(table, folder / name, compression="zstd", compression_level=3)
+
+
+def _write_first(folder: Path, first: Result, settings: Settings) -> None:
+    """customers.parquet and events.parquet, from the first replication."""
+    if first.customers is not None:
+        _write(folder, "customers.parquet", first.customers)
+    start = np.datetime64(settings.start_date, "us")
+    with pq.ParquetWriter(folder / "events.parquet", _EVENT_SCHEMA, compression="zstd", compression_level=3) as writer:
+        for arm, (customer, code, day, value) in first.journeys:
+            arrays = [
+                pa.array(customer),
+                pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), pa.array(NAMES)).cast(pa.string()),
+                pa.array(start + day.astype("timedelta64[D]")),
+                pa.array([arm]).take(pa.array(np.zeros(len(customer), np.int32))),
+                pa.array(value),
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=_EVENT_SCHEMA))
+
+
+_EVENT_SCHEMA = pa.schema([
+    (tables.EVENTS[0].name, pa.int32()), (tables.EVENTS[1].name, pa.string()),
+    (tables.EVENTS[2].name, pa.timestamp("us")), (tables.EVENTS[3].name, pa.string()),
+    (tables.EVENTS[4].name, pa.float32()),
+])  # fmt: skip
+
+
+def _write_assumptions(folder: Path, settings: Settings, replications: int) -> None:
+    """parameters.csv and draws.parquet: what was assumed, and where each replication was run."""
+    rows = [_assumption(path, one) for path, one in settings.parameters()]
+    frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
+    frame.to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
+    options = {path: one.options for path, one in settings.parameters() if one.options}
+    drawn = [
+        (replication, path, float(options[path].index(value)) if path in options else float(value))
+        for replication, point in enumerate(points(settings, replications))
+        for path, value in point.items()
+    ]
+    draws_frame = pd.DataFrame(drawn, columns=[column.name for column in tables.DRAWS])
+    _write(folder, "draws.parquet", draws_frame.astype({"replication": "int32"}))
+
+
+def _assumption(path: str, one: Parameter | Choice) -> tuple[str, str, float | None, float | None, str, str, str]:
+    low, high = (one.low, one.high) if isinstance(one, Parameter) else (None, None)
+    return path, str(one.value), low, high, one.unit, one.grade, one.source

@@ -1,0 +1,383 @@
+"""One world: a company on SimPy's clock and its customers, as a Mesa model.
+
+The order of a day (MODEL 3), times of day in brackets:
+
+ 1. [00:00] the company looks at its calendar; coupons that ended yesterday expire
+ 2. [06:00] customers learn of the brand, or visit, bringing beliefs up to date             (`Engine.arrive`)
+ 3.         the company sees the visitors and makes its offers                               (`Offers`)
+ 4.         visitors react, choose, order; orders are booked, batched, queued                (`Engine.choose`)
+ 5.         orders handed over today, and today's store purchases, are experienced           (`Engine.experience`)
+ 6. [desk]  contacts wait at the support desk during its opening hours                       (`SupportDesk`)
+ 7. [20:00] the fulfilment centre ships                                                      (`FulfilmentCentre`)
+ 8. [22:00] episodes are settled: satisfaction, talk, attrition by episode and by time       (`Engine.conclude`, `lapse`)
+ 9.         the day's talk reaches ties and public                                           (`Engine.hear`)
+10. [23:00] weekly: survey and census; then the recorder writes the day's row
+
+Customers read word of mouth as of the day before, so 2-5 and 8 are synchronous. They affect one another through four
+recorded places only: talk, ship days, support waits, company state (constant as yet).
+
+At midnight a world is plain data: `snapshot` copies it, and every arm starts from a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import mesa
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from agents import draws, wallet
+from agents.columns import OUTCOMES, STORE
+from agents.customer import Customer
+from agents.day import EPISODE, Episodes, Today
+from agents.draws import draw
+from agents.network import small_world
+from agents.population import draw_population
+from agents.state import Customers
+from sim.engines import Arrivals, ByAgent, ByColumn, Census, Engine
+from sim.fulfilment import (
+    Centre,
+    Delivery,
+    FulfilmentCentre,
+    ReplayedCentre,
+    ShippingRecord,
+    new_batch,
+    order_keys,
+)
+from sim.journal import Journal
+from sim.ledger import Books, book_contacts, book_orders, book_popups
+from sim.offers import Intervention, Observed, Offers
+from sim.recorder import Recorder
+from sim.support import Contacts, Desk, ReplayedDesk, SupportDesk, WaitingRecord
+from sim.talk import Public, Talks, talks_of
+from sim.world import World, surroundings
+
+MORNING, SHIPPING, EVENING, NIGHT = 6 / 24, 20 / 24, 22 / 24, 23 / 24
+"""Times of day on a clock that counts days."""
+
+EngineName = Literal["column", "agent"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the baseline said, shipped and waited: the recorded interfaces."""
+
+    talks: dict[int, Talks]
+    shipping: ShippingRecord
+    waiting: WaitingRecord
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A world at midnight before `day`."""
+
+    day: int
+    customers: Customers
+    centre: FulfilmentCentre
+    public: Public
+    books: Books
+
+    def copied(self) -> Snapshot:
+        """An independent copy; a model takes over the snapshot it is given and changes it."""
+        return Snapshot(
+            self.day, self.customers.copied(), self.centre.copied(), self.public.copied(), self.books.copied()
+        )
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Who is treated with what, and which interfaces are replayed."""
+
+    interventions: Sequence[tuple[int, Intervention]] = ()
+    treated: NDArray[np.bool_] | None = None
+    recorded: Recording | None = None
+    replay_talk: bool = False
+    replay_congestion: bool = False
+
+
+@dataclass
+class Sightings:
+    """What a pilot or a measurement takes from a world as it runs."""
+
+    scores: list[NDArray[np.float64]] = field(default_factory=list)
+
+
+def founded(world: World) -> Snapshot:
+    """The world before its first day: customers drawn, ties made, nothing on the way."""
+    columns = draw_population(world.traits, world.seed, world.customers, world.first_day)
+    public = Public(world.first_day - 1, world.burn_in + world.days, world.rules.public_share, world.customers)
+    customers = Customers(
+        columns,
+        world.rules,
+        surroundings(world, public.weight, public.score),
+        wallet.new_wallet(1024),
+        small_world(world.seed, world.customers, world.degree, world.rewiring),
+    )
+    return Snapshot(world.first_day, customers, FulfilmentCentre(world.terms), public, Books())
+
+
+class CXModel(mesa.Model):
+    """One arm of one replication, from a snapshot on.
+
+    `step()` runs a day, `run(until)` runs to the midnight before day `until`. `customer(row)` is a Mesa view of any
+    customer under both engines.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        start: Snapshot,
+        arm: Arm | None = None,
+        engine: EngineName = "column",
+        journal: Journal | None = None,
+        shuffle: bool = False,
+    ) -> None:
+        super().__init__(seed=world.seed % (1 << 32))
+        self.world = world
+        self.arm = arm or Arm()
+        self.customers = start.customers
+        self.customers.rules = world.rules
+        self.public = start.public
+        self.customers.around = surroundings(world, self.public.weight, self.public.score)
+        self.books = start.books
+        self.journal = journal
+        self.sightings = Sightings()
+        self.talks: dict[int, Talks] = {}
+        self.engine: Engine = (
+            ByColumn(self.customers) if engine == "column" else ByAgent(self.customers, self, shuffle)
+        )
+        self.env = simpy.Environment(initial_time=start.day)
+        self.centre, self.desk = self._company(start)
+        nobody = np.zeros(len(self.customers), bool)
+        self.treated = nobody if self.arm.treated is None else self.arm.treated
+        self.recorder = Recorder(self.customers.columns, start.day, world.days)
+        self._stores: list[Delivery] = []
+        self._episodes: Episodes | None = None
+        self._contacts: tuple[NDArray[np.intp], Contacts] | None = None
+        self._views: dict[int, Customer] = {}
+        self.engine.start(start.day)
+        self.env.process(self._days())
+
+    def _company(self, start: Snapshot) -> tuple[Centre, Desk]:
+        recorded = self.arm.recorded
+        if self.arm.replay_congestion and recorded is not None:
+            return ReplayedCentre.resumed(start.centre, recorded.shipping), ReplayedDesk(recorded.waiting)
+        return start.centre, SupportDesk(self.env, self.world.desk)
+
+    # -- running
+
+    @property
+    def day(self) -> int:
+        """The day being, or about to be, simulated."""
+        return int(self.env.now)
+
+    def step(self) -> None:
+        """Simulate one day."""
+        self.run(self.day + 1)
+
+    def run(self, until: int) -> None:
+        """Simulate up to the midnight before day `until`."""
+        if self.env.now < until:
+            self.env.run(until=until)
+
+    def customer(self, row: int) -> Customer:
+        """A Mesa agent that shows one customer; the same object each time."""
+        if isinstance(self.engine, ByAgent):
+            return self.engine.agents[row]
+        if row not in self._views:
+            self._views[row] = Customer(self, self.customers, row)
+        return self._views[row]
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the world at midnight, with live interfaces."""
+        if not isinstance(self.centre, FulfilmentCentre):
+            raise ValueError("only a world with live interfaces can be copied")
+        return Snapshot(self.day, self.customers, self.centre, self.public, self.books).copied()
+
+    def recording(self) -> Recording:
+        """What was said, shipped and waited so far."""
+        if not (isinstance(self.centre, FulfilmentCentre) and isinstance(self.desk, SupportDesk)):
+            raise ValueError("only a world with live interfaces can be recorded")
+        return Recording(self.talks, ShippingRecord(self.centre), WaitingRecord(self.desk))
+
+    # -- a day
+
+    def _days(self) -> Generator[Any, Any, None]:
+        """The company's day as a SimPy process; see the module's docstring for the order."""
+        while True:
+            day = self.day
+            self._open_day(day)
+            yield self.env.timeout(day + MORNING - self.env.now)
+            self._shopping(day)
+            self._handing_over(day)
+            if self._contacts is not None:
+                self.env.process(self.desk.open(day, self._contacts[1]))
+            yield self.env.timeout(day + SHIPPING - self.env.now)
+            self.recorder.put(day, "capacity", min(int(self.world.capacity[self.world.on(day)]), 2**31 - 1))
+            self.recorder.put(day, "shipped", self.centre.ship(day, int(self.world.capacity[self.world.on(day)])))
+            yield self.env.timeout(day + EVENING - self.env.now)
+            self._settle(day)
+            self._spread_talk(day)
+            yield self.env.timeout(day + NIGHT - self.env.now)
+            if (day + 1) % 7 == 0:
+                self._survey(day)
+            self._close_day(day)
+            yield self.env.timeout(day + 1 - self.env.now)
+
+    def today(self, day: int) -> Today:
+        """What customers find on a day."""
+        q = self.world.traits.quality
+        return Today(
+            self.world.seed, day, self.world.first_day - 1, float(self.world.season[self.world.on(day)]),
+            float(self.world.ad_intensity), float(self.public.volume),
+            float(q[0]), float(q[1]), float(q[2]), float(q[3]),
+        )  # fmt: skip
+
+    def _open_day(self, day: int) -> None:
+        if day == 0:
+            self._start_horizon()
+        self._today = self.today(day)
+        self.recorder.put(day, "coupons_expired", self.books.expire(day))
+
+    def _start_horizon(self) -> None:
+        """Outcomes count from day 0."""
+        for name in OUTCOMES:
+            self.customers.columns.of(name)[:] = 0
+
+    def _shopping(self, day: int) -> None:
+        arrivals = self.engine.arrive(self._today)
+        offers = self._offers(day, arrivals)
+        self.engine.choose(self._today, arrivals.visits)
+        self._book(day, arrivals, offers)
+        self._queue_orders(day, arrivals)
+        self.recorder.arrivals(day, arrivals)
+        if self.journal is not None:
+            self.journal.shopping(day, arrivals)
+
+    def _offers(self, day: int, arrivals: Arrivals) -> Offers:
+        columns, visits = self.customers.columns, arrivals.visits
+        offers = Offers(columns, visits, self.world.seed, day, self.treated, self.world.popup_cap)
+        seen = Observed(columns, visits, day, self.world.traits.personas.names, self.world.topics)
+        for number, intervention in self.arm.interventions:
+            offers.speak_for(number)
+            intervention.on_visits(seen, offers)
+        return offers
+
+    def _book(self, day: int, arrivals: Arrivals, offers: Offers) -> None:
+        revenue, profit = book_orders(self.customers, arrivals.visits, day)
+        profit -= book_popups(self.customers, arrivals.visits, offers.popup_cost, day)
+        self.recorder.put(day, "revenue", revenue)
+        self.recorder.put(day, "profit", profit)
+        redeemed, issued = self.books.coupons(self.customers, arrivals.visits, offers.coupon_last, day)
+        self.recorder.put(day, "coupons_redeemed", redeemed)
+        self.recorder.put(day, "coupons_issued", issued)
+
+    def _queue_orders(self, day: int, arrivals: Arrivals) -> None:
+        visits = arrivals.visits
+        spend = self.customers.columns.of("spend")
+        mean_basket = self.world.rules.basket_shape / spend[visits["row"]].astype(np.float64)
+        saved = (visits["discount"] / mean_basket).astype(np.float32)
+        self._stores = []
+        for kind in range(4):
+            of_kind = visits["kind"] == kind
+            if not of_kind.any():
+                continue
+            batch = new_batch(self.world.seed, day, kind, visits["row"][of_kind], visits["first"][of_kind], saved[of_kind])
+            if kind == STORE:
+                self._stores.append(Delivery(batch, 0))
+            else:
+                self.centre.take(batch)
+
+    def _handing_over(self, day: int) -> None:
+        deliveries = self.centre.deliveries(day)
+        self.recorder.deliveries(day, deliveries)
+        self._log_deliveries(day, deliveries)
+        episodes = episodes_of(deliveries + self._stores)
+        self.engine.experience(self._today, episodes)
+        self._episodes = episodes
+        self._contacts = self._call_support(day, episodes)
+
+    def _log_deliveries(self, day: int, deliveries: list[Delivery]) -> None:
+        columns = self.customers.columns
+        for delivery in deliveries:
+            rows = delivery.batch.row
+            np.add.at(columns.of("delivered"), rows, 1)
+            np.add.at(columns.of("late"), rows, int(delivery.late > 0))
+            np.add.at(columns.of("lead_days"), rows, day - delivery.batch.day)
+
+    def _call_support(self, day: int, episodes: Episodes) -> tuple[NDArray[np.intp], Contacts] | None:
+        """Contacts of the day's episodes in order of arrival, with every caller's own draws."""
+        chosen = np.flatnonzero(episodes["contact"])
+        if len(chosen) == 0:
+            return None
+        contacts, resolvable = callers(self.world, episodes[chosen])
+        order = np.argsort(contacts.at, kind="stable")
+        self._resolvable = resolvable[order]
+        return chosen[order], Contacts(*(array[order] for array in contacts))
+
+    def _settle(self, day: int) -> None:
+        episodes = self._episodes
+        assert episodes is not None
+        if self._contacts is not None:
+            chosen, contacts = self._contacts
+            episodes["wait"][chosen] = contacts.wait
+            episodes["resolved"][chosen] = contacts.served & self._resolvable
+            spent = book_contacts(self.customers, episodes["row"][chosen], contacts, self.world.desk, day)
+            self.recorder.add(day, "profit", -spent)
+            self.recorder.contacts(day, contacts)
+        self.engine.conclude(self._today, episodes)
+        gone = self.engine.lapse(self._today)
+        self.recorder.settled(day, episodes, gone)
+        self.sightings.scores.append(episodes["score"].copy())
+        if self.journal is not None:
+            self.journal.settled(day, self.customers.columns, episodes, gone)
+
+    def _spread_talk(self, day: int) -> None:
+        assert self._episodes is not None
+        talks = talks_of(self._episodes)
+        self.talks[day] = talks
+        if self.arm.replay_talk and self.arm.recorded is not None:
+            talks = self.arm.recorded.talks[day]
+        self.engine.hear(self._today, talks)
+        self.public.end_day(day, float(self.customers.around.decay[1]), talks)
+
+    def _survey(self, day: int) -> None:
+        census = self.engine.survey(self._today, self.world.survey_share)
+        self.recorder.survey(day, census)
+        if self.journal is not None:
+            self.journal.survey(day, census)
+
+    def _close_day(self, day: int) -> None:
+        self.recorder.put(day, "backlog", self.centre.backlog())
+        self.recorder.put(day, "coupons_open", self.books.open)
+        self.recorder.close(day)
+
+
+def episodes_of(deliveries: list[Delivery]) -> Episodes:
+    """Deliveries and store purchases as episodes, sorted by (customer, order day)."""
+    episodes = np.zeros(sum(len(delivery.batch.row) for delivery in deliveries), EPISODE)
+    at = 0
+    for batch, late in deliveries:
+        part = episodes[at : at + len(batch.row)]
+        part["row"], part["first"], part["saved"] = batch.row, batch.first, batch.saved
+        part["order_day"], part["kind"], part["late"] = batch.day, batch.kind, late
+        at += len(batch.row)
+    return episodes[np.lexsort((episodes["order_day"], episodes["row"]))]
+
+
+def callers(world: World, episodes: Episodes) -> tuple[Contacts, NDArray[np.bool_]]:
+    """Contacts about these episodes with every caller's own draws, and whether each can be resolved if served."""
+    desk = world.desk
+    days = zip(episodes["row"].tolist(), episodes["order_day"].tolist(), strict=True)
+    purposes = (draws.CONTACT_TIME, draws.PATIENCE, draws.SERVICE_TIME, draws.RESOLVE)
+    u = np.array([[draw(world.seed, row, day, purpose, 0) for purpose in purposes] for row, day in days])
+    contacts = Contacts(
+        order_keys(episodes["row"], episodes["order_day"], episodes["kind"]),
+        desk.opens + desk.hours * u[:, 0], -desk.patience * np.log(u[:, 1]), -desk.service * np.log(u[:, 2]),
+        np.zeros(len(u)), np.zeros(len(u), bool),
+    )  # fmt: skip
+    return contacts, u[:, 3] < world.rules.resolution

@@ -1,0 +1,174 @@
+"""What an arm came to: per customer at the end of the horizon, and as metrics over segments.
+
+Every mean is over all potential customers of a segment, since a denominator that treatment changes would bias the
+comparison. Ratio metrics are each arm's own statistic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviour import Rules, expected_order_profit, lapse_hazard, lapse_probability, logistic, order_utility
+from agents.columns import CUSTOMER, LAPSED, NEVER, WEB, Columns
+from agents.compiled import compiled
+from agents.day import Surroundings, bring_up_to_date, expectation_of
+from agents.wallet import open_coupons
+from sim import tables
+from sim.engines import Census
+from sim.model import CXModel
+from sim.recorder import net_promoters
+
+Mask = NDArray[np.bool_]
+
+FIELD_TEST_DAYS = 14
+"""A field test is read after so many days."""
+
+
+@dataclass
+class Outcome:
+    """Columns of an arm at the horizon's end, and what needs the model to compute."""
+
+    columns: Columns
+    residual: NDArray[np.float64]
+    expectation: NDArray[np.float64]
+    censuses: list[Census]
+    daily: dict[str, NDArray[Any]]
+    early: dict[str, NDArray[Any]]  # visits, bought, ledger after FIELD_TEST_DAYS
+    days: int
+
+
+def outcome_of(model: CXModel, early: dict[str, NDArray[Any]]) -> Outcome:
+    """Read an arm off its model at the end of the horizon."""
+    s, world = model.customers, model.world
+    last = world.days - 1
+    count, faces = open_coupons(s.columns, s.wallet, last)
+    residual = np.empty(len(s))
+    expectation = np.empty(len(s))
+    online = world.rules.share_web + world.rules.share_app
+    _residual(s.columns, s.packed, s.around, last, world.first_day - 1, online, count, faces, residual, expectation)
+    censuses = [model.recorder.censuses[day] for day in sorted(model.recorder.censuses)]
+    return Outcome(s.columns, residual, expectation, censuses, model.recorder.rows, early, world.days)
+
+
+@compiled
+def _residual(
+    c: Columns, r: Rules, w: Surroundings, last: int, base: int, online: float,
+    count: NDArray[np.int64], faces: NDArray[np.float64], out: NDArray[np.float64], expectation: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Discounted profit expected beyond the horizon, state frozen (MODEL 7.15), less what open coupons will cost."""
+    discount = math.exp(-r.discount_rate * (last + 1) / 365.0)
+    for row in range(len(c.status)):
+        bring_up_to_date(c, r, w, row, last, base)
+        expectation[row] = expectation_of(c, r, row)
+        out[row] = 0.0
+        if c.status[row] != CUSTOMER:
+            continue
+        me = c.more[row]
+        price = w.persona_price[me.persona]
+        utility = order_utility(r, CUSTOMER, expectation[row], 0.0, price, 0.0, 0.0, WEB)
+        rate = me.rate * logistic(utility) / r.conversion_customer * 365.0
+        per_order = expected_order_profit(r, r.basket_shape / me.spend, me.waiting_cost, online)
+        lapse = 0.0
+        if r.episode_clock > 0.5:
+            lapse = rate * lapse_probability(r, me.lapse_trait, me.satisfaction, me.activated == 1)
+        else:
+            lapse = 365.0 * lapse_hazard(r, me.lapse_trait, me.satisfaction, me.activated == 1)
+        out[row] = discount * per_order * rate / (r.discount_rate + lapse)
+        if count[row] > 0:
+            years_left = (me.coupon_until - last) / 365.0
+            out[row] -= discount * faces[row] * (1.0 - math.exp(-r.redemption * rate * years_left / count[row]))
+
+
+def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
+    """Metrics of `sim.tables.METRICS` over the chosen customers; those of the company as a whole are NaN here."""
+    c = outcome.columns
+    n = int(chosen.sum())
+
+    def total(name: str) -> float:
+        return float(c.of(name)[chosen].sum(dtype=np.float64))
+
+    def ratio(top: float, bottom: float, scale: float = 1.0) -> float:
+        return scale * top / bottom if bottom else math.nan
+
+    first = c.of("first_order")[chosen]
+    acquired = (first >= 0) & (first < outcome.days)
+    bought = c.of("bought")[chosen] > 0
+    lapsed = c.status[chosen] == LAPSED
+    was_customer = (first != NEVER) & ~(lapsed & (c.lapse_day[chosen] < 0))
+    return {
+        "ltv": ratio(total("npv"), n),
+        "residual": ratio(float(outcome.residual[chosen].sum()), n),
+        "profit": ratio(total("ledger"), n),
+        "revenue": ratio(total("revenue"), n),
+        "margin": ratio(total("margin"), n),
+        "cost": ratio(total("cost"), n),
+        "ltv_acquired": ratio(float(c.of("npv")[chosen][acquired].sum()), int(acquired.sum())),
+        "nps": promoters(outcome, chosen),
+        "nps_surveyed": float(net_promoters(np.concatenate([one.sampled[chosen] for one in outcome.censuses])))
+        if outcome.censuses
+        else math.nan,
+        "csat": _csat(outcome, chosen),
+        "conversion": ratio(total("bought"), total("visits"), 100.0),
+        "repeat_rate": ratio(float((bought & (c.of("orders")[chosen] > 1)).sum()), float(bought.sum()), 100.0),
+        "churn": ratio(float((lapsed & was_customer).sum()), float(was_customer.sum()), 100.0),
+        "acquired": float(acquired.sum()),
+        "orders": total("bought"),
+        "visits": total("visits"),
+        "coupons_issued": total("issued"),
+        "coupons_redeemed": total("redeemed"),
+        "norush_share": ratio(total("norush"), total("online"), 100.0),
+        "lead_time": ratio(total("lead_days"), total("delivered")),
+        "on_time": 100.0 - ratio(total("late"), total("delivered"), 100.0),
+        "contacts": total("contacts"),
+    }
+
+
+def company_measures(outcome: Outcome) -> dict[str, float]:
+    """Metrics that belong to no customer."""
+    horizon = slice(-outcome.days, None)
+    return {
+        "coupons_expired": float(outcome.daily["coupons_expired"][horizon].sum()),
+        "backlog": float(outcome.daily["backlog"][horizon].mean()),
+    }
+
+
+def promoters(outcome: Outcome, chosen: Mask) -> float:
+    """True NPS: mean of the last weekly censuses; NaN where none was taken or nobody is a customer."""
+    weekly = [net_promoters(one.census[chosen]) for one in outcome.censuses]
+    return float(np.mean(weekly)) if weekly else math.nan
+
+
+def stayers(arm: Outcome, baseline: Outcome, chosen: Mask) -> tuple[float, float]:
+    """NPS of both arms among those who are customers in both on the day: (arm, baseline)."""
+    pairs = []
+    for one, other in zip(arm.censuses, baseline.censuses, strict=True):
+        both = chosen & (one.census >= 0) & (other.census >= 0)
+        pairs.append((net_promoters(one.census[both]), net_promoters(other.census[both])))
+    if not pairs:
+        return math.nan, math.nan
+    means = np.mean(np.array(pairs), axis=0)
+    return float(means[0]), float(means[1])
+
+
+def _csat(outcome: Outcome, chosen: Mask) -> float:
+    """Share of survey answers with four or five stars, %."""
+    stars = np.concatenate([one.stars[chosen] for one in outcome.censuses]) if outcome.censuses else np.empty(0)
+    rated = stars[stars > 0]
+    return 100.0 * float((rated >= 4).mean()) if len(rated) else math.nan
+
+
+def field_test(outcome: Outcome, chosen: Mask) -> dict[str, float]:
+    """What a field test's dashboard shows of one side after two weeks."""
+    visited = chosen & (outcome.early["visits"] > 0)
+    visitors = int(visited.sum())
+    if not visitors:
+        return {metric.name: math.nan for metric in tables.AB_METRICS}
+    return {
+        "ab_conversion_14d": 100.0 * float((outcome.early["bought"][visited] > 0).sum()) / visitors,
+        "ab_profit_per_visitor_14d": float(outcome.early["ledger"][visited].sum(dtype=np.float64)) / visitors,
+    }

@@ -1,0 +1,371 @@
+"""One number of the configuration and what is known about it.
+
+A parameter is written as a plain number (taken as known), as ``{value, range, unit, grade, source}`` (a
+uniform prior over the range), as ``{value, options, ...}`` (equally likely readings) or, with evidence of the
+firm's own, as ``{mean, se, source}``. All become a `Parameter`; where the options are names, a `Choice`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+Grade = Literal["measured", "claimed", "judgement", "known"]
+GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
+PARTS = ("value", "range", "options", "mean", "se", "unit", "grade", "source")
+"""What may be said about a parameter in a configuration file."""
+
+NORMAL_90 = 1.6448536269514722
+"""Standard errors from the middle to either end of a central 90 % interval."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run. Its text is one line: key, value, what is allowed."""
+
+
+class Bounds(NamedTuple):
+    """Hard bounds of a number, whatever its prior says. `above`: the lower one itself is excluded."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+
+    def hold(self, value: float) -> bool:
+        """Whether the value lies within."""
+        return (self.low < value if self.above else self.low <= value) and value <= self.high
+
+    def __str__(self) -> str:
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "any number"
+        start = f"above {self.low:g}" if self.above else f"from {self.low:g}"
+        return f"{start} up" if math.isinf(self.high) else f"{start} to {self.high:g}"
+
+
+class Parameter(BaseModel):
+    """A number with what is known about it.
+
+    `low` and `high` span its prior: the range of a uniform one, or the central 90 % of the firm's own normal
+    evidence (then `mean` and `se` are set). Without spread the number is taken as known. `bounds` hold
+    whatever the prior says.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    se: float | None = None
+    options: tuple[float, ...] = ()
+    unit: str = ""
+    grade: Grade = "known"
+    source: str = ""
+    bounds: Bounds = Bounds()
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether draws of the uncertain parameters move it."""
+        return self.se is not None or self.low is not None or bool(self.options)
+
+    def at(self, value: float | str) -> Parameter:
+        """The same parameter at a value, taken as known. Raises ConfigError outside its hard bounds."""
+        put = _within(number(value), self.bounds)
+        known: dict[str, Any] = {"low": None, "high": None, "mean": None, "se": None, "options": ()}
+        return self.model_copy(update={"value": put, **known})
+
+    def plain(self) -> Any:
+        """As it would be written in a configuration file."""
+        if not (self.uncertain or self.unit or self.source or self.grade != "known"):
+            return tidy(self.value)
+        node: dict[str, Any]
+        if self.se is not None and self.mean is not None:
+            node = {"mean": tidy(self.mean), "se": tidy(self.se)}
+        else:
+            node = {"value": tidy(self.value)}
+            if self.low is not None and self.high is not None:
+                node["range"] = [tidy(self.low), tidy(self.high)]
+        if self.options:
+            node["options"] = [tidy(option) for option in self.options]
+        return node | _about(self)
+
+
+class Choice(BaseModel):
+    """One of several named readings, equally likely where not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: str
+    options: tuple[str, ...] = ()
+    unit: str = ""
+    grade: Grade = "known"
+    source: str = ""
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether draws of the uncertain parameters move it."""
+        return len(self.options) > 1
+
+    def at(self, value: float | str) -> Choice:
+        """The same choice put at a value and taken as known. Raises ConfigError at an unknown one."""
+        if self.allowed and value not in self.allowed:
+            raise ConfigError(f"{show(value)} is not allowed; {listed(self.allowed)}")
+        return self.model_copy(update={"value": str(value), "options": ()})
+
+    def plain(self) -> Any:
+        """As it would be written in a configuration file."""
+        if not (self.options or self.unit or self.source):
+            return self.value
+        node: dict[str, Any] = {"value": self.value}
+        if self.options:
+            node["options"] = list(self.options)
+        return node | _about(self)
+
+
+def tidy(value: float) -> float | int:
+    """A whole number without its decimal point, as people write it."""
+    return int(value) if value == int(value) and abs(value) < 1e15 else value
+
+
+def _about(node: Parameter | Choice) -> dict[str, Any]:
+    known = {"unit": node.unit, "grade": node.grade, "source": node.source}
+    return {name: text for name, text in known.items() if text}
+
+
+# --------------------------------------------------------------------------------- reading what was written
+
+
+def show(value: object) -> str:
+    """A value as the reader of an error message would write it: one line of readable length."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    line = " ".join(str(value).split())
+    line = line if len(line) <= 60 else line[:57] + "..."
+    return f"'{line}'" if isinstance(value, str) else line
+
+
+def listed(names: Iterable[object]) -> str:
+    """The allowed names in words."""
+    found = [str(name) for name in names]
+    return "one of " + ", ".join(found) if len(found) > 1 else "only " + ", ".join(found)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint at the known word nearest to a misspelt one: empty, or `; did you mean X?`."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def number(value: object) -> float:
+    """A finite number, or a ConfigError that says what it is instead."""
+    if isinstance(value, bool) or (isinstance(value, str) and value.lower() in ("on", "off", "yes", "no")):
+        raise ConfigError(
+            f"{show(value)} is a switch (so YAML reads on, off, yes and no) where a number is expected"
+        )
+    if isinstance(value, str) or not isinstance(value, int | float):
+        raise ConfigError(f"{show(value)} is not a number")
+    if not math.isfinite(value):
+        raise ConfigError(f"{value} is not a finite number")
+    return float(value)
+
+
+def _within(value: float, bounds: Bounds) -> float:
+    if not bounds.hold(value):
+        raise ConfigError(f"{value:g} is not allowed; {bounds}")
+    return value
+
+
+def real(bounds: Bounds) -> Callable[[object], float]:
+    """Reader of a plain number within bounds."""
+    return lambda value: _within(number(value), bounds)
+
+
+def whole(low: int, high: int) -> Callable[[object], int]:
+    """Reader of a whole number from low to high, both included."""
+
+    def read(value: object) -> int:
+        found = number(value)
+        if found != int(found) or not low <= found <= high:
+            raise ConfigError(f"{show(value)} is not allowed; a whole number from {low} to {high}")
+        return int(found)
+
+    return read
+
+
+def whole_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
+    """Reader of a whole number or one word."""
+
+    def read(value: object) -> int | str:
+        if value == word:
+            return word
+        try:
+            return whole(low, high)(value)
+        except ConfigError:
+            raise ConfigError(
+                f"{show(value)} is not allowed; {word} or a whole number from {low} to {high}"
+            ) from None
+
+    return read
+
+
+def switch(value: object) -> bool:
+    """Reader of true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{show(value)} is not allowed; true or false")
+    return value
+
+
+def text(value: object) -> str:
+    """Reader of a non-empty line of text."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{show(value)} is not a text")
+    return value
+
+
+def word(*allowed: str) -> Callable[[object], str]:
+    """Reader of one of a few words."""
+
+    def read(value: object) -> str:
+        if value not in allowed:
+            hint = nearest(str(value), allowed)
+            raise ConfigError(f"{show(value)} is not allowed; {listed(allowed)}{hint}")
+        return str(value)
+
+    return read
+
+
+def day_of_year(value: object) -> date:
+    """Reader of a calendar date."""
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value)) if isinstance(value, str) else date.fromisoformat("")
+    except ValueError:
+        raise ConfigError(f"{show(value)} is not a date; write it as 2027-01-31") from None
+
+
+def is_parameter(value: object) -> bool:
+    """Whether a mapping is meant as a parameter."""
+    return isinstance(value, Mapping) and ("value" in value or "mean" in value or "se" in value)
+
+
+def parameter(bounds: Bounds) -> Callable[[object], Parameter]:
+    """Reader of a number in any of the four ways of writing one."""
+
+    def read(value: object) -> Parameter:
+        if isinstance(value, Parameter):
+            return value
+        if not isinstance(value, Mapping):
+            return Parameter(value=_within(number(value), bounds), bounds=bounds)
+        node = _parts(value)
+        read_as = _evidence if "mean" in node or "se" in node else _prior
+        return Parameter(**read_as(node, bounds), bounds=bounds)
+
+    return read
+
+
+def choice(*allowed: str) -> Callable[[object], Choice]:
+    """Reader of one of several named readings; without names given, any text."""
+
+    def read(value: object) -> Choice:
+        if isinstance(value, Choice):
+            return value
+        one = word(*allowed) if allowed else text
+        node = _parts(value) if isinstance(value, Mapping) else {"value": value}
+        for part in ("range", "mean", "se"):
+            if part in node:
+                raise ConfigError(f"{part} has no meaning for a choice of names; options has")
+        chosen = one(node.get("value"))
+        options = tuple(one(option) for option in _items(node.get("options", ()), "options"))
+        if options and chosen not in options:
+            raise ConfigError(f"value {show(chosen)} is not among its options; {listed(options)}")
+        return Choice(value=chosen, options=options, allowed=allowed, **_words(node, bool(options)))
+
+    return read
+
+
+def _parts(node: Mapping[Any, Any]) -> dict[str, Any]:
+    for key in node:
+        if key not in PARTS:
+            raise ConfigError(f"unknown key {show(key)}; {listed(PARTS)}{nearest(str(key), PARTS)}")
+    return {str(key): value for key, value in node.items()}
+
+
+def _items(value: object, part: str) -> Sequence[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"{part} {show(value)} is not a list")
+    return value
+
+
+def _words(node: Mapping[str, Any], uncertain: bool) -> dict[str, Any]:
+    """Unit, grade and source. An uncertain number without a grade is a judgement, a plain one known."""
+    grade = word(*GRADES)(node.get("grade", "judgement" if uncertain else "known"))
+    for part in ("unit", "source"):
+        if not isinstance(node.get(part, ""), str):
+            raise ConfigError(f"{part} {show(node[part])} is not a text")
+    return {"unit": node.get("unit", ""), "grade": grade, "source": node.get("source", "")}
+
+
+def _evidence(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
+    """The firm's own estimate. It replaces a prior it is merged over, with its value, range and grade."""
+    if "mean" not in node or "se" not in node:
+        raise ConfigError("mean and se belong together")
+    mean = _within(number(node["mean"]), bounds)
+    se = number(node["se"])
+    if se <= 0.0:
+        raise ConfigError(
+            f"se {se:g} is not allowed; above 0 (a number without error is written as a plain number)"
+        )
+    low, high = max(bounds.low, mean - NORMAL_90 * se), min(bounds.high, mean + NORMAL_90 * se)
+    source = node.get("source") or "the firm's own"
+    about = _words({**node, "grade": "measured", "source": source}, uncertain=True)
+    return {"value": mean, "mean": mean, "se": se, "low": low, "high": high, **about}
+
+
+def _prior(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
+    """A central value with a range or with options, or with neither."""
+    if "value" not in node:
+        raise ConfigError(f"value is missing; {listed(PARTS)}")
+    if "range" in node and "options" in node:
+        raise ConfigError("range and options exclude each other")
+    value = _within(number(node["value"]), bounds)
+    found: dict[str, Any] = {"value": value}
+    if "range" in node:
+        low, high = _range(node["range"], bounds)
+        if not low <= value <= high:
+            raise ConfigError(f"value {value:g} lies outside its range {low:g} to {high:g}")
+        found |= {"low": low, "high": high}
+    if "options" in node:
+        options = tuple(_within(number(option), bounds) for option in _items(node["options"], "options"))
+        if value not in options:
+            raise ConfigError(f"value {value:g} is not among its options; {listed(tidy(o) for o in options)}")
+        found["options"] = options
+    return found | _words(node, uncertain=len(found) > 1)
+
+
+def _range(value: object, bounds: Bounds) -> tuple[float, float]:
+    ends = [number(end) for end in _items(value, "range")]
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise ConfigError(f"range {show(value)} is not allowed; [low, high] with low below high")
+    for end in ends:
+        if not bounds.hold(end):
+            raise ConfigError(f"range {show(value)} is not allowed; {bounds}")
+    return ends[0], ends[1]
+
+
+# ---------------------------------------------------------------------------------------- fields of a model
+
+Probability = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, 1.0)))]
+Share = Annotated[float, BeforeValidator(real(Bounds(0.0, 1.0)))]
+NotNegative = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0)))]
+Positive = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, above=True)))]
+Number = Annotated[Parameter, BeforeValidator(parameter(Bounds()))]
+Text = Annotated[str, BeforeValidator(text)]
+Switch = Annotated[bool, BeforeValidator(switch)]

@@ -1,0 +1,267 @@
+"""One replication: pilots, the shared burn-in, the baseline, and every arm from the same midnight with the same luck.
+
+Arms are named in `sim.tables`. Shapley values need the treated world under every set of live interfaces; no company
+lever acts yet, so word of mouth and congestion make four treated runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agents import draws
+from agents.draws import draw
+from sim import tables
+from sim.journal import Journal
+from sim.model import Arm, CXModel, EngineName, Recording, Snapshot, founded
+from sim.offers import Intervention
+from sim.outcomes import (
+    FIELD_TEST_DAYS,
+    Mask,
+    Outcome,
+    company_measures,
+    field_test,
+    measures,
+    outcome_of,
+    promoters,
+    stayers,
+)
+from sim.pilot import references
+from sim.settings import Settings
+from sim.world import World, world_of
+
+Placed = tuple[tuple[int, Intervention], ...]
+WorldsOf = Callable[[Settings], Mapping[str, Placed]]
+"""What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
+
+SLICE = 30
+"""Days simulated between two looks at whether to stop."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work: a draw of the parameters, one of its seeds, and which arms to run."""
+
+    replication: int
+    twin: int
+    point: Mapping[str, float | str]
+    seed: int
+    parts: bool = True  # the arms of the split and the field test, beside baseline and total
+    faces: Sequence[float] = ()  # shares of the stated lever, for the break-even
+    journal: int = -1  # customers whose journeys are kept; -1: no tables of single customers either
+
+
+@dataclass
+class Result:
+    """Tables of one replication; `journeys` are (arm, events) and `customers` ready frames, first replication only."""
+
+    task: Task
+    measures: pd.DataFrame
+    daily: pd.DataFrame
+    customers: pd.DataFrame | None = None
+    journeys: list[tuple[str, tuple[NDArray[Any], ...]]] = field(default_factory=list)
+
+
+class Stopped(Exception):
+    """The run was called off."""
+
+
+def replication_seed(seed: int, replication: int, twin: int) -> int:
+    """World seed of a replication: 52 random bits, so that worlds of neighbouring seeds have nothing in common."""
+    return int(draw(seed, replication, twin, draws.DESIGN, 2) * (1 << 52))
+
+
+def run_task(settings: Settings, worlds: WorldsOf, task: Task, engine: EngineName, stop: Callable[[], bool]) -> Result:
+    """Simulate one replication. Raises Stopped when `stop()` turns true."""
+    drawn = settings.at(task.point)
+    world, _ = references(world_of(drawn, task.seed), checking(stop))
+    return _Replication(world, worlds(drawn), task, engine, stop, settings.personas.mix).run()
+
+
+def checking(stop: Callable[[], bool]) -> Callable[[CXModel, int], None]:
+    """A way to run a model up to a day that looks up now and then."""
+
+    def run(model: CXModel, until: int) -> None:
+        while model.day < until:
+            if stop():
+                raise Stopped
+            model.run(min(until, model.day + SLICE))
+
+    return run
+
+
+class _Replication:
+    """The arms of one replication, one after the other; only what is compared with is kept."""
+
+    def __init__(
+        self,
+        world: World,
+        placed: Mapping[str, Placed],
+        task: Task,
+        engine: EngineName,
+        stop: Callable[[], bool],
+        personas: Mapping[str, object],
+    ) -> None:
+        self.world, self.placed, self.task, self.engine = world, placed, task, engine
+        self.advance = checking(stop)
+        self.personas = tuple(personas)
+        self.rows: list[tuple[str, str, str, str, float]] = []
+        self.days: list[pd.DataFrame] = []
+        self.journeys: list[tuple[str, tuple[NDArray[Any], ...]]] = []
+
+    def run(self) -> Result:
+        """Burn in, run the baseline and record it, then every arm of every scenario."""
+        burn_in = CXModel(self.world, founded(self.world), engine=self.engine)
+        self.advance(burn_in, 0)
+        self.midnight = burn_in.snapshot()
+        everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
+        journal = self._journal(bool(self.placed))
+        model = self._model(Arm(interventions=everything), journal)
+        self.baseline = self._finish(tables.BASELINE, model)
+        self._keep_journey(tables.BASELINE, journal)
+        self.segments = dict(self._segments(self.baseline))
+        self._measure(tables.BASELINE, self.baseline)
+        customers = None
+        recorded = model.recording() if self.task.parts else None
+        del model
+        for name, own in self.placed.items():
+            last = name == list(self.placed)[-1]
+            treated = self._scenario(name, own, recorded, last)
+            if last and self.task.journal >= 0:
+                customers = customer_table(self.baseline, treated, name, self.segments, self.personas)
+        if not self.placed and self.task.journal >= 0:
+            customers = customer_table(self.baseline, self.baseline, "", self.segments, self.personas)
+        return Result(self.task, self._measures(), pd.concat(self.days, ignore_index=True), customers, self.journeys)
+
+    def _scenario(self, name: str, own: Placed, recorded: Recording | None, keep: bool) -> Outcome:
+        """All arms of one scenario; the outcome of its total effect."""
+        everybody = np.ones(self.world.customers, bool)
+        journal = self._journal(keep)
+        treated = self._finish(name, self._model(Arm(own, everybody), journal))
+        self._keep_journey(name, journal)
+        self._measure(name, treated)
+        if recorded is not None:
+            for part, talk, congestion in (("direct", True, True), ("wom", False, True), ("congestion", True, False)):
+                arm = Arm(own, everybody, recorded, replay_talk=talk, replay_congestion=congestion)
+                self._measure(f"{name}/{part}", self._finish(f"{name}/{part}", self._model(arm)))
+            self._field_test(f"{name}/ab", own)
+        for share in self.task.faces:
+            scaled = tuple((number, one.scaled(share) or one) for number, one in own)
+            arm_name = f"{name}*{share:g}"
+            self._measure(arm_name, self._finish(arm_name, self._model(Arm(scaled, everybody))))
+        return treated
+
+    def _field_test(self, arm: str, own: Placed) -> None:
+        """One world in which a fair coin treats each customer, read as a dashboard would."""
+        coin = draws.draws(self.world.seed, 0, self.world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
+        outcome = self._finish(arm, self._model(Arm(own, coin)))
+        for group, side in (("treated", coin), ("control", ~coin)):
+            self._measure(arm, outcome, group, side)
+            self._measure(tables.BASELINE, self.baseline, f"{arm}:{group}", side)
+
+    def _model(self, arm: Arm, journal: Journal | None = None) -> CXModel:
+        return CXModel(self.world, self.midnight.copied(), arm, self.engine, journal)
+
+    def _finish(self, arm: str, model: CXModel) -> Outcome:
+        """Run an arm to the horizon, looking at it once after two weeks."""
+        self.advance(model, min(FIELD_TEST_DAYS, self.world.days))
+        early = {name: model.customers.columns.of(name).copy() for name in ("visits", "bought", "ledger")}
+        self.advance(model, self.world.days)
+        outcome = outcome_of(model, early)
+        self._keep_days(arm, outcome)
+        return outcome
+
+    def _journal(self, wanted: bool) -> Journal | None:
+        return Journal(self.task.journal) if wanted and self.task.journal > 0 else None
+
+    def _keep_journey(self, arm: str, journal: Journal | None) -> None:
+        if journal is not None:
+            self.journeys.append((arm, journal.columns()))
+
+    def _segments(self, baseline: Outcome) -> Iterator[tuple[str, Mask]]:
+        """Everybody, those any intervention would have reached in the baseline, and each true persona."""
+        columns = baseline.columns
+        yield tables.EVERYBODY, np.ones(len(columns.status), bool)
+        if self.placed:
+            yield tables.ELIGIBLE, columns.of("eligible") > 0
+        for number, persona in enumerate(self.personas):
+            yield persona, columns.of("persona") == number
+
+    def _measure(self, arm: str, outcome: Outcome, group: str = "all", side: Mask | None = None) -> None:
+        """Note an arm's metrics over every segment; of one side of a field test, the dashboard's too."""
+        for segment, chosen in self.segments.items():
+            of_group = chosen if side is None else chosen & side
+            values = measures(outcome, of_group)
+            if side is not None:
+                values |= field_test(outcome, of_group)
+            elif segment == tables.EVERYBODY:
+                values |= company_measures(outcome)
+            if side is None:
+                values["nps_stayers"] = self._stayers(outcome, chosen)
+            self.rows += [(arm, group, segment, metric, value) for metric, value in values.items()]
+
+    def _stayers(self, outcome: Outcome, chosen: Mask) -> float:
+        """NPS of the baseline plus the difference among those who are customers in both arms."""
+        arm, reference = stayers(outcome, self.baseline, chosen)
+        return promoters(self.baseline, chosen) + arm - reference
+
+    def _measures(self) -> pd.DataFrame:
+        frame = pd.DataFrame(self.rows, columns=["arm", "group", "segment", "metric", "value"])
+        frame.insert(0, "twin", np.int8(self.task.twin))
+        frame.insert(0, "replication", np.int32(self.task.replication))
+        return frame
+
+    def _keep_days(self, arm: str, outcome: Outcome) -> None:
+        frame = pd.DataFrame({name: column[-self.world.days :] for name, column in outcome.daily.items()})
+        frame.insert(0, "twin", self.task.twin)
+        frame.insert(0, "replication", self.task.replication)
+        frame.insert(0, "arm", arm)
+        self.days.append(frame[[column.name for column in tables.DAILY]])
+
+
+def customer_table(
+    baseline: Outcome, treated: Outcome, name: str, segments: Mapping[str, Mask], personas: Sequence[str]
+) -> pd.DataFrame:
+    """customers.parquet: a row per customer and arm, with the twin's values beside."""
+    eligible = segments.get(tables.ELIGIBLE, np.zeros(len(baseline.columns.status), bool))
+    parts = [_customers(tables.BASELINE, baseline, treated, eligible, personas)]
+    if name:
+        parts.append(_customers(name, treated, baseline, eligible, personas))
+    return pd.concat(parts, ignore_index=True)[[column.name for column in tables.CUSTOMERS]]
+
+
+def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas: Sequence[str]) -> pd.DataFrame:
+    from agents.columns import LAPSED, NEVER, STATUS_NAMES
+
+    c, twin = own.columns, other.columns
+    words, statuses = np.array(personas), np.array(STATUS_NAMES)
+    return pd.DataFrame({
+        "arm": arm,
+        "customer": np.arange(len(c.status), dtype=np.int32),
+        "persona": words[c.of("persona")],
+        "segment": words[c.of("declared")],
+        "eligible": eligible,
+        "status": statuses[c.status],
+        "satisfaction": c.of("satisfaction"),
+        "expectation": own.expectation.astype(np.float32),
+        "acquired_day": c.of("first_order"),
+        "lapsed_day": np.where(c.status == LAPSED, c.lapse_day, NEVER).astype(np.int16),
+        "visits": c.of("visits").astype(np.int32),
+        "orders": c.of("bought").astype(np.int32),
+        "revenue": c.of("revenue").astype(np.int64),
+        "profit": c.of("ledger").astype(np.int64),
+        "ltv": c.of("npv"),
+        "residual": own.residual,
+        "twin_orders": twin.of("bought").astype(np.int32),
+        "twin_profit": twin.of("ledger").astype(np.int64),
+        "twin_ltv": twin.of("npv"),
+        "twin_status": statuses[twin.status],
+    })  # fmt: skip
+
+
+__all__ = ["Result", "Snapshot", "Stopped", "Task", "run_task"]

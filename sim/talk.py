@@ -1,0 +1,68 @@
+"""Word of mouth between customers: the recorded interface I1, and the public part of what is said.
+
+Talk is pushed when somebody talks, never pulled by everyone every day. A talk is a talker and three integer
+increments of the talker's stock; replaying the baseline's talks replays its word of mouth.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.columns import FIXED_POINT
+from agents.day import Episodes
+
+
+class Talks(NamedTuple):
+    """A day's talks by row; arrays of one length, increments in units of 2^-20."""
+
+    row: NDArray[np.int32]
+    volume: NDArray[np.int32]
+    weight: NDArray[np.int32]
+    score: NDArray[np.int32]
+
+
+def talks_of(episodes: Episodes) -> Talks:
+    """What was said about these episodes."""
+    said = episodes["talk"] != 0
+    return Talks(
+        episodes["row"][said], episodes["talk_volume"][said], episodes["talk_weight"][said], episodes["talk_score"][said]
+    )
+
+
+class Public:
+    """The public fields: stocks of talk summed over everybody, and their prefix sums by day.
+
+    `base` is the day before the first simulated one. `weight[i]` and `score[i]` hold the sum of the public means
+    (times the public share) over the ends of days base .. base + i - 1.
+    """
+
+    def __init__(self, base: int, days: int, share: float, customers: int) -> None:
+        self.base = base
+        self.share = share
+        self.unit = 1.0 / (FIXED_POINT * customers)
+        self.stock = [0, 0, 0]
+        self.weight = np.zeros(days + 2)
+        self.score = np.zeros(days + 2)
+
+    @property
+    def volume(self) -> float:
+        """Mean stock of talk per customer, both signs."""
+        return self.stock[0] * self.unit
+
+    def end_day(self, day: int, decay: float, talks: Talks) -> None:
+        """Let yesterday's talk fade, add today's, and extend the sums."""
+        said = (int(talks.volume.sum()), int(talks.weight.sum()), int(talks.score.sum()))
+        self.stock = [int(np.floor(old * decay + 0.5)) + new for old, new in zip(self.stock, said, strict=True)]
+        i = day - self.base
+        self.weight[i + 1] = self.weight[i] + self.share * self.stock[1] * self.unit
+        self.score[i + 1] = self.score[i] + self.share * self.stock[2] * self.unit
+
+    def copied(self) -> Public:
+        """An independent copy."""
+        twin = object.__new__(Public)
+        twin.base, twin.share, twin.unit, twin.stock = self.base, self.share, self.unit, list(self.stock)
+        twin.weight, twin.score = self.weight.copy(), self.score.copy()
+        return twin

@@ -1,0 +1,22 @@
+"""The shipped configuration as the command line composes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from sim.settings import Settings, load_settings
+
+
+def raw(*overrides: str) -> dict[str, Any]:
+    """The plain composed mapping under these overrides."""
+    with initialize_config_module("conf", version_base="1.3"):
+        config = compose("config", overrides=list(overrides))
+    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+
+
+def shipped(*overrides: str) -> Settings:
+    """The shipped settings under these overrides."""
+    return load_settings(raw(*overrides))

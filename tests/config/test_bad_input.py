@@ -1,0 +1,299 @@
+"""Bad input through the real entry: status 2, one line that says what is wrong, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
+
+import pytest
+
+from sim.cli import main
+
+HEADER = "# @package scenario.mine\ndescription: Mine.\n"
+POPUP = "scenario.peach_popup.interventions.peach_popup"
+
+
+def run(*overrides: str) -> list[str]:
+    return ["run", *overrides]
+
+
+def mine(*overrides: str) -> list[str]:
+    return ["run", "--config-dir", "own", "scenario=mine", *overrides]
+
+
+# Words of the command line, and what its one line of answer must hold.
+VALUES: list[tuple[list[str], Sequence[str]]] = [
+    # whole numbers
+    (run("customers=0"), ["customers: 0", "from 100 to"]),
+    (run("customers=-5"), ["customers: -5", "from 100"]),
+    (run("customers=99"), ["customers: 99", "from 100"]),
+    (run("customers=1000.5"), ["customers: 1000.5", "whole number"]),
+    (run("customers=many"), ["customers: 'many'", "not a number"]),
+    (run("customers=null"), ["customers: nothing", "not a number"]),
+    (run("customers=[1000]"), ["customers: [1000]", "not a number"]),
+    (run("customers=9999999999"), ["customers: 9999999999", "to 20000000"]),
+    (run("days=27"), ["days: 27", "from 28"]),
+    (run("days=on"), ["days: 'on'", "switch"]),
+    (run("days=true"), ["days: true", "switch"]),
+    (run("days=1e9"), ["days: 1000000000", "to 3650"]),
+    (run("burn_in=0"), ["burn_in: 0", "from 30"]),
+    (run("seed=-1"), ["seed: -1", "from 0"]),
+    (run("seed=inf"), ["seed: inf", "not a finite number"]),
+    (run("replications=1"), ["replications: 1", "auto or a whole number from 2"]),
+    (run("replications=automatic"), ["replications: 'automatic'", "auto or"]),
+    (run("threads=0"), ["threads: 0", "auto or a whole number from 1"]),
+    (run("events=-1"), ["events: -1", "from 0"]),
+    (run("precision=0"), ["precision: 0", "above 0"]),
+    (run("precision=nan"), ["precision: nan", "not a finite number"]),
+    (run("precision=2"), ["precision: 2", "to 0.5"]),
+    # words, dates, switches
+    (run("engine=gpu"), ["engine: 'gpu'", "one of column, agent"]),
+    (run("engine=colunm"), ["engine: 'colunm'", "did you mean column?"]),
+    (run("start_date=tomorrow"), ["start_date: 'tomorrow'", "2027-01-31"]),
+    (run("start_date=2027-02-30"), ["start_date: '2027-02-30'", "not a date"]),
+    (run("start_date=20270101"), ["start_date: 20270101", "not a date"]),
+    (run("company.hold_norush=1"), ["company.hold_norush: 1", "true or false"]),
+    (run("market.kind=mature"), ["market.kind: 'mature'", "one of established, launch"]),
+    (run("company.name=3"), ["company.name: 3", "not a text"]),
+    # parameters
+    (run("company.capacity_ratio=0"), ["company.capacity_ratio: 0", "above 0"]),
+    (run("company.capacity_ratio=-1.3"), ["company.capacity_ratio: -1.3", "above 0"]),
+    (run("company.margin=1.5"), ["company.margin: 1.5", "from 0 to 1"]),
+    (run("company.margin=30%"), ["company.margin: '30%'", "not a number"]),
+    (run("company.margin.value=0.9"), ["company.margin: value 0.9", "range 0.15 to 0.5"]),
+    (run("company.margin.range=[0.5,0.1]"), ["company.margin: range [0.5, 0.1]", "low below high"]),
+    (run("company.margin.range=[0.1,1.2]"), ["company.margin: range [0.1, 1.2]", "from 0 to 1"]),
+    (run("company.margin.range=0.2"), ["company.margin: range 0.2", "not a list"]),
+    (run("company.margin.grade=certain"), ["company.margin: 'certain'", "one of measured"]),
+    (run("company.margin={mean: 0.3}"), ["company.margin: mean and se belong together"]),
+    (run("company.margin={mean: 0.3, se: 0}"), ["company.margin: se 0", "above 0"]),
+    (run("company.margin={mean: 3, se: 1}"), ["company.margin: 3", "from 0 to 1"]),
+    (run("company.margin={rnage: [0, 1]}"), ["company.margin: unknown key 'rnage'", "did you mean range?"]),
+    (run("company.margin.mean=0.3"), ["company.margin.mean", "company.margin={mean: ...}"]),
+    (run("behaviour.talk.base=2"), ["behaviour.talk.base: 2", "from 0 to 1"]),
+    (run("behaviour.talk.half_life=0"), ["behaviour.talk.half_life: 0", "above 0"]),
+    (run("behaviour.visits.prospect_rate=-0.1"), ["behaviour.visits.prospect_rate: -0.1", "from 0 up"]),
+    (run("behaviour.choice.conversion_customer=1"), ["behaviour.choice.conversion_customer: 1"]),
+    (run("behaviour.attrition.clock=month"), ["behaviour.attrition.clock: 'month'", "time, episode"]),
+    (run("behaviour.attrition.clock.options=[time]", "behaviour.attrition.clock.value=episode"), ["among"]),
+    (run(f"scenario={'peach_popup'}", f"{POPUP}.lift.value=0.5"), [f"{POPUP}: lift: value 0.5", "options"]),
+    (run("company.purchase.gamma_gamma.q=0.9"), ["company.purchase.gamma_gamma.q: 0.9", "above 1"]),
+    (run("company.desk=3"), ["company.desk: 3", "group of keys"]),
+    # impossible combinations
+    (run("market.season.peaks.year_end.days=500"), ["peaks.year_end.days: 500", "at most days=365"]),
+    (run("days=28", "market.season.peaks.year_end.days=29"), ["peaks.year_end.days: 29", "at most days=28"]),
+    (run("personas.mix.fan.share=0.5"), ["personas.mix", "fan 0.5", "must sum to 1"]),
+    (run("personas.mix.fan.share=-0.1"), ["personas.mix.fan.share: -0.1", "from 0 to 1"]),
+    (run("~personas.mix.fan"), ["personas.mix", "must sum to 1"]),
+    (run("market.status.customer=1"), ["market.status", "customer 1", "must sum to 1"]),
+    (run("company.channels.web=0.9"), ["company.channels", "web 0.9", "must sum to 1"]),
+    (run("market.topics.campaign_route=0.9", "+market.topics.other=0.2"), ["market.topics", "1.1"]),
+    (run("company.classes.express.transit=5"), ["company.classes.express.transit: 5", "at most 1"]),
+    (run("company.desk.opens=1000"), ["company.desk.hours: 600", "at most 440"]),
+    (run("customers=100", "market.network.degree=200"), ["market.network.degree: 200", "customers=100"]),
+    (run("scenario=norush_coupon_peak", "days=60"), ["norush_coupon_peak.start: 120", "from 0 to 59"]),
+    # keys
+    (run("customer=1000"), ["customer: no such key", "did you mean customers?"]),
+    (run("company.capacty_ratio=1"), ["company.capacty_ratio", "did you mean company.capacity_ratio?"]),
+    (run("capacity_ratio=1"), ["capacity_ratio", "did you mean company.capacity_ratio?"]),
+    (run("company.zzz=1"), ["company.zzz: no such key", "one of name, members"]),
+    (run("customers.count=3"), ["customers.count"]),
+    (run("+customrs=3"), ["customrs: no such key", "did you mean customers?"]),
+    (run("+company.desk.hour=3"), ["company.desk.hour: no such key", "did you mean hours?"]),
+    (run("~company.margin"), ["company.margin: is missing"]),
+    (run("+market.season.peaks._x={start: 1}"), ["market.season.peaks._x", "begin with _"]),
+    (run("+market.season.peaks.a={start: 1, days: 2}"), ["peaks.a.multiplier: is missing"]),
+    (run("+personas.mix.a/b={share: 0}"), ["personas.mix.a/b"]),
+    (run("+company._target_=os.system"), ["company._target_: os.system is refused"]),
+    # choices of files
+    (run("scenario=norush"), ["scenario=norush", "baseline, norush_coupon", "did you mean norush_coupon?"]),
+    (run("scenario=[norush_coupon,peach]"), ["scenario=peach", "did you mean peach_popup?"]),
+    (run("scenario=[]"), ["scenario: is empty"]),
+    (run("scenario="), ["scenario="]),
+    (run("scenario=[baseline,baseline]"), ["scenario=baseline", "named twice"]),
+    (run("scenario=baseline,peach_popup"), ["scenario=baseline,peach_popup", "[a,b]", "-m"]),
+    (run("company=cdnwo"), ["company=cdnwo", "did you mean cdnow?"]),
+    (run("compny=cdnow"), ["compny", "did you mean company?"]),
+    # the command line itself
+    (run("customers"), ["customers: not of the form key=value"]),
+    (run("a=["), ["a=[: not of the form key=value"]),
+    (run("--fast"), ["run: unrecognized arguments: --fast"]),
+    (run("--cfg", "jobs"), ["run:", "jobs"]),
+    (run("--config-dir", "nowhere"), ["--config-dir nowhere: is not a folder"]),
+    (run("--config-name", "nothing"), ["nothing"]),
+    (run("hydra.job.env_set={A: b}"), ["hydra.job.env_set", "refused"]),
+    (run("hydra.callbacks={a: {_target_: os.system}}"), ["hydra.callbacks.a._target_", "refused"]),
+    (["rnu"], ["rnu: no such command", "did you mean run?"]),
+    (["report", "nowhere"], ["nowhere: is no run folder"]),
+    (["report"], ["report:", "RUN"]),
+    (["scenarios", "--config-dir", "nowhere"], ["--config-dir nowhere"]),
+    (["check", "norush"], ["norush: no such scenario", "did you mean norush_coupon?"]),
+    (["calibrate", "log.csv"], ["calibrate:", "--customer"]),
+    (["calibrate", "log.csv", "--customer=a", "--date=b", "--value=c", "--name=d", "--holdout=x"], ["'x'"]),
+]  # fmt: skip
+
+# A scenario file own/scenario/mine.yaml, and what the answer must hold.
+FILES: list[tuple[str | bytes, Sequence[str]]] = [
+    ("description: Mine.\ninterventions: {}\n", ["scenario=mine", "# @package scenario.mine"]),
+    ("# @package scenario.yours\ndescription: Yours.\n", ["# @package scenario.mine"]),
+    ("# @package scenario.mine\ninterventions: {}\n", ["scenario.mine.description: is missing"]),
+    (HEADER, ["scenario.mine.interventions: is missing"]),
+    (HEADER + "interventions: {a: {face: 150}}\n", ["scenario.mine.interventions.a: kind is missing"]),
+    (HEADER + "interventions: {a: {_target_: os.system}}\n", ["interventions.a._target_", "refused"]),
+    (HEADER + "interventions: {a: {kind: k, _x_: 1}}\n", ["interventions.a._x_", "begin with _"]),
+    (HEADER + "interventions: {a: {kind: k, days: on}}\nextra: 1\n", ["scenario.mine.extra: no such key"]),
+    (HEADER + "intervention: {}\n", ["scenario.mine.intervention", "did you mean interventions?"]),
+    (HEADER + "interventions: [a]\n", ["scenario.mine.interventions: ['a']", "group of keys"]),
+    (HEADER + "interventions: {a b: {kind: k}}\n", ["'a b' is not a name"]),
+    (HEADER + "interventions: {a: {kind: k, face: .nan}}\n", ["interventions.a: face: nan"]),
+    (HEADER + "interventions: {a: {kind: k, start: 400}}\n", ["interventions.a.start: 400", "from 0 to 364"]),
+    (HEADER + "interventions: {a: {kind: k, days: 0}}\n", ["interventions.a.days: 0", "at least 1"]),
+    (HEADER + "interventions: {}\nworld: {company: {capcity: 1}}\n", ["world.company.capcity: no such key"]),
+    (HEADER + "interventions: {}\nworld: {days: 30}\n", ["world.days: a world cannot change this"]),
+    (HEADER + "interventions: {}\nworld: {marekt: {}}\n", ["world.marekt", "did you mean market?"]),
+    (HEADER + "interventions: {}\nworld: 3\n", ["scenario.mine.world: 3"]),
+    (
+        HEADER + "interventions: {}\nworld: {market: {season: {peaks: {easter: null}}}}\n",
+        ["world.market.season.peaks.easter", "no easter to take away"],
+    ),
+    (
+        HEADER
+        + "interventions: {}\n"
+        + "world: {market: {season: {peaks: {x: {start: 0, days: 400, multiplier: 2}}}}}\n",
+        ["market.season.peaks.x.days: 400", "at most days=365"],
+    ),
+    (HEADER + "interventions: {}\nworld: {company: {margin: 7}}\n", ["company.margin: 7", "from 0 to 1"]),
+    (HEADER + "interventions: {a: [}\n", ["no YAML", "mine.yaml", "line 3"]),
+    ("# @package scenario.mine\n- a\n- b\n", ["mine"]),
+    (b"\xff\xfe\x00", ["not UTF-8"]),
+    (HEADER + "interventions: {a: {kind: '${oc.env:HOME}'}}\n", ["not read from the environment"]),
+    (HEADER + "interventions: {a: {kind: '${nowhere}'}}\n", ["nowhere"]),
+    ("# @package _global_\nhydra: {callbacks: {a: {_target_: os.system}}}\n", ["hydra.callbacks.a._target_"]),
+    ("# @package _global_\nhydra: {job: {env_set: {A: b}}}\n", ["hydra.job.env_set"]),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of its own, and an experiment that must not be reached."""
+    monkeypatch.chdir(tmp_path)
+
+    def reached(*_: object) -> NoReturn:
+        raise AssertionError("bad input reached the experiment")
+
+    experiment = ModuleType("sim.experiment")
+    experiment.run_experiment = reached  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sim.experiment", experiment)
+
+
+def left() -> set[str]:
+    return {str(path) for path in Path().rglob("*")}
+
+
+def assert_refused(words: list[str], fragments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    before = left()
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("cxsim: ")
+    for fragment in fragments:
+        assert fragment in err
+    assert left() == before
+
+
+@pytest.mark.parametrize(("words", "fragments"), VALUES, ids=[" ".join(words) for words, _ in VALUES])
+def test_bad_value(words: list[str], fragments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert_refused(words, fragments, capsys)
+
+
+@pytest.mark.parametrize(("content", "fragments"), FILES)
+def test_bad_scenario_file(
+    content: str | bytes, fragments: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path("own/scenario/mine.yaml")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert_refused(mine(), fragments, capsys)
+
+
+def test_own_file_hidden_by_a_shipped_one(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("own/company").mkdir(parents=True)
+    Path("own/company/cdnow.yaml").write_text("name: mine\n")
+    assert_refused(["run", "--config-dir", "own"], ["own/company/cdnow.yaml", "another name"], capsys)
+
+
+def test_scenarios_that_want_different_worlds(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("own/scenario").mkdir(parents=True)
+    Path("own/scenario/mine.yaml").write_text(
+        HEADER + "interventions: {}\nworld: {company: {capacity_ratio: 2}}\n"
+    )
+    words = ["run", "--config-dir", "own", "scenario=[norush_coupon_peak,mine]"]
+    assert_refused(words, ["world.company.capacity_ratio: 2", "1.13", "different worlds"], capsys)
+
+
+def test_folder_that_is_not_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("full").mkdir()
+    Path("full/thing").touch()
+    words = run("scenario=baseline", "hydra.run.dir=full")
+    assert_refused(words, ["hydra.run.dir=full", "not empty"], capsys)
+
+
+def test_folder_that_is_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").touch()
+    assert_refused(run("scenario=baseline", "hydra.run.dir=file"), ["hydra.run.dir=file"], capsys)
+    assert_refused(run("scenario=baseline", "hydra.run.dir=file/below"), ["file"], capsys)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_no_space_or_permission(
+    number: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: object, *_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "mkdir", refuse)
+        assert_refused(run("scenario=baseline", "hydra.run.dir=a/b"), [os.strerror(number), "a"], capsys)
+
+
+def test_sweep_names_the_run_that_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(run("-m", "customers=5,6", "hydra.sweep.dir=a/b")) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [line[: len("cxsim: customers: 5")] for line in err.splitlines()] == [
+        "cxsim: customers: 5",
+        "cxsim: customers: 6",
+    ]
+    assert left() == set()
+
+
+@pytest.mark.parametrize(
+    ("interventions", "fragments"),
+    [
+        ("{a: {kind: nothing}}", ["scenario.mine.interventions.a.kind", "nothing", "norush_coupon"]),
+        (
+            "{a: {kind: norush_coupn, face: 1, valid_days: 9}}",
+            ["interventions.a", "norush_coupn", "norush_coupon"],
+        ),
+        ("{a: {kind: norush_coupon, fase: 150, valid_days: 60}}", ["interventions.a", "fase"]),
+        ("{a: {kind: norush_coupon, face: -1, valid_days: 60}}", ["interventions.a", "face"]),
+        ("{a: {kind: norush_coupon, face: 150, valid_days: many}}", ["interventions.a", "valid_days"]),
+        ("{a: {kind: norush_coupon, valid_days: 60}}", ["interventions.a", "face"]),
+    ],
+)
+def test_bad_intervention(
+    interventions: str, fragments: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("own/scenario").mkdir(parents=True)
+    Path("own/scenario/mine.yaml").write_text(HEADER + f"interventions: {interventions}\n")
+    assert_refused(mine(), fragments, capsys)
+
+
+def test_there_are_sixty_cases() -> None:
+    assert len(VALUES) + len(FILES) >= 60

@@ -1,0 +1,420 @@
+"""The commands around an experiment that only pretends: folders, interruption, sweeps, completion."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from sim import check, cli
+from sim.folder import drafted
+from sim.guard import PACKAGES, ROOT, refuse_strangers
+from sim.parameters import ConfigError
+from sim.progress import Progress
+from sim.provenance import git_state, inputs_hash
+from tests.config.compose import shipped
+
+Experiment = Callable[..., None]
+SMALL = ["customers=1000", "days=28", "burn_in=30", "replications=2"]
+
+
+def pretend(settings: Any, worlds: Any, folder: Path, threads: int, progress: Any, enough: Any) -> None:
+    """An experiment's footprint: it reports progress and leaves a file."""
+    progress(1, 2, "replications")
+    (folder / "worlds.json").write_text(json.dumps({name: len(built) for name, built in worlds.items()}))
+    (folder / "capacity.txt").write_text(str(settings.company.capacity_ratio.value))
+    progress(2, 2, "replications")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Experiment], None]:
+    """Installs an experiment and an analysis that pretend; works in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    effects, report = ModuleType("analysis.effects"), ModuleType("analysis.report")
+    effects.write_effects = lambda folder: (folder / "effects.csv").write_text("metric\n")  # type: ignore[attr-defined]
+    effects.precise_enough = lambda measures, precision: True  # type: ignore[attr-defined]
+    effects.summary_table = lambda folder: "the table"  # type: ignore[attr-defined]
+    effects.verdict = lambda folder: "the verdict"  # type: ignore[attr-defined]
+    report.write_report = lambda folder: (folder / "report.html").write_text("report")  # type: ignore[attr-defined]
+    for module in (effects, report):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(f"analysis.{module.__name__.partition('.')[2]}", module, raising=False)
+
+    def install(run: Experiment) -> None:
+        module = ModuleType("sim.experiment")
+        module.run_experiment = run  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "sim.experiment", module)
+
+    install(pretend)
+    return install
+
+
+def below(folder: str = ".") -> set[str]:
+    return {path.as_posix() for path in Path(folder).rglob("*")}
+
+
+def test_a_run_appears_whole_and_is_reported(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", *SMALL, "hydra.run.dir=out/answer"]) == 0
+    assert below() == {
+        "out",
+        *(f"out/answer{f}" for f in ("", "/worlds.json", "/capacity.txt", "/effects.csv", "/report.html")),
+        "out/answer/provenance.json",
+    }
+    out, err = capsys.readouterr()
+    assert out == f"the table\n\nthe verdict\n\n{Path('out/answer').resolve()}\n"
+    assert err.splitlines() == ["replications 1/2", "replications 2/2"]
+    found = json.loads(Path("out/answer/provenance.json").read_text())
+    assert found["folder"] == str(Path("out/answer").resolve())
+    assert found["seed"] == 1
+    assert re.fullmatch(r"[0-9a-f]{64}", found["inputs_sha256"])
+    assert found["packages"]["numpy"]
+    assert Path("out/answer").stat().st_mode & 0o777 == 0o777 & ~current_umask()
+
+
+def current_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_scenarios_combine(experiment: Any) -> None:
+    words = ["run", *SMALL, "scenario=[baseline,peach_popup,norush_coupon]", "hydra.run.dir=it"]
+    assert cli.main(words) == 0
+    worlds = json.loads(Path("it/worlds.json").read_text())
+    assert worlds == {"peach_popup": 1, "norush_coupon": 1, "peach_popup+norush_coupon": 2}
+    assert cli.main(["run", *SMALL, "scenario=baseline", "hydra.run.dir=alone"]) == 0
+    assert json.loads(Path("alone/worlds.json").read_text()) == {}
+
+
+def test_default_folders_of_one_second_do_not_collide(
+    experiment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = "hydra.run.dir"
+    monkeypatch.setattr(cli, "_names", lambda overrides, key: key != conf)
+    for _ in range(3):
+        assert cli.main(["run", *SMALL, f"{conf}=runs/now"]) == 0
+    assert {path.name for path in Path("runs").iterdir()} == {"now", "now-2", "now-3"}
+
+
+def test_an_empty_folder_may_be_filled(experiment: Any) -> None:
+    Path("empty").mkdir()
+    assert cli.main(["run", *SMALL, "hydra.run.dir=empty"]) == 0
+    assert Path("empty/report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "word"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (OSError(28, "No space left on device", "somewhere"), 2, "somewhere: No space left on device"),
+        (ConfigError("too much"), 2, "too much"),
+        (MemoryError(), 2, "not enough memory"),
+    ],
+)
+def test_whatever_ends_a_run_early_leaves_nothing(
+    experiment: Any, capsys: pytest.CaptureFixture[str], raised: BaseException, status: int, word: str
+) -> None:
+    def fail(settings: Any, worlds: Any, folder: Path, *_: Any) -> None:
+        (folder / "half").touch()
+        raise raised
+
+    experiment(fail)
+    Path("there").mkdir()
+    assert cli.main(["run", *SMALL, "hydra.run.dir=there/new/answer"]) == status
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"cxsim: {err[7:-1]}"]
+    assert word in err
+    assert below() == {"there"}
+
+
+def test_an_error_of_our_own_is_not_hidden(experiment: Any) -> None:
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    experiment(fail)
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["run", *SMALL])
+    assert below() == set()
+
+
+def test_a_place_filled_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
+    place = tmp_path / "answer"
+
+    def filled_meanwhile() -> None:
+        with drafted(place, exact=True) as draft:
+            place.mkdir()
+            (place / "theirs").touch()
+            draft.publish(lambda _: None)
+
+    with pytest.raises(ConfigError, match="filled by somebody else"):
+        filled_meanwhile()
+    assert {path.name for path in tmp_path.rglob("*")} == {"answer", "theirs"}
+    with drafted(place, exact=False) as draft:
+        assert draft.publish(lambda _: None) == tmp_path / "answer-2"
+
+
+def test_sweep(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "run",
+        "-m",
+        *SMALL,
+        "scenario=norush_coupon_peak",
+        "company.capacity_ratio=1.05,1.3",
+        "days=150",
+    ]
+    assert cli.main([*words, "hydra.sweep.dir=sweep"]) == 0
+    assert [Path(f"sweep/{job}/capacity.txt").read_text() for job in (0, 1)] == ["1.05", "1.3"]
+    assert not [path for path in below() if ".part" in path or path.endswith(".log")]
+    assert capsys.readouterr().out.count("the verdict") == 2
+
+
+def test_sweep_goes_on_after_a_bad_run(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "-m", *SMALL[1:], "customers=5,1000", "hydra.sweep.dir=sweep"]) == 2
+    assert {path.name for path in Path("sweep").iterdir() if path.is_dir()} == {"1"}
+    assert capsys.readouterr().err.startswith("cxsim: customers: 5 is not allowed")
+
+
+def test_interrupted_sweep_keeps_what_is_whole(experiment: Any) -> None:
+    runs = []
+
+    def second_is_interrupted(*arguments: Any) -> None:
+        runs.append(1)
+        if len(runs) == 2:
+            raise KeyboardInterrupt
+        pretend(*arguments)
+
+    experiment(second_is_interrupted)
+    assert cli.main(["run", "-m", *SMALL, "seed=1,2,3", "hydra.sweep.dir=sweep"]) == 130
+    assert {path.name for path in Path("sweep").iterdir() if path.is_dir()} == {"0"}
+
+
+def test_config_is_shown_not_run(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--cfg", "job", "customers=1234"]) == 0
+    assert "customers: 1234" in capsys.readouterr().out
+    assert cli.main(["run", "--help"]) == 0
+    assert "scenario: baseline, norush_coupon" in capsys.readouterr().out
+    assert below() == set()
+
+
+def test_own_scenario(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    own = Path("own/scenario/mine.yaml")
+    own.parent.mkdir(parents=True)
+    own.write_text("# @package scenario.mine\ndescription: Mine alone.\ninterventions: {}\n")
+    assert cli.main(["scenarios", "--config-dir", "own"]) == 0
+    assert "mine                Mine alone.\n" in capsys.readouterr().out
+    assert cli.main(["run", *SMALL, "--config-dir", "own", "scenario=mine", "hydra.run.dir=it"]) == 0
+
+
+def test_scenarios_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["scenarios"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "baseline",
+        "norush_coupon",
+        "norush_coupon_peak",
+        "peach_popup",
+    ]
+    assert all(len(line.split()) > 3 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("cxsim ru", "run"),
+        ("cxsim run engi", "engine="),
+        ("cxsim run scenario=peach", "scenario=peach_popup"),
+        ("cxsim run customers=5 company.cap", "company.capacity_ratio."),
+    ],
+)
+def test_completion(
+    line: str, offered: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMP_LINE", line)
+    assert cli.main(["-sc", "query=bash"]) == 0
+    assert offered in capsys.readouterr().out.split()
+
+
+def test_completion_can_be_installed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COMP_LINE", raising=False)
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/cxsim", "run", "-sc", "install=bash"])
+    assert cli.main(["run", "-sc", "install=bash"]) == 0
+    assert "complete -o nospace -o default -F hydra_bash_completion cxsim" in capsys.readouterr().out
+
+
+def test_help_answers_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; from sim.cli import main; sys.exit(main(['--help']))"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    taken = []
+    for _ in range(3):
+        started = time.perf_counter()
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+        )
+        taken.append(time.perf_counter() - started)
+    assert "cxsim run" in done.stdout
+    assert min(taken) < 0.5
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("cxsim ")
+
+
+# ------------------------------------------------------------------------------------------- smaller parts
+
+
+class Terminal:
+    def __init__(self, tty: bool) -> None:
+        self.tty, self.text = tty, ""
+
+    def isatty(self) -> bool:
+        return self.tty
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_progress_on_a_terminal_rewrites_one_line() -> None:
+    now = iter([0.0, 10.0, 20.0])
+    screen = Terminal(tty=True)
+    progress = Progress(screen, clock=lambda: next(now))  # type: ignore[arg-type]
+    progress(1, 4, "runs")
+    progress(4, 4, "runs")
+    progress.close()
+    assert screen.text.startswith("\rruns 1/4, about 30 s left\rruns 4/4 ")
+    assert "\n" not in screen.text
+
+
+def test_progress_elsewhere_is_a_line_every_tenth() -> None:
+    log = Terminal(tty=False)
+    progress = Progress(log)  # type: ignore[arg-type]
+    for done in range(101):
+        progress(done, 100, "runs")
+    assert log.text.count("\n") == 11
+
+
+def test_hash_of_inputs_knows_the_answer_only(tmp_path: Path) -> None:
+    settings = shipped()
+    one = inputs_hash(settings, tmp_path)
+    assert inputs_hash(settings.model_copy(update={"engine": "agent", "threads": 7}), tmp_path) == one
+    assert inputs_hash(settings.model_copy(update={"seed": 2}), tmp_path) != one
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim/rule.py").write_text("x = 1\n")
+    assert inputs_hash(settings, tmp_path) != one
+
+
+def test_git_state_is_of_a_checkout_of_its_own(tmp_path: Path) -> None:
+    assert git_state(tmp_path) == (None, None)
+    for words in (
+        ["init", "--quiet"],
+        ["-c", "user.name=a", "-c", "user.email=a@example.invalid", "commit", "-qm", "x", "--allow-empty"],
+    ):
+        subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    commit, dirty = git_state(tmp_path)
+    assert commit is not None
+    assert re.fullmatch(r"[0-9a-f]{40}", commit)
+    assert dirty is False
+    (tmp_path / "file").touch()
+    assert git_state(tmp_path)[1] is True
+    (tmp_path / "library").mkdir()
+    assert git_state(tmp_path / "library") == (None, None)
+
+
+def test_another_package_of_our_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    refuse_strangers()
+    stranger = ModuleType("agents")
+    stranger.__spec__ = type(sys)("spec")  # type: ignore[assignment]
+    monkeypatch.setattr(
+        "sim.guard.find_spec",
+        lambda name: type("Spec", (), {"submodule_search_locations": [str(tmp_path / name)]}),
+    )
+    with pytest.raises(ImportError, match="another package of that name"):
+        refuse_strangers()
+    assert cli.main(["--version"]) == 2
+    monkeypatch.setattr("sim.guard.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=PACKAGES[0]):
+        refuse_strangers()
+
+
+# ------------------------------------------------------------------------------------------- cxsim check
+
+EFFECTS = "metric,segment,estimand,baseline,effect,intervention\n"
+
+
+def run_folder(folder: Path, effect: str = "1.5", daily: bytes = b"day") -> Path:
+    folder.mkdir()
+    (folder / "effects.csv").write_text(EFFECTS + f"ltv,everybody,total,100,{effect},a\n")
+    (folder / "daily.parquet").write_bytes(daily)
+    (folder / "provenance.json").write_text(str(folder))
+    (folder / "report.html").write_text(str(folder))
+    return folder
+
+
+def test_records_of_equal_folders_are_equal(tmp_path: Path) -> None:
+    one, two = check.record(run_folder(tmp_path / "one")), check.record(run_folder(tmp_path / "two"))
+    assert set(one["tables"]) == {"daily.parquet", "effects.csv"}
+    assert check.moved(one, two) == []
+
+
+def test_what_moved_is_listed(tmp_path: Path) -> None:
+    before = check.record(run_folder(tmp_path / "one"))
+    after = check.record(run_folder(tmp_path / "two", effect="1.6", daily=b"other"))
+    assert check.moved(before, after) == [
+        "daily.parquet: its bytes moved",
+        "effects.csv: its bytes moved",
+        "a ltv everybody total: effect 1.5 -> 1.6",
+    ]
+    (tmp_path / "two/kpis.csv").touch()
+    assert "kpis.csv: is new" in check.moved(before, check.record(tmp_path / "two"))
+    assert "kpis.csv: is gone" in check.moved(check.record(tmp_path / "two"), before)
+
+
+def test_rows_that_come_and_go_are_listed() -> None:
+    row = "ltv,everybody,total,100,1,a"
+    more = [EFFECTS.strip(), row, "nps,everybody,total,-16,1,a"]
+    before, after = {"tables": {}, "effects": more[:2]}, {"tables": {}, "effects": more}
+    assert check.moved(before, after) == ["a nps everybody total: row is new"]
+    assert check.moved(after, before) == ["a nps everybody total: row is gone"]
+    many = {"tables": {}, "effects": more[:1] + [f"m{i},everybody,total,1,1,a" for i in range(50)]}
+    assert check.moved(many, before)[-1] == "and 31 more numbers"
+
+
+def test_check_against_a_record(experiment: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setattr(cli, "ROOT", Path.cwd())
+    Path("tests").mkdir()
+    assert cli.main(["check", "baseline"]) == 1
+    assert "baseline: has no record" in capsys.readouterr().out
+    assert cli.main(["check", "baseline", "--update"]) == 0
+    assert cli.main(["check", "baseline"]) == 0
+    assert capsys.readouterr().out == "baseline: recorded\nbaseline: as recorded\n"
+
+    def moves(settings: Any, worlds: Any, folder: Path, *_: Any) -> None:
+        (folder / "daily.parquet").touch()
+
+    experiment(moves)
+    assert cli.main(["check"]) == 1
+    assert "baseline: daily.parquet: is new" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["baseline", "norush_coupon", "norush_coupon_peak", "peach_popup"])
+def test_small_versions_are_valid(name: str) -> None:
+    settings = shipped(*check.overrides(name))
+    assert settings.days == 60
+    for scenario in settings.scenario.values():
+        for intervention in scenario.interventions.values():
+            assert intervention.plain_options().get("start", 0) < 60

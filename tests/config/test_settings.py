@@ -1,0 +1,286 @@
+"""What the checked configuration holds, and what may be done with it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from sim.parameters import Bounds, choice, parameter
+from sim.settings import Choice, ConfigError, Parameter, Settings, apply_worlds, load_settings, resolved
+from tests.config import compose
+
+FACE = "scenario.norush_coupon.interventions.norush_coupon.face"
+
+
+@pytest.fixture(scope="module")
+def raw() -> dict[str, Any]:
+    return compose.raw()
+
+
+@pytest.fixture(scope="module")
+def shipped(raw: dict[str, Any]) -> Settings:
+    return load_settings(raw)
+
+
+@pytest.fixture(scope="module")
+def peak() -> dict[str, Any]:
+    return compose.raw("scenario=norush_coupon_peak")
+
+
+def test_every_number_is_read_the_same_way(shipped: Settings) -> None:
+    assert shipped.behaviour.talk.base.value == 0.10
+    assert (shipped.behaviour.talk.base.low, shipped.behaviour.talk.base.high) == (0.05, 0.20)
+    assert shipped.behaviour.talk.talkativeness_sd == parameter(Bounds(0.0))(0.7)
+    assert shipped.behaviour.attrition.clock.value == "time"
+    assert shipped.company.classes.norush.lead == 6
+
+
+def test_parameters_are_sorted_and_include_those_of_interventions(shipped: Settings) -> None:
+    found = dict(shipped.parameters())
+    assert list(found) == sorted(found)
+    assert found[FACE].value == 150.0
+    assert isinstance(found["behaviour.attrition.clock"], Choice)
+    assert found["company.margin"].grade == "judgement"
+    assert found["personas.declared"].grade == "known"
+
+
+def test_every_uncertain_number_has_a_source(shipped: Settings) -> None:
+    for path, one in shipped.parameters():
+        if one.uncertain:
+            assert one.source, path
+            assert one.grade in ("measured", "claimed", "judgement"), path
+
+
+def test_at_puts_values_in_as_known(shipped: Settings) -> None:
+    point = {
+        FACE: 75,
+        "company.margin": 0.4,
+        "behaviour.attrition.clock": "episode",
+        "market.competitor": -0.5,
+    }
+    put = shipped.at(point)
+    found = dict(put.parameters())
+    assert {path: found[path].value for path in point} == point
+    assert not any(found[path].uncertain for path in point)
+    assert found["company.margin"].unit == "share of basket"
+    assert put.scenario["norush_coupon"].interventions["norush_coupon"].plain_options() == {
+        "face": 75,
+        "valid_days": 60,
+    }
+    assert shipped.company.margin.uncertain  # untouched
+    assert load_settings({**resolved(put), "engine": "column", "threads": 1}) == put.model_copy(
+        update={"threads": 1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("point", "message"),
+    [
+        ({"company.margn": 0.3}, "company.margn: no such parameter; did you mean company.margin?"),
+        ({"company.margin": 1.3}, "company.margin: 1.3 is not allowed; from 0 to 1"),
+        ({"company.margin": True}, "company.margin: true is a switch"),
+        ({"company.members": 3}, "company.members: no such parameter"),
+        ({"company": 3}, "company: no such parameter"),
+        ({"company.margin.value": 0.3}, "company.margin.value: no such parameter"),
+        ({"behaviour.attrition.clock": "month"}, "'month' is not allowed; one of time, episode"),
+    ],
+)
+def test_at_refuses(shipped: Settings, point: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        shipped.at(point)
+    assert message in str(refused.value)
+
+
+def test_hard_bounds_hold_without_a_range(shipped: Settings) -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        shipped.at({"company.capacity_ratio": 0.0})
+
+
+def test_resolved_can_be_run_again_and_names_no_engine(shipped: Settings) -> None:
+    written = resolved(shipped)
+    assert "engine" not in written
+    assert "threads" not in written
+    assert load_settings({**written, "engine": shipped.engine, "threads": shipped.threads}) == shipped
+    assert written["company"]["margin"]["range"] == [0.15, 0.5]
+    assert written["start_date"] == "2027-01-01"
+
+
+def test_resolved_world_can_be_run_again(peak: dict[str, Any]) -> None:
+    written = resolved(load_settings(peak))
+    assert "world" not in written["scenario"]["norush_coupon_peak"]
+    again = load_settings({**written, "engine": "column", "threads": "auto"})
+    assert resolved(again) == written
+    assert again.market.season.peaks.keys() == {"sale"}
+
+
+def test_settings_are_frozen(shipped: Settings) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        shipped.days = 30  # type: ignore[misc]
+
+
+# ------------------------------------------------------------------------------------------- ways of writing
+
+
+def test_evidence_of_the_firm_replaces_the_prior() -> None:
+    merged = {
+        "value": 0.3,
+        "range": [0.1, 0.5],
+        "unit": "share",
+        "grade": "judgement",
+        "mean": 0.4,
+        "se": 0.02,
+    }
+    found = parameter(Bounds(0.0, 1.0))({**merged, "source": "our books"})
+    assert (found.value, found.mean, found.se) == (0.4, 0.4, 0.02)
+    assert (found.low, found.high) == pytest.approx((0.3671, 0.4329), abs=1e-4)
+    assert (found.grade, found.source, found.unit) == ("measured", "our books", "share")
+    assert found.plain() == {
+        "mean": 0.4,
+        "se": 0.02,
+        "unit": "share",
+        "grade": "measured",
+        "source": "our books",
+    }
+
+
+def test_interval_of_evidence_stays_within_hard_bounds() -> None:
+    found = parameter(Bounds(0.0, 1.0))({"mean": 0.95, "se": 0.1})
+    assert found.high == 1.0
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0.1, 1e3), st.floats(0.1, 1e3))
+@hypothesis_settings(max_examples=50, deadline=None)
+def test_what_is_written_is_read_back(value: float, below: float, above: float) -> None:
+    read = parameter(Bounds())
+    one = read({"value": value, "range": [value - below, value + above], "unit": "su", "source": "s"})
+    assert read(one.plain()) == one
+    assert read(read(value).plain()) == read(value)
+
+
+def test_a_choice_of_names() -> None:
+    one = choice("a", "b")({"value": "a", "options": ["a", "b"], "source": "s"})
+    assert one.uncertain
+    assert choice("a", "b")(one.plain()) == one
+    assert not choice("a", "b")("b").uncertain
+    with pytest.raises(ConfigError, match="range has no meaning"):
+        choice("a", "b")({"value": "a", "range": [0, 1]})
+
+
+def test_options_of_an_intervention(raw: dict[str, Any]) -> None:
+    config = copy.deepcopy(raw)
+    options = {
+        "kind": "k",
+        "rule": "visited",
+        "on": True,
+        "segments": ["fan", "plain"],
+        "lift": {"value": 1, "range": [0, 2]},
+        "reading": {"value": "low", "options": ["low", "high"]},
+        "variants": {"a": {"cost": 3}},
+    }
+    config["scenario"]["norush_coupon"]["interventions"] = {"it": options}
+    settings = load_settings(config)
+    one = settings.scenario["norush_coupon"].interventions["it"]
+    assert one.plain_options() == {
+        "rule": "visited",
+        "on": True,
+        "segments": ("fan", "plain"),
+        "lift": 1,
+        "reading": "low",
+        "variants": {"a": {"cost": 3}},
+    }
+    start = "scenario.norush_coupon.interventions.it"
+    assert [path for path, _ in settings.parameters() if path.startswith(start)] == [
+        f"{start}.lift",
+        f"{start}.reading",
+        f"{start}.variants.a.cost",
+    ]
+    put = settings.at({f"{start}.variants.a.cost": 5, f"{start}.reading": "high"})
+    found = put.scenario["norush_coupon"].interventions["it"].plain_options()
+    assert found["variants"] == {"a": {"cost": 5}}
+    assert found["reading"] == "high"
+
+
+# -------------------------------------------------------------------------------------------------- worlds
+
+
+def test_a_world_holds_for_the_company_and_takes_peaks_away(peak: dict[str, Any]) -> None:
+    settings = load_settings(peak)
+    assert settings.company.capacity_ratio.value == 1.13
+    assert not settings.company.capacity_ratio.uncertain
+    assert set(settings.market.season.peaks) == {"sale"}
+    assert peak["market"]["season"]["peaks"].keys() == {"year_end"}  # the raw configuration is untouched
+
+
+def test_what_is_given_by_hand_stands_above_a_world(peak: dict[str, Any]) -> None:
+    config = copy.deepcopy(peak)
+    config["company"]["capacity_ratio"] = 1.5
+    by_hand = ["company.capacity_ratio"]
+    assert load_settings(config, by_hand).company.capacity_ratio.value == 1.5
+    assert load_settings(config).company.capacity_ratio.value == 1.13
+    below = apply_worlds(peak, ["company.capacity_ratio.value"])
+    assert below["company"]["capacity_ratio"] == peak["company"]["capacity_ratio"]
+
+
+def with_world(raw: dict[str, Any], **worlds: Any) -> dict[str, Any]:
+    config = copy.deepcopy(raw)
+    config["scenario"] = {
+        name: {"description": name, "interventions": {}, "world": world} for name, world in worlds.items()
+    }
+    return config
+
+
+def test_worlds_that_agree_and_worlds_that_do_not(raw: dict[str, Any]) -> None:
+    tight, also = {"company": {"capacity_ratio": 1.1}}, {"company": {"capacity_ratio": 1.1, "margin": 0.2}}
+    assert load_settings(with_world(raw, a=tight, b=also)).company.margin.value == 0.2
+    with pytest.raises(ConfigError, match=r"scenario.b.world.company.capacity_ratio: 1.2, but scenario.a"):
+        load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": 1.2}}))
+    with pytest.raises(ConfigError, match="different worlds"):
+        load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": {"value": 1.2}}}))
+
+
+def test_a_world_may_say_more_about_a_plain_number(raw: dict[str, Any]) -> None:
+    world = {"company": {"survey_share": {"mean": 0.04, "se": 0.01}, "margin": {"mean": 0.4, "se": 0.1}}}
+    settings = load_settings(with_world(raw, a=world))
+    assert settings.company.survey_share.se == 0.01
+    assert settings.company.margin.mean == 0.4
+
+
+def test_a_world_without_peaks(raw: dict[str, Any]) -> None:
+    assert load_settings(with_world(raw, a={"market": {"season": {"peaks": {}}}})).market.season.peaks == {}
+
+
+def test_a_peak_beyond_or_across_the_end_is_fine(raw: dict[str, Any]) -> None:
+    assert load_settings({**raw, "days": 60}).days == 60
+    assert load_settings({**raw, "days": 255}).days == 255
+
+
+# --------------------------------------------------------------------------------- refusals without Hydra
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({}, "scenario: is empty"),
+        ([], "a group of keys is expected"),
+        ({"scenario": "baseline"}, "scenario: 'baseline' is not allowed"),
+        ({"scenario": {"description": "x"}}, "# @package scenario.NAME"),
+        ({"scenario": {"a": {"_target_": "os.system"}}}, "scenario.a._target_"),
+        ({"scenario": {"a": [{"__class__": 1}]}}, "scenario.a[0].__class__"),
+    ],
+)
+def test_refused_before_anything_is_read(config: Any, message: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        load_settings(config)
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_type_of_a_parameter() -> None:
+    assert isinstance(parameter(Bounds())(1), Parameter)
+    with pytest.raises(ConfigError, match="not a number"):
+        parameter(Bounds())("1")
