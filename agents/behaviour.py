@@ -10,8 +10,7 @@ days; yen. Equation numbers are those of docs/ODD.md, section 7.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -133,10 +132,9 @@ class Rules(NamedTuple):
 _PACKED = np.dtype([(name, np.float64) for name in Rules._fields])
 
 
-@lru_cache(maxsize=64)
-def pack(rules: Rules) -> np.void:
-    """The same numbers as one record: compiled code takes it by reference, where a tuple would be 100 arguments."""
-    return np.array([tuple(rules)], _PACKED)[0]  # type: ignore[no-any-return]
+def pack(rules: Rules) -> Rules:
+    """The same numbers as one record, read alike: compiled code takes it by reference, a tuple as 100 arguments."""
+    return cast(Rules, np.array([tuple(rules)], _PACKED)[0])
 
 
 DEBT_REPAID = 0.05
@@ -191,7 +189,9 @@ def believe(expectation: float, weight_heard: float, score_heard: float, rate: f
 def mean_expectation(r: Rules, site: float, store: float, delivery: float, product: float) -> float:
     """Expectation over touchpoints, weighted as the episode weighs them."""
     total = r.weight_site + r.weight_store + r.weight_delivery + r.weight_product
-    return (r.weight_site * site + r.weight_store * store + r.weight_delivery * delivery + r.weight_product * product) / total
+    return (
+        r.weight_site * site + r.weight_store * store + r.weight_delivery * delivery + r.weight_product * product
+    ) / total
 
 
 # -- 7.3 visits ------------------------------------------------------------------------------------------------
@@ -257,7 +257,16 @@ def channel_of(r: Rules, u: float) -> int:
 
 
 @rule
-def order_utility(r: Rules, status: int, expectation: float, saved: float, price_multiplier: float, logsum_gain: float, message: float, channel: int) -> float:
+def order_utility(
+    r: Rules,
+    status: int,
+    expectation: float,
+    saved: float,
+    price_multiplier: float,
+    logsum_gain: float,
+    message: float,
+    channel: int,
+) -> float:
     """Logit utility of ordering on a visit; `saved` is the coupon's share of the mean basket."""
     base = logit(min(0.95, r.conversion_prospect * r.trial_scale)) if status == AWARE else logit(r.conversion_customer)
     return (
@@ -315,7 +324,11 @@ def class_utility(r: Rules, kind: int, waiting_cost: float, coupon: float) -> fl
         return -waiting_cost * r.lead_express - r.fee_slope * r.fee_express / 100.0
     if kind == 1:
         return r.utility_standard - waiting_cost * r.lead_standard - r.fee_slope * r.fee_standard / 100.0
-    return r.utility_norush - waiting_cost * r.lead_norush - r.fee_slope * (r.fee_norush - r.coupon_weight * coupon) / 100.0
+    return (
+        r.utility_norush
+        - waiting_cost * r.lead_norush
+        - r.fee_slope * (r.fee_norush - r.coupon_weight * coupon) / 100.0
+    )
 
 
 @rule
@@ -347,7 +360,7 @@ def lateness_effect(r: Rules, late: float) -> float:
 
 @rule
 def disconfirm(r: Rules, performance: float, expectation: float) -> float:
-    """Experienced value: performance plus gain, less weighted loss, against expectation (Anderson and Sullivan 1993)."""
+    """Performance plus gain, less weighted loss, against expectation (Anderson and Sullivan 1993)."""
     gap = performance - expectation
     if gap >= 0.0:
         return performance + r.gain_weight * gap
@@ -408,11 +421,9 @@ def lapse_hazard(r: Rules, hazard: float, satisfaction: float, activated: bool) 
 @rule
 def idle_days(rate: float, last_order: int, first: int, last: int) -> float:
     """Sum over days first .. last of [rate * recency - 1]+ : how overdue an order is."""
-    if last < first or rate <= 0.0:
+    if last < first or rate <= 0.0 or last_order + 1.0 / rate > last:
         return 0.0
     start = max(first, int(math.ceil(last_order + 1.0 / rate)))
-    if last < start:
-        return 0.0
     days = last - start + 1
     return days * (rate * (0.5 * (start + last) - last_order) - 1.0)
 
@@ -429,11 +440,9 @@ def hazard_consumed(r: Rules, hazard: float, rate: float, last_order: int, first
 @rule
 def day_of_lapse(r: Rules, budget: float, hazard: float, rate: float, last_order: int, today: int, never: int) -> int:
     """First day on which the hazard from today on has consumed the budget; `never` if beyond."""
-    if hazard <= 0.0 or budget / hazard > 30000.0:
+    if hazard <= 0.0:
         return never
-    last = today + max(0, int(math.ceil(budget / hazard)) - 1)
-    if last >= never:
-        return never
+    last = never if budget / hazard > 60000.0 else min(never, today + max(0, int(math.ceil(budget / hazard)) - 1))
     if r.idleness <= 0.0:
         return last
     first = today

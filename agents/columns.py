@@ -2,8 +2,9 @@
 
 A customer is a row. What a pass over everybody reads stands in arrays of its own, the rest of a row in one record:
 compiled code takes both as they are, the Mesa engine indexes the same memory. (Sixty separate arrays were tried: as
-arguments of nested rules they cost twenty times the run time and a minute of compilation.) Stored values are narrow, arithmetic is float64: a rule reads `float(...)`,
-computes, and the write-back rounds once.
+arguments of nested rules they cost several times the run time and most of a minute of compilation.)
+
+Stored values are narrow, arithmetic is float64: a rule reads `float(...)`, computes, and the write-back rounds once.
 
 Days are relative to day 0 of the horizon; `NEVER` marks what has not happened.
 """
@@ -48,7 +49,9 @@ ATTRIBUTES: dict[str, Column] = {
     "persona": Column("uint8", "", "index of the true persona"),
     "declared": Column("uint8", "", "index of the persona the firm has on file"),
     "rate": Column("float32", "1/day", "purchase rate at references"),
-    "lapse_trait": Column("float32", "", "lapse propensity per episode, or hazard per day: as the dropout clock has it"),
+    "lapse_trait": Column(
+        "float32", "", "lapse propensity per episode, or hazard per day: as the dropout clock has it"
+    ),
     "spend": Column("float32", "1/yen", "rate of the basket's gamma"),
     "waiting_cost": Column("float32", "logit/day", "disutility of a day of waiting"),
     "talkativeness": Column("float32", "1", "multiplier of talk, mean 1"),
@@ -152,15 +155,15 @@ class Columns(NamedTuple):
 
     def of(self, name: str) -> NDArray[Any]:
         """The column of one attribute; writing to it writes to the state."""
-        return getattr(self, name) if name in HOT else self.more[name]  # type: ignore[no-any-return]
+        return getattr(self, name) if name in HOT else self.more[name]
 
     def rows(self, first: int, last: int) -> Columns:
         """A view of some rows."""
-        return Columns(*(array[first:last] for array in self))
+        return Columns._make(array[first:last] for array in self)
 
     def copied(self) -> Columns:
         """An independent copy: the burn-in's state, from which every arm starts."""
-        return Columns(*(array.copy() for array in self))
+        return Columns._make(array.copy() for array in self)
 
     def readable(self) -> Columns:
         """The same memory, with records that plain Python can read by attribute."""
@@ -170,7 +173,7 @@ class Columns(NamedTuple):
 def new_columns(customers: int) -> Columns:
     """Columns of `customers` rows, every attribute at its initial value."""
     hot = (np.full(customers, ATTRIBUTES[name].initial, ATTRIBUTES[name].dtype) for name in HOT)
-    columns = Columns(*hot, np.zeros(customers, RECORD))
+    columns = Columns._make([*hot, np.zeros(customers, RECORD)])
     for name, column in ATTRIBUTES.items():
         if column.initial:
             columns.of(name)[:] = column.initial

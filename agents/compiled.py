@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numba
 from numba.extending import register_jitable
@@ -46,7 +46,7 @@ def cache_folder(root: Path) -> Path:
 def use_cache_for_these_sources() -> None:
     """Point Numba at the cache of the sources as they are now; a folder the user chose is left alone."""
     if "NUMBA_CACHE_DIR" not in os.environ:
-        numba.config.CACHE_DIR = str(cache_folder(Path(__file__).resolve().parent.parent))
+        numba.config.CACHE_DIR = str(cache_folder(Path(__file__).resolve().parent.parent))  # type: ignore[attr-defined]
 
 
 def rule(function: Function) -> Function:
@@ -56,4 +56,5 @@ def rule(function: Function) -> Function:
 
 def compiled(function: Function) -> Function:
     """Compile without the GIL, cached on disk, IEEE arithmetic as written."""
-    return numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")(function)
+    compiler = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy")
+    return cast(Function, compiler(function))

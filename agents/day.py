@@ -592,9 +592,7 @@ def consume_hazard(c: Columns, r: Rules, row: int, day: int) -> None:
     if int(c.status[row]) != CUSTOMER or r.episode_clock > 0.5 or me.lapse_synced >= day:
         return
     hazard = behaviour.lapse_hazard(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)
-    spent = behaviour.hazard_consumed(
-        r, hazard, float(me.rate), int(me.last_order), int(me.lapse_synced), day - 1
-    )
+    spent = behaviour.hazard_consumed(r, hazard, float(me.rate), int(me.last_order), int(me.lapse_synced), day - 1)
     me.lapse_budget = max(1e-12, float(me.lapse_budget) - spent)
     me.lapse_synced = day
 

@@ -17,7 +17,17 @@ from agents.compiled import compiled, rule
 
 # traits
 PERSONA, DECLARED, STATUS, RATE, DROPOUT, HAZARD, SPEND = 1, 2, 3, 4, 5, 6, 7
-WAITING_COST, TALKATIVE, STYLE, OPT_IN, AGE, SURVIVES, PAST_ORDERS, PAST_RECENCY, BELIEF = 8, 9, 10, 11, 12, 13, 14, 15, 16
+WAITING_COST, TALKATIVE, STYLE, OPT_IN, AGE, SURVIVES, PAST_ORDERS, PAST_RECENCY, BELIEF = (
+    8,
+    9,
+    10,
+    11,
+    12,
+    13,
+    14,
+    15,
+    16,
+)
 TIE, TIE_TARGET = 17, 18
 # the journey
 AWARE, AWARE_SOURCE, VISIT, CHANNEL, TOPIC, CONVERT, CLASS, BASKET, REDEEM = 20, 21, 22, 23, 24, 25, 26, 27, 28
@@ -36,7 +46,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 
 
 @rule
-def _mix(z):  # type: ignore[no-untyped-def]  # uint64 arithmetic that wraps; typed by its callers
+def _mix(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> np.uint64(30))) * _MIX_1
     z = (z ^ (z >> np.uint64(27))) * _MIX_2
     return z ^ (z >> np.uint64(31))
@@ -84,6 +94,16 @@ def row_draws(seed: int, rows: np.ndarray, day: int, purpose: int, slot: int) ->
     out = np.empty(len(rows))
     for j in range(len(rows)):
         out[j] = uniform_of(hash_draw(key, rows[j]))
+    return out
+
+
+@compiled
+def draw_table(seed: int, rows: np.ndarray, days: np.ndarray, purposes: np.ndarray) -> np.ndarray:
+    """Uniforms of (row, day) pairs under several purposes: float64 (pairs, purposes)."""
+    out = np.empty((len(rows), len(purposes)))
+    for j in range(len(rows)):
+        for k in range(len(purposes)):
+            out[j, k] = draw(seed, rows[j], days[j], purposes[k], 0)
     return out
 
 

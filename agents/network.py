@@ -43,7 +43,7 @@ def _target(rewire: np.uint64, where: np.uint64, row: int, step: int, rewiring: 
     bits = hash_draw(where, row)
     other = jump_hash(bits, customers)
     while other == row:
-        bits = hash_draw(where, bits)
+        bits = hash_draw(where + np.uint64(1), int(bits >> np.uint64(1)))
         other = jump_hash(bits, customers)
     return other
 

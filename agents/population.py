@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from agents import draws
-from agents.columns import AWARE, CUSTOMER, UNAWARE, Columns, new_columns
+from agents.columns import AWARE, CUSTOMER, NEVER, UNAWARE, Columns, new_columns
 
 CHUNK = 1 << 16
 """Rows drawn at a time, so that temporary arrays stay small."""
@@ -80,7 +80,9 @@ def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
     c.more["style"][:] = special.ndtri(uniform(draws.STYLE))
     c.more["spend"][:] = special.gammaincinv(traits.spend_shape, uniform(draws.SPEND)) / traits.spend_rate
     status = uniform(draws.STATUS)
-    c.status[:] = np.where(status < traits.unaware, UNAWARE, np.where(status < traits.unaware + traits.aware, AWARE, CUSTOMER))
+    c.status[:] = np.where(
+        status < traits.unaware, UNAWARE, np.where(status < traits.unaware + traits.aware, AWARE, CUSTOMER)
+    )
     _draw_beliefs(c, traits, seed, first, last)
     _draw_lives(c, traits, seed, first, last, first_day)
     c.more["heard_day"][:] = first_day - 1
@@ -104,7 +106,9 @@ def _draw_personas(c: Columns, traits: Traits, u: NDArray[np.float64], v: NDArra
 def _draw_beliefs(c: Columns, traits: Traits, seed: int, first: int, last: int) -> None:
     expectations = ("expect_site", "expect_store", "expect_delivery", "expect_product")
     for slot, (column, quality) in enumerate(zip(expectations, traits.quality, strict=True)):
-        c.more[column][:] = quality + traits.belief_sd * special.ndtri(draws.draws(seed, first, last, 0, draws.BELIEF, slot))
+        c.more[column][:] = quality + traits.belief_sd * special.ndtri(
+            draws.draws(seed, first, last, 0, draws.BELIEF, slot)
+        )
     c.more["satisfaction"][:] = np.mean(traits.quality)
 
 
@@ -151,8 +155,8 @@ def _draw_past(
     since = np.where(repeats > 0, age[old] * (1.0 - u ** (1.0 / np.maximum(repeats, 1))), age[old])
     c.more["orders"][old] = np.minimum(65535, 1 + repeats)
     c.more["monetary"][old] = np.rint((1 + repeats) * traits.basket_shape / c.more["spend"][old])
-    c.more["first_order"][old] = first_day - 1 - np.floor(age[old])
-    c.more["last_order"][old] = first_day - 1 - np.floor(since)
+    c.more["first_order"][old] = np.maximum(NEVER + 1, first_day - 1 - np.floor(age[old]))
+    c.more["last_order"][old] = np.maximum(NEVER + 1, first_day - 1 - np.floor(since))
     c.more["last_visit"][old] = c.more["last_order"][old]
     c.more["lapse_budget"][old] = -np.log(draws.draws(seed, first, last, 0, draws.LAPSE_TIME, 0)[old])
     c.more["lapse_synced"][old] = first_day
@@ -171,4 +175,3 @@ def gamma_table(shape: float, cells: int = 4096) -> NDArray[np.float64]:
     # interpolation is linear between centres and flat beyond the outermost ones
     mean = (table.sum() + 0.0) / cells
     return np.asarray(table * (shape / mean))
-

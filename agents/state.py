@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from agents.behaviour import Rules, pack
 from agents.columns import Columns
@@ -27,11 +26,12 @@ class Customers:
 
     def __post_init__(self) -> None:
         self.readable = self.columns.readable()
+        self.use(self.rules)
 
-    @property
-    def packed(self) -> Any:
-        """The rules as one record, which compiled code takes by reference."""
-        return pack(self.rules)
+    def use(self, rules: Rules) -> None:
+        """Put other rules in force."""
+        self.rules = rules
+        self.packed = pack(rules)
 
     def __len__(self) -> int:
         return len(self.columns.status)

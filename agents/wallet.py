@@ -49,7 +49,7 @@ def grown_wallet(wallet: Wallet, extra: int) -> Wallet:
 
 def copy_wallet(wallet: Wallet) -> Wallet:
     """An independent copy."""
-    return Wallet(*(array.copy() for array in wallet))
+    return Wallet._make(array.copy() for array in wallet)
 
 
 @rule
@@ -61,7 +61,7 @@ def usable_coupon(c: Columns, wallet: Wallet, row: int, day: int) -> int:
     place = me.coupon
     while place != NONE and wallet.last[place] < day:
         place = wallet.following[place]
-    return place
+    return int(place)
 
 
 @rule
@@ -101,7 +101,7 @@ def redeem(c: Columns, wallet: Wallet, row: int, day: int) -> int:
     last = wallet.last[me.coupon]
     _drop_first(c, wallet, row)
     _refresh(c, wallet, row)
-    return last
+    return int(last)
 
 
 @rule

@@ -21,7 +21,8 @@ class Flip(NamedTuple):
     """One thing moved from `low` to `high`.
 
     `crossing`: where the effect turns, None where no turn is established. `sign`: the established sign
-    over the range (0: cannot be told from Monte Carlo noise); with a crossing, the sign above it.
+    at every probed point (0: at some point it cannot be told from Monte Carlo noise); with a crossing,
+    the sign above it.
     `central`: where the run has it.
     """
 
@@ -110,7 +111,8 @@ def _flip(run: Run, name: str, what: str, rows: pd.DataFrame) -> Flip:
     table, unit, central = curve(run, name, what)
     values, effects, errors = (table[column].to_numpy() for column in ("value", "effect", "mc_se"))
     found = crossings(values, effects, errors)
-    signs = {int(np.sign(effect)) for effect in effects[np.abs(effects) > BEYOND * errors]}
+    real = values > 0 if what == "face" else np.ones(len(values), bool)
+    signs = {int(np.sign(e)) if abs(e) > BEYOND * se else 0 for e, se in zip(effects[real], errors[real], strict=True)}
     probed = values[values > 0] if what == "face" and len(rows) else values
     low, high = float(np.min(probed, initial=np.inf)), float(np.max(probed, initial=-np.inf))
     if found:

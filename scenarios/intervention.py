@@ -100,7 +100,7 @@ def _plain(stated: Any) -> Any:
 
 
 def _is_claimed(stated: Any) -> bool:
-    return isinstance(stated, Parameter) and stated.grade == "claimed" or getattr(stated, "grade", "") == "claimed"
+    return isinstance(stated, Parameter) and stated.grade == "claimed"
 
 
 def build(name: str, stated: Stated, settings: Settings) -> Intervention:

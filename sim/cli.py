@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -599,16 +600,44 @@ def _calibrate(words: list[str]) -> int:
     parser.add_argument("log", type=Path, help="CSV, CSV.gz or Parquet, a row per purchase")
     for column in ("customer", "date", "value"):
         parser.add_argument(f"--{column}", required=True, metavar="COL", help=f"column with the {column}")
-    parser.add_argument("--name", required=True, help="writes NAME.yaml, for company=NAME")
+    parser.add_argument("--name", required=True, help="writes company/NAME.yaml, for company=NAME")
     parser.add_argument(
-        "--holdout", type=int, metavar="WEEKS", help="keep the last weeks out and test on them"
+        "--holdout", type=int, default=0, metavar="WEEKS", help="keep the last weeks out and test on them"
     )
-    for column in ("delivery-class", "promised", "delivered", "coupon", "channel"):
+    parser.add_argument(
+        "--yen", type=float, default=1.0, metavar="RATE", help="yen per unit of the log's currency (default 1)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="folder to write into (default: the current one)"
+    )
+    optional = ("delivery-class", "promised", "delivered", "coupon", "channel")
+    for column in optional:
         parser.add_argument(f"--{column}", metavar="COL", help=f"column with the {column.replace('-', ' ')}")
-    arguments = vars(parser.parse_args(words))
-    from sim.calibrate import calibrate
+    given = vars(parser.parse_args(words))
+    from sim.parameters import ConfigError
 
-    calibrate(arguments.pop("log"), **arguments)
+    if not 0 < given["yen"] < float("inf"):
+        raise ConfigError(f"--yen {given['yen']:g}: is not allowed; above 0")
+    from sim.company_file import company_text, place_for
+
+    place = place_for(given["name"], given["out"])
+    with _composer(None) as hydra:
+        config = _compose(hydra, ["scenario=baseline"])
+        settings = _settings(config, config.hydra)
+    from analysis.calibration import write_picture
+    from sim.calibrate import calibrate
+    from sim.transactions import LogColumns
+
+    columns = LogColumns(*(given[part.replace("-", "_")] for part in ("customer", "date", "value", *optional)))
+    found = calibrate(
+        given["log"], columns, given["name"], settings, holdout=given["holdout"], yen=given["yen"],
+        say=partial(print, flush=True),
+    )  # fmt: skip
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(found.weekly(), found.fitted_weeks, place.with_suffix(""))
+    place.write_text(company_text(found), encoding="utf-8", newline="\n")
+    print(f"\n{place} (picture beside it: {place.stem}.png, {place.stem}.svg)")
+    print(f"now: cxsim run --config-dir {shlex.quote(str(given['out']))} company={given['name']}")
     return OK
 
 

@@ -224,10 +224,12 @@ def _no_answers(customers: int) -> Census:
 class ByAgent:
     """Mesa walks the agents: every pass calls each customer's own method. `shuffle` walks them in random order."""
 
-    def __init__(self, customers: Customers, model: mesa.Model, shuffle: bool = False) -> None:
+    def __init__(
+        self, customers: Customers, model: mesa.Model, shuffle: bool = False, agent_class: type[Customer] = Customer
+    ) -> None:
         self.customers = customers
         self.shuffle = shuffle
-        self.agents = [Customer(model, customers, row) for row in range(len(customers))]
+        self.agents = [agent_class(model, customers, row) for row in range(len(customers))]
         self.set = AgentSet(self.agents, random=model.random)
 
     def _everybody(self) -> AgentSet:

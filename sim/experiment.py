@@ -1,15 +1,13 @@
 """Arms times replications to a run folder's tables.
 
-Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Every other draw is
+Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Some draws are
 simulated under a second seed too, which separates the Monte Carlo error from the spread over draws. Probes move one
 thing at a time from the central point: what would flip the answer.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +19,20 @@ import yaml
 from sim import tables
 from sim.journal import NAMES
 from sim.parameters import Choice, Parameter
-from sim.replication import Placed, Result, Task, WorldsOf, replication_seed, run_task
+from sim.pool import Pool, Progress
+from sim.replication import Placed, Result, Task, WorldsOf, replication_seed
 from sim.settings import Settings, resolved
 from sim.uncertainty import points
 
 FIRST_BATCH, MOST = 8, 64
 """`replications=auto` starts with so many draws and doubles, up to so many."""
 
+TWIN_EVERY = 3
+"""One draw in so many is simulated under a second seed, from which the Monte Carlo error is estimated."""
+
 PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
 FACES = (0.5, 2.0)
 
-Progress = Callable[[int, int, str], None]
 Enough = Callable[[pd.DataFrame], bool]
 
 
@@ -43,7 +44,7 @@ def run_experiment(
     `progress(done, of, what)` is called as work is finished; `enough(measures)` says whether the Monte Carlo error
     is small enough (asked between batches under `replications=auto`).
     """
-    with _Pool(settings, worlds, threads, progress) as pool:
+    with Pool(settings, worlds, threads, progress) as pool:
         results = _replicate(settings, worlds(settings), pool, enough)
         probes = pool.run(_probe_tasks(settings, worlds(settings))) if worlds(settings) else []
     measures = _stack([result.measures for result in results])
@@ -57,42 +58,7 @@ def run_experiment(
     probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")
 
 
-class _Pool:
-    """Tasks side by side; results come back in the tasks' order. Leaving it early calls everything off."""
-
-    def __init__(self, settings: Settings, worlds: WorldsOf, threads: int, progress: Progress) -> None:
-        self._settings, self._worlds, self._progress = settings, worlds, progress
-        self._stop = threading.Event()
-        self._executor = ThreadPoolExecutor(max_workers=threads)
-        self._done = 0
-        self._known = 0
-
-    def __enter__(self) -> _Pool:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._executor.shutdown(wait=True, cancel_futures=True)
-
-    def run(self, tasks: list[Task]) -> list[Result]:
-        """Run tasks; any error calls the others off and is raised."""
-        self._known += len(tasks)
-        self._progress(self._done, self._known, "simulating")
-        futures = [self._executor.submit(self._one, task) for task in tasks]
-        waiting: set[Future[Result]] = set(futures)
-        while waiting:
-            finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in finished:
-                future.result()
-                self._done += 1
-            self._progress(self._done, self._known, "simulating")
-        return [future.result() for future in futures]
-
-    def _one(self, task: Task) -> Result:
-        return run_task(self._settings, self._worlds, task, self._settings.engine, self._stop.is_set)
-
-
-def _replicate(settings: Settings, placed: Mapping[str, Placed], pool: _Pool, enough: Enough) -> list[Result]:
+def _replicate(settings: Settings, placed: Mapping[str, Placed], pool: Pool, enough: Enough) -> list[Result]:
     """All replications: a fixed number, or batches until the Monte Carlo error is small enough."""
     if settings.replications != "auto":
         return pool.run(list(_tasks(settings, 0, settings.replications)))
@@ -106,10 +72,10 @@ def _replicate(settings: Settings, placed: Mapping[str, Placed], pool: _Pool, en
 
 
 def _tasks(settings: Settings, first: int, until: int) -> Iterator[Task]:
-    """Draws first .. until - 1 of the design of `until` points; every other one under a second seed as well."""
+    """Draws first .. until - 1 of the design of `until` points; one in TWIN_EVERY under a second seed as well."""
     design = points(settings, until)
     for replication in range(first, until):
-        for twin in (0, 1) if replication % 2 == 0 else (0,):
+        for twin in (0, 1) if replication % TWIN_EVERY == 0 else (0,):
             seed = replication_seed(settings.seed, replication, twin)
             journal = settings.events if replication == 0 and twin == 0 else -1
             yield Task(replication, twin, design[replication], seed, journal=journal)
@@ -151,7 +117,9 @@ def probe_table(measures: pd.DataFrame, probes: list[Result]) -> pd.DataFrame:
 
 def _ltv_effects(measures: pd.DataFrame) -> dict[str, float]:
     """Effect on LTV for everybody by arm, in the arms' order."""
-    ltv = measures[(measures["metric"] == "ltv") & (measures["segment"] == tables.EVERYBODY) & (measures["group"] == "all")]
+    ltv = measures[
+        (measures["metric"] == "ltv") & (measures["segment"] == tables.EVERYBODY) & (measures["group"] == "all")
+    ]
     value = dict(zip(ltv["arm"], ltv["value"], strict=True))
     return {arm: value[arm] - value[tables.BASELINE] for arm in value if arm != tables.BASELINE}
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -64,13 +65,24 @@ class Delivery(NamedTuple):
     late: int  # days after the promised one
 
 
-def new_batch(
-    seed: int, day: int, kind: int, row: NDArray[np.int32], first: NDArray[np.uint8], saved: NDArray[np.float32]
-) -> Batch:
-    """A batch of these orders, sorted by each order's own draw (then row)."""
-    tie = row_draws(seed, row, day, draws.SHIP_TIE, 0)
-    order = np.lexsort((row, tie))
-    return Batch(day, kind, row[order], tie[order], first[order], saved[order])
+def batches(
+    seed: int,
+    day: int,
+    kind: NDArray[np.uint8],
+    row: NDArray[np.int32],
+    first: NDArray[np.uint8],
+    saved: NDArray[np.float32],
+) -> list[Batch]:
+    """A day's orders as a batch per class, each sorted by the order's own draw (then row)."""
+    tie = row_draws(seed, np.ascontiguousarray(row), day, draws.SHIP_TIE, 0)
+    order = np.lexsort((row, tie, kind))
+    row, tie, first, saved = row[order], tie[order], first[order], saved[order]
+    edges = np.searchsorted(kind[order], np.arange(5)).tolist()
+    return [
+        Batch(day, k, row[start:end], tie[start:end], first[start:end], saved[start:end])
+        for k, (start, end) in enumerate(pairwise(edges))
+        if end > start
+    ]
 
 
 class Centre(Protocol):

@@ -80,12 +80,12 @@ def book_orders(customers: Customers, visits: Visits, day: int) -> tuple[int, in
 
 def book_popups(customers: Customers, visits: Visits, cost: NDArray[np.int64], day: int) -> int:
     """Book the impressions; their cost in yen."""
+    if not cost.any():
+        return 0
     return _book_costs(customers.columns, customers.packed, np.ascontiguousarray(visits["row"]), cost, day, True)
 
 
-def book_contacts(
-    customers: Customers, rows: NDArray[np.int32], contacts: Contacts, desk: DeskTerms, day: int
-) -> int:
+def book_contacts(customers: Customers, rows: NDArray[np.int32], contacts: Contacts, desk: DeskTerms, day: int) -> int:
     """Book the minutes of service of those served; their cost in yen."""
     minutes = np.where(contacts.served, contacts.service, 0.0)
     yen = np.floor(minutes * desk.cost_per_minute + 0.5).astype(np.int64)
@@ -106,7 +106,13 @@ def _take_redeemed(
 
 @compiled
 def _put_earned(
-    c: Columns, r: Rules, purse: Wallet, rows: NDArray[np.int32], day: int, face: NDArray[np.int32], last: NDArray[np.int64]
+    c: Columns,
+    r: Rules,
+    purse: Wallet,
+    rows: NDArray[np.int32],
+    day: int,
+    face: NDArray[np.int32],
+    last: NDArray[np.int64],
 ) -> None:
     for k in range(len(rows)):
         customer_day.settle_debt(c, r, rows[k], day)
@@ -130,6 +136,8 @@ class Books:
 
     def coupons(self, customers: Customers, visits: Visits, last: NDArray[np.int64], day: int) -> tuple[int, int]:
         """Take redeemed coupons out of the wallets and put earned ones in, in row order; (redeemed, issued)."""
+        if not (visits["redeemed"].any() or visits["norush_coupon"].any()):
+            return 0, 0
         redeemed = np.flatnonzero(visits["redeemed"])
         earned = np.flatnonzero((visits["kind"] == NORUSH) & (visits["norush_coupon"] > 0))
         if len(earned) > customers.wallet.free[1]:
@@ -140,7 +148,9 @@ class Books:
         for day_ended in ended.tolist():
             self.ending[day_ended] -= 1
         face = np.ascontiguousarray(visits["norush_coupon"])
-        _put_earned(customers.columns, customers.packed, customers.wallet, rows[earned], day, face[earned], last[earned])
+        _put_earned(
+            customers.columns, customers.packed, customers.wallet, rows[earned], day, face[earned], last[earned]
+        )
         for last_day in last[earned].tolist():
             self.ending[last_day] = self.ending.get(last_day, 0) + 1
         self.open += len(earned) - len(redeemed)

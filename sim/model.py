@@ -9,7 +9,7 @@ The order of a day (MODEL 3), times of day in brackets:
  5.         orders handed over today, and today's store purchases, are experienced           (`Engine.experience`)
  6. [desk]  contacts wait at the support desk during its opening hours                       (`SupportDesk`)
  7. [20:00] the fulfilment centre ships                                                      (`FulfilmentCentre`)
- 8. [22:00] episodes are settled: satisfaction, talk, attrition by episode and by time       (`Engine.conclude`, `lapse`)
+ 8. [22:00] episodes are settled: satisfaction, talk, attrition                             (`Engine.conclude`, `lapse`)
  9.         the day's talk reaches ties and public                                           (`Engine.hear`)
 10. [23:00] weekly: survey and census; then the recorder writes the day's row
 
@@ -31,21 +31,20 @@ import simpy
 from numpy.typing import NDArray
 
 from agents import draws, wallet
-from agents.columns import OUTCOMES, STORE
+from agents.columns import NO_ORDER, OUTCOMES, STORE
 from agents.customer import Customer
 from agents.day import EPISODE, Episodes, Today
-from agents.draws import draw
 from agents.network import small_world
 from agents.population import draw_population
 from agents.state import Customers
-from sim.engines import Arrivals, ByAgent, ByColumn, Census, Engine
+from sim.engines import Arrivals, ByAgent, ByColumn, Engine
 from sim.fulfilment import (
     Centre,
     Delivery,
     FulfilmentCentre,
     ReplayedCentre,
     ShippingRecord,
-    new_batch,
+    batches,
     order_keys,
 )
 from sim.journal import Journal
@@ -124,7 +123,7 @@ class CXModel(mesa.Model):
     """One arm of one replication, from a snapshot on.
 
     `step()` runs a day, `run(until)` runs to the midnight before day `until`. `customer(row)` is a Mesa view of any
-    customer under both engines.
+    customer under both engines. `agent_class` is the class the agent engine makes its customers of.
     """
 
     def __init__(
@@ -135,12 +134,13 @@ class CXModel(mesa.Model):
         engine: EngineName = "column",
         journal: Journal | None = None,
         shuffle: bool = False,
+        agent_class: type[Customer] = Customer,
     ) -> None:
         super().__init__(seed=world.seed % (1 << 32))
         self.world = world
         self.arm = arm or Arm()
         self.customers = start.customers
-        self.customers.rules = world.rules
+        self.customers.use(world.rules)
         self.public = start.public
         self.customers.around = surroundings(world, self.public.weight, self.public.score)
         self.books = start.books
@@ -148,7 +148,7 @@ class CXModel(mesa.Model):
         self.sightings = Sightings()
         self.talks: dict[int, Talks] = {}
         self.engine: Engine = (
-            ByColumn(self.customers) if engine == "column" else ByAgent(self.customers, self, shuffle)
+            ByColumn(self.customers) if engine == "column" else ByAgent(self.customers, self, shuffle, agent_class)
         )
         self.env = simpy.Environment(initial_time=start.day)
         self.centre, self.desk = self._company(start)
@@ -277,17 +277,13 @@ class CXModel(mesa.Model):
         self.recorder.put(day, "coupons_issued", issued)
 
     def _queue_orders(self, day: int, arrivals: Arrivals) -> None:
-        visits = arrivals.visits
-        spend = self.customers.columns.of("spend")
-        mean_basket = self.world.rules.basket_shape / spend[visits["row"]].astype(np.float64)
-        saved = (visits["discount"] / mean_basket).astype(np.float32)
+        """Online orders go to the warehouse in a batch per class; store purchases are handed over at once."""
+        orders = arrivals.visits[arrivals.visits["kind"] != NO_ORDER]
+        spend = self.customers.columns.of("spend")[orders["row"]].astype(np.float64)
+        saved = (orders["discount"] * spend / self.world.rules.basket_shape).astype(np.float32)
         self._stores = []
-        for kind in range(4):
-            of_kind = visits["kind"] == kind
-            if not of_kind.any():
-                continue
-            batch = new_batch(self.world.seed, day, kind, visits["row"][of_kind], visits["first"][of_kind], saved[of_kind])
-            if kind == STORE:
+        for batch in batches(self.world.seed, day, orders["kind"], orders["row"], orders["first"], saved):
+            if batch.kind == STORE:
                 self._stores.append(Delivery(batch, 0))
             else:
                 self.centre.take(batch)
@@ -303,11 +299,11 @@ class CXModel(mesa.Model):
 
     def _log_deliveries(self, day: int, deliveries: list[Delivery]) -> None:
         columns = self.customers.columns
-        for delivery in deliveries:
-            rows = delivery.batch.row
-            np.add.at(columns.of("delivered"), rows, 1)
-            np.add.at(columns.of("late"), rows, int(delivery.late > 0))
-            np.add.at(columns.of("lead_days"), rows, day - delivery.batch.day)
+        for batch, late in deliveries:  # a customer orders at most once a day, so a batch has each row once
+            columns.of("delivered")[batch.row] += 1
+            columns.of("lead_days")[batch.row] += np.uint16(day - batch.day)
+            if late > 0:
+                columns.of("late")[batch.row] += 1
 
     def _call_support(self, day: int, episodes: Episodes) -> tuple[NDArray[np.intp], Contacts] | None:
         """Contacts of the day's episodes in order of arrival, with every caller's own draws."""
@@ -317,7 +313,7 @@ class CXModel(mesa.Model):
         contacts, resolvable = callers(self.world, episodes[chosen])
         order = np.argsort(contacts.at, kind="stable")
         self._resolvable = resolvable[order]
-        return chosen[order], Contacts(*(array[order] for array in contacts))
+        return chosen[order], Contacts._make(array[order] for array in contacts)
 
     def _settle(self, day: int) -> None:
         episodes = self._episodes
@@ -372,9 +368,9 @@ def episodes_of(deliveries: list[Delivery]) -> Episodes:
 def callers(world: World, episodes: Episodes) -> tuple[Contacts, NDArray[np.bool_]]:
     """Contacts about these episodes with every caller's own draws, and whether each can be resolved if served."""
     desk = world.desk
-    days = zip(episodes["row"].tolist(), episodes["order_day"].tolist(), strict=True)
-    purposes = (draws.CONTACT_TIME, draws.PATIENCE, draws.SERVICE_TIME, draws.RESOLVE)
-    u = np.array([[draw(world.seed, row, day, purpose, 0) for purpose in purposes] for row, day in days])
+    purposes = np.array([draws.CONTACT_TIME, draws.PATIENCE, draws.SERVICE_TIME, draws.RESOLVE])
+    row, order_day = np.ascontiguousarray(episodes["row"]), np.ascontiguousarray(episodes["order_day"])
+    u = draws.draw_table(world.seed, row, order_day, purposes)
     contacts = Contacts(
         order_keys(episodes["row"], episodes["order_day"], episodes["kind"]),
         desk.opens + desk.hours * u[:, 0], -desk.patience * np.log(u[:, 1]), -desk.service * np.log(u[:, 2]),

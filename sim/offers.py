@@ -24,7 +24,9 @@ CAP_DAYS = 7
 class Observed:
     """Observable columns of the day's visitors, each of shape (visitors,): see `agents.columns.OBSERVABLE`."""
 
-    def __init__(self, columns: Columns, visits: Visits, day: int, personas: tuple[str, ...], topics: tuple[str, ...]) -> None:
+    def __init__(
+        self, columns: Columns, visits: Visits, day: int, personas: tuple[str, ...], topics: tuple[str, ...]
+    ) -> None:
         self._columns = columns
         self._visits = visits
         self._personas = personas
@@ -37,7 +39,9 @@ class Observed:
     def __getattr__(self, name: str) -> NDArray[Any]:
         if name in OBSERVABLE:
             return np.asarray(self._columns.of(name)[self._visits["row"]])
-        raise AttributeError(f"a firm cannot log {name!r}; a rule may read {', '.join(sorted(OBSERVABLE))}, online, segment()")
+        raise AttributeError(
+            f"a firm cannot log {name!r}; a rule may read {', '.join(sorted(OBSERVABLE))}, online, segment()"
+        )
 
     @property
     def online(self) -> NDArray[np.bool_]:
@@ -51,7 +55,7 @@ class Observed:
     def searched(self, topic: str, within_days: int) -> NDArray[np.bool_]:
         """Visitors whose last search was for `topic`, today or up to `within_days` ago."""
         recent = (self.topic_day != NEVER) & (self.day - self.topic_day.astype(np.int64) <= within_days)
-        return recent & (self.topic == self._topics.index(topic) + 1)
+        return np.asarray(recent & (self.topic == self._topics.index(topic) + 1))
 
     def ordered_since_search(self) -> NDArray[np.bool_]:
         """Visitors who have ordered on or after the day of their last search."""
@@ -61,7 +65,10 @@ class Observed:
 class Intervention(Protocol):
     """What a scenario adds. `scenarios.intervention` has the base class and the registry."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Its key in the scenario file."""
+        ...
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
         """State today's offers for the visitors seen."""
@@ -75,7 +82,9 @@ class Intervention(Protocol):
 class Offers:
     """Offers to the day's visitors, collected over interventions."""
 
-    def __init__(self, columns: Columns, visits: Visits, seed: int, day: int, treated: NDArray[np.bool_], cap: int) -> None:
+    def __init__(
+        self, columns: Columns, visits: Visits, seed: int, day: int, treated: NDArray[np.bool_], cap: int
+    ) -> None:
         self._columns = columns
         self.visits = visits
         self._seed = seed
@@ -106,7 +115,13 @@ class Offers:
         self.coupon_last[better] = self._day + valid_days
 
     def popup(
-        self, chosen: NDArray[np.bool_], lifts: tuple[float, ...], appeal: float, relevant: bool, cost: int, holdout: float
+        self,
+        chosen: NDArray[np.bool_],
+        lifts: tuple[float, ...],
+        appeal: float,
+        relevant: bool,
+        cost: int,
+        holdout: float,
     ) -> None:
         """An on-site popup. `lifts` holds the logit lift of each variant; variant and holdout stick to the customer."""
         shown = self._reach(chosen) & (self.visits["popup"] == 0) & (self.visits["channel"] != SHOP)

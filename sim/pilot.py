@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.behaviour import Rules
 from agents.columns import CUSTOMER, Columns
 from agents.compiled import compiled
 from agents.day import Surroundings, bring_up_to_date, expectation_of
@@ -21,6 +22,9 @@ from sim.world import CAPACITY_FROM, References, World, sized, with_references
 
 STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)
 """Cumulative shares of one to four stars in the baseline (Olist reviews, computed from the public subsample)."""
+
+FIRST_PILOT = 20_000
+"""Customers of the first pilot at most: its means and its balance need no more, capacity is read off the second."""
 
 PILOT_SEED = 0x5EED
 AMPLE_SERVERS = 1000
@@ -35,7 +39,7 @@ def references(world: World, advance: Advance = CXModel.run) -> tuple[World, Ref
     pilot = replace(world, seed=world.seed ^ PILOT_SEED, desk=world.desk._replace(servers=AMPLE_SERVERS))
     if world.established:
         pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=first_guess(pilot)))
-    first = measure(pilot, advance)
+    first = measure(replace(pilot, customers=min(pilot.customers, FIRST_PILOT)), advance)
     second = measure(with_references(pilot, first), advance, balance=False)
     desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, second), second, desk), second
@@ -53,7 +57,9 @@ def measure(pilot: World, advance: Advance = CXModel.run, balance: bool = True) 
         expectation.append(e)
     advance(model, pilot.days)
     scores = np.concatenate(model.sightings.scores[pilot.burn_in :])
-    level, trend = log_linear(online_orders(model)[pilot.burn_in + CAPACITY_FROM :], pilot.season[pilot.burn_in + CAPACITY_FROM :])
+    level, trend = log_linear(
+        online_orders(model)[pilot.burn_in + CAPACITY_FROM :], pilot.season[pilot.burn_in + CAPACITY_FROM :]
+    )
     rows = model.recorder.rows
     balanced = pilot.established and balance
     return References(
@@ -125,7 +131,7 @@ def mean_state(model: CXModel) -> tuple[float, float]:
 
 
 @compiled
-def _mean_state(c: Columns, r: object, w: Surroundings, day: int, base: int) -> tuple[float, float]:
+def _mean_state(c: Columns, r: Rules, w: Surroundings, day: int, base: int) -> tuple[float, float]:
     satisfaction, expectation, customers = 0.0, 0.0, 0
     for row in range(len(c.status)):
         if c.status[row] == CUSTOMER:

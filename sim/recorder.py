@@ -35,7 +35,9 @@ class Recorder:
         self.days = days
         declared = [column for column in tables.DAILY if column.name not in KEYS]
         self.rows: dict[str, NDArray[Any]] = {
-            column.name: np.full(days - start, np.nan) if column.dtype == "float64" else np.zeros(days - start, np.int64)
+            column.name: np.full(days - start, np.nan)
+            if column.dtype == "float64"
+            else np.zeros(days - start, np.int64)
             for column in declared
         }
         for name in self.rows:
@@ -43,24 +45,25 @@ class Recorder:
                 self.rows[name][:] = -1
         self.rows["day"][:] = np.arange(start, days)
         self.rows["wait_minutes"][:] = 0.0
+        self.rows["open_orders"][0] = columns.of("open_orders").sum(dtype=np.int64)
         self.status = np.bincount(columns.status, minlength=4)
         self.censuses: dict[int, Census] = {}
 
-    def put(self, day: int, name: str, value: float) -> None:
+    def put(self, day: int, name: str, value: float | np.integer[Any]) -> None:
         """Set one figure of a day."""
         self.rows[name][day - self.start] = value
 
-    def add(self, day: int, name: str, value: float) -> None:
+    def add(self, day: int, name: str, value: float | np.integer[Any]) -> None:
         """Add to one figure of a day."""
         self.rows[name][day - self.start] += value
 
     def arrivals(self, day: int, arrivals: Arrivals) -> None:
         """Visits, orders by class, first orders, impressions."""
         visits = arrivals.visits
-        kinds = np.bincount(visits["kind"][visits["kind"] != NO_ORDER], minlength=4)
+        kinds = np.bincount(visits["kind"][visits["kind"] != NO_ORDER], minlength=4).tolist()
         acquired = int(visits["first"].sum())
         self.put(day, "visits", len(visits))
-        self.put(day, "orders", kinds.sum())
+        self.put(day, "orders", sum(kinds))
         for kind, name in enumerate(("orders_express", "orders_standard", "orders_norush")):
             self.put(day, name, kinds[kind])
         self.put(day, "acquired", acquired)
@@ -70,7 +73,7 @@ class Recorder:
         self.status[UNAWARE] -= len(arrivals.learned)
         self.status[AWARE] += len(arrivals.learned) - acquired
         self.status[CUSTOMER] += acquired
-        self.add(day, "open_orders", kinds[:STORE].sum())
+        self.add(day, "open_orders", sum(kinds[:STORE]))
 
     def deliveries(self, day: int, deliveries: list[Delivery]) -> None:
         """Online orders handed over, and late ones."""
@@ -97,15 +100,15 @@ class Recorder:
     def survey(self, day: int, census: Census) -> None:
         """Weekly means over customers: NPS, satisfaction, stages; and the sample's answers."""
         c = self.columns
-        customers = c.status == CUSTOMER
         if day >= self.days - CENSUS_DAYS:
             self.censuses[day] = census
         self.put(day, "nps", net_promoters(census.census))
         self.put(day, "nps_surveyed", net_promoters(census.sampled))
-        if customers.any():
-            self.put(day, "satisfaction", float(c.of("satisfaction")[customers].mean(dtype=np.float64)))
+        self.put(day, "satisfaction", mean_satisfaction(c))
         stages = stage_counts(c, day)
-        for name, count in zip(("stage_shop", "stage_purchase", "stage_experience", "stage_aware"), stages, strict=True):
+        for name, count in zip(
+            ("stage_shop", "stage_purchase", "stage_experience", "stage_aware"), stages, strict=True
+        ):
             self.put(day, name, count)
 
     def close(self, day: int) -> None:
@@ -118,10 +121,30 @@ class Recorder:
 
 
 def net_promoters(answers: NDArray[np.int8]) -> float:
-    """NPS of answers 0 to 10 (-1: none): % of 9 and 10 less % of 0 to 6; NaN of nobody. Reichheld 2003."""
-    counts = np.bincount(answers[answers >= 0], minlength=11)
-    total = counts.sum()
-    return float(100.0 * (counts[9:].sum() - counts[:7].sum()) / total) if total else float("nan")
+    """NPS of answers 0 to 10 (-1: none): % of 9 and 10 less % of 0 to 6; NaN of nobody (Reichheld 2003)."""
+    promoters, detractors, total = _count_answers(answers)
+    return 100.0 * (promoters - detractors) / total if total else float("nan")
+
+
+@compiled
+def _count_answers(answers: NDArray[np.int8]) -> tuple[int, int, int]:
+    promoters, detractors, total = 0, 0, 0
+    for answer in answers:
+        total += answer >= 0
+        promoters += answer >= 9
+        detractors += 0 <= answer <= 6
+    return promoters, detractors, total
+
+
+@compiled
+def mean_satisfaction(c: Columns) -> float:
+    """Latent satisfaction averaged over current customers, su; NaN of nobody."""
+    total, customers = 0.0, 0
+    for row in range(len(c.status)):
+        if c.status[row] == CUSTOMER:
+            total += c.more[row].satisfaction
+            customers += 1
+    return total / customers if customers else np.nan
 
 
 @compiled

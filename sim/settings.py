@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
+from sim.evidence import lay_company
 from sim.parameters import (
     Bounds,
     Choice,
@@ -598,7 +599,8 @@ def _put(node: Any, parts: list[str], value: float | str) -> Any:
 def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Settings:
     """Check a raw configuration and return it as `Settings`.
 
-    `explicit` are the dotted keys given by hand, which stand above a scenario's world. Raises ConfigError of
+    What the company knows of its own customers is laid in first, then the scenarios' worlds. `explicit` are the dotted
+    keys given by hand, which stand above both. Raises ConfigError of
     one line (key, value, what is allowed, nearest right key).
     """
     if not isinstance(raw, Mapping):
@@ -606,7 +608,7 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
     _no_code(raw, "")
     _scenarios_stand_apart(raw.get("scenario"))
     try:
-        settings = Settings.model_validate(apply_worlds(raw, explicit))
+        settings = Settings.model_validate(apply_worlds(lay_company(raw, explicit), explicit))
     except ValidationError as error:
         raise ConfigError(_first(error)) from None
     for check in _CROSS_CHECKS:

@@ -107,8 +107,7 @@ class ReplayedDesk:
         """Read the waits off the record."""
         for j in range(len(contacts.at)):
             contacts.wait[j], contacts.served[j] = self.record.wait(day, contacts, j)
-        return
-        yield  # a generator like the live desk's, with nothing to wait for
+        yield from ()  # a generator like the live desk's, with nothing to wait for
 
 
 def servers_for(contacts_per_day: float, service: float, hours: float, load: float) -> int:

@@ -28,7 +28,10 @@ def talks_of(episodes: Episodes) -> Talks:
     """What was said about these episodes."""
     said = episodes["talk"] != 0
     return Talks(
-        episodes["row"][said], episodes["talk_volume"][said], episodes["talk_weight"][said], episodes["talk_score"][said]
+        episodes["row"][said],
+        episodes["talk_volume"][said],
+        episodes["talk_weight"][said],
+        episodes["talk_score"][said],
     )
 
 

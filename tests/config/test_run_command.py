@@ -30,7 +30,7 @@ SMALL = ["customers=1000", "days=28", "burn_in=30", "replications=2"]
 def pretend(settings: Any, worlds: Any, folder: Path, threads: int, progress: Any, enough: Any) -> None:
     """An experiment's footprint: it reports progress and leaves a file."""
     progress(1, 2, "replications")
-    (folder / "worlds.json").write_text(json.dumps({name: len(built) for name, built in worlds.items()}))
+    (folder / "worlds.json").write_text(json.dumps({name: len(built) for name, built in worlds(settings).items()}))
     (folder / "capacity.txt").write_text(str(settings.company.capacity_ratio.value))
     progress(2, 2, "replications")
 
