@@ -106,6 +106,7 @@ EPISODE = np.dtype(
         ("contact", np.uint8),
         # from the desk
         ("wait", np.float64),  # minutes
+        ("served", np.uint8),
         ("resolved", np.uint8),
         # after `conclude`
         ("talk", np.int8),  # sign, 0 none

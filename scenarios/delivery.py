@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from scenarios.intervention import Intervention, register
+from scenarios.intervention import Intervention, register, rounded
 from sim.offers import Observed, Offers
-from sim.parameters import whole
 
 
 @register("norush_coupon")
@@ -14,8 +13,8 @@ from sim.parameters import whole
 class NorushCoupon(Intervention):
     """A coupon for the next order to whoever lets this online order arrive later."""
 
-    face: int = field(kw_only=True, metadata={"check": whole(0, 100_000)})  # yen
-    valid_days: int = field(kw_only=True, metadata={"check": whole(1, 3650)})
+    face: int = field(kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen
+    valid_days: int = field(kw_only=True, metadata={"check": rounded(1, 3650)})
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
         """Offer the coupon to everybody shopping online."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any, ClassVar, TypeVar
 
 from sim.offers import Observed, Offers
-from sim.parameters import ConfigError, Parameter, nearest, whole
+from sim.parameters import Bounds, ConfigError, Parameter, nearest, real, whole
 from sim.settings import Intervention as Stated
 from sim.settings import Settings
 
@@ -46,6 +48,12 @@ class Intervention:
     def scaled(self, share: float) -> Intervention | None:
         """The same with its lever scaled, for the break-even; None where there is no such lever."""
         return None
+
+
+def rounded(low: int, high: int) -> Callable[[object], int]:
+    """A check for amounts that act in whole units but may be uncertain: a number in the bounds, rounded."""
+    read = real(Bounds(low, high))
+    return lambda value: round(read(value))
 
 
 Kind = TypeVar("Kind", bound=type[Intervention])
@@ -113,9 +121,11 @@ def build(name: str, stated: Stated, settings: Settings) -> Intervention:
 
 
 def _load_all() -> None:
-    """Import the modules that register interventions."""
-    import scenarios.delivery
-    import scenarios.messages  # noqa: F401
+    """Import every module of this package: each registers its interventions."""
+    import scenarios
+
+    for module in iter_modules(scenarios.__path__):
+        import_module(f"scenarios.{module.name}")
 
 
 Placed = tuple[tuple[int, Intervention], ...]

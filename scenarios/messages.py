@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agents.behaviour import logit
-from scenarios.intervention import Intervention, checked, register
+from scenarios.intervention import Intervention, checked, register, rounded
 from sim.offers import Observed, Offers
-from sim.parameters import Bounds, real, text, whole
+from sim.parameters import Bounds, real, text
 from sim.settings import Settings
 
 
@@ -23,9 +23,9 @@ class SearchedPopup(Intervention):
     """
 
     topic: str = field(kw_only=True, metadata={"check": text, "topic": True})
-    within_days: int = field(kw_only=True, metadata={"check": whole(0, 3650)})
+    within_days: int = field(kw_only=True, metadata={"check": rounded(0, 3650)})
     lift: float = field(kw_only=True, metadata={"check": real(Bounds(-10.0, 10.0)), "claimed": True})
-    cost: int = field(default=0, kw_only=True, metadata={"check": whole(0, 100_000)})  # yen per impression
+    cost: int = field(default=0, kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen per impression
     holdout: float = field(default=0.0, kw_only=True, metadata={"check": real(Bounds(0.0, 1.0))})
     variants: tuple[float, ...] = field(default=(1.0,), kw_only=True, metadata={"check": tuple})
     appeal: float = 0.0  # logit of a click

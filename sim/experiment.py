@@ -95,23 +95,21 @@ def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]
 
 
 def probe_table(measures: pd.DataFrame, probes: list[Result]) -> pd.DataFrame:
-    """probes.csv: total effect on LTV at each probe."""
-    rows = []
-    for result in probes:
+    """probes.csv: total effect on LTV at each probe; the first one is the central point with other faces."""
+    rows: list[tuple[str, str, float, float, float]] = []
+    for number, result in enumerate(probes):
         point, central = result.task.point, probes[0].task.point
-        moved = [path for path in point if point[path] != central[path]]
-        for arm, effect in _ltv_effects(result.measures).items():
+        effects = _ltv_effects(result.measures)
+        for arm, effect in effects.items():
             name, _, share = arm.partition("*")
             error = _monte_carlo_sd(measures, name)
-            if result is probes[0]:
+            has_lever = any(other.startswith(f"{name}*") for other in effects)
+            if number == 0 and has_lever:
                 rows.append((name, "face", float(share or 1.0), effect, error))
-                if not share:
-                    rows += [(name, path, float(central[path]), effect, error) for path in PROBED if path in central]
-            else:
+            if not share:
+                moved = [path for path in point if (number == 0 and path in PROBED) or point[path] != central[path]]
                 rows += [(name, path, float(point[path]), effect, error) for path in moved]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.PROBES])
-    if len(probes) and not probes[0].task.faces:
-        frame = frame[frame["name"] != "face"]
     return frame.sort_values(["intervention", "name", "value"], kind="stable").reset_index(drop=True)
 
 

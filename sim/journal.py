@@ -50,7 +50,8 @@ class Journal:
         """Deliveries, support, scores, talk, lapses."""
         self.note(day, "delivered", e["row"], e["late"])
         called, talked, lapsed = e["contact"] == 1, e["talk"] != 0, e["lapsed"] == 1
-        self.note(day, "support contact", e["row"][called], e["wait"][called])
+        waited = np.where(e["served"] == 1, e["wait"], -e["wait"])
+        self.note(day, "support contact", e["row"][called], waited[called])
         self.note(day, "episode", e["row"], e["score"])
         self.note(day, "talk", e["row"][talked], e["score"][talked])
         for rows in (e["row"][lapsed], gone):

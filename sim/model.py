@@ -321,6 +321,7 @@ class CXModel(mesa.Model):
         if self._contacts is not None:
             chosen, contacts = self._contacts
             episodes["wait"][chosen] = contacts.wait
+            episodes["served"][chosen] = contacts.served
             episodes["resolved"][chosen] = contacts.served & self._resolvable
             spent = book_contacts(self.customers, episodes["row"][chosen], contacts, self.world.desk, day)
             self.recorder.add(day, "profit", -spent)

@@ -40,6 +40,8 @@ class Outcome:
     daily: dict[str, NDArray[Any]]
     early: dict[str, NDArray[Any]]  # visits, bought, ledger after FIELD_TEST_DAYS
     days: int
+    fixed: float  # yen a day per potential customer, the same in every arm
+    discount_rate: float  # per year
 
 
 def outcome_of(model: CXModel, early: dict[str, NDArray[Any]]) -> Outcome:
@@ -52,7 +54,8 @@ def outcome_of(model: CXModel, early: dict[str, NDArray[Any]]) -> Outcome:
     online = world.rules.share_web + world.rules.share_app
     _residual(s.columns, s.packed, s.around, last, world.first_day - 1, online, count, faces, residual, expectation)
     censuses = [model.recorder.censuses[day] for day in sorted(model.recorder.censuses)]
-    return Outcome(s.columns, residual, expectation, censuses, model.recorder.rows, early, world.days)
+    return Outcome(s.columns, residual, expectation, censuses, model.recorder.rows, early, world.days,
+        world.fixed_cost / world.customers, world.rules.discount_rate)  # fmt: skip
 
 
 @compiled
@@ -95,15 +98,16 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     def ratio(top: float, bottom: float, scale: float = 1.0) -> float:
         return scale * top / bottom if bottom else math.nan
 
+    present = np.exp(-outcome.discount_rate * np.arange(outcome.days) / 365.0)
     first = c.of("first_order")[chosen]
     acquired = (first >= 0) & (first < outcome.days)
     bought = c.of("bought")[chosen] > 0
     lapsed = c.status[chosen] == LAPSED
     was_customer = (first != NEVER) & ~(lapsed & (c.lapse_day[chosen] < 0))
     return {
-        "ltv": ratio(total("npv"), n),
+        "ltv": ratio(total("npv"), n) - outcome.fixed * float(present.sum()),
         "residual": ratio(float(outcome.residual[chosen].sum()), n),
-        "profit": ratio(total("ledger"), n),
+        "profit": ratio(total("ledger"), n) - outcome.fixed * outcome.days,
         "revenue": ratio(total("revenue"), n),
         "margin": ratio(total("margin"), n),
         "cost": ratio(total("cost"), n),

@@ -6,7 +6,6 @@ trial so that acquisitions balance lapses over the horizon; the second measures 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -30,32 +29,28 @@ PILOT_SEED = 0x5EED
 AMPLE_SERVERS = 1000
 
 
-Advance = Callable[[CXModel, int], None]
-"""A way to run a model up to a day; one that can be called off is handed in by an experiment."""
-
-
-def references(world: World, advance: Advance = CXModel.run) -> tuple[World, References]:
+def references(world: World) -> tuple[World, References]:
     """The world with its references frozen and its capacity and desk sized."""
     pilot = replace(world, seed=world.seed ^ PILOT_SEED, desk=world.desk._replace(servers=AMPLE_SERVERS))
     if world.established:
         pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=first_guess(pilot)))
-    first = measure(replace(pilot, customers=min(pilot.customers, FIRST_PILOT)), advance)
-    second = measure(with_references(pilot, first), advance, balance=False)
+    first = measure(replace(pilot, customers=min(pilot.customers, FIRST_PILOT)))
+    second = measure(with_references(pilot, first), balance=False)
     desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, second), second, desk), second
 
 
-def measure(pilot: World, advance: Advance = CXModel.run, balance: bool = True) -> References:
+def measure(pilot: World, balance: bool = True) -> References:
     """Run one pilot over burn-in and horizon and read off the references."""
     model = CXModel(pilot, founded(pilot))
-    advance(model, 0)
+    model.run(0)
     satisfaction, expectation = [], []
     for day in range(7, pilot.days + 1, 7):
-        advance(model, day)
+        model.run(day)
         s, e = mean_state(model)
         satisfaction.append(s)
         expectation.append(e)
-    advance(model, pilot.days)
+    model.run(pilot.days)
     scores = np.concatenate(model.sightings.scores[pilot.burn_in :])
     level, trend = log_linear(
         online_orders(model)[pilot.burn_in + CAPACITY_FROM :], pilot.season[pilot.burn_in + CAPACITY_FROM :]

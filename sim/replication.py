@@ -18,7 +18,7 @@ from agents import draws
 from agents.draws import draw
 from sim import tables
 from sim.journal import Journal
-from sim.model import Arm, CXModel, EngineName, Recording, Snapshot, founded
+from sim.model import Arm, CXModel, EngineName, Recording, founded
 from sim.offers import Intervention
 from sim.outcomes import (
     FIELD_TEST_DAYS,
@@ -38,10 +38,6 @@ from sim.world import World, world_of
 Placed = tuple[tuple[int, Intervention], ...]
 WorldsOf = Callable[[Settings], Mapping[str, Placed]]
 """What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
-
-SLICE = 30
-"""Days simulated between two looks at whether to stop."""
-
 
 @dataclass(frozen=True)
 class Task:
@@ -67,32 +63,16 @@ class Result:
     journeys: list[tuple[str, tuple[NDArray[Any], ...]]] = field(default_factory=list)
 
 
-class Stopped(Exception):
-    """The run was called off."""
-
-
 def replication_seed(seed: int, replication: int, twin: int) -> int:
     """World seed of a replication: 52 random bits, so that worlds of neighbouring seeds have nothing in common."""
     return int(draw(seed, replication, twin, draws.DESIGN, 2) * (1 << 52))
 
 
-def run_task(settings: Settings, worlds: WorldsOf, task: Task, engine: EngineName, stop: Callable[[], bool]) -> Result:
-    """Simulate one replication. Raises Stopped when `stop()` turns true."""
+def run_task(settings: Settings, worlds: WorldsOf, task: Task, engine: EngineName) -> Result:
+    """Simulate one replication."""
     drawn = settings.at(task.point)
-    world, _ = references(world_of(drawn, task.seed), checking(stop))
-    return _Replication(world, worlds(drawn), task, engine, stop, settings.personas.mix).run()
-
-
-def checking(stop: Callable[[], bool]) -> Callable[[CXModel, int], None]:
-    """A way to run a model up to a day that looks up now and then."""
-
-    def run(model: CXModel, until: int) -> None:
-        while model.day < until:
-            if stop():
-                raise Stopped
-            model.run(min(until, model.day + SLICE))
-
-    return run
+    world, _ = references(world_of(drawn, task.seed))
+    return _Replication(world, worlds(drawn), task, engine, settings.personas.mix).run()
 
 
 class _Replication:
@@ -104,11 +84,9 @@ class _Replication:
         placed: Mapping[str, Placed],
         task: Task,
         engine: EngineName,
-        stop: Callable[[], bool],
         personas: Mapping[str, object],
     ) -> None:
         self.world, self.placed, self.task, self.engine = world, placed, task, engine
-        self.advance = checking(stop)
         self.personas = tuple(personas)
         self.rows: list[tuple[str, str, str, str, float]] = []
         self.days: list[pd.DataFrame] = []
@@ -117,10 +95,10 @@ class _Replication:
     def run(self) -> Result:
         """Burn in, run the baseline and record it, then every arm of every scenario."""
         burn_in = CXModel(self.world, founded(self.world), engine=self.engine)
-        self.advance(burn_in, 0)
+        burn_in.run(0)
         self.midnight = burn_in.snapshot()
         everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
-        journal = self._journal(bool(self.placed))
+        journal = self._journal(True)
         model = self._model(Arm(interventions=everything), journal)
         self.baseline = self._finish(tables.BASELINE, model)
         self._keep_journey(tables.BASELINE, journal)
@@ -152,8 +130,9 @@ class _Replication:
             self._field_test(f"{name}/ab", own)
         for share in self.task.faces:
             scaled = tuple((number, one.scaled(share) or one) for number, one in own)
-            arm_name = f"{name}*{share:g}"
-            self._measure(arm_name, self._finish(arm_name, self._model(Arm(scaled, everybody))))
+            if scaled != own:
+                arm_name = f"{name}*{share:g}"
+                self._measure(arm_name, self._finish(arm_name, self._model(Arm(scaled, everybody))))
         return treated
 
     def _field_test(self, arm: str, own: Placed) -> None:
@@ -169,9 +148,9 @@ class _Replication:
 
     def _finish(self, arm: str, model: CXModel) -> Outcome:
         """Run an arm to the horizon, looking at it once after two weeks."""
-        self.advance(model, min(FIELD_TEST_DAYS, self.world.days))
+        model.run(min(FIELD_TEST_DAYS, self.world.days))
         early = {name: model.customers.columns.of(name).copy() for name in ("visits", "bought", "ledger")}
-        self.advance(model, self.world.days)
+        model.run(self.world.days)
         outcome = outcome_of(model, early)
         self._keep_days(arm, outcome)
         return outcome
@@ -217,9 +196,11 @@ class _Replication:
         return frame
 
     def _keep_days(self, arm: str, outcome: Outcome) -> None:
-        frame = pd.DataFrame({name: column[-self.world.days :] for name, column in outcome.daily.items()})
-        frame.insert(0, "twin", self.task.twin)
-        frame.insert(0, "replication", self.task.replication)
+        last = slice(-self.world.days, None)
+        kept = {column.name: column.dtype for column in tables.DAILY if column.name in outcome.daily}
+        frame = pd.DataFrame({name: outcome.daily[name][last].astype(dtype) for name, dtype in kept.items()})
+        frame.insert(0, "twin", np.int8(self.task.twin))
+        frame.insert(0, "replication", np.int32(self.task.replication))
         frame.insert(0, "arm", arm)
         self.days.append(frame[[column.name for column in tables.DAILY]])
 
@@ -262,6 +243,3 @@ def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas:
         "twin_ltv": twin.of("npv"),
         "twin_status": statuses[twin.status],
     })  # fmt: skip
-
-
-__all__ = ["Result", "Snapshot", "Stopped", "Task", "run_task"]

@@ -333,13 +333,17 @@ class Classes(Section):
     norush: DeliveryClass
 
 
+FIRST_CALL, LAST_CALL = 6 * 60, 22 * 60
+"""Minutes of the day between which a desk can be open: after the morning's deliveries, before episodes are settled."""
+
+
 class Desk(Section):
     """The support desk, minutes; `opens` is the minute of the day, `hours` the minutes open."""
 
     service_minutes: Positive
     patience_minutes: Positive
-    opens: Annotated[int, BeforeValidator(whole(0, 1439))]
-    hours: Annotated[int, BeforeValidator(whole(1, 1440))]
+    opens: Annotated[int, BeforeValidator(whole(FIRST_CALL, LAST_CALL - 1))]
+    hours: Annotated[int, BeforeValidator(whole(1, LAST_CALL - FIRST_CALL))]
     load: Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, 10.0, above=True)))]
     cost_per_minute: NotNegative
 
@@ -395,7 +399,7 @@ class Status(Section):
 class Network(Section):
     """Who talks to whom: a Watts-Strogatz graph and a public."""
 
-    degree: Annotated[Parameter, BeforeValidator(parameter(Bounds(2.0, 1000.0)))]
+    degree: Annotated[Parameter, BeforeValidator(parameter(Bounds(2.0, 500.0)))]
     rewiring: Probability
     public_share: Probability
 
@@ -715,8 +719,8 @@ def _check_classes(settings: Settings) -> None:
 
 def _check_desk(settings: Settings) -> None:
     desk = settings.company.desk
-    if desk.opens + desk.hours > 1440:
-        raise ConfigError(f"company.desk.hours: {desk.hours} runs past midnight; at most {1440 - desk.opens}")
+    if desk.opens + desk.hours > LAST_CALL:
+        raise ConfigError(f"company.desk.hours: {desk.hours} runs past 22:00; at most {LAST_CALL - desk.opens}")
 
 
 def _check_network(settings: Settings) -> None:

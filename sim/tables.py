@@ -79,7 +79,7 @@ METRICS = (
     Metric("norush_share", "%", "ratio", "No-rush share", "share of online orders that chose no-rush delivery"),
     Metric("lead_time", "days", "ratio", "Lead time", "mean days from online order to delivery, over deliveries within the horizon"),
     Metric("on_time", "%", "ratio", "On-time rate", "share of online deliveries no later than promised"),
-    Metric("backlog", "orders", "ratio", "Backlog", "mean over days of online orders due but not shipped; everybody only"),
+    Metric("backlog", "orders", "ratio", "Backlog", "mean over days of online orders not shipped at the end of the day; everybody only"),
     Metric("contacts", "contacts", "sum", "Support contacts", "within the horizon"),
 )  # fmt: skip
 METRIC = {metric.name: metric for metric in METRICS}
@@ -154,7 +154,7 @@ DAILY = (
     Column("clicks", "int32", "clicks", ""),
     Column("capacity", "int32", "orders", "online orders that could be shipped"),
     Column("shipped", "int32", "orders", ""),
-    Column("backlog", "int32", "orders", "due and not shipped at the end of the day"),
+    Column("backlog", "int32", "orders", "ordered online and not shipped at the end of the day"),
     Column("open_orders", "int32", "orders", "ordered and not delivered, at the end of the day"),
     Column("delivered", "int32", "orders", "online deliveries"),
     Column("late", "int32", "orders", "of them after the promised day"),

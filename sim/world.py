@@ -173,7 +173,8 @@ def _traits(settings: Settings) -> Traits:
     return Traits(
         personas=Personas(
             tuple(mix), np.array([persona.share for persona in mix.values()]),
-            column("waiting_cost"), column("price"), column("talk"), column("quality"), settings.personas.declared.value,
+            column("waiting_cost"), column("price"), column("talk"), column("quality"),
+            settings.personas.declared.value,
         ),
         unaware=market.status.unaware,
         aware=market.status.aware,

@@ -1,0 +1,233 @@
+"""Patterns the shipped configuration must show: MODEL 8. Bands are the published ones plus the simulation's own error."""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+from agents.behaviour import class_utility
+from agents.columns import AWARE, CUSTOMER, LAPSED
+from sim.model import CXModel, Snapshot
+from sim.settings import Settings
+from sim.world import World
+from tests.scenarios.watched import Watched, watch
+from tests.worlds import arm_from, changed, lived, midnight, piloted, settings, treated
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+OLIST = {0: 4.0, 1: 3.8, 2: 3.0, 3: 2.6, 5: 1.9, 8: 1.5}
+"""Mean stars by days late, 8 standing for eight days and more: MODEL 8, pattern 2 (Olist)."""
+
+
+@lru_cache(maxsize=4)
+def flat(clock: str, seed: int = 1, customers: int = 20_000) -> CXModel:
+    """The baseline as shipped, without a season."""
+    found = changed(
+        {"market.season.peaks": {}},
+        "scenario=baseline",
+        f"customers={customers}",
+        f"behaviour.attrition.clock.value={clock}",
+    )
+    return lived(piloted(found, seed))
+
+
+def horizon(model: CXModel, name: str) -> np.ndarray:
+    return model.recorder.rows[name][model.world.burn_in :].astype(float)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clock", ["time", "episode"])
+def test_baseline_orders_drift_by_less_than_five_percent(clock: str) -> None:
+    """Trend over the year by least squares, relative to the mean, over six large worlds."""
+    worlds = [flat(clock, seed, 100_000) for seed in range(1, 7)]
+    orders = sum(horizon(model, "orders") for model in worlds)
+    day = (np.arange(len(orders)) - (len(orders) - 1) / 2) / len(orders)
+    drift = float((day * orders).sum() / (day**2).sum() / orders.mean())
+    error = 1.0 / math.sqrt(orders.mean() * (day**2).sum())
+    print(f"{clock}: orders drift {100 * drift:.2f} % a year, standard error {100 * error:.2f}")
+    assert error < 0.02
+    assert abs(drift) < 0.05
+
+
+@pytest.mark.parametrize("clock", ["time", "episode"])
+def test_good_talk_outnumbers_bad_by_two_to_four_and_a_half(clock: str) -> None:
+    model = flat(clock)
+    good, bad = horizon(model, "talk_positive").sum(), horizon(model, "talk_negative").sum()
+    print(f"{clock}: {good / bad:.2f} good talks to a bad one of {good + bad:.0f}")
+    assert bad > 80
+    assert 2.0 < good / bad < 4.5
+
+
+@pytest.mark.parametrize("clock", ["time", "episode"])
+def test_nps_is_that_of_japanese_e_commerce(clock: str) -> None:
+    nps = horizon(flat(clock), "nps")
+    print(f"{clock}: NPS {np.nanmean(nps):.1f}")
+    assert -20.0 < np.nanmean(nps) < -12.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clock", ["time", "episode"])
+def test_cohorts_shrink_convexly_and_those_who_stay_stay_longer(clock: str) -> None:
+    """Customers won in the burn-in, by quarters since their first order: losses fall, conditional retention rises."""
+    c = flat(clock, 1, 100_000).customers.columns
+    first = c.of("first_order").astype(int)
+    cohort = (first >= -180) & (first < 365 - 4 * 84)
+    life = np.where(c.status[cohort] == LAPSED, c.lapse_day[cohort].astype(int) - first[cohort], 10_000)
+    left = np.array([(life >= 84 * k).sum() for k in range(5)], float)
+    losses = -np.diff(left)
+    print(f"{clock}: of {left[0]:.0f} new customers after each quarter of a year {(left / left[0]).round(3)}")
+    assert left[0] > 1000
+    noise = np.sqrt(losses[:-1] + losses[1:])
+    assert (np.diff(losses) < 2 * noise).all()
+    assert losses[0] - losses[-1] > 3 * math.sqrt(losses[0] + losses[-1])
+    kept = left[1:] / left[:-1]
+    spread = np.sqrt(kept * (1 - kept) / left[:-1])
+    assert kept[-1] - kept[0] > 3 * math.hypot(spread[-1], spread[0])
+    assert (np.diff(kept) > -2 * np.hypot(spread[1:], spread[:-1])).all()
+
+
+# -- lateness ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_stars_by_days_late_are_those_of_olist() -> None:
+    """At a warehouse with little slack in its season; the band is .35 stars plus the error of either mean."""
+    found = settings("scenario=baseline", "customers=20000", "company.capacity_ratio=1.13")
+    seen = []
+    for seed in (1, 2, 3):
+        world = piloted(found, seed)
+        seen.append(watch(world, midnight(world))[1].of_episodes())
+    episodes = np.concatenate(seen)
+    target = {day: (mean, 0.0) for day, mean in OLIST.items()}
+    path = SHARED / "olist_lateness_stars.json"
+    if path.exists():
+        rows = json.loads(path.read_text())["by_late_days"]
+        for day, key in ((0, "0"), (1, "1")):
+            target[day] = (rows[key]["mean"], rows[key]["se"])
+    means = []
+    for day, (mean, error) in target.items():
+        stars = episodes[episodes[:, 0] >= 8 if day == 8 else episodes[:, 0] == day, 1]
+        own = stars.std() / math.sqrt(len(stars))
+        means.append(stars.mean())
+        print(f"{day} days late: {stars.mean():.2f} stars of {len(stars)}; target {mean:.2f}")
+        assert stars.mean() == pytest.approx(mean, abs=0.35 + 2 * math.hypot(error, own))
+    assert (np.diff(means) < 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True, reason="with a flat season a capacity of 1.3 times mean orders never queues at this size"
+)
+def test_six_percent_are_late_at_the_default_capacity_in_a_flat_season() -> None:
+    models = [flat("time", seed) for seed in (1, 2, 3)]
+    late = sum(horizon(m, "late").sum() for m in models) / sum(horizon(m, "delivered").sum() for m in models)
+    assert 0.03 < late < 0.10
+
+
+# -- no-rush delivery ----------------------------------------------------------------------------------------------------
+
+
+def expected_share(model: CXModel, coupon: float) -> float:
+    """Share choosing no-rush, by the logit over the waiting costs of those who hold the market's customers."""
+    c, r = model.customers.columns, model.world.rules
+    bought = c.of("online").astype(float)
+    cost = c.of("waiting_cost")[bought > 0].astype(float)
+    weight = bought[bought > 0]
+    utility = np.array([[class_utility(r, kind, x, coupon) for kind in range(3)] for x in cost.tolist()])
+    return float(np.average(special.softmax(utility, axis=1)[:, 2], weights=weight))
+
+
+@pytest.mark.slow
+def test_a_tenth_wait_without_a_coupon_and_thirteen_percent_with_one() -> None:
+    """MODEL 8: about 10 and 13 %; and the simulated share is the choice model's."""
+    found = settings("scenario=norush_coupon", "customers=100000")
+    world = piloted(found, 1)
+    start: Snapshot = midnight(world)
+    for arm, coupon, target in ((None, 0.0, 0.10), (treated(found, "norush_coupon"), 150.0, 0.13)):
+        model = arm_from(world, start, arm)
+        c = model.customers.columns
+        online, chosen = float(c.of("online").sum()), float(c.of("norush").sum())
+        error = math.sqrt(0.13 * 0.87 / online)
+        print(
+            f"coupon {coupon:.0f} yen: {100 * chosen / online:.2f} % choose no-rush, choice model {100 * expected_share(model, coupon):.2f}"
+        )
+        assert chosen / online == pytest.approx(target, abs=0.01 + 2 * error)
+        assert chosen / online == pytest.approx(expected_share(model, coupon), abs=4 * error)
+
+
+# -- the popup -------------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def popup() -> tuple[Settings, World, Watched, Watched]:
+    """The popup at its published lift: visits of the untreated world and of the treated one."""
+    found = settings("scenario=peach_popup", "customers=50000", "behaviour.messages.shrink=1.0")
+    world = piloted(found, 1)
+    start = midnight(world)
+    return found, world, watch(world, start)[1], watch(world, start, treated(found, "peach_popup"))[1]
+
+
+def conversion(visits: np.ndarray, status: int, shown: bool) -> tuple[float, float]:
+    """(share of eligible visits that order, its standard error)."""
+    chosen = visits[(visits[:, 0] == status) & (visits[:, 1] > 0) & (visits[:, 2] == shown)]
+    share = float(chosen[:, 4].mean())
+    return share, math.sqrt(share * (1 - share) / len(chosen))
+
+
+@pytest.mark.slow
+def test_only_the_eligible_see_the_popup() -> None:
+    _, _, plain, shown = popup()
+    assert plain.of_visits()[:, 2].sum() == 0
+    visits = shown.of_visits()
+    assert (visits[visits[:, 2] > 0][:, 1] == 1).all()
+    reached = visits[visits[:, 1] > 0][:, 2].mean()
+    assert 0.8 < reached < 1.0  # the cap on impressions keeps some back
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", [AWARE, CUSTOMER])
+def test_the_popup_adds_its_logits_to_conversion(status: int) -> None:
+    """Between the full lift of .89 logits and that of a visitor tired by three impressions."""
+    _, world, plain, shown = popup()
+    base, _ = conversion(plain.of_visits(), status, False)
+    with_popup, error = conversion(shown.of_visits(), status, True)
+    gain = float(special.logit(with_popup) - special.logit(base))
+    print(
+        f"status {status}: conversion {100 * base:.2f} % to {100 * with_popup:.2f} %, x{with_popup / base:.2f}, {gain:.2f} logits"
+    )
+    noise = error / (with_popup * (1 - with_popup)) * 2
+    assert 0.89 * math.exp(-3 * world.rules.fatigue_slope) - 3 * noise < gain < 0.89 + 3 * noise
+
+
+@pytest.mark.slow
+def test_conversion_of_eligible_prospects_rises_by_134_percent() -> None:
+    """The case's base of 3 % is a prospect's conversion; relative lift read as x2.34, within a tenth of it."""
+    _, _, plain, shown = popup()
+    base, error_base = conversion(plain.of_visits(), AWARE, False)
+    with_popup, error = conversion(shown.of_visits(), AWARE, True)
+    ratio = with_popup / base
+    assert ratio == pytest.approx(2.34, abs=0.234 + 2 * ratio * math.hypot(error / with_popup, error_base / base))
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(
+    strict=True, reason="most eligible visitors are customers, who convert at 10 %: the same logits lift them less"
+)
+def test_conversion_of_all_eligible_visitors_rises_by_134_percent() -> None:
+    _, _, plain, shown = popup()
+    visits, with_popup = plain.of_visits(), shown.of_visits()
+    base = visits[visits[:, 1] > 0][:, 4].mean()
+    assert with_popup[with_popup[:, 2] > 0][:, 4].mean() / base == pytest.approx(2.34, abs=0.234)
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="a full match adds half the match slope in logits to the click rate's 19 %")
+def test_the_popup_is_clicked_by_19_percent() -> None:
+    visits = popup()[3].of_visits()
+    shown = visits[visits[:, 2] > 0]
+    assert shown[:, 3].mean() == pytest.approx(0.19, abs=0.03)

@@ -1,0 +1,39 @@
+"""Replications side by side or one after the other: the same bytes in every table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.intervention import worlds_of
+from sim.experiment import run_experiment
+from tests.worlds import settings
+
+OVERRIDES = (
+    "customers=600", "days=35", "burn_in=30", "replications=3", "events=200", "scenario=norush_coupon",
+    "market.season.peaks.year_end.start=10",
+)  # fmt: skip
+
+
+def tables(folder: Path, threads: int, seed: int = 1, engine: str = "column") -> dict[str, bytes]:
+    folder.mkdir()
+    found = settings(*OVERRIDES, f"seed={seed}", f"engine={engine}")
+    run_experiment(found, worlds_of, folder, threads, lambda *_: None, lambda _: True)
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_threads_do_not_change_a_byte(tmp_path: Path) -> None:
+    alone, together = tables(tmp_path / "1", 1), tables(tmp_path / "2", 2)
+    assert len(alone) >= 8
+    assert alone.keys() == together.keys()
+    assert [name for name in alone if alone[name] != together[name]] == []
+    other = tables(tmp_path / "3", 2, seed=2)
+    same = {name for name in alone if alone[name] == other[name]}
+    assert same <= {"parameters.csv"}
+
+
+@pytest.mark.slow
+def test_engines_write_the_same_tables(tmp_path: Path) -> None:
+    column, agent = tables(tmp_path / "1", 2), tables(tmp_path / "2", 2, engine="agent")
+    assert [name for name in column if column[name] != agent[name]] == []
