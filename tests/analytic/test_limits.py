@@ -28,7 +28,7 @@ DAYS = 7 * WEEKS
 BARE = (
     "scenario=baseline", "company.channels={web: 0.0, app: 0.0, store: 1.0}", "behaviour.choice.expectation_slope=0",
     "behaviour.attrition.satisfaction_slope=0", "behaviour.support.contact_base=0", "behaviour.support.contact_bad=0",
-    "behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0", "company.purchase.bg_nbd.b=2.426",
+    "behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0",
 )  # fmt: skip
 """Nothing but the buy-till-you-die core: store orders at references, nobody talks, calls or cares."""
 
@@ -69,7 +69,7 @@ def within(sample: np.ndarray, exact: float, errors: float = 4.0) -> None:
     assert sample.mean() == pytest.approx(exact, abs=errors * error), f"standard error {error}"
 
 
-# -- BG/NBD --------------------------------------------------------------------------------------------------------------
+# -- BG/NBD ----------------------------------------------------------------------------------------------------------
 
 R, ALPHA, A, B = 0.243, 4.414 * 7, 0.793, 2.426  # per day
 
@@ -146,7 +146,7 @@ def test_bg_nbd_probability_of_being_alive_is_calibrated() -> None:
     assert np.abs(textbook - chance).mean() < 0.02
 
 
-# -- Pareto/NBD ------------------------------------------------------------------------------------------------------------
+# -- Pareto/NBD ------------------------------------------------------------------------------------------------------
 
 PR, PALPHA, S, BETA = 0.553, 10.578 * 7, 0.606, 11.669 * 7
 
@@ -186,7 +186,7 @@ def test_pareto_nbd_customers_without_a_repeat() -> None:
     within((pareto().customers.columns.of("bought") == 0).astype(float), exact)
 
 
-# -- spend -----------------------------------------------------------------------------------------------------------------
+# -- spend -----------------------------------------------------------------------------------------------------------
 
 
 def test_gamma_gamma_mean_basket() -> None:
@@ -211,7 +211,7 @@ def test_baskets_bought_have_the_gamma_gamma_mean() -> None:
     assert residual.std() / math.sqrt(len(bought)) / bought.mean() < 0.02 * exact
 
 
-# -- LTV -------------------------------------------------------------------------------------------------------------------
+# -- LTV -------------------------------------------------------------------------------------------------------------
 
 
 def alike(clock: str, days: int, lapse: float) -> CXModel:
@@ -257,7 +257,7 @@ def test_residual_value_is_the_continuous_form(clock: str, lapse: float) -> None
     assert 0 < living.sum() < len(living)
 
 
-# -- NPS -------------------------------------------------------------------------------------------------------------------
+# -- NPS -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("mean", "sd"), [(0.8, 0.6), (-0.5, 1.0), (2.0, 0.3)])
@@ -276,7 +276,7 @@ def test_nps_of_a_normal_latent_score(mean: float, sd: float) -> None:
     assert net_promoters(census) == pytest.approx(100 * (promoters - detractors), abs=4 * error)
 
 
-# -- Bass ------------------------------------------------------------------------------------------------------------------
+# -- Bass ------------------------------------------------------------------------------------------------------------
 
 
 def test_bass_diffusion() -> None:
@@ -286,7 +286,8 @@ def test_bass_diffusion() -> None:
         {"market.season.peaks": {}}, f"customers={n}", f"days={365 * years}", "burn_in=30", "scenario=baseline",
         "company.channels={web: 0.0, app: 0.0, store: 1.0}", "market.network.public_share=1.0",
         "market.status={unaware: 1.0, aware: 0.0, customer: 0.0}", "behaviour.talk.half_life=1e12",
-        "behaviour.talk.talkativeness_sd=0", "behaviour.talk.base=1.0", "behaviour.talk.positive=1e9", "behaviour.talk.negative=1e9",
+        "behaviour.talk.talkativeness_sd=0", "behaviour.talk.base=1.0",
+        "behaviour.talk.positive=1e9", "behaviour.talk.negative=1e9",
         "behaviour.visits.prospect_rate=1000", "behaviour.choice.conversion_prospect=0.9",
         "company.purchase.pareto_nbd={r: 0.5, alpha: 1e9, s: 0.606, beta: 11.669}",
     )  # fmt: skip

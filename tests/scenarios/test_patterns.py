@@ -1,4 +1,4 @@
-"""Patterns the shipped configuration must show: MODEL 8. Bands are the published ones plus the simulation's own error."""
+"""Patterns the shipped configuration must show: MODEL 8. Bands are the published ones plus the simulation's error."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_cohorts_shrink_convexly_and_those_who_stay_stay_longer(clock: str) -> N
     assert (np.diff(kept) > -2 * np.hypot(spread[1:], spread[:-1])).all()
 
 
-# -- lateness ----------------------------------------------------------------------------------------------------------
+# -- lateness --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_six_percent_are_late_at_the_default_capacity_in_a_flat_season() -> None
     assert 0.03 < late < 0.10
 
 
-# -- no-rush delivery ----------------------------------------------------------------------------------------------------
+# -- no-rush delivery ------------------------------------------------------------------------------------------------
 
 
 def expected_share(model: CXModel, coupon: float) -> float:
@@ -154,13 +154,14 @@ def test_a_tenth_wait_without_a_coupon_and_thirteen_percent_with_one() -> None:
         online, chosen = float(c.of("online").sum()), float(c.of("norush").sum())
         error = math.sqrt(0.13 * 0.87 / online)
         print(
-            f"coupon {coupon:.0f} yen: {100 * chosen / online:.2f} % choose no-rush, choice model {100 * expected_share(model, coupon):.2f}"
+            f"coupon {coupon:.0f} yen: {100 * chosen / online:.2f} % choose no-rush, "
+            f"choice model {100 * expected_share(model, coupon):.2f}"
         )
         assert chosen / online == pytest.approx(target, abs=0.01 + 2 * error)
         assert chosen / online == pytest.approx(expected_share(model, coupon), abs=4 * error)
 
 
-# -- the popup -------------------------------------------------------------------------------------------------------------
+# -- the popup -------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
@@ -198,7 +199,8 @@ def test_the_popup_adds_its_logits_to_conversion(status: int) -> None:
     with_popup, error = conversion(shown.of_visits(), status, True)
     gain = float(special.logit(with_popup) - special.logit(base))
     print(
-        f"status {status}: conversion {100 * base:.2f} % to {100 * with_popup:.2f} %, x{with_popup / base:.2f}, {gain:.2f} logits"
+        f"status {status}: conversion {100 * base:.2f} % to {100 * with_popup:.2f} %, "
+        f"x{with_popup / base:.2f}, {gain:.2f} logits"
     )
     noise = error / (with_popup * (1 - with_popup)) * 2
     assert 0.89 * math.exp(-3 * world.rules.fatigue_slope) - 3 * noise < gain < 0.89 + 3 * noise

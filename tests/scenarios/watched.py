@@ -18,7 +18,10 @@ from sim.world import World
 
 @dataclass
 class Watched:
-    """What happened from day 0 on. Visits: (status, eligible for the popup, shown, clicked, ordered); episodes: (late, stars)."""
+    """What happened from day 0 on.
+
+    Visits: (status, eligible for the popup, shown, clicked, ordered); episodes: (days late, stars).
+    """
 
     visits: list[NDArray[np.int64]] = field(default_factory=list)
     episodes: list[NDArray[np.int64]] = field(default_factory=list)

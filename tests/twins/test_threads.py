@@ -11,7 +11,7 @@ from sim.experiment import run_experiment
 from tests.worlds import settings
 
 OVERRIDES = (
-    "customers=600", "days=35", "burn_in=30", "replications=3", "events=200", "scenario=norush_coupon",
+    "customers=400", "days=35", "burn_in=30", "replications=2", "events=200", "scenario=norush_coupon",
     "market.season.peaks.year_end.start=10",
 )  # fmt: skip
 
@@ -28,7 +28,7 @@ def test_threads_do_not_change_a_byte(tmp_path: Path) -> None:
     assert len(alone) >= 8
     assert alone.keys() == together.keys()
     assert [name for name in alone if alone[name] != together[name]] == []
-    other = tables(tmp_path / "3", 2, seed=2)
+    other = tables(tmp_path / "3", 1, seed=2)
     same = {name for name in alone if alone[name] == other[name]}
     assert same <= {"parameters.csv"}
 
