@@ -293,10 +293,10 @@ def current_debt(c: Columns, r: Rules, row: int, day: int) -> float:
 
 @rule
 def settle_debt(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Write the debt down as of `day`, before the customer's coupons change."""
+    """Write the debt down as of the end of `day`, before the customer's coupons change."""
     me = c.more[row]
-    me.debt = current_debt(c, r, row, day)
-    me.debt_day = day
+    me.debt = current_debt(c, r, row, day + 1)
+    me.debt_day = day + 1
 
 
 @rule

@@ -15,6 +15,7 @@ from scipy import special
 
 from agents import draws
 from agents.columns import AWARE, CUSTOMER, NEVER, UNAWARE, Columns, new_columns
+from agents.exact import exp_each, log_each
 
 CHUNK = 1 << 16
 """Rows drawn at a time, so that temporary arrays stay small."""
@@ -89,7 +90,7 @@ def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
 
 
 def _lognormal(u: NDArray[np.float64], sd: float, mean_one: bool = False) -> NDArray[np.float64]:
-    return np.asarray(np.exp(sd * special.ndtri(u) - (sd * sd / 2 if mean_one else 0.0)))
+    return exp_each(sd * special.ndtri(u) - (sd * sd / 2 if mean_one else 0.0))
 
 
 def _draw_personas(c: Columns, traits: Traits, u: NDArray[np.float64], v: NDArray[np.float64]) -> None:
@@ -121,7 +122,8 @@ def _draw_lives(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
         c.more["rate"][pending], c.more["lapse_trait"][pending] = rate, lapse
         tried = traits.acquired_over * draws.draws(seed, first, last, 0, draws.AGE, slot)[pending]
         lost = rate * lapse if traits.episode_clock else lapse
-        stays = draws.draws(seed, first, last, 0, draws.SURVIVES, slot)[pending] < np.exp(-lost * tried)
+        survives = exp_each(-lost * tried)
+        stays = draws.draws(seed, first, last, 0, draws.SURVIVES, slot)[pending] < survives
         age[pending] = tried
         pending = pending[~(stays | (c.status[pending] != CUSTOMER))]
         if len(pending) == 0:
@@ -152,13 +154,13 @@ def _draw_past(
     kept = c.more["rate"][old].astype(np.float64) * (1.0 - dropout) * age[old]
     repeats = poisson_quantile(draws.draws(seed, first, last, 0, draws.PAST_ORDERS, 0)[old], kept)
     u = draws.draws(seed, first, last, 0, draws.PAST_RECENCY, 0)[old]
-    since = np.where(repeats > 0, age[old] * (1.0 - u ** (1.0 / np.maximum(repeats, 1))), age[old])
+    since = np.where(repeats > 0, age[old] * (1.0 - exp_each(log_each(u) / np.maximum(repeats, 1))), age[old])
     c.more["orders"][old] = np.minimum(65535, 1 + repeats)
     c.more["monetary"][old] = np.rint((1 + repeats) * traits.basket_shape / c.more["spend"][old])
     c.more["first_order"][old] = np.maximum(NEVER + 1, first_day - 1 - np.floor(age[old]))
     c.more["last_order"][old] = np.maximum(NEVER + 1, first_day - 1 - np.floor(since))
     c.more["last_visit"][old] = c.more["last_order"][old]
-    c.more["lapse_budget"][old] = -np.log(draws.draws(seed, first, last, 0, draws.LAPSE_TIME, 0)[old])
+    c.more["lapse_budget"][old] = -log_each(draws.draws(seed, first, last, 0, draws.LAPSE_TIME, 0)[old])
     c.more["lapse_synced"][old] = first_day
 
 

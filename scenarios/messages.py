@@ -32,8 +32,9 @@ class SearchedPopup(Intervention):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
-        """Take the click rate from the behaviour of messages."""
-        appeal = logit(settings.behaviour.messages.popup_click.value)
+        """Take the click rate, which was measured on relevant popups, from the behaviour of messages."""
+        messages = settings.behaviour.messages
+        appeal = logit(messages.popup_click.value) - messages.match_slope.value * (1.0 - 0.5)
         return cls(name=name, appeal=appeal, **checked(cls, options, settings))
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:

@@ -34,6 +34,7 @@ from agents import draws, wallet
 from agents.columns import NO_ORDER, OUTCOMES, STORE
 from agents.customer import Customer
 from agents.day import EPISODE, Episodes, Today
+from agents.exact import log_each
 from agents.network import small_world
 from agents.population import draw_population
 from agents.state import Customers
@@ -374,7 +375,8 @@ def callers(world: World, episodes: Episodes) -> tuple[Contacts, NDArray[np.bool
     u = draws.draw_table(world.seed, row, order_day, purposes)
     contacts = Contacts(
         order_keys(episodes["row"], episodes["order_day"], episodes["kind"]),
-        desk.opens + desk.hours * u[:, 0], -desk.patience * np.log(u[:, 1]), -desk.service * np.log(u[:, 2]),
+        desk.opens + desk.hours * u[:, 0],
+        -desk.patience * log_each(u[:, 1].copy()), -desk.service * log_each(u[:, 2].copy()),
         np.zeros(len(u)), np.zeros(len(u), bool),
     )  # fmt: skip
     return contacts, u[:, 3] < world.rules.resolution

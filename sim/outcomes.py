@@ -17,6 +17,7 @@ from agents.behaviour import Rules, expected_order_profit, lapse_hazard, lapse_p
 from agents.columns import CUSTOMER, LAPSED, NEVER, WEB, Columns
 from agents.compiled import compiled
 from agents.day import Surroundings, bring_up_to_date, expectation_of
+from agents.exact import exp_each
 from agents.wallet import open_coupons
 from sim import tables
 from sim.engines import Census
@@ -98,7 +99,7 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     def ratio(top: float, bottom: float, scale: float = 1.0) -> float:
         return scale * top / bottom if bottom else math.nan
 
-    present = np.exp(-outcome.discount_rate * np.arange(outcome.days) / 365.0)
+    present = exp_each(-outcome.discount_rate * np.arange(outcome.days) / 365.0)
     first = c.of("first_order")[chosen]
     acquired = (first >= 0) & (first < outcome.days)
     bought = c.of("bought")[chosen] > 0

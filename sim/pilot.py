@@ -1,11 +1,14 @@
 """Two baseline pilots per configuration: the references, capacity and staffing that every arm then shares.
 
 A pilot is a world of its own (own seed) with ample capacity and nobody treated. The first one scales prospects'
-trial so that acquisitions balance lapses over the horizon; the second measures with the first one's references.
+trial so that new customers' purchases make up for those of lapsing ones; the second measures with the first one's
+references. (Heads were tried as the measure: with acquisitions equal to lapses orders still fall, since those who
+stay from a stock of three years buy more than the newcomers of a year.)
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,15 +18,20 @@ from agents.behaviour import Rules
 from agents.columns import CUSTOMER, Columns
 from agents.compiled import compiled
 from agents.day import Surroundings, bring_up_to_date, expectation_of
+from agents.exact import exp_each
 from sim.model import CXModel, founded
 from sim.support import servers_for
-from sim.world import CAPACITY_FROM, References, World, sized, with_references
+from sim.world import CAPACITY_FROM, DAYS_PER_YEAR, References, World, sized, with_references
 
 STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)
 """Cumulative shares of one to four stars in the baseline (Olist reviews, computed from the public subsample)."""
 
-FIRST_PILOT = 20_000
-"""Customers of the first pilot at most: its means and its balance need no more, capacity is read off the second."""
+FIRST_PILOT = (20_000, 50_000)
+"""Customers of the first pilot, at least and at most: the balance does not depend on the market's size, and purchase
+rates are so unequal that fewer would leave it to chance; capacity is read off the second, which has the market's."""
+
+MOST_SCALING = 10.0
+"""Acquisitions are scaled by at most so much between the pilots."""
 
 PILOT_SEED = 0x5EED
 AMPLE_SERVERS = 1000
@@ -34,7 +42,7 @@ def references(world: World) -> tuple[World, References]:
     pilot = replace(world, seed=world.seed ^ PILOT_SEED, desk=world.desk._replace(servers=AMPLE_SERVERS))
     if world.established:
         pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=first_guess(pilot)))
-    first = measure(replace(pilot, customers=min(pilot.customers, FIRST_PILOT)))
+    first = measure(replace(pilot, customers=int(np.clip(pilot.customers, *FIRST_PILOT))))
     second = measure(with_references(pilot, first), balance=False)
     desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, second), second, desk), second
@@ -44,36 +52,37 @@ def measure(pilot: World, balance: bool = True) -> References:
     """Run one pilot over burn-in and horizon and read off the references."""
     model = CXModel(pilot, founded(pilot))
     model.run(0)
-    satisfaction, expectation = [], []
+    weeks: list[tuple[float, float, float, float]] = []
     for day in range(7, pilot.days + 1, 7):
         model.run(day)
-        s, e = mean_state(model)
-        satisfaction.append(s)
-        expectation.append(e)
+        weeks.append(mean_state(model))
     model.run(pilot.days)
     scores = np.concatenate(model.sightings.scores[pilot.burn_in :])
     level, trend = log_linear(
         online_orders(model)[pilot.burn_in + CAPACITY_FROM :], pilot.season[pilot.burn_in + CAPACITY_FROM :]
     )
-    rows = model.recorder.rows
-    balanced = pilot.established and balance
+    satisfaction, expectation, old, new = np.array(weeks).T
     return References(
         satisfaction=float(np.mean(satisfaction)),
         expectation=float(np.mean(expectation)),
         cuts=star_cuts(scores),
-        trial_scale=pilot.rules.trial_scale * (_balance(model) if balanced else 1.0),
+        trial_scale=pilot.rules.trial_scale * (_balance(old, new) if pilot.established and balance else 1.0),
         orders_level=level,
         orders_trend=trend,
-        contacts_per_day=float(rows["contacts"][pilot.burn_in :].mean()),
+        contacts_per_day=float(model.recorder.rows["contacts"][pilot.burn_in :].mean()),
     )
 
 
-def _balance(model: CXModel) -> float:
-    """Factor on prospects' visit rate and conversion that would have made acquisitions equal lapses."""
-    horizon = slice(model.world.burn_in, None)
-    acquired = model.recorder.rows["acquired"][horizon].sum()
-    lapsed = model.recorder.rows["new_lapsed"][horizon].sum()
-    return float(np.sqrt(max(1, lapsed) / max(1, acquired)))
+def _balance(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
+    """Factor on prospects' visit rate and on their conversion that keeps the market's purchase rate level.
+
+    `old` and `new` are weekly sums of purchase rates; acquisitions, and so `new`, grow with the factor's square.
+    """
+    week = np.arange(len(old)) - (len(old) - 1) / 2
+    loss, gain = -math.fsum(week * old), math.fsum(week * new)
+    if loss <= 0.0 or gain <= 0.0:
+        return 1.0
+    return float(np.sqrt(min(MOST_SCALING, max(1.0 / MOST_SCALING, loss / gain))))
 
 
 def first_guess(pilot: World) -> float:
@@ -107,31 +116,41 @@ def online_orders(model: CXModel) -> NDArray[np.int64]:
 
 def log_linear(orders: NDArray[np.int64], season: NDArray[np.float64]) -> tuple[float, float]:
     """(log level at day 0, trend per day) of counts: Poisson regression on the day with log season as offset."""
-    day = np.arange(len(orders)) + CAPACITY_FROM
-    design = np.column_stack([np.ones(len(day)), day / 365.0])
-    beta = np.array([np.log(max(orders.sum(), 1) / season.sum()), 0.0])
+    year = (np.arange(len(orders)) + CAPACITY_FROM) / DAYS_PER_YEAR
+    level, trend = math.log(max(int(orders.sum()), 1) / float(season.sum())), 0.0
     for _ in range(25):  # Newton; the likelihood is concave
-        mean = season * np.exp(design @ beta)
-        step = np.linalg.solve(design.T @ (design * mean[:, None]), design.T @ (orders - mean))
-        beta = beta + step
-        if np.abs(step).max() < 1e-10:
+        mean = season * exp_each(level + trend * year)
+        gap = orders - mean
+        m0, m1, m2 = (math.fsum(mean * year**power) for power in range(3))
+        g0, g1 = math.fsum(gap), math.fsum(gap * year)
+        determinant = m0 * m2 - m1 * m1
+        step = (m2 * g0 - m1 * g1) / determinant, (m0 * g1 - m1 * g0) / determinant
+        level, trend = level + step[0], trend + step[1]
+        if max(abs(step[0]), abs(step[1])) < 1e-10:
             break
-    return float(beta[0]), float(beta[1] / 365.0)
+    return level, trend / DAYS_PER_YEAR
 
 
-def mean_state(model: CXModel) -> tuple[float, float]:
-    """(satisfaction, expectation) averaged over current customers, beliefs brought up to date; su."""
+def mean_state(model: CXModel) -> tuple[float, float, float, float]:
+    """(satisfaction, expectation) averaged over current customers, beliefs brought up to date; su.
+
+    Then the sums of purchase rates, per day, of those who were customers before the first day and of those since.
+    """
     s = model.customers
     return _mean_state(s.columns, s.packed, s.around, model.day - 1, model.world.first_day - 1)
 
 
 @compiled
-def _mean_state(c: Columns, r: Rules, w: Surroundings, day: int, base: int) -> tuple[float, float]:
-    satisfaction, expectation, customers = 0.0, 0.0, 0
+def _mean_state(c: Columns, r: Rules, w: Surroundings, day: int, base: int) -> tuple[float, float, float, float]:
+    satisfaction, expectation, old, new, customers = 0.0, 0.0, 0.0, 0.0, 0
     for row in range(len(c.status)):
         if c.status[row] == CUSTOMER:
             bring_up_to_date(c, r, w, row, day, base)
             satisfaction += c.more[row].satisfaction
             expectation += expectation_of(c, r, row)
             customers += 1
-    return satisfaction / max(customers, 1), expectation / max(customers, 1)
+            if c.more[row].first_order > base:
+                new += c.more[row].rate
+            else:
+                old += c.more[row].rate
+    return satisfaction / max(customers, 1), expectation / max(customers, 1), old, new

@@ -6,6 +6,7 @@ days and yen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from agents.behaviour import Rules
 from agents.day import Surroundings
+from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from sim.fulfilment import DeliveryTerms
 from sim.settings import Settings
@@ -122,7 +124,7 @@ def with_references(world: World, known: References) -> World:
 def sized(world: World, known: References, servers: int) -> World:
     """Capacity as ratio times the trend of the pilot's online orders, and a desk of `servers`."""
     day = np.arange(world.first_day, world.days)
-    expected = world.capacity_ratio * np.exp(known.orders_level + known.orders_trend * day)
+    expected = world.capacity_ratio * exp_each(known.orders_level + known.orders_trend * day)
     released = np.diff(np.floor(np.concatenate([[0.0], np.cumsum(expected)]))).astype(np.int64)
     capacity = np.where(day >= CAPACITY_FROM, released, AMPLE)
     return replace(world, capacity=capacity, desk=world.desk._replace(servers=servers))
@@ -133,7 +135,7 @@ def surroundings(world: World, public_weight: NDArray[np.float64], public_score:
     days = np.arange(world.burn_in + world.days + 3)
     personas = world.traits.personas
     return Surroundings(
-        decay=np.exp(-np.log(2.0) * days / world.talk_half_life),
+        decay=exp_each(-math.log(2.0) * days / world.talk_half_life),
         public_weight=public_weight,
         public_score=public_score,
         gamma=gamma_table(world.rules.basket_shape),

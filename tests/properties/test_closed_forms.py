@@ -158,9 +158,8 @@ class Purse(RuleBasedStateMachine):
             self.held.append((self.day + valid, self.number, face))
             self.new_today = self.number
         for n in range(1 + idle):
-            # a day counts as open if a coupon issued before it is good at its end
-            fresh = self.number if issues and n == 0 else -1
-            opened = any(last >= self.day and number != fresh for last, number, _ in self.held)
+            # a day counts as open if a coupon is good as it starts: one redeemed today was, one issued today is not
+            opened = bool(good) if n == 0 else any(last >= self.day for last, _, _ in self.held)
             gain = RULES.forward_bought * RULES.coupon_acceleration
             self.debt = (1.0 - DEBT_REPAID) * self.debt + (gain if opened else 0.0)
             self.day += 1

@@ -228,7 +228,6 @@ def test_conversion_of_all_eligible_visitors_rises_by_134_percent() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="a full match adds half the match slope in logits to the click rate's 19 %")
 def test_the_popup_is_clicked_by_19_percent() -> None:
     visits = popup()[3].of_visits()
     shown = visits[visits[:, 2] > 0]
