@@ -76,27 +76,45 @@ def _start(c: Columns, r: Rules, day: int) -> None:
 
 
 @compiled
+def _screen(
+    status: NDArray[np.uint8],
+    bound: NDArray[np.float32],
+    may: NDArray[np.uint8],
+    first: int,
+    aware: np.uint64,
+    visit: np.uint64,
+    season: float,
+    learning: float,
+) -> None:
+    """Flag the rows from `first` on that may act. Slices and nothing else, so that the loop is vectorised."""
+    for i in range(len(status)):
+        u = uniform_of(hash_draw(aware if status[i] == UNAWARE else visit, first + i))
+        may[i] = customer_day.may_act(status[i], float(bound[i]), u, season, learning)
+
+
+@compiled
 def _arrive(
     c: Columns, r: Rules, w: Surroundings, today: Today, out: NDArray[np.int32], code: NDArray[np.uint8]
 ) -> int:
     """Screen block by block, run the rules on the candidates; how many acted."""
     learning = customer_day.common_learning(r, today)
     aware, visit = day_key(today.seed, today.day, draws.AWARE, 0), day_key(today.seed, today.day, draws.VISIT, 0)
-    candidates = np.empty(BLOCK, np.int32)
+    may = np.zeros(BLOCK, np.uint8)
+    eights = may.view(np.uint64)  # most are empty: eight rows are passed over at a time
     found = 0
-    for block in range(0, len(c.status), BLOCK):
-        few = 0
-        for row in range(block, min(block + BLOCK, len(c.status))):
-            status = c.status[row]
-            u = uniform_of(hash_draw(aware if status == UNAWARE else visit, row))
-            candidates[few] = row
-            few += customer_day.may_act(status, float(c.bound[row]), u, today.season, learning)
-        for k in range(few):
-            row = candidates[k]
-            act = customer_day.arrive(c, r, w, today, row)
-            if act != NOTHING:
-                out[found], code[found] = row, act
-                found += 1
+    for first in range(0, len(c.status), BLOCK):
+        last = min(first + BLOCK, len(c.status))
+        _screen(c.status[first:last], c.bound[first:last], may, first, aware, visit, float(today.season), learning)
+        may[last - first :] = 0
+        for eight in range(BLOCK // 8):
+            if eights[eight] == 0:
+                continue
+            for i in range(8 * eight, 8 * eight + 8):
+                if may[i]:
+                    act = customer_day.arrive(c, r, w, today, first + i)
+                    if act != NOTHING:
+                        out[found], code[found] = first + i, act
+                        found += 1
     return found
 
 

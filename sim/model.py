@@ -22,7 +22,7 @@ At midnight a world is plain data: `snapshot` copies it, and every arm starts fr
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import mesa
@@ -99,13 +99,6 @@ class Arm:
     replay_congestion: bool = False
 
 
-@dataclass
-class Sightings:
-    """What a pilot or a measurement takes from a world as it runs."""
-
-    scores: list[NDArray[np.float64]] = field(default_factory=list)
-
-
 def founded(world: World) -> Snapshot:
     """The world before its first day: customers drawn, ties made, nothing on the way."""
     columns = draw_population(world.traits, world.seed, world.customers, world.first_day)
@@ -125,6 +118,7 @@ class CXModel(mesa.Model):
 
     `step()` runs a day, `run(until)` runs to the midnight before day `until`. `customer(row)` is a Mesa view of any
     customer under both engines. `agent_class` is the class the agent engine makes its customers of.
+    `record` keeps what a replay needs, `keep_scores` every day's episode scores (su).
     """
 
     def __init__(
@@ -136,6 +130,8 @@ class CXModel(mesa.Model):
         journal: Journal | None = None,
         shuffle: bool = False,
         agent_class: type[Customer] = Customer,
+        record: bool = True,
+        keep_scores: bool = False,
     ) -> None:
         super().__init__(seed=world.seed % (1 << 32))
         self.world = world
@@ -146,7 +142,9 @@ class CXModel(mesa.Model):
         self.customers.around = surroundings(world, self.public.weight, self.public.score)
         self.books = start.books
         self.journal = journal
-        self.sightings = Sightings()
+        self.record = record
+        self.keep_scores = keep_scores
+        self.scores: list[NDArray[np.float64]] = []
         self.talks: dict[int, Talks] = {}
         self.engine: Engine = (
             ByColumn(self.customers) if engine == "column" else ByAgent(self.customers, self, shuffle, agent_class)
@@ -203,6 +201,8 @@ class CXModel(mesa.Model):
         """What was said, shipped and waited so far."""
         if not (isinstance(self.centre, FulfilmentCentre) and isinstance(self.desk, SupportDesk)):
             raise ValueError("only a world with live interfaces can be recorded")
+        if not self.record:
+            raise ValueError("this world was told not to record")
         return Recording(self.talks, ShippingRecord(self.centre), WaitingRecord(self.desk))
 
     # -- a day
@@ -228,6 +228,14 @@ class CXModel(mesa.Model):
                 self._survey(day)
             self._close_day(day)
             yield self.env.timeout(day + 1 - self.env.now)
+
+    def _forget(self) -> None:
+        """Drop what only a recording needs, so that a long world grows no larger."""
+        if isinstance(self.centre, FulfilmentCentre):
+            self.centre.shipped.clear()
+            self.centre.heads.clear()
+        if isinstance(self.desk, SupportDesk):
+            self.desk.record.clear()
 
     def today(self, day: int) -> Today:
         """What customers find on a day."""
@@ -330,14 +338,16 @@ class CXModel(mesa.Model):
         self.engine.conclude(self._today, episodes)
         gone = self.engine.lapse(self._today)
         self.recorder.settled(day, episodes, gone)
-        self.sightings.scores.append(episodes["score"].copy())
+        if self.keep_scores:
+            self.scores.append(episodes["score"].copy())
         if self.journal is not None:
             self.journal.settled(day, self.customers.columns, episodes, gone)
 
     def _spread_talk(self, day: int) -> None:
         assert self._episodes is not None
         talks = talks_of(self._episodes)
-        self.talks[day] = talks
+        if self.record:
+            self.talks[day] = talks
         if self.arm.replay_talk and self.arm.recorded is not None:
             talks = self.arm.recorded.talks[day]
         self.engine.hear(self._today, talks)
@@ -352,6 +362,8 @@ class CXModel(mesa.Model):
     def _close_day(self, day: int) -> None:
         self.recorder.put(day, "backlog", self.centre.backlog())
         self.recorder.put(day, "coupons_open", self.books.open)
+        if not self.record:
+            self._forget()
         self.recorder.close(day)
 
 

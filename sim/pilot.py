@@ -50,14 +50,14 @@ def references(world: World) -> tuple[World, References]:
 
 def measure(pilot: World, balance: bool = True) -> References:
     """Run one pilot over burn-in and horizon and read off the references."""
-    model = CXModel(pilot, founded(pilot))
+    model = CXModel(pilot, founded(pilot), record=False, keep_scores=True)
     model.run(0)
     weeks: list[tuple[float, float, float, float]] = []
     for day in range(7, pilot.days + 1, 7):
         model.run(day)
         weeks.append(mean_state(model))
     model.run(pilot.days)
-    scores = np.concatenate(model.sightings.scores[pilot.burn_in :])
+    scores = np.concatenate(model.scores[pilot.burn_in :])
     level, trend = log_linear(
         online_orders(model)[pilot.burn_in + CAPACITY_FROM :], pilot.season[pilot.burn_in + CAPACITY_FROM :]
     )

@@ -94,7 +94,7 @@ class _Replication:
 
     def run(self) -> Result:
         """Burn in, run the baseline and record it, then every arm of every scenario."""
-        burn_in = CXModel(self.world, founded(self.world), engine=self.engine)
+        burn_in = CXModel(self.world, founded(self.world), engine=self.engine, record=False)
         burn_in.run(0)
         self.midnight = burn_in.snapshot()
         everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
@@ -144,7 +144,9 @@ class _Replication:
             self._measure(tables.BASELINE, self.baseline, f"{arm}:{group}", side)
 
     def _model(self, arm: Arm, journal: Journal | None = None) -> CXModel:
-        return CXModel(self.world, self.midnight.copied(), arm, self.engine, journal)
+        """A model of one arm; only the baseline, the first, is recorded."""
+        record = arm.treated is None
+        return CXModel(self.world, self.midnight.copied(), arm, self.engine, journal, record=record)
 
     def _finish(self, arm: str, model: CXModel) -> Outcome:
         """Run an arm to the horizon, looking at it once after two weeks."""

@@ -1,0 +1,58 @@
+"""The market that every benchmark lives in: shipped company, market and behaviour, baseline, central parameters.
+
+References are given rather than piloted, so that a benchmark times one world and nothing before it. They are those of
+the shipped baseline (50,000 customers, seed 1), orders and contacts per customer.
+"""
+
+from __future__ import annotations
+
+import math
+
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from sim.model import CXModel, EngineName, Snapshot, founded
+from sim.settings import load_settings
+from sim.support import servers_for
+from sim.world import References, World, sized, with_references, world_of
+
+SEED = 1
+BURN_IN = 60
+"""Days before anything is timed: word of mouth, parcels on the way and satisfaction have settled."""
+
+ONLINE_ORDERS = 9.47e-4
+"""Per customer and day on day 0, in the shipped baseline."""
+
+CONTACTS = 1.03e-4
+"""Per customer and day."""
+
+
+def references(customers: int) -> References:
+    """The shipped baseline's references for a market of this size."""
+    return References(
+        satisfaction=0.829, expectation=0.812, cuts=(-0.635, -0.438, 0.081, 0.771), trial_scale=1.527,
+        orders_level=math.log(ONLINE_ORDERS * customers), orders_trend=1.7e-4, contacts_per_day=CONTACTS * customers,
+    )  # fmt: skip
+
+
+def market(customers: int, days: int, burn_in: int = BURN_IN, *overrides: str) -> World:
+    """A world of `customers`, its capacity and desk sized for them; `overrides` are dotted keys."""
+    given = ["scenario=baseline", f"customers={customers}", f"days={max(28, days)}", f"burn_in={max(30, burn_in)}"]
+    with initialize_config_module("conf", version_base="1.3"):
+        config = OmegaConf.to_container(compose("config", overrides=[*given, *overrides]), resolve=True)
+    known = references(customers)
+    world = world_of(load_settings(config), SEED)  # type: ignore[arg-type]  # a group composes to a mapping
+    desk = servers_for(known.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
+    return sized(with_references(world, known), known, desk)
+
+
+def midnight(world: World) -> Snapshot:
+    """The world before day 0, its burn-in behind it."""
+    model = CXModel(world, founded(world))
+    model.run(0)
+    return model.snapshot()
+
+
+def resumed(world: World, start: Snapshot, engine: EngineName) -> CXModel:
+    """A model that goes on from a midnight, on a copy of it."""
+    return CXModel(world, start.copied(), engine=engine)
