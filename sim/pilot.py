@@ -30,6 +30,9 @@ FIRST_PILOT = (20_000, 50_000)
 """Customers of the first pilot, at least and at most: the balance does not depend on the market's size, and purchase
 rates are so unequal that fewer would leave it to chance; capacity is read off the second, which has the market's."""
 
+NEWCOMERS_LAPSE = 2.0
+"""Lapses a day over those of the initial stock alone, once newcomers lapse too: a start for the first pilot."""
+
 MOST_SCALING = 10.0
 """Acquisitions are scaled by at most so much between the pilots."""
 
@@ -86,10 +89,7 @@ def _balance(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
 
 
 def first_guess(pilot: World) -> float:
-    """Trial scale at which acquisitions would balance lapses, were both pools constant.
-
-    Lapses come from the survival curve of the fitted model averaged over the ages of an evenly acquired stock.
-    """
+    """Trial scale at which acquisitions would about balance lapses, were both pools constant."""
     stock = founded(pilot).customers.columns
     r = pilot.rules
     customers = stock.status == CUSTOMER
@@ -97,7 +97,7 @@ def first_guess(pilot: World) -> float:
     rate = lapse * stock.of("rate")[customers] if pilot.traits.episode_clock else lapse
     prospects = pilot.traits.aware * pilot.customers
     trial = prospects * r.prospect_rate * r.conversion_prospect
-    return float(np.sqrt(max(1.0, 2.0 * float(rate.sum()) / max(trial, 1e-9))))
+    return math.sqrt(NEWCOMERS_LAPSE * float(rate.sum()) / max(trial, 1e-9))
 
 
 def star_cuts(scores: NDArray[np.float64]) -> tuple[float, float, float, float]:
