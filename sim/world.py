@@ -203,22 +203,36 @@ def _traits(settings: Settings) -> Traits:
 
 
 def _rules(settings: Settings) -> Rules:
-    company, market, b = settings.company, settings.market, settings.behaviour
-    classes, x = company.classes, b.experience
-    degree = 2.0 * max(1, round(market.network.degree.value / 2))
-    rest = 1.0 - x.mean_weight.value
-    start = float(np.mean([q.value for q in (company.quality.site, company.quality.delivery, company.quality.product)]))
-    values = dict(
+    """All numbers of the rules; references are first guesses until the pilots have measured them."""
+    values = _hearsay(settings) | _shopping(settings) | _money(settings) | _experience(settings) | _loyalty(settings)
+    return Rules(**{name: float(value) for name, value in (values | _first_references(settings)).items()})
+
+
+Numbers = dict[str, float]
+
+
+def _hearsay(settings: Settings) -> Numbers:
+    """How customers hear of the brand and what they make of it."""
+    b, market = settings.behaviour, settings.market
+    return dict(
         ad_hazard=b.awareness.ad_hazard.value / DAYS_PER_YEAR,
         talk_hazard=b.awareness.talk_hazard.value / DAYS_PER_YEAR,
         public_share=market.network.public_share.value,
-        ties=degree,
+        ties=2.0 * max(1, round(market.network.degree.value / 2)),
         negative_weight=b.talk.negative_weight.value,
         talk_base=b.talk.base.value,
         talk_positive=b.talk.positive.value,
         talk_negative=b.talk.negative.value,
         hearsay_rate=b.beliefs.hearsay_rate.value,
         experience_rate=b.beliefs.experience_rate.value,
+    )
+
+
+def _shopping(settings: Settings) -> Numbers:
+    """Visits, choice and the delivery classes."""
+    b, company = settings.behaviour, settings.company
+    classes = company.classes
+    return dict(
         prospect_rate=b.visits.prospect_rate.value,
         coupon_acceleration=b.visits.coupon_acceleration.value,
         forward_bought=b.visits.forward_bought.value,
@@ -228,7 +242,7 @@ def _rules(settings: Settings) -> Rules:
         expectation_slope=b.choice.expectation_slope.value,
         price_slope=b.choice.price_slope.value,
         delivery_slope=b.choice.delivery_slope.value,
-        competitor=market.competitor.value,
+        competitor=settings.market.competitor.value,
         friction_web=company.friction.web.value,
         friction_app=company.friction.app.value,
         friction_store=company.friction.store.value,
@@ -247,10 +261,25 @@ def _rules(settings: Settings) -> Rules:
         cost_express=classes.express.cost.value,
         cost_standard=classes.standard.cost.value,
         cost_norush=classes.norush.cost.value,
+    )
+
+
+def _money(settings: Settings) -> Numbers:
+    """Baskets and what an order brings."""
+    b, company = settings.behaviour, settings.company
+    return dict(
         basket_shape=company.purchase.gamma_gamma.p.value,
         redemption=b.coupons.redemption.value,
         margin=company.margin.value,
         discount_rate=company.discount_rate.value,
+    )
+
+
+def _experience(settings: Settings) -> Numbers:
+    """What an episode is worth, with support after it."""
+    x, support = settings.behaviour.experience, settings.behaviour.support
+    rest = 1.0 - x.mean_weight.value  # shared by peak and end as 3 to 2
+    return dict(
         noise_sd=x.noise_sd.value,
         weight_site=x.weight_site.value,
         weight_store=x.weight_store.value,
@@ -268,13 +297,20 @@ def _rules(settings: Settings) -> Rules:
         late_half=x.late_half.value,
         late_power=x.late_power.value,
         early_gain=x.early_gain.value,
-        contact_base=b.support.contact_base.value,
-        contact_bad=b.support.contact_bad.value,
-        bad_below=b.support.bad_below.value,
-        resolution=b.support.resolution.value,
-        recovery=b.support.recovery.value,
-        unresolved=b.support.unresolved.value,
-        wait_penalty=b.support.wait_penalty.value,
+        contact_base=support.contact_base.value,
+        contact_bad=support.contact_bad.value,
+        bad_below=support.bad_below.value,
+        resolution=support.resolution.value,
+        recovery=support.recovery.value,
+        unresolved=support.unresolved.value,
+        wait_penalty=support.wait_penalty.value,
+    )
+
+
+def _loyalty(settings: Settings) -> Numbers:
+    """Attrition, messages and the survey."""
+    b = settings.behaviour
+    return dict(
         episode_clock=float(b.attrition.clock.value == "episode"),
         satisfaction_slope=b.attrition.satisfaction_slope.value,
         activation_slope=b.attrition.activation_slope.value,
@@ -294,6 +330,14 @@ def _rules(settings: Settings) -> Rules:
         respond=b.survey.respond.value,
         respond_extreme=b.survey.respond_extreme.value,
         respond_customer=b.survey.respond_customer.value,
+    )
+
+
+def _first_references(settings: Settings) -> Numbers:
+    """Where the first pilot starts: satisfaction and expectation at quality, star cuts around it."""
+    q = settings.company.quality
+    start = float(np.mean([q.site.value, q.delivery.value, q.product.value]))
+    return dict(
         satisfaction_ref=start,
         expectation_ref=start,
         trial_scale=1.0,
@@ -302,4 +346,3 @@ def _rules(settings: Settings) -> Rules:
         cut_3=start - 0.8,
         cut_4=start - 0.2,
     )
-    return Rules(**{name: float(value) for name, value in values.items()})
