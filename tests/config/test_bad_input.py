@@ -94,7 +94,7 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("company.channels.web=0.9"), ["company.channels", "web 0.9", "must sum to 1"]),
     (run("market.topics.campaign_route=0.9", "+market.topics.other=0.2"), ["market.topics", "1.1"]),
     (run("company.classes.express.transit=5"), ["company.classes.express.transit: 5", "at most 1"]),
-    (run("company.desk.opens=1000"), ["company.desk.hours: 600", "at most 440"]),
+    (run("company.desk.opens=1000"), ["company.desk.hours: 600", "at most 320"]),
     (run("customers=100", "market.network.degree=200"), ["market.network.degree: 200", "customers=100"]),
     (run("scenario=norush_coupon_peak", "days=60"), ["norush_coupon_peak.start: 120", "from 0 to 59"]),
     # keys
