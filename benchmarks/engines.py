@@ -181,6 +181,7 @@ def targets(report: dict[str, Any]) -> dict[str, Any]:
     for name, limit, at_least in (
         ("mesa_over_column", AT_LEAST_OVER_MESA, True),
         ("column_over_floor", AT_MOST_OVER_FLOOR, False),
+        ("column_over_acting_floor", AT_MOST_OVER_FLOOR, False),
     ):
         at = max((int(size) for size, by in report["ratios"].items() if by[name] is not None), default=None)
         value = None if at is None else report["ratios"][str(at)][name]
