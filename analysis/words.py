@@ -37,11 +37,6 @@ def unit(metric: str) -> str:
     return f"{found.unit} in all" if found.kind == "sum" else UNIT_WORDS.get(found.unit, found.unit)
 
 
-def unit_of_effect(metric: str) -> str:
-    """The unit of a difference of two values of the metric: percentages differ by percentage points."""
-    return "% points" if unit(metric) == "%" else unit(metric)
-
-
 def segment(name: str) -> str:
     """The segment in words; a persona by its own name."""
     return SEGMENT_WORDS.get(name, name)

@@ -317,7 +317,7 @@ class Market(mesa.Model):
         tables = surroundings(world, start.public.weight[:known], start.public.score[:known])
         # lists: plain Python reads them faster than arrays
         self.around = Surroundings(*(table.tolist() for table in tables))  # type: ignore[arg-type]
-        sent = [int(world.terms.handed_over(kind, 0, 0)) for kind in range(3)]
+        sent = [world.terms.handed_over(kind, 0, 0) for kind in range(3)]
         self.delivery = [(days, days - world.terms.lead[kind]) for kind, days in enumerate(sent)]
         self._populate(start)
         self.today = self._today()

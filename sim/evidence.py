@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import betaincinv, gammaincinv
 
 from sim.parameters import Bounds, ConfigError, Parameter, is_parameter, listed, nearest, parameter, tidy
+from sim.worlds import copied
 
 DAYS_PER_MONTH = 365.0 / 12.0
 QUICK = ("orders_a_month", "average_basket", "conversion", "capacity_a_day")
@@ -30,7 +31,7 @@ def lay_company(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[
 
     `explicit` are dotted keys given by hand: they stay as they are. Raises ConfigError for what cannot be converted.
     """
-    laid: dict[str, Any] = _copied(raw)
+    laid: dict[str, Any] = copied(raw)
     company = laid.get("company")
     if not isinstance(company, dict):
         return laid
@@ -39,10 +40,6 @@ def lay_company(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[
         if not any(key == path or key.startswith(f"{path}.") for key in explicit):
             _lay(laid, path.split("."), node)
     return laid
-
-
-def _copied(node: Any) -> Any:
-    return {key: _copied(value) for key, value in node.items()} if isinstance(node, Mapping) else node
 
 
 def _lay(node: Any, parts: list[str], value: Any) -> None:

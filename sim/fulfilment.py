@@ -9,7 +9,6 @@ Between two days a centre is plain data, so that a world can be copied at midnig
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
@@ -33,12 +32,12 @@ class DeliveryTerms(NamedTuple):
         """Days an order may lie before it must ship."""
         return self.lead[kind] - self.transit[kind]
 
-    def handed_over(self, kind: int, order_day: int, ship_day: NDArray[np.int64] | int) -> NDArray[np.int64]:
+    def handed_over(self, kind: int, order_day: int, ship_day: int) -> int:
         """Day of delivery of orders shipped on `ship_day`; a no-rush parcel may be held until its promised day."""
-        arrival = np.asarray(ship_day) + self.transit[kind]
+        arrival = ship_day + self.transit[kind]
         if kind == NORUSH and self.hold_norush:
-            arrival = np.maximum(arrival, order_day + self.lead[kind])
-        return np.asarray(arrival, dtype=np.int64)
+            arrival = max(arrival, order_day + self.lead[kind])
+        return arrival
 
 
 class Batch(NamedTuple):
@@ -83,6 +82,13 @@ def batches(
         for k, (start, end) in enumerate(pairwise(edges))
         if end > start
     ]
+
+
+def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Delivery]], batch: Batch, ship_day: int) -> None:
+    """Put orders that ship on a day among those arriving, with how late they will be."""
+    arrival = terms.handed_over(batch.kind, batch.day, ship_day)
+    late = arrival - batch.day - terms.lead[batch.kind]
+    arriving.setdefault(arrival, []).append(Delivery(batch, late))
 
 
 class Centre(Protocol):
@@ -144,9 +150,7 @@ class FulfilmentCentre:
         return capacity - left
 
     def _send(self, day: int, gone: Batch) -> None:
-        arrival = int(self.terms.handed_over(gone.kind, gone.day, day))
-        late = arrival - gone.day - self.terms.lead[gone.kind]
-        self.arriving.setdefault(arrival, []).append(Delivery(gone, late))
+        hand_to_carrier(self.terms, self.arriving, gone, day)
         self.shipped.append((day, gone))
 
     def _head(self) -> QueueHead:
@@ -250,9 +254,7 @@ class ReplayedCentre:
         """Send what the record sends today; capacity plays no part."""
         gone = 0
         for batch in self.leaving.pop(day, []):
-            arrival = int(self.terms.handed_over(batch.kind, batch.day, day))
-            late = arrival - batch.day - self.terms.lead[batch.kind]
-            self.arriving.setdefault(arrival, []).append(Delivery(batch, late))
+            hand_to_carrier(self.terms, self.arriving, batch, day)
             gone += len(batch.row)
         self.waiting -= gone
         return gone
@@ -264,8 +266,3 @@ class ReplayedCentre:
     def backlog(self) -> int:
         """Orders taken and not shipped."""
         return self.waiting
-
-
-def snapshot(centre: Centre) -> Centre:
-    """An independent copy of a centre at midnight."""
-    return centre.copied() if isinstance(centre, FulfilmentCentre) else copy.deepcopy(centre)

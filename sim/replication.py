@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agents import draws
+from agents.columns import LAPSED, NEVER, STATUS_NAMES
 from agents.draws import draw
 from sim import tables
 from sim.journal import Journal
@@ -219,8 +220,6 @@ def customer_table(
 
 
 def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas: Sequence[str]) -> pd.DataFrame:
-    from agents.columns import LAPSED, NEVER, STATUS_NAMES
-
     c, twin = own.columns, other.columns
     words, statuses = np.array(personas), np.array(STATUS_NAMES)
     return pd.DataFrame({

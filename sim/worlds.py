@@ -21,7 +21,7 @@ def apply_worlds(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict
     command line: they stand above any world. Raises ConfigError where a world names a key that does not
     exist, or where two scenarios put the same key at different values.
     """
-    merged: dict[str, Any] = _copied(raw)
+    merged: dict[str, Any] = copied(raw)
     written: dict[str, tuple[str, Any]] = {}
     for name, scenario in _worlds(raw):
         for path, value in _leaves(scenario, ""):
@@ -33,8 +33,9 @@ def apply_worlds(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict
     return merged
 
 
-def _copied(node: Any) -> Any:
-    return {key: _copied(value) for key, value in node.items()} if isinstance(node, Mapping) else node
+def copied(node: Any) -> Any:
+    """The same maps anew, so that laying something over them leaves the given ones alone."""
+    return {key: copied(value) for key, value in node.items()} if isinstance(node, Mapping) else node
 
 
 def _worlds(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -102,4 +103,4 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
     fresh = ".".join(groups) == NEW_NAMES_IN or ".".join(groups[:-1]) == NEW_NAMES_IN or last in PARTS
     if last not in node and not fresh:
         raise ConfigError(f"{full}: no such key{nearest(last, map(str, node))}")
-    node[last] = _copied(value)
+    node[last] = copied(value)
