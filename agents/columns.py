@@ -119,7 +119,7 @@ ATTRIBUTES: dict[str, Column] = {
 }
 """Every attribute of a customer, in order."""
 
-HOT = ("status", "bound", "lapse_day")
+HOT = ("status", "bound", "lapse_day", "last_visit")
 """Attributes that passes over everybody read: arrays of their own, a few bytes a row."""
 
 OUTCOMES = tuple(ATTRIBUTES)[tuple(ATTRIBUTES).index("ledger") :]
@@ -143,7 +143,7 @@ RECORD = _record()
 
 
 class Columns(NamedTuple):
-    """The state of all customers: three hot arrays and one of records, each of shape (N,).
+    """The state of all customers: four hot arrays and one of records, each of shape (N,).
 
     `of(name)` is any attribute's column, a view. Rules take `(c, row)` and read `c.more[row].name`.
     """
@@ -151,6 +151,7 @@ class Columns(NamedTuple):
     status: NDArray[np.uint8]
     bound: NDArray[np.float32]
     lapse_day: NDArray[np.int16]
+    last_visit: NDArray[np.int16]
     more: NDArray[Any]
 
     def of(self, name: str) -> NDArray[Any]:

@@ -80,7 +80,9 @@ VISIT = np.dtype(
         ("popup_lift", np.float64),  # logit
         ("popup_appeal", np.float64),  # logit of a click
         ("popup_relevant", np.uint8),
+        ("popup_cost", np.int32),  # yen
         ("norush_coupon", np.int32),  # yen for choosing no-rush
+        ("coupon_last", np.int16),  # its last good day
         # outcome
         ("clicked", np.uint8),
         ("kind", np.uint8),  # delivery class, NO_ORDER without an order
@@ -341,7 +343,7 @@ def choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, 
         r, int(c.status[row]), expectation_of(c, r, row), min(face, mean_basket) / mean_basket,
         w.persona_price[int(me.persona)], gain, message, v[j].channel,
     )  # fmt: skip
-    me.last_visit = today.day
+    c.last_visit[row] = today.day
     if draw(today.seed, row, today.day, draws.CONVERT, 0) < behaviour.order_probability(utility, rate):
         _order(c, r, w, today, v, j, face)
 

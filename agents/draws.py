@@ -24,7 +24,7 @@ TIE, TIE_TARGET = 17, 18
 AWARE, AWARE_SOURCE, VISIT, CHANNEL, TOPIC, CONVERT, CLASS, BASKET, REDEEM = 20, 21, 22, 23, 24, 25, 26, 27, 28
 SHIP_TIE, PERFORMANCE, CONTACT, RESOLVE, SERVICE_TIME, CONTACT_TIME, PATIENCE, TALK = 29, 30, 31, 32, 33, 34, 35, 36
 LAPSE_EPISODE, LAPSE_TIME, CLICK, VARIANT, HOLDOUT = 37, 38, 39, 40, 41
-SURVEY_SELECT, SURVEY_RESPOND, SURVEY_NOISE, COMMENT, AB_ASSIGN = 42, 43, 44, 45, 46
+SURVEY_SELECT, SURVEY_RESPOND, SURVEY_NOISE, COMMENT, AB_ASSIGN, AB_CLUSTER = 42, 43, 44, 45, 46, 47
 # outside the world: the experiment's own
 DESIGN = 60
 
@@ -85,16 +85,6 @@ def row_draws(seed: int, rows: np.ndarray, day: int, purpose: int, slot: int) ->
     out = np.empty(len(rows))
     for j in range(len(rows)):
         out[j] = uniform_of(hash_draw(key, rows[j]))
-    return out
-
-
-@compiled
-def draw_table(seed: int, rows: np.ndarray, days: np.ndarray, purposes: np.ndarray) -> np.ndarray:
-    """Uniforms of (row, day) pairs under several purposes: float64 (pairs, purposes)."""
-    out = np.empty((len(rows), len(purposes)))
-    for j in range(len(rows)):
-        for k in range(len(purposes)):
-            out[j, k] = draw(seed, rows[j], days[j], purposes[k], 0)
     return out
 
 

@@ -7,6 +7,8 @@ the ones who are still there. Rejection keeps the joint distribution of purchase
 
 from __future__ import annotations
 
+import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,9 @@ from scipy import special
 
 from agents import draws
 from agents.columns import AWARE, CUSTOMER, NEVER, UNAWARE, Columns, new_columns
+from agents.compiled import compiled
 from agents.exact import exp_each, log_each
+from agents.quantiles import beta_quantiles, gamma_quantiles
 
 CHUNK = 1 << 16
 """Rows drawn at a time, so that temporary arrays stay small."""
@@ -79,7 +83,7 @@ def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
     c.more["talkativeness"][:] *= _lognormal(uniform(draws.TALKATIVE), traits.talkativeness_sd, mean_one=True)
     c.more["waiting_cost"][:] *= traits.waiting_cost * _lognormal(uniform(draws.WAITING_COST), traits.waiting_cost_sd)
     c.more["style"][:] = special.ndtri(uniform(draws.STYLE))
-    c.more["spend"][:] = special.gammaincinv(traits.spend_shape, uniform(draws.SPEND)) / traits.spend_rate
+    c.more["spend"][:] = gamma_quantiles(traits.spend_shape, uniform(draws.SPEND)) / traits.spend_rate
     status = uniform(draws.STATUS)
     c.status[:] = np.where(
         status < traits.unaware, UNAWARE, np.where(status < traits.unaware + traits.aware, AWARE, CUSTOMER)
@@ -136,13 +140,13 @@ def _lives(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(purchase rate per day, lapse trait) of the pending rows in one attempt."""
     u = draws.draws(seed, first, last, 0, draws.RATE, slot)[pending]
-    rate = special.gammaincinv(traits.rate_shape, u) / traits.rate_rate
+    rate = gamma_quantiles(traits.rate_shape, u) / traits.rate_rate
     if traits.episode_clock:
         v = draws.draws(seed, first, last, 0, draws.DROPOUT, slot)[pending]
-        p = special.betaincinv(traits.dropout_a, traits.dropout_b, v)
+        p = beta_quantiles(traits.dropout_a, traits.dropout_b, v)
         return rate, np.clip(p, SMALLEST_DROPOUT, 1.0 - SMALLEST_DROPOUT)
     v = draws.draws(seed, first, last, 0, draws.HAZARD, slot)[pending]
-    return rate, special.gammaincinv(traits.hazard_shape, v) / traits.hazard_rate
+    return rate, gamma_quantiles(traits.hazard_shape, v) / traits.hazard_rate
 
 
 def _draw_past(
@@ -159,21 +163,50 @@ def _draw_past(
     c.more["monetary"][old] = np.rint((1 + repeats) * traits.basket_shape / c.more["spend"][old])
     c.more["first_order"][old] = np.maximum(NEVER + 1, first_day - 1 - np.floor(age[old]))
     c.more["last_order"][old] = np.maximum(NEVER + 1, first_day - 1 - np.floor(since))
-    c.more["last_visit"][old] = c.more["last_order"][old]
+    c.last_visit[old] = c.more["last_order"][old]
     c.more["lapse_budget"][old] = -log_each(draws.draws(seed, first, last, 0, draws.LAPSE_TIME, 0)[old])
     c.more["lapse_synced"][old] = first_day
 
 
 def poisson_quantile(u: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Smallest k with P(Poisson(mean) <= k) >= u."""
+    """Smallest k with P(Poisson(mean) <= k) >= u; int64, same shape (n,)."""
+    k = _poisson_by_sum(u, mean)
+    many = np.flatnonzero(k < 0)
+    k[many] = _poisson_by_inverse(u[many], mean[many])
+    return k
+
+
+SUMMABLE = 200.0
+"""Mean of a Poisson up to which its probabilities are added up from zero."""
+
+
+@compiled
+def _poisson_by_sum(u: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Add up probabilities from zero; -1 where the mean is large, or rounding ends the sum before it gets to u."""
+    out = np.empty(len(u), np.int64)
+    for i in range(len(u)):
+        k, term = 0, math.exp(-mean[i]) if mean[i] <= SUMMABLE else 0.0
+        total = term
+        while total < u[i] and term > 0.0:
+            k += 1
+            term *= mean[i] / k
+            total += term
+        out[i] = k if term > 0.0 else -1
+    return out
+
+
+def _poisson_by_inverse(u: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.int64]:
     k = np.ceil(special.pdtrik(u, np.maximum(mean, 1e-12)))
     k = np.where(np.isfinite(k), np.maximum(k, 0), 0)
     return np.where(special.pdtr(np.maximum(k - 1, 0), mean) >= u, np.maximum(k - 1, 0), k).astype(np.int64)
 
 
+@lru_cache(maxsize=16)
 def gamma_table(shape: float, cells: int = 4096) -> NDArray[np.float64]:
     """Quantiles of Gamma(shape, 1) at the cells' centres, scaled so that interpolating them has mean `shape`."""
     table = special.gammaincinv(shape, (np.arange(cells) + 0.5) / cells)
     # interpolation is linear between centres and flat beyond the outermost ones
     mean = (table.sum() + 0.0) / cells
-    return np.asarray(table * (shape / mean))
+    scaled = np.asarray(table * (shape / mean))
+    scaled.flags.writeable = False  # shared by all worlds of this shape
+    return scaled

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis import plots
+from analysis.language import _, retold
 from analysis.plots import BLUE, GREY, INK, ORANGE, RULE, WIDTH
 
 LOG = "log"
@@ -29,12 +30,12 @@ def picture(weekly: pd.DataFrame, fitted_weeks: int) -> Figure:
     the simulated baseline, whose name begins with `simulated`.
     """
     readings = weekly.drop(columns="week")
-    with plots._style():
+    with plots.style():
         figure = Figure(figsize=(WIDTH, 3.7))
         panels = figure.subplots(1, 2)
-        _panel(panels[0], weekly["week"], readings, fitted_weeks, "repeat purchase days a week")
-        _panel(panels[1], weekly["week"], readings.cumsum(), fitted_weeks, "repeat purchase days so far")
-        plots._legend_figure(figure, panels[:1])
+        _panel(panels[0], weekly["week"], readings, fitted_weeks, _("repeat purchase days a week"))
+        _panel(panels[1], weekly["week"], readings.cumsum(), fitted_weeks, _("repeat purchase days so far"))
+        plots.legend_figure(figure, panels[:1])
     return figure
 
 
@@ -42,7 +43,7 @@ def _panel(axes: Axes, week: pd.Series, readings: pd.DataFrame, fitted_weeks: in
     if fitted_weeks < len(week):
         axes.axvspan(fitted_weeks + 0.5, len(week) + 0.5, color=RULE, alpha=0.5, linewidth=0)
         across = axes.get_xaxis_transform()
-        axes.text(fitted_weeks + 1, 0.02, "kept out", transform=across, color=GREY, fontsize=8, va="bottom")
+        axes.text(fitted_weeks + 1, 0.02, _("kept out"), transform=across, color=GREY, fontsize=8, va="bottom")
     others = [name for name in readings.columns if name != LOG]
     for place, name in enumerate(others):
         colour = COLOURS[place // 2 % len(COLOURS)]
@@ -50,11 +51,11 @@ def _panel(axes: Axes, week: pd.Series, readings: pd.DataFrame, fitted_weeks: in
             # Points on their fit's line: where the simulation repeats the fit they lie on it.
             every = slice(None, None, max(1, len(week) // 20))
             axes.plot(week[every], readings[name][every], "D" if place < 2 else "s", color=colour, markersize=4,
-                      markerfacecolor="white", label=name)  # fmt: skip
+                      markerfacecolor="white", label=retold(name))  # fmt: skip
         else:
-            axes.plot(week, readings[name], color=colour, label=f"{name} fit")
-    axes.plot(week, readings[LOG], color=INK, linewidth=1.1, marker="o", markersize=2.2, zorder=1.9, label=LOG)
-    axes.set_xlabel("week of the log")
+            axes.plot(week, readings[name], color=colour, label=_("{model} fit").format(model=name))
+    axes.plot(week, readings[LOG], color=INK, linewidth=1.1, marker="o", markersize=2.2, zorder=1.9, label=_("log"))
+    axes.set_xlabel(_("week of the log"))
     axes.set_ylabel(unit)
     axes.set_ylim(bottom=0)
     axes.grid(True, axis="y")

@@ -6,6 +6,7 @@ The arithmetic and its sources are in analysis/estimands.py.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ import pandas as pd
 
 from analysis import flips, words
 from analysis.estimands import Cube, effects_table, monte_carlo_error, spread
+from analysis.language import _, told_in
+from analysis.lines import padded, width
 from analysis.load import Run, interventions
 from sim.tables import BASELINE, EVERYBODY
 
@@ -56,6 +59,26 @@ def write_effects(folder: Path | str) -> pd.DataFrame:
     return table
 
 
+def write_and_tell(folder: Path | str) -> str:
+    """Write effects.csv and return the answer in one line: LTV and NPS of every scenario, with 90 % intervals.
+
+    In the run's language: this is called in processes that know no other.
+    """
+    table = write_effects(folder)
+    with told_in(str(Run(folder).config.get("language", "en"))):
+        return words.enumerated(list(_short_answers(table)))
+
+
+def _short_answers(table: pd.DataFrame) -> Iterator[str]:
+    names = [str(name) for name in pd.unique(table["intervention"])]
+    for name in names:
+        for metric, short in (("ltv", "LTV"), ("nps", "NPS")):
+            found = answer(table, name, metric)
+            if found is not None:
+                places = words.decimals(found.effect, found.low, found.high)
+                yield f"{short} {words.signed(found.effect, places)} ({words.span(found.low, found.high, places)})"
+
+
 def precise_enough(measures: pd.DataFrame, precision: float) -> bool:
     """Whether more draws are not needed: the Monte Carlo standard error of every intervention's total
     effect on LTV is below `precision` (share) of the mean baseline LTV.
@@ -91,11 +114,11 @@ def summary_table(folder: Path | str) -> str:
     """The main metrics in plain words and aligned columns, a block per intervention (and interaction)."""
     run = Run(folder)
     if not run.interventions:
-        return _align(("metric", "baseline", "90 % of worlds", "unit"), _level_rows(run))
-    head = ("metric", "baseline", "with scenario", "effect", "90 % interval", "unit")
+        return aligned((_("metric"), _("baseline"), _("90 % of worlds"), _("unit")), _level_rows(run))
+    head = (_("metric"), _("baseline"), _("with scenario"), _("effect"), _("90 % interval"), _("unit"))
     blocks = []
     for name in pd.unique(run.effects["intervention"]):
-        table = _align(head, _effect_rows(run.effects, str(name)))
+        table = aligned(head, _effect_rows(run.effects, str(name)))
         blocks.append(f"{name}\n{table}")
     return "\n\n".join(blocks)
 
@@ -116,14 +139,22 @@ def levels(run: Run) -> list[tuple[str, Answer]]:
     return found
 
 
+def levels_span(found: Answer, places: int) -> str:
+    """Where a level lies over the draws, or a dash where there is one draw only."""
+    if not words.known(found.low):
+        return "-"
+    low, high = (words.number(end, places) for end in (found.low, found.high))
+    return _("{low} to {high}").format(low=low, high=high)
+
+
 def verdict(folder: Path | str) -> str:
     """The answer in words, a paragraph per intervention: what happens to LTV and NPS over the stated
     horizon, what would turn it, and why the run stopped where it did."""
     run = Run(folder)
     if not run.interventions:
         return _baseline_words(run)
-    paragraphs = [" ".join(filter(None, verdict_sentences(run, name))) for name in run.interventions]
-    return "\n".join([*paragraphs, *_interaction_words(run)])
+    paragraphs = [words.sentences(verdict_sentences(run, name)) for name in run.interventions]
+    return "\n".join([*paragraphs, *interaction_words(run)])
 
 
 def verdict_sentences(run: Run, name: str) -> tuple[str, str, str]:
@@ -155,19 +186,18 @@ def _level_rows(run: Run) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for metric, found in levels(run):
         places = words.decimals(found.baseline)
-        between = f"{words.number(found.low, places)} to {words.number(found.high, places)}"
-        between = between if words.known(found.low) else "-"
+        between = levels_span(found, places)
         rows.append((words.label(metric), words.number(found.baseline, places), between, words.unit(metric)))
     return rows
 
 
-def _align(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def aligned(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Columns padded with spaces: words to the left, numbers to the right, two spaces between."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    widths = [max(width(row[i]) for row in (head, *rows)) for i in range(len(head))]
     left = {0, len(head) - 1}
 
     def line(row: tuple[str, ...]) -> str:
-        cells = (cell.ljust(widths[i]) if i in left else cell.rjust(widths[i]) for i, cell in enumerate(row))
+        cells = (padded(cell, widths[i], right=i not in left) for i, cell in enumerate(row))
         return "  ".join(cells).rstrip()
 
     return "\n".join([line(head), "-" * (sum(widths) + 2 * len(widths) - 2), *map(line, rows)])
@@ -176,69 +206,113 @@ def _align(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def _answer_words(run: Run, name: str) -> str:
     found = answer(run.effects, name, "ltv")
     if found is None:
-        return f"No LTV was measured for {name}."
+        return _("No LTV was measured for {name}.").format(name=name)
     places = words.decimals(found.effect, found.low, found.high)
-    size, over = words.signed(found.effect, places), f"Over {run.days} days"
     if not words.known(found.low):
-        return (
-            f"{over} {name} changes LTV by {size} yen {words.PER_CUSTOMER} in the one draw run: no verdict."
+        text = _(
+            "Over {days} days {name} changes LTV by {size} yen per potential customer in the one draw run: no verdict."
         )
-    between = f"90 % interval {words.span(found.low, found.high, places)}"
-    if found.low == found.high == 0:
-        return f"{over} {name} leaves LTV exactly as it is; {_nps_words(run, name)}."
-    if found.sign == 0:
-        text = f"{over} the effect of {name} on LTV is undecided: {size} yen {words.PER_CUSTOMER}, and the"
-        return f"{text} interval spans zero ({between}); {_nps_words(run, name)}."
-    verb = "raises" if found.sign > 0 else "lowers"
-    by = f"{words.number(abs(found.effect), places)} yen {words.PER_CUSTOMER}"
-    share = f"; {words.signed(100 * found.effect / found.baseline)} % of baseline" if found.baseline else ""
-    return f"{over} {name} {verb} LTV by {by} ({between}{share}); {_nps_words(run, name)}."
+    elif found.low == found.high == 0:
+        text = _("Over {days} days {name} leaves LTV exactly as it is; {nps}.")
+    else:
+        text = {
+            1: _("Over {days} days {name} raises LTV by {amount} yen per potential customer ({between}); {nps}."),
+            -1: _("Over {days} days {name} lowers LTV by {amount} yen per potential customer ({between}); {nps}."),
+            0: _(
+                "Over {days} days the effect of {name} on LTV is undecided: {size} yen per potential customer, and the "
+                "interval spans zero ({between}); {nps}."
+            ),
+        }[found.sign]
+    return text.format(
+        days=run.days,
+        name=name,
+        size=words.signed(found.effect, places),
+        amount=words.number(abs(found.effect), places),
+        between=_between_words(found, places),
+        nps=_nps_words(run, name),
+    )
+
+
+def _between_words(found: Answer, places: int) -> str:
+    """The interval; where the effect is decided, the effect as a share of the baseline too."""
+    span = words.span(found.low, found.high, places)
+    if found.sign == 0 or not found.baseline:
+        return _("90 % interval {span}").format(span=span)
+    share = words.signed(100 * found.effect / found.baseline)
+    return _("90 % interval {span}; {share} % of baseline").format(span=span, share=share)
 
 
 def _nps_words(run: Run, name: str) -> str:
     found = answer(run.effects, name, "nps")
     if found is None or not words.known(found.low):
-        return "NPS has no interval"
-    state = {1: "rises", -1: "falls", 0: "is undecided"}[found.sign]
+        return _("NPS has no interval")
     places = words.decimals(found.effect, found.low, found.high)
-    between = words.span(found.low, found.high, places)
-    return f"NPS {state} ({words.signed(found.effect, places)} points, {between})"
+    text = {
+        1: _("NPS rises ({size} points, {span})"),
+        -1: _("NPS falls ({size} points, {span})"),
+        0: _("NPS is undecided ({size} points, {span})"),
+    }[found.sign]
+    return text.format(size=words.signed(found.effect, places), span=words.span(found.low, found.high, places))
 
 
 def _stopping_words(run: Run, name: str) -> str:
     found = answer(run.effects, name, "ltv")
     if found is None:
         return ""
-    draws = f"{found.draws} draw{'s' if found.draws != 1 else ''}"
+    draws = (_("{count} draw") if found.draws == 1 else _("{count} draws")).format(count=found.draws)
     if not words.known(found.mc_se):
-        return f"{draws}; the Monte Carlo error was not estimated (it takes a second seed)."
-    error = f"the Monte Carlo error is {words.number(found.mc_se)} yen"
-    if run.config.get("replications") != "auto":
-        return f"{draws} as asked; {error}."
-    precision = float(run.config.get("precision", 0.0025))
-    target = f"{words.number(100 * precision, 2)} % of baseline LTV"
-    if precise_enough(run.measures, precision):
-        return f"Stopped at {draws}, precise enough: {error}, below {target}."
-    return (
-        f"Stopped at the maximum of {draws}, short of the precision asked for: {error}, not below {target}."
-    )
+        text = _("{draws}; the Monte Carlo error was not estimated (it takes a second seed).")
+    elif run.config.get("replications") != "auto":
+        text = _("{draws} as asked; the Monte Carlo error is {error} yen.")
+    elif precise_enough(run.measures, _precision(run)):
+        text = _(
+            "Stopped at {draws}, precise enough: the Monte Carlo error is {error} yen, below {target} % of baseline "
+            "LTV."
+        )
+    else:
+        text = _(
+            "Stopped at the maximum of {draws}, short of the precision asked for: the Monte Carlo error is {error} "
+            "yen, not below {target} % of baseline LTV."
+        )
+    target = words.number(100 * _precision(run), 2)
+    return text.format(draws=draws, error=words.number(found.mc_se), target=target)
 
 
-def _interaction_words(run: Run) -> list[str]:
+def _precision(run: Run) -> float:
+    """The Monte Carlo error asked for, as a share of baseline LTV."""
+    return float(run.config.get("precision", 0.0025))
+
+
+def interaction_words(run: Run) -> list[str]:
     """Whether the scenarios together do more or less than each alone."""
     lines = []
-    for name in pd.unique(run.effects["intervention"]):
-        found = answer(run.effects, str(name), "ltv") if str(name) not in run.interventions else None
+    for name in map(str, pd.unique(run.effects["intervention"])):
+        found = answer(run.effects, name, "ltv") if name not in run.interventions else None
         if found is not None:
-            more = {1: "more than", -1: "less than", 0: "neither clearly more nor less than"}[found.sign]
-            size = f"{words.signed(found.effect)} yen, 90 % interval {words.span(found.low, found.high)}"
-            lines.append(f"{name}: together they do {more} the sum of each alone ({size}).")
+            text = {
+                1: _("{name}: together they do more than the sum of each alone ({size} yen, 90 % interval {span})."),
+                -1: _("{name}: together they do less than the sum of each alone ({size} yen, 90 % interval {span})."),
+                0: _(
+                    "{name}: together they do neither clearly more nor less than the sum of each alone ({size} yen, "
+                    "90 % interval {span})."
+                ),
+            }[found.sign]
+            size, span = words.signed(found.effect), words.span(found.low, found.high)
+            lines.append(text.format(name=name, size=size, span=span))
     return lines
 
 
 def _baseline_words(run: Run) -> str:
     found = dict(levels(run))
     ltv, nps = found.get("ltv"), found.get("nps")
-    money = f"LTV {words.number(ltv.baseline)} yen {words.PER_CUSTOMER}" if ltv else "no LTV measured"
-    score = f", NPS {words.number(nps.baseline)} points" if nps else ""
-    return f"Nothing was changed. The company as it is, over {run.days} days: {money}{score}."
+    if ltv is None:
+        text = _("Nothing was changed. The company as it is, over {days} days: no LTV measured.")
+    elif nps is None:
+        text = _("Nothing was changed. The company as it is, over {days} days: LTV {ltv} yen per potential customer.")
+    else:
+        text = _(
+            "Nothing was changed. The company as it is, over {days} days: LTV {ltv} yen per potential customer, "
+            "NPS {nps} points."
+        )
+    level = {name: words.number(one.baseline) for name, one in (("ltv", ltv), ("nps", nps)) if one is not None}
+    return text.format(days=run.days, **level)

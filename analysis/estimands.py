@@ -24,6 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtr, stdtrit
 
+from analysis.language import N_
 from analysis.load import interventions
 from sim.tables import AB_METRICS, BASELINE, EFFECTS, METRICS, Metric
 
@@ -36,7 +37,7 @@ float64."""
 TOTAL_ONLY = frozenset({"ltv_acquired"})
 NO_AB = frozenset({"ltv_acquired", "nps_stayers"})
 ROI = Metric(
-    "roi", "1", "ratio", "ROI", "change in LTV, net of the intervention's cost, per yen of that cost"
+    "roi", "1", "ratio", N_("ROI"), N_("change in LTV, net of the intervention's cost, per yen of that cost")
 )
 SHARE = 0.90
 
@@ -59,7 +60,7 @@ class Cube:
         self.twins = max(2, int(measures["twin"].max()) + 1) if len(measures) else 2
         self.segments = [str(name) for name in pd.unique(measures["segment"])]
         row = np.searchsorted(self.replications, measures["replication"].to_numpy())
-        twin = measures["twin"].to_numpy()
+        twin = measures["twin"].to_numpy(dtype=np.int64)
         value = measures["value"].to_numpy(dtype=np.float64)
         self._values: dict[tuple[str, str, str, str], Array] = {}
         keys = ["arm", "group", "segment", "metric"]
@@ -192,11 +193,7 @@ def _metric_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterato
 
 
 def _test_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterator[dict[str, object]]:
-    """What a field test reports (raw), and for means its bias against the total effect.
-
-    The bias subtracts the same split's difference in the untreated world, which is chance the field cannot
-    see.
-    """
+    """What a field test reports (raw), and for means its bias against the total effect."""
     arm = f"{name}/ab"
     treated = on_grid(cube.get(arm, segment, metric.name, "treated"))
     control = on_grid(cube.get(arm, segment, metric.name, "control"))
@@ -208,14 +205,22 @@ def _test_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterator[
     yield _row(name, metric, segment, "ab_test", level, grid_mean(raw[0, keep]), raw[:, keep])
     if metric.kind != "mean":
         return
-    split = [
-        on_grid(cube.get(BASELINE, segment, metric.name, f"{arm}:{side}")) for side in ("treated", "control")
-    ]
-    bias = raw - (split[0] - split[1]) - cube.effect(name, segment, metric.name)
+    bias = field_test_bias(cube, name, metric.name, segment)
     keep = ~np.isnan(bias[0])
     if keep.any():
         level = grid_mean(on_grid(cube.get(BASELINE, segment, metric.name))[0, keep])
         yield _row(name, metric, segment, "ab_bias", level, grid_mean(bias[0, keep]), bias[:, keep])
+
+
+def field_test_bias(cube: Cube, name: str, metric: str, segment: str) -> Array:
+    """What a field test reports beyond the total effect, (twins, draws); NaN where none was simulated.
+
+    The same split's difference in the untreated world is taken off: it is chance, which the field cannot see.
+    """
+    arm = f"{name}/ab"
+    treated, control = (on_grid(cube.get(arm, segment, metric, side)) for side in ("treated", "control"))
+    split = [on_grid(cube.get(BASELINE, segment, metric, f"{arm}:{side}")) for side in ("treated", "control")]
+    return treated - control - (split[0] - split[1]) - cube.effect(name, segment, metric)
 
 
 def _roi_rows(cube: Cube, name: str, segment: str) -> Iterator[dict[str, object]]:

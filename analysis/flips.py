@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from analysis.language import N_, _
 from analysis.load import Run
 from analysis.words import listed, moved, plain
 
@@ -56,7 +58,7 @@ def curve(run: Run, name: str, what: str) -> tuple[pd.DataFrame, str, float]:
     table = table if (table["value"] == 0).any() else pd.concat([zero, table], ignore_index=True)
     face = stated_face(run, name)
     if face is None:
-        return table, "share of the stated face value", 1.0
+        return table, N_("share of the stated face value"), 1.0
     return table.assign(value=table["value"] * face), "yen", face
 
 
@@ -96,15 +98,19 @@ def sentence(run: Run, name: str) -> str:
     """What would turn the answer for `name`, in one sentence."""
     found = flips(run, name)
     if not found:
-        return "What would turn the answer was not probed."
-    turning = [_turn(flip) for flip in found if flip.crossing is not None]
-    firm = [_range(flip) for flip in found if flip.crossing is None and flip.sign != 0]
-    unclear = [_range(flip) for flip in found if flip.crossing is None and flip.sign == 0]
-    clauses = [f"the LTV effect turns at {listed(turning)}"] if turning else []
-    clauses += [f"it does not turn within the range of the {listed(firm)}"] if firm else []
-    clauses += [f"no turn can be told from Monte Carlo error over the {listed(unclear)}"] if unclear else []
-    text = "; ".join(clauses)
-    return f"Moving one thing at a time, {text}."
+        return _("What would turn the answer was not probed.")
+    still = [flip for flip in found if flip.crossing is None]
+    clauses = [
+        (_("the LTV effect turns at {places}"), [_turn(flip) for flip in found if flip.crossing is not None]),
+        (_("it does not turn within the range of the {places}"), [_range(flip) for flip in still if flip.sign != 0]),
+        (
+            _("no turn can be told from Monte Carlo error over the {places}"),
+            [_range(flip) for flip in still if flip.sign == 0],
+        ),
+    ]
+    told = [clause.format(places=listed(places)) for clause, places in clauses if places]
+    clauses_in_one = reduce(lambda one, next: _("{one}; {next}").format(one=one, next=next), told)
+    return _("Moving one thing at a time, {clauses}.").format(clauses=clauses_in_one)
 
 
 def _flip(run: Run, name: str, what: str, rows: pd.DataFrame) -> Flip:
@@ -129,13 +135,26 @@ def _unit(run: Run, what: str) -> str:
 
 
 def _turn(flip: Flip) -> str:
-    unit = f" {flip.unit}" if flip.unit == "yen" else ""
-    assumed = f"; here {plain(flip.central)}" if math.isfinite(flip.central) else ""
-    side = "above" if flip.sign > 0 else "below"
-    return f"a {flip.words} of about {plain(flip.crossing or 0.0)}{unit} (better {side}{assumed})"
+    if not math.isfinite(flip.central):
+        text = {
+            1: _("a {what} of about {place} (better above)"),
+            -1: _("a {what} of about {place} (better below)"),
+        }[flip.sign]
+    else:
+        text = {
+            1: _("a {what} of about {place} (better above; here {here})"),
+            -1: _("a {what} of about {place} (better below; here {here})"),
+        }[flip.sign]
+    place = plain(flip.crossing or 0.0)
+    place = _("{amount} yen").format(amount=place) if flip.unit == "yen" else place
+    return text.format(what=flip.words, place=place, here=plain(flip.central))
 
 
 def _range(flip: Flip) -> str:
-    unit = f" {flip.unit}" if flip.unit == "yen" else ""
-    sign = {1: ", always a gain", -1: ", always a loss", 0: ""}[flip.sign]
-    return f"{flip.words} ({plain(flip.low)} to {plain(flip.high)}{unit}{sign})"
+    text = {
+        1: _("{what} ({range}, always a gain)"),
+        -1: _("{what} ({range}, always a loss)"),
+        0: _("{what} ({range})"),
+    }[flip.sign]
+    ends = _("{low} to {high} yen") if flip.unit == "yen" else _("{low} to {high}")
+    return text.format(what=flip.words, range=ends.format(low=plain(flip.low), high=plain(flip.high)))

@@ -7,7 +7,7 @@ import json
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import yaml
@@ -26,6 +26,8 @@ SCHEMAS = {
     "parameters.csv": tables.PARAMETERS,
     "draws.parquet": tables.DRAWS,
     "probes.csv": tables.PROBES,
+    "tests.parquet": tables.TESTS,
+    "premortem.csv": tables.PREMORTEM,
 }
 
 
@@ -40,11 +42,13 @@ class Run:
     missing, unreadable or lacks a column of its schema.
     """
 
+    required: ClassVar[tuple[str, ...]] = REQUIRED
+
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise RunError(f"no such run folder: {self.folder}")
-        missing = [name for name in REQUIRED if not (self.folder / name).is_file()]
+        missing = [name for name in self.required if not (self.folder / name).is_file()]
         if missing:
             raise RunError(f"not a run folder: {self.folder} has no {' and no '.join(missing)}")
 

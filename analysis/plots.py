@@ -11,7 +11,6 @@ import hashlib
 import io
 import logging
 import re
-import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,11 +25,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from scipy.stats import rankdata
 
-from analysis import flips, words
+from analysis import flips, fonts, words
+from analysis.drivers import rank_correlations as correlations
 from analysis.effects import cell
 from analysis.estimands import Array, Cube
+from analysis.language import N_, _
+from analysis.lines import folded
 from analysis.load import Run
 from sim.tables import BASELINE, EVERYBODY
 
@@ -40,11 +41,11 @@ GREY, INK, RULE = "#6B7280", "#1F2933", "#D5D9DE"
 
 PART_COLOUR = {"direct": BLUE, "wom": GREEN, "congestion": VERMILION, "company": PURPLE, "total": INK}
 PART_LABEL = {
-    "direct": "direct",
-    "wom": "word of\nmouth",
-    "congestion": "congestion",
-    "company": "company",
-    "total": "total",
+    "direct": N_("direct"),
+    "wom": N_("word of\nmouth"),
+    "congestion": N_("congestion"),
+    "company": N_("company"),
+    "total": N_("total"),
 }
 STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "sans-serif"],
@@ -80,7 +81,6 @@ STYLE: dict[str, Any] = {
 WIDTH = 7.6
 """Inches: the width of every figure."""
 FEW_DRAWS = 30
-YEN = "LTV, yen per potential customer"
 
 
 def figures(run: Run, name: str) -> dict[str, Figure]:
@@ -95,14 +95,14 @@ def figures(run: Run, name: str) -> dict[str, Figure]:
         "break_even": probe_curves,
         "drivers": drivers,
     }
-    with _style():
+    with style():
         made = {key: make(run, name) for key, make in makers.items()}
     return {key: figure for key, figure in made.items() if figure is not None}
 
 
 def level_figures(run: Run) -> dict[str, Figure]:
     """Figures of a baseline alone: no effects, only how the company stands."""
-    with _style():
+    with style():
         made = {
             "time": over_time(run, BASELINE),
             "journey": journey(run, BASELINE),
@@ -114,7 +114,8 @@ def level_figures(run: Run) -> dict[str, Figure]:
 def save(figure: Figure, stem: Path) -> str:
     """Write `stem`.png and `stem`.svg; return the SVG's text. The same figure gives the same bytes."""
     png, svg = io.BytesIO(), io.StringIO()
-    with _style():
+    fonts.space_lines(figure)
+    with style():
         FigureCanvasAgg(figure).print_figure(png, format="png", dpi=150, metadata={"Software": None})
         figure.set_layout_engine("none")  # laid out by now; the SVG takes the same places
         FigureCanvasSVG(figure).print_figure(svg, format="svg", metadata={"Date": None, "Creator": None})
@@ -136,7 +137,7 @@ def waterfall(run: Run, name: str) -> Figure | None:
     rows = _rows(run, name, "ltv").set_index("estimand")
     if any(part not in rows.index for part in PART_LABEL):
         return None
-    figure, axes = _figure(3.2)
+    figure, axes = one_panel(3.2)
     start = 0.0
     for i, part in enumerate(PART_LABEL):
         effect = cell(rows, part, "effect")
@@ -156,11 +157,11 @@ def waterfall(run: Run, name: str) -> Figure | None:
             start += effect
             axes.plot([i + 0.31, i + 0.69], [start, start], color=GREY, linewidth=0.8)
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_xticks(range(len(PART_LABEL)), list(PART_LABEL.values()))
+    axes.set_xticks(range(len(PART_LABEL)), [_(text) for text in PART_LABEL.values()])
     axes.tick_params(axis="x", length=0)
-    axes.set_xlabel("part of the effect")
-    axes.set_ylabel(f"effect on {YEN}".replace("LTV, ", "LTV,\n"))
-    _grid(axes, "y")
+    axes.set_xlabel(_("part of the effect"))
+    axes.set_ylabel(_("effect on LTV,\nyen per potential customer"))
+    grid_lines(axes, "y")
     axes.margins(y=0.14)
     return figure
 
@@ -171,20 +172,21 @@ def by_persona(run: Run, name: str) -> Figure | None:
     segments = [str(segment) for segment in pd.unique(rows["segment"])]
     if len(segments) < 2:
         return None
-    figure, axes = _figure(0.9 + 0.42 * len(segments))
+    figure, axes = one_panel(0.9 + 0.42 * len(segments))
     place = {segment: len(segments) - 1 - i for i, segment in enumerate(segments)}
-    for estimand, colour, marker, shift in (("total", INK, "o", 0.14), ("direct", BLUE, "s", -0.14)):
+    looks = {"total": (_("total effect"), INK, "o", 0.14), "direct": (_("direct effect"), BLUE, "s", -0.14)}
+    for estimand, (text, colour, marker, shift) in looks.items():
         chosen = rows[rows["estimand"] == estimand]
         y = np.array([place[segment] + shift for segment in chosen["segment"]])
-        _dots(axes, chosen, y, colour, marker, f"{estimand} effect")
+        dots(axes, chosen, y, colour, marker, text)
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_yticks(list(place.values()), [words.segment(segment) for segment in segments])
     axes.tick_params(axis="y", length=0)
-    axes.set_ylabel("segment")
-    axes.set_xlabel(f"effect on {YEN}, with 90 % interval")
+    axes.set_ylabel(_("segment"))
+    axes.set_xlabel(_("effect on LTV, yen per potential customer, with 90 % interval"))
     axes.set_ylim(-0.6, len(segments) - 0.4)
-    _grid(axes, "x")
-    _legend_above(axes)
+    grid_lines(axes, "x")
+    legend_above(axes)
     return figure
 
 
@@ -192,22 +194,22 @@ def field_test(run: Run, name: str) -> Figure | None:
     """What a field test would report, beside what it is asked about."""
     rows = _rows(run, name, "ltv").set_index("estimand")
     order = {
-        "ab_test": ("a 50/50 field test\nwould report", VERMILION, "D"),
-        "direct": ("direct effect:\none treated among untreated", BLUE, "s"),
-        "total": ("total effect:\neverybody treated", INK, "o"),
+        "ab_test": (_("a 50/50 field test\nwould report"), VERMILION, "D"),
+        "direct": (_("direct effect:\none treated among untreated"), BLUE, "s"),
+        "total": (_("total effect:\neverybody treated"), INK, "o"),
     }
     if any(estimand not in rows.index for estimand in order):
         return None
-    figure, axes = _figure(2.2)
-    for i, (estimand, (_, colour, marker)) in enumerate(order.items()):
-        _dots(axes, rows.loc[[estimand]], np.array([2.0 - i]), colour, marker, estimand)
+    figure, axes = one_panel(2.2)
+    for i, (estimand, (_text, colour, marker)) in enumerate(order.items()):
+        dots(axes, rows.loc[[estimand]], np.array([2.0 - i]), colour, marker, estimand)
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks([2, 1, 0], [text for text, _, _ in order.values()])
+    axes.set_yticks([2, 1, 0], [text for text, *_look in order.values()])
     axes.tick_params(axis="y", length=0)
-    axes.set_ylabel("what is compared")
-    axes.set_xlabel(f"difference in {YEN}, with 90 % interval")
+    axes.set_ylabel(_("what is compared"))
+    axes.set_xlabel(_("difference in LTV, yen per potential customer, with 90 % interval"))
     axes.set_ylim(-0.6, 2.6)
-    _grid(axes, "x")
+    grid_lines(axes, "x")
     return figure
 
 
@@ -218,10 +220,10 @@ def over_time(run: Run, name: str) -> Figure | None:
     if weekly.empty:
         return None
     panels = {
-        "nps": ("NPS (true)", "points", "points"),
-        "customer": ("Active customers", "customers", "customers"),
-        "profit": ("Profit", "yen per potential\ncustomer and week", "yen per potential\ncustomer and week"),
-        "on_time": ("On-time rate", "% of deliveries", "% points"),
+        "nps": (_("NPS (true)"), _("points"), _("points")),
+        "customer": (_("Active customers"), _("customers"), _("customers")),
+        "profit": (_("Profit"), _("yen per potential\ncustomer and week"), _("yen per potential\ncustomer and week")),
+        "on_time": (_("On-time rate"), _("% of deliveries"), _("% points")),
     }
     paired = name != BASELINE
     figure = Figure(figsize=(WIDTH, 1.65 * len(panels)))
@@ -233,32 +235,31 @@ def over_time(run: Run, name: str) -> Figure | None:
         row[0].set_title(title)
         row[0].set_ylabel(unit)
         if paired:
-            _band(
-                row[1], levels[name] - levels[BASELINE], VERMILION, "-", "scenario less baseline, same luck"
-            )
+            paired_text = _("scenario less baseline, same luck")
+            _band(row[1], levels[name] - levels[BASELINE], VERMILION, "-", paired_text)
             row[1].axhline(0, color=INK, linewidth=0.8)
-            row[1].set_title("Difference")
+            row[1].set_title(_("Difference"))
             row[1].set_ylabel(difference)
     for axes in grid[-1]:
-        axes.set_xlabel("week of the horizon")
+        axes.set_xlabel(_("week of the horizon"))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for axes in grid.flat:
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        _grid(axes, "y")
+        grid_lines(axes, "y")
     figure.align_ylabels(grid)
-    _legend_figure(figure, grid[0])
+    legend_figure(figure, grid[0])
     return figure
 
 
 def journey(run: Run, name: str) -> Figure | None:
     """The share of the market in each stage of the journey, week by week, both arms."""
     stages = {
-        "unaware": "Unaware",
-        "stage_aware": "Aware, not yet a customer",
-        "stage_shop": "Shopping and comparing",
-        "stage_purchase": "Waiting for an order",
-        "stage_experience": "Other customers",
-        "lapsed": "Silently lapsed",
+        "unaware": _("Unaware"),
+        "stage_aware": _("Aware, not yet a customer"),
+        "stage_shop": _("Shopping and comparing"),
+        "stage_purchase": _("Waiting for an order"),
+        "stage_experience": _("Other customers"),
+        "lapsed": _("Silently lapsed"),
     }
     census = run.daily[(run.daily["stage_shop"] >= 0) & (run.daily["twin"] == 0)]
     if census.empty:
@@ -275,13 +276,13 @@ def journey(run: Run, name: str) -> Figure | None:
             _band(axes, 100 * wide / people, *_arm_look(arm))
         axes.set_title(title)
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        _grid(axes, "y")
+        grid_lines(axes, "y")
     for axes in grid[:, 0]:
-        axes.set_ylabel("% of potential\ncustomers")
+        axes.set_ylabel(_("% of potential\ncustomers"))
     for axes in grid[-1]:
-        axes.set_xlabel("week of the horizon")
+        axes.set_xlabel(_("week of the horizon"))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    _legend_figure(figure, grid[0][:1])
+    legend_figure(figure, grid[0][:1])
     return figure
 
 
@@ -300,19 +301,19 @@ def ltv_distribution(run: Run, name: str) -> Figure | None:
         _ordered_bar(left, i, bought, ltv, colour)
         share = np.linspace(0, 1, 201)
         right.plot(np.quantile(ltv[bought], share), 100 * (1 - share), line, color=colour, label=text)
-    left.set_xticks(range(len(arms)), ["baseline", "with the\nscenario"][: len(arms)])
-    left.set_ylabel("% of potential customers")
-    left.set_xlabel("arm")
+    left.set_xticks(range(len(arms)), [_("baseline"), _("with the\nscenario")][: len(arms)])
+    left.set_ylabel(_("% of potential customers"))
+    left.set_xlabel(_("arm"))
     left.set_ylim(0, 100)
-    left.set_title("Who orders at all")
+    left.set_title(_("Who orders at all"))
     left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), handlelength=1.0)
     right.set_xscale("symlog", linthresh=100)
-    right.set_title("Among those who do")
-    right.set_ylabel("% of buyers with more than that")
-    right.set_xlabel("LTV over the horizon, yen per buyer (logarithmic beyond 100)")
-    right.xaxis.set_major_formatter(FuncFormatter(lambda value, _: words.typeset(words.number(value, 0))))
+    right.set_title(_("Among those who do"))
+    right.set_ylabel(_("% of buyers with more than that"))
+    right.set_xlabel(_("LTV over the horizon, yen per buyer (logarithmic beyond 100)"))
+    right.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: words.typeset(words.number(value, 0))))
     right.legend(loc="upper right")
-    _grid(right, "both")
+    grid_lines(right, "both")
     return figure
 
 
@@ -331,7 +332,7 @@ def probe_curves(run: Run, name: str) -> Figure | None:
     for axes in list(grid.flat)[len(found) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
-        axes.set_ylabel("effect on LTV, yen\nper potential customer")
+        axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
     return figure
 
 
@@ -341,45 +342,37 @@ def drivers(run: Run, name: str) -> Figure | None:
     if table.empty:
         return None
     draws = int(table["draws"].iloc[0])
-    figure, axes = _figure(0.9 + 0.32 * len(table))
+    figure, axes = one_panel(0.9 + 0.32 * len(table))
     y = np.arange(len(table))[::-1]
     chance = 1.96 / np.sqrt(draws - 1)
-    axes.axvspan(
-        -chance, chance, color=RULE, alpha=0.6, linewidth=0, label="what chance alone gives 95 times in 100"
-    )
-    axes.barh(y, table["rho"], height=0.6, color=[BLUE if rho > 0 else VERMILION for rho in table["rho"]])
+    by_chance = _("what chance alone gives 95 times in 100")
+    axes.axvspan(-chance, chance, color=RULE, alpha=0.6, linewidth=0, label=by_chance)
+    rho = table["rank_correlation"]
+    axes.barh(y, rho, height=0.6, color=[BLUE if one > 0 else VERMILION for one in rho])
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_yticks(y, [_parameter_words(str(path)) for path in table["name"]])
+    axes.set_yticks(y, [words.parameter(str(path)) for path in table["name"]])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(-1, 1)
-    caution = f"only {draws} draws: a hint, not a finding" if draws < FEW_DRAWS else f"{draws} draws"
-    axes.set_xlabel(f"rank correlation with the total effect on LTV, \N{MINUS SIGN}1 to 1 ({caution})")
-    axes.set_ylabel("drawn parameter")
-    _grid(axes, "x")
-    _legend_above(axes)
+    caution = _("only {draws} draws: a hint, not a finding") if draws < FEW_DRAWS else _("{draws} draws")
+    text = _("rank correlation with the total effect on LTV, \N{MINUS SIGN}1 to 1 ({caution})")
+    axes.set_xlabel(text.format(caution=caution.format(draws=draws)))
+    axes.set_ylabel(_("drawn parameter"))
+    grid_lines(axes, "x")
+    legend_above(axes)
     return figure
 
 
 def rank_correlations(run: Run, name: str) -> pd.DataFrame:
-    """Spearman's (1904) rank correlation of the drawn parameters with the per-draw LTV effect.
-
-    Columns name, rho (-1 to 1), draws; strongest first, empty with fewer than four draws.
-    """
+    """`drivers.rank_correlations` of the per-draw LTV effect; empty with fewer than four draws."""
     rows = run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)]
     cube = Cube(rows)
     effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
-    found = []
-    for parameter, points in run.draws.groupby("name", sort=True):
-        value = points.set_index("replication")["value"].reindex(effect.index).astype(float)
-        if len(effect) >= 4 and value.notna().all() and value.nunique() > 1 and effect.nunique() > 1:
-            rho = float(np.corrcoef(rankdata(value), rankdata(effect))[0, 1])
-            found.append((str(parameter), round(rho, 12), len(effect)))
-    table = pd.DataFrame(found, columns=["name", "rho", "draws"])
-    return table.sort_values("rho", key=abs, ascending=False, kind="stable", ignore_index=True)
+    points = run.draws.pivot(index="replication", columns="name", values="value").astype(float)
+    return correlations(points, effect if len(effect) >= 4 else effect.iloc[:0])
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """Our look, and silence about fonts this machine lacks: the next in the list is taken."""
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
@@ -388,13 +381,13 @@ def _style() -> Iterator[None]:
         with mpl.rc_context(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from font")
             mpl.rcdefaults()
-            mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+            mpl.rcParams.update(STYLE | {"font.family": fonts.families(STYLE["font.family"])})  # type: ignore[arg-type]
             yield
     finally:
         log.setLevel(level)
 
 
-def _figure(height: float) -> tuple[Figure, Axes]:
+def one_panel(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, height))
     return figure, figure.subplots()
 
@@ -406,10 +399,10 @@ def _rows(run: Run, name: str, metric: str, segment: str | None = EVERYBODY) -> 
 
 def _arm_look(arm: str) -> tuple[str, str, str]:
     """Colour, line and words of an arm: told apart by line as well as by colour."""
-    return (GREY, "--", "baseline") if arm == BASELINE else (BLUE, "-", "with the scenario")
+    return (GREY, "--", _("baseline")) if arm == BASELINE else (BLUE, "-", _("with the scenario"))
 
 
-def _grid(axes: Axes, axis: str) -> None:
+def grid_lines(axes: Axes, axis: str) -> None:
     axes.grid(True, axis=axis)  # type: ignore[arg-type]
 
 
@@ -423,7 +416,7 @@ def _whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float
     return max(end, high)
 
 
-def _dots(axes: Axes, rows: pd.DataFrame, y: Array, colour: str, marker: str, text: str) -> None:
+def dots(axes: Axes, rows: pd.DataFrame, y: Array, colour: str, marker: str, text: str) -> None:
     """Points with horizontal intervals."""
     x, low, high = (rows[column].to_numpy(dtype=float) for column in ("effect", "ci_low", "ci_high"))
     ends = np.where(np.isnan(low), x, low), np.where(np.isnan(high), x, high)
@@ -469,9 +462,9 @@ def _by_week(weekly: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
 def _ordered_bar(axes: Axes, x: int, bought: np.ndarray, ltv: Array, colour: str) -> None:
     """One stacked bar: no order, orders at a profit, orders at a loss."""
     parts = (
-        ("no order", ~bought, RULE),
-        ("orders, LTV above zero", bought & (ltv > 0), colour),
-        ("orders, LTV zero or less", bought & (ltv <= 0), VERMILION),
+        (_("no order"), ~bought, RULE),
+        (_("orders, LTV above zero"), bought & (ltv > 0), colour),
+        (_("orders, LTV zero or less"), bought & (ltv <= 0), VERMILION),
     )
     bottom = 0.0
     for text, chosen, fill in parts:
@@ -479,7 +472,8 @@ def _ordered_bar(axes: Axes, x: int, bought: np.ndarray, ltv: Array, colour: str
         axes.bar(x, share, bottom=bottom, width=0.6, color=fill, label=text if x == 0 else None)
         if share >= 6:
             ink = "white" if fill in (BLUE, GREY, VERMILION) else INK
-            axes.text(x, bottom + share / 2, f"{share:.0f} %", ha="center", va="center", color=ink)
+            told = _("{share} %").format(share=f"{share:.0f}")
+            axes.text(x, bottom + share / 2, told, ha="center", va="center", color=ink)
         bottom += share
 
 
@@ -491,32 +485,27 @@ def _probe_panel(axes: Axes, table: pd.DataFrame, flip: flips.Flip, unit: str, c
     if words.known(central):
         axes.axvline(central, color=GREY, linewidth=1, linestyle=":")
         across = axes.get_xaxis_transform()
-        axes.text(central, 1.0, " here", transform=across, color=GREY, fontsize=8, va="top", ha="left")
+        axes.text(central, 1.0, _(" here"), transform=across, color=GREY, fontsize=8, va="top", ha="left")
     if flip.crossing is not None:
         axes.plot([flip.crossing], [0], "D", color=VERMILION, markersize=6)
         free = (7, -14) if flip.sign > 0 else (7, 6)
         axes.annotate(
-            f"turns at {words.plain(flip.crossing)}", (flip.crossing, 0), free, textcoords="offset points",
-            color=VERMILION, fontsize=8.5,
+            _("turns at {place}").format(place=words.plain(flip.crossing)), (flip.crossing, 0), free,
+            textcoords="offset points", color=VERMILION, fontsize=8.5,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
-    axes.set_title(textwrap.fill(flip.words[:1].upper() + flip.words[1:], 26))
-    axes.set_xlabel(unit or "no unit")
+    axes.set_title(folded(flip.words[:1].upper() + flip.words[1:], 26))
+    axes.set_xlabel(_(unit) if unit else _("no unit"))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.margins(x=0.08, y=0.12)
-    _grid(axes, "y")
+    grid_lines(axes, "y")
 
 
-def _parameter_words(path: str) -> str:
-    pieces = path.split(".")
-    return " ".join(pieces[-2:]).replace("_", " ")
-
-
-def _legend_above(axes: Axes) -> None:
+def legend_above(axes: Axes) -> None:
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
 
 
-def _legend_figure(figure: Figure, row: Any) -> None:
+def legend_figure(figure: Figure, row: Any) -> None:
     """One legend for all panels, above them."""
     pairs = [pair for axes in row for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
     handles, texts = zip(*pairs, strict=True)

@@ -7,94 +7,81 @@ template engine.
 
 from __future__ import annotations
 
-import re
 import shlex
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis import effects, flips, plots, words
 from analysis.estimands import Cube, spread
+from analysis.language import N_, _, told_in
 from analysis.load import Run
+from analysis.page import Picture, picture, render
 from sim.tables import EVERYBODY
 
 FEW_DRAWS = plots.FEW_DRAWS
 TABLE = {
-    "Money, yen per potential customer": ("ltv", "residual", "profit", "revenue", "margin", "cost"),
-    "Return": ("roi", "ltv_acquired"),
-    "How customers feel": ("nps", "nps_surveyed", "nps_stayers", "csat"),
-    "What customers do": ("conversion", "repeat_rate", "churn", "acquired", "orders", "visits"),
-    "Coupons": ("coupons_issued", "coupons_redeemed", "coupons_expired"),
-    "Delivery and support": ("norush_share", "lead_time", "on_time", "backlog", "contacts"),
+    N_("Money, yen per potential customer"): ("ltv", "residual", "profit", "revenue", "margin", "cost"),
+    N_("Return"): ("roi", "ltv_acquired"),
+    N_("How customers feel"): ("nps", "nps_surveyed", "nps_stayers", "csat"),
+    N_("What customers do"): ("conversion", "repeat_rate", "churn", "acquired", "orders", "visits"),
+    N_("Coupons"): ("coupons_issued", "coupons_redeemed", "coupons_expired"),
+    N_("Delivery and support"): ("norush_share", "lead_time", "on_time", "backlog", "contacts"),
 }
 """The effect table: groups of metrics."""
 
 YEARLY = ("ltv", "profit", "revenue", "cost", "orders", "acquired", "coupons_redeemed", "contacts")
 TESTED = ("ab_conversion_14d", "ab_profit_per_visitor_14d", "ltv", "profit", "nps", "conversion", "churn")
 NOT_COSTED = (
-    "set-up work: design, contracts, and the integration with shop and warehouse systems",
-    "staff time to run and watch the intervention, training and support scripts",
-    "creative work and copy, beyond a cost per message where one is configured",
-    "IT and hosting, fraud and abuse of coupons, accounting of open coupons",
-    "the reaction of competitors: the outside world stays as configured",
-    "wider effects on the brand, on suppliers and on the environment",
+    N_("set-up work: design, contracts, and the integration with shop and warehouse systems"),
+    N_("staff time to run and watch the intervention, training and support scripts"),
+    N_("creative work and copy, beyond a cost per message where one is configured"),
+    N_("IT and hosting, fraud and abuse of coupons, accounting of open coupons"),
+    N_("the reaction of competitors: the outside world stays as configured"),
+    N_("wider effects on the brand, on suppliers and on the environment"),
 )
 CAPTIONS = {
-    "waterfall": "How the total effect on LTV adds up. Whiskers: 90 % interval of each part over the draws.",
-    "ab_test": "What a field test would report, and what one wants to know. Lines: 90 % intervals.",
-    "personas": "Effect on LTV by segment. Segments are the true personas; targeting sees the declared ones.",
-    "time": "By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws. "
-    "Read an effect from the differences: levels vary between draws for reasons both arms share.",
-    "journey": "Where potential customers stand, week by week; the six shares add up to 100 %. "
-    "Every panel has its own scale.",
-    "ltv": "LTV over the horizon in the first draw: a curve further right is worth more.",
-    "break_even": "One thing moved at a time, everything else central. "
-    "Shaded: two Monte Carlo standard errors.",
-    "drivers": "Which assumptions the effect hangs on: blue raises it, orange lowers it. "
-    "Inside the grey band a correlation may be chance, and by chance one in twenty lies outside it.",
+    "waterfall": N_("How the total effect on LTV adds up. Whiskers: 90 % interval of each part over the draws."),
+    "ab_test": N_("What a field test would report, and what one wants to know. Lines: 90 % intervals."),
+    "personas": N_("Effect on LTV by segment. Segments are the true personas; targeting sees the declared ones."),
+    "time": N_(
+        "By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws. "
+        "Read an effect from the differences: levels vary between draws for reasons both arms share."
+    ),
+    "journey": N_(
+        "Where potential customers stand, week by week; the six shares add up to 100 %. Every panel has its own scale."
+    ),
+    "ltv": N_("LTV over the horizon in the first draw: a curve further right is worth more."),
+    "break_even": N_("One thing moved at a time, everything else central. Shaded: two Monte Carlo standard errors."),
+    "drivers": N_(
+        "Which assumptions the effect hangs on: blue raises it, orange lowers it. "
+        "Inside the grey band a correlation may be chance, and by chance one in twenty lies outside it."
+    ),
 }
 
 LEVEL_CAPTIONS = {
-    "time": "By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws.",
-    "ltv": "LTV over the horizon in the first draw.",
+    "time": N_("By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws."),
+    "ltv": N_("LTV over the horizon in the first draw."),
 }
 """Where there is nothing to compare."""
 
 
-class Picture(NamedTuple):
-    """A figure in the page: inline SVG, words for those who do not see it, and a caption."""
-
-    svg: Markup
-    caption: str
-
-
-def write_report(folder: Path | str) -> Path:
+def write_report(folder: Path | str, language: str | None = None) -> Path:
     """Draw figures/ and write report.html in the run folder; return the report's path.
 
-    effects.csv is made first where it is missing. Raises RunError for a folder that is not a run, OSError.
+    Told in `language`, or in the run's own. effects.csv is made first where it is missing. Raises RunError for a
+    folder that is not a run, LanguageError, OSError.
     """
     run = Run(folder)
     if run.interventions and not run.has("effects.csv"):
         effects.write_effects(run.folder)
-    page = _template().render(**_context(run))
+    with told_in(language or str(run.config.get("language", "en"))):
+        page = render("report.html.j2", _context(run))
     path = run.folder / "report.html"
     path.write_text(page, encoding="utf-8", newline="\n")
     return path
-
-
-def _template() -> Any:
-    """Autoescape is switched on by hand: the usual choice by file name leaves .html.j2 unescaped."""
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["typeset"] = lambda text: words.typeset(str(text))
-    source = files("analysis").joinpath("templates", "report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(source)
 
 
 def _context(run: Run) -> dict[str, Any]:
@@ -103,16 +90,12 @@ def _context(run: Run) -> dict[str, Any]:
         "title": _title(names),
         "facts": _facts(run),
         "overview": _overview(run) if len(names) > 1 else [],
-        "interactions": [
-            line for line in effects.verdict(run.folder).splitlines() if " x " in line.split(":")[0]
-        ]
-        if len(names) > 1
-        else [],
+        "interactions": effects.interaction_words(run) if len(names) > 1 else [],
         "sections": [_section(run, name) for name in names],
         "levels": _levels(run) if not names else None,
-        "not_costed": NOT_COSTED,
-        "assumptions": [row for row in _assumptions(run.parameters) if row["grade"] != "known"],
-        "taken_as_known": [row for row in _assumptions(run.parameters) if row["grade"] == "known"],
+        "not_costed": [_(item) for item in NOT_COSTED],
+        "assumptions": [row for row in _assumptions(run.parameters) if not row["known"]],
+        "taken_as_known": [row for row in _assumptions(run.parameters) if row["known"]],
         "grades": _grades(run.parameters),
         "draws": _draw_count(run),
         "few": _draw_count(run) < FEW_DRAWS,
@@ -124,19 +107,21 @@ def _context(run: Run) -> dict[str, Any]:
 def _title(names: list[str]) -> str:
     single = [name for name in names if "+" not in name]
     if not single:
-        return "How the company stands with nothing added"
-    return f"What would {words.listed(single)} do?"
+        return _("How the company stands with nothing added")
+    return _("What would {scenarios} do?").format(scenarios=words.listed(single))
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
     """The run in a line: what was simulated."""
     config = run.config
+    customers = f"{int(config.get('customers', 0)):,}"
+    start = config.get("start_date", _("day 0"))
     return [
-        ("Company", str(run.setting("company.name", "not named"))),
-        ("Simulated market", f"{int(config.get('customers', 0)):,} potential customers"),
-        ("Horizon", f"{run.days} days from {config.get('start_date', 'day 0')}"),
-        ("Draws of the unknowns", str(_draw_count(run))),
-        ("Seed", str(config.get("seed", "not stated"))),
+        (_("Company"), str(run.setting("company.name", _("not named")))),
+        (_("Simulated market"), _("{customers} potential customers").format(customers=customers)),
+        (_("Horizon"), _("{days} days from {start}").format(days=run.days, start=start)),
+        (_("Draws of the unknowns"), str(_draw_count(run))),
+        (_("Seed"), str(config.get("seed", _("not stated")))),
     ]
 
 
@@ -173,31 +158,16 @@ def _pictures(run: Run, name: str, made: dict[str, Figure]) -> dict[str, Picture
     stem, captions = plots.file_name(name), CAPTIONS if run.interventions else CAPTIONS | LEVEL_CAPTIONS
     pictures = {}
     for key, figure in made.items():
-        svg = plots.save(figure, run.folder / "figures" / f"{stem}_{key}")
-        pictures[key] = Picture(_inline(svg, f"{stem}-{key}-"), captions[key])
+        pictures[key] = picture(figure, run.folder / "figures" / f"{stem}_{key}", _(captions[key]))
     return pictures
 
 
-def _inline(svg: str, prefix: str) -> Markup:
-    """An SVG file as an element of a page: no prologue, no fixed size, ids of its own.
-
-    matplotlib escapes the text it writes, so the result is safe to include as it is.
-    """
-    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    body = re.sub(r'(<svg [^>]*?)\s+height="[^"]*"', r"\1", body, count=1)
-    body = re.sub(r'(<svg [^>]*?)\s+width="[^"]*"', r"\1", body, count=1)
-    safe = re.sub("[^A-Za-z0-9_-]", "_", prefix)
-    for before in (' id="', 'href="#', "url(#"):
-        body = body.replace(before, before + safe)
-    return Markup(body.strip())
-
-
 def _questions(run: Run, name: str) -> list[str]:
-    """The descriptions of the scenarios in `name`, in the words of whoever wrote them."""
+    """The descriptions of the scenarios in `name`, in the words of whoever wrote them; of ours, translated."""
     scenarios = run.config.get("scenario") or {}
     keys = [name] if name in scenarios else [key for key in name.split("+") if key in scenarios]
     texts = [str((scenarios[key] or {}).get("description", "")).strip() for key in keys]
-    return [text for text in texts if text] or [name]
+    return [_(text) for text in texts if text] or [name]
 
 
 def _overview(run: Run) -> list[dict[str, str]]:
@@ -223,7 +193,7 @@ def _effect_groups(run: Run, name: str) -> list[tuple[str, list[dict[str, str]]]
         answers = {metric: effects.answer(run.effects, name, metric) for metric in metrics}
         rows = [_effect_row(metric, found) for metric, found in answers.items() if found is not None]
         if rows:
-            groups.append((heading, rows))
+            groups.append((_(heading), rows))
     return groups
 
 
@@ -231,8 +201,8 @@ def _effect_row(metric: str, found: effects.Answer) -> dict[str, str]:
     places = words.decimals(found.effect, found.low, found.high)
     return {
         "label": words.label(metric),
-        "meaning": words.METRIC[metric].meaning,
-        "unit": {"mean": "", "sum": "in all"}.get(words.METRIC[metric].kind, words.unit(metric)),
+        "meaning": words.meaning(metric),
+        "unit": {"mean": "", "sum": _("in all")}.get(words.METRIC[metric].kind, words.unit(metric)),
         "baseline": words.number(found.baseline, places),
         "scenario": words.number(found.scenario, places),
         "effect": words.signed(found.effect, places),
@@ -250,15 +220,22 @@ def _scale(run: Run) -> tuple[int, float]:
 
 
 def _scaling(run: Run) -> str:
-    members, _ = _scale(run)
-    year = "" if run.days == 365 else f" and by 365/{run.days}"
+    members, _years = _scale(run)
     factor = f"{members / max(int(run.config.get('customers', 1)), 1):g}"
-    return (
-        f"Amounts per potential customer are multiplied by the firm's {members:,} members{year}; counts of "
-        f"the simulated market by members over simulated customers ({factor}){year}. The scaling is "
-        "linear: lateness and waits were simulated at the size of the simulated market. LTV is discounted, "
-        "profit is not."
-    )
+    if run.days == 365:
+        text = _(
+            "Amounts per potential customer are multiplied by the firm's {members} members; counts of the simulated "
+            "market by members over simulated customers ({factor}). The scaling is linear: lateness and waits were "
+            "simulated at the size of the simulated market. LTV is discounted, profit is not."
+        )
+    else:
+        text = _(
+            "Amounts per potential customer are multiplied by the firm's {members} members and by 365/{days}; counts "
+            "of the simulated market by members over simulated customers ({factor}) and by 365/{days}. The scaling is "
+            "linear: lateness and waits were simulated at the size of the simulated market. LTV is discounted, profit "
+            "is not."
+        )
+    return text.format(members=f"{members:,}", factor=factor, days=run.days)
 
 
 def _yearly(run: Run, name: str) -> list[dict[str, str]]:
@@ -275,8 +252,10 @@ def _yearly(run: Run, name: str) -> list[dict[str, str]]:
         places = words.decimals(effect, low, high)
         rows.append(
             {
-                "label": words.label(metric).replace(" over the horizon", ", yearly share"),
-                "unit": "million yen a year" if money else f"{words.METRIC[metric].unit} a year",
+                "label": _("LTV, yearly share") if metric == "ltv" else words.label(metric),
+                "unit": _("million yen a year")
+                if money
+                else _("{unit} a year").format(unit=_(words.METRIC[metric].unit)),
                 "effect": words.signed(effect, places),
                 "interval": words.span(low, high, places),
             }
@@ -295,16 +274,16 @@ def _origin(rows: pd.DataFrame) -> str:
     if "spillover" not in ltv.index:
         return ""
     size = {part: words.signed(effects.cell(ltv, part, "effect")) for part in ltv.index}
-    parts = f"word of mouth {size['wom']}, congestion {size['congestion']}, company {size['company']}"
-    text = (
-        f"Treated one at a time among untreated customers, each customer's LTV would "
-        f"change by {size['direct']} yen (direct effect). With everybody treated, what customers do to one "
-        f"another adds {size['spillover']} yen (spillover: {parts}). "
-        f"Together: {size['total']} yen per potential customer."
-    )
+    text = _(
+        "Treated one at a time among untreated customers, each customer's LTV would change by {direct} yen (direct "
+        "effect). With everybody treated, what customers do to one another adds {spillover} yen (spillover: word of "
+        "mouth {wom}, congestion {congestion}, company {company}). Together: {total} yen per potential customer."
+    ).format(**size)
     direct, spillover = effects.cell(ltv, "direct", "effect"), effects.cell(ltv, "spillover", "effect")
     if direct * spillover < 0 and abs(spillover) >= 0.2 * abs(direct):
-        text += f" The spillover takes back {100 * abs(spillover / direct):.0f} % of the direct effect."
+        share = f"{100 * abs(spillover / direct):.0f}"
+        back = _("The spillover takes back {share} % of the direct effect.").format(share=share)
+        return words.sentences((text, back))
     return text
 
 
@@ -313,17 +292,17 @@ def _test_words(rows: pd.DataFrame) -> str:
     if "ab_test" not in ltv.index:
         return ""
     raw, total = (words.signed(effects.cell(ltv, key, "effect")) for key in ("ab_test", "total"))
-    text = (
-        f"A test that treats a fair half of the customers for the whole horizon would "
-        f"report {raw} yen of LTV per potential customer; a full rollout changes LTV by {total} yen."
-    )
+    text = _(
+        "A test that treats a fair half of the customers for the whole horizon would report {raw} yen of LTV per "
+        "potential customer; a full rollout changes LTV by {total} yen."
+    ).format(raw=raw, total=total)
     if "ab_bias" in ltv.index:
         bias, low, high = (effects.cell(ltv, "ab_bias", key) for key in ("effect", "ci_low", "ci_high"))
-        text += (
-            f" Cleared of the luck of the split, the test is off by {words.signed(bias)} yen (90 % interval "
-            f"{words.span(low, high)}): both halves share delivery, support and talk, "
-            "which a rollout changes for all."
-        )
+        off = _(
+            "Cleared of the luck of the split, the test is off by {bias} yen (90 % interval {span}): both halves "
+            "share delivery, support and talk, which a rollout changes for all."
+        ).format(bias=words.signed(bias), span=words.span(low, high))
+        return words.sentences((text, off))
     return text
 
 
@@ -340,8 +319,7 @@ def _test_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
         total = effects.cell(table, "total", "effect") if "total" in table.index else float("nan")
         found.append(
             {
-                "label": words.label(metric)
-                + ("" if "horizon" in words.label(metric) or early else ", whole horizon"),
+                "label": words.label(metric) if early else _whole_horizon(metric),
                 "unit": words.unit(metric),
                 "control": words.number(control, places),
                 "treated": words.number(treated, places),
@@ -351,6 +329,13 @@ def _test_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
             }
         )
     return found
+
+
+def _whole_horizon(metric: str) -> str:
+    """The metric in words that say that the whole horizon counts."""
+    if metric == "ltv":
+        return words.label(metric)
+    return _("{metric}, whole horizon").format(metric=words.label(metric))
 
 
 def _segment_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
@@ -387,7 +372,7 @@ def _choices(run: Run, name: str) -> list[dict[str, str]]:
                 interval = f"{words.signed(over.mean)} ({words.span(over.low, over.high)})"
                 row = {
                     "name": str(path),
-                    "option": str(option),
+                    "option": _(str(option)),
                     "draws": str(len(chosen)),
                     "effect": interval,
                 }
@@ -400,14 +385,13 @@ def _levels(run: Run) -> dict[str, Any]:
     rows = []
     for metric, found in effects.levels(run):
         places = words.decimals(found.baseline)
-        interval = f"{words.number(found.low, places)} to {words.number(found.high, places)}"
         rows.append(
             {
                 "label": words.label(metric),
-                "meaning": words.METRIC[metric].meaning,
+                "meaning": words.meaning(metric),
                 "unit": words.unit(metric),
                 "baseline": words.number(found.baseline, places),
-                "interval": interval if words.known(found.low) else "-",
+                "interval": effects.levels_span(found, places),
             }
         )
     return {
@@ -418,25 +402,39 @@ def _levels(run: Run) -> dict[str, Any]:
     }
 
 
-def _assumptions(parameters: pd.DataFrame) -> list[dict[str, str]]:
-    """parameters.csv as text, blanks as blanks."""
+def _assumptions(parameters: pd.DataFrame) -> list[dict[str, Any]]:
+    """parameters.csv as text, blanks as blanks, and whether each is taken as known."""
     table = parameters.astype(object).where(parameters.notna(), "")
     rows = []
     for row in table.to_dict("records"):
-        given = row["low"] != "" and row["high"] != ""
-        ends = f"{words.plain(float(row['low']))} to {words.plain(float(row['high']))}" if given else ""
-        unit = "" if str(row["unit"]) == "1" else str(row["unit"])
-        value = str(row["value"])
-        texts = {key: str(row[key]) for key in ("name", "grade", "source")}
-        rows.append(texts | {"value": value, "range": ends, "unit": unit})
+        low, high = (words.plain(float(row[end])) if row[end] != "" else "" for end in ("low", "high"))
+        rows.append(
+            {
+                "name": str(row["name"]),
+                "value": str(row["value"]),
+                "range": _("{low} to {high}").format(low=low, high=high) if low and high else "",
+                "unit": "" if str(row["unit"]) == "1" else _(str(row["unit"])),
+                "grade": _(str(row["grade"])),
+                "source": _(str(row["source"])),
+                "known": row["grade"] == "known",
+            }
+        )
     return rows
 
 
-def _grades(parameters: pd.DataFrame) -> list[tuple[str, int]]:
-    order = ["measured", "claimed", "judgement", "known"]
+def _grades(parameters: pd.DataFrame) -> str:
+    """How many assumptions stand on what, `6 measured, 6 claimed, 61 judgement, 79 known.`, and what that means."""
+    order = [N_("measured"), N_("claimed"), N_("judgement"), N_("known")]
     counts = parameters["grade"].value_counts()
     others = sorted(str(grade) for grade in counts.index if grade not in order)
-    return [(grade, int(counts.get(grade, 0))) for grade in [*order, *others]]
+    told = [
+        _("{count} {grade}").format(count=int(counts.get(grade, 0)), grade=_(grade)) for grade in [*order, *others]
+    ]
+    legend = _(
+        "Measured: from data. Claimed: published by an interested party, or not verified. Judgement: nobody has "
+        "measured it. Known: a plain number, taken as given."
+    )
+    return words.sentences((_("{list}.").format(list=words.enumerated(told)), legend))
 
 
 def _command(run: Run) -> str:
@@ -451,6 +449,7 @@ def _command(run: Run) -> str:
         (key, config.get(key))
         for key in ("customers", "days", "burn_in", "seed", "replications", "precision")
     ]
+    pairs += [("language", config["language"])] if config.get("language", "en") != "en" else []
     return " ".join(
         ["cxsim run", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)]
     )

@@ -1,30 +1,40 @@
-"""Numbers and names as people read them: labels, units, digits, signs."""
+"""Numbers and names as people read them: labels, units, digits, signs, in the language in use."""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from functools import reduce
 from typing import Final
 
 from analysis.estimands import ROI
+from analysis.language import N_, _
 from sim.tables import AB_METRICS, ELIGIBLE, EVERYBODY, METRICS, Metric
 
 METRIC: Final[dict[str, Metric]] = {metric.name: metric for metric in (*METRICS, *AB_METRICS, ROI)}
-SEGMENT_WORDS = {EVERYBODY: "everybody", ELIGIBLE: "eligible in the baseline"}
-UNIT_WORDS = {"1": "per yen spent"}
-PER_CUSTOMER = "per potential customer"
+SEGMENT_WORDS = {EVERYBODY: N_("everybody"), ELIGIBLE: N_("eligible in the baseline")}
+UNIT_WORDS = {"1": N_("per yen spent")}
 MOVED_WORDS = {
-    "face": "coupon face value",
-    "capacity_ratio": "capacity ratio",
-    "satisfaction_slope": "slope of satisfaction on churn",
-    "expectation_slope": "slope of expectation on purchase",
+    "scenario": N_("scenario"),
+    "face": N_("coupon face value"),
+    "capacity_ratio": N_("capacity ratio"),
+    "satisfaction_slope": N_("slope of satisfaction on churn"),
+    "expectation_slope": N_("slope of expectation on purchase"),
 }
 """Words for what a probe moved, by the last part of its dotted path."""
+STATUS_WORDS = {"done": N_("done"), "failed": N_("failed"), "died": N_("died"), "missing": N_("missing")}
+"""How a job of a sweep stands."""
 
 
 def label(metric: str) -> str:
     """The metric in words; its own name when it is not one of ours."""
-    return METRIC[metric].label if metric in METRIC else metric
+    return _(METRIC[metric].label) if metric in METRIC else metric
+
+
+def meaning(metric: str) -> str:
+    """What the metric measures."""
+    return _(METRIC[metric].meaning)
 
 
 def unit(metric: str) -> str:
@@ -32,20 +42,31 @@ def unit(metric: str) -> str:
     found = METRIC.get(metric)
     if found is None:
         return ""
-    if found.kind == "mean":
-        return f"{found.unit} {PER_CUSTOMER}"
-    return f"{found.unit} in all" if found.kind == "sum" else UNIT_WORDS.get(found.unit, found.unit)
+    plain = _(UNIT_WORDS.get(found.unit, found.unit))
+    whole = {"mean": _("{unit} per potential customer"), "sum": _("{unit} in all")}.get(found.kind, "{unit}")
+    return whole.format(unit=plain)
 
 
 def segment(name: str) -> str:
     """The segment in words; a persona by its own name."""
-    return SEGMENT_WORDS.get(name, name)
+    return _(SEGMENT_WORDS.get(name, name))
+
+
+def status(name: str) -> str:
+    """How a job of a sweep stands, in words."""
+    return _(STATUS_WORDS[name])
 
 
 def moved(path: str) -> str:
     """What a dotted path means, in words where we have them, else its last two parts."""
-    pieces = path.split(".")
-    return MOVED_WORDS.get(pieces[-1], " ".join(pieces[-2:]).replace("_", " "))
+    last = path.rpartition(".")[2]
+    return _(MOVED_WORDS[last]) if last in MOVED_WORDS else parameter(path)
+
+
+def parameter(path: str) -> str:
+    """A parameter in a word or two: the last two parts of its dotted path."""
+    last_two = " ".join(path.split(".")[-2:])
+    return _(last_two.replace("_", " "))
 
 
 def known(value: float | None) -> bool:
@@ -84,21 +105,37 @@ def span(low: float, high: float, places: int | None = None) -> str:
     if not (known(low) and known(high)):
         return "-"
     places = decimals(low, high) if places is None else places
-    return f"{signed(low, places)} to {signed(high, places)}"
+    return _("{low} to {high}").format(low=signed(low, places), high=signed(high, places))
 
 
 def percent(share: float) -> str:
     """A share as a percentage; certainty is not claimed from draws."""
     if not known(share):
         return "-"
-    return "> 99 %" if 0.99 < share < 1 else "< 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+    if 0.99 < share < 1:
+        return _("> 99 %")
+    return _("< 1 %") if 0 < share < 0.01 else _("{share} %").format(share=f"{100 * share:.0f}")
+
+
+def enumerated(items: list[str]) -> str:
+    """`a, b, c`."""
+    return reduce(lambda some, item: _("{some}, {item}").format(some=some, item=item), items) if items else ""
 
 
 def listed(items: list[str], last: str = "and") -> str:
-    """`a, b and c`."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+    """`a, b and c`, or with another word before the last: `or`."""
+    if len(items) < 2:
+        return "".join(items)
+    whole = {"and": _("{some} and {item}"), "or": _("{some} or {item}")}[last]
+    return whole.format(some=enumerated(items[:-1]), item=items[-1])
+
+
+def sentences(told: Iterable[str]) -> str:
+    """Sentences in a row; empty ones are left out."""
+    some = list(filter(None, told))
+    return reduce(lambda text, more: _("{text} {more}").format(text=text, more=more), some) if some else ""
 
 
 def typeset(text: str) -> str:
     """A true minus sign before digits, for print."""
-    return re.sub(r"(?<![\w-])-(?=[\d.])", "\N{MINUS SIGN}", text)
+    return re.sub(r"(?<![A-Za-z0-9_-])-(?=[\d.])", "\N{MINUS SIGN}", text)

@@ -51,9 +51,8 @@ def _mark(c: Columns, seed: int, day: int) -> int:
             if eights[eight] != 0:
                 for i in range(eight << 3, (eight + 1) << 3):
                     if flags[i]:
-                        me = c.more[first + i]
-                        me.visits += 1
-                        me.last_visit = day
+                        c.more[first + i].visits += 1
+                        c.last_visit[first + i] = day
                         few += 1
     return few
 

@@ -11,8 +11,9 @@ import math
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from sim.cli.compose import NOT_SETTINGS
 from sim.model import CXModel, EngineName, Snapshot, founded
-from sim.settings import load_settings
+from sim.settings import Settings, load_settings
 from sim.support import servers_for
 from sim.world import References, World, sized, with_references, world_of
 
@@ -35,13 +36,19 @@ def references(customers: int) -> References:
     )  # fmt: skip
 
 
+def settings(*overrides: str) -> Settings:
+    """The shipped settings under these overrides."""
+    with initialize_config_module("conf", version_base="1.3"):
+        config = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
+    assert isinstance(config, dict)
+    return load_settings({str(key): value for key, value in config.items() if key not in NOT_SETTINGS})
+
+
 def market(customers: int, days: int, burn_in: int = BURN_IN, *overrides: str) -> World:
     """A world of `customers`, its capacity and desk sized for them; `overrides` are dotted keys."""
-    given = ["scenario=baseline", f"customers={customers}", f"days={max(28, days)}", f"burn_in={max(30, burn_in)}"]
-    with initialize_config_module("conf", version_base="1.3"):
-        config = OmegaConf.to_container(compose("config", overrides=[*given, *overrides]), resolve=True)
+    size = (f"customers={customers}", f"days={max(28, days)}", f"burn_in={max(30, burn_in)}")
     known = references(customers)
-    world = world_of(load_settings(config), SEED)  # type: ignore[arg-type]  # a group composes to a mapping
+    world = world_of(settings("scenario=baseline", *size, *overrides), SEED)
     desk = servers_for(known.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, known), known, desk)
 

@@ -330,9 +330,10 @@ class Market(mesa.Model):
         edges, ties = network.start.tolist(), network.ties.tolist()
         for row, shopper in enumerate(shoppers):
             shopper.ties = [shoppers[tie] for tie in ties[edges[row] : edges[row + 1]]]
-        for day, deliveries in start.centre.arriving.items():
-            for batch, late in deliveries:
-                for row, first in zip(batch.row.tolist(), batch.first.tolist(), strict=True):
+        for day, batches in start.centre.arriving.items():
+            for batch in batches:
+                late = day - batch.day - start.centre.terms.lead[batch.kind]
+                for row, first in batch.orders[["row", "first"]].tolist():
                     shoppers[row].parcels.append((day, batch.day, batch.kind, late, bool(first)))
 
     def _today(self) -> Today:

@@ -61,16 +61,16 @@ def company_text(found: Calibration) -> str:
         comment = f"judgement: {UNTOLD}" if mine is None and not is_parameter(value) else ""
         if key == "members":
             comment = "measured: the log's customers; put in the firm's potential customers, totals are for this many"
-        lines += _written(key, value if mine is None else mine, 0, comment)
+        lines += written(key, value if mine is None else mine, 0, comment)
     if evidence.behaviour:
         lines.append("# The firm's own evidence, laid over the shared behaviour.")
-        lines += _written("behaviour", evidence.behaviour, 0)
+        lines += written("behaviour", evidence.behaviour, 0)
     return "\n".join(lines) + "\n"
 
 
 def _head(found: Calibration) -> Iterator[str]:
     clean = found.clean
-    yield f"# Calibrated to {_plain(found.log.name)}: {clean.customers} customers,"
+    yield f"# Calibrated to {plain_line(found.log.name)}: {clean.customers} customers,"
     yield f"# {len(clean.purchases)} purchase days, {clean.first} to {clean.last}."
     kept = len(found.observed) - found.fitted_weeks
     if kept:
@@ -113,8 +113,8 @@ def _purchase(found: Calibration) -> Iterator[tuple[str, Any]]:
     }
     clean = found.clean
     yield "source", (
-        f"maximum likelihood on {_plain(found.log.name)} ({found.summary.customers} customers, {found.fitted_weeks} "
-        f"weeks from {clean.first}), corrected so that the simulated baseline repeats the fit"
+        f"maximum likelihood on {plain_line(found.log.name)} ({found.summary.customers} customers, "
+        f"{found.fitted_weeks} weeks from {clean.first}), corrected so that the simulated baseline repeats the fit"
     )
     yield "grade", "measured"
 
@@ -153,7 +153,7 @@ def _drawn(mean: float, se: float, source: str) -> dict[str, Any]:
     return {"mean": _short(mean), "se": _short(se), "source": source}
 
 
-def _plain(text: str) -> str:
+def plain_line(text: str) -> str:
     """A name from outside as one line that neither ends a comment nor asks for a value from elsewhere."""
     return " ".join(text.split()).replace("${", "$ {")
 
@@ -162,12 +162,12 @@ def _short(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def _written(key: str, value: Any, depth: int, comment: str = "") -> list[str]:
+def written(key: str, value: Any, depth: int, comment: str = "") -> list[str]:
     """One key as YAML lines: groups in blocks, parameters on one line."""
     pad = "  " * depth
     note = f"  # {comment}" if comment else ""
     if isinstance(value, Mapping) and not is_parameter(value) and any(isinstance(v, Mapping) for v in value.values()):
-        below = [line for name, part in value.items() for line in _written(name, part, depth + 1)]
+        below = [line for name, part in value.items() for line in written(name, part, depth + 1)]
         return [f"{pad}{key}:{note}", *below]
     flow = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000)
     return [f"{pad}{key}: {flow.removesuffix('...' + chr(10)).strip()}{note}"]

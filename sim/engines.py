@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from agents import day as customer_day
 from agents import draws
-from agents.behaviour import Rules
-from agents.columns import CUSTOMER, UNAWARE, Columns
-from agents.compiled import compiled
+from agents.behaviour import PackedRules
+from agents.columns import AWARE, CUSTOMER, UNAWARE, Columns
+from agents.compiled import loop
 from agents.customer import Customer
 from agents.day import NOTHING, VISITED, Episodes, Surroundings, Today, Visits, new_visits
 from agents.draws import day_key, hash_draw, uniform_of
@@ -68,14 +68,15 @@ class Engine(Protocol):
 # -- by column -----------------------------------------------------------------------------------------------------
 
 
-@compiled
-def _start(c: Columns, r: Rules, day: int) -> None:
+@loop
+def _start(c: Columns, rules: PackedRules, day: int) -> None:
+    r = rules[0]
     for row in range(len(c.status)):
         customer_day.schedule_lapse(c, r, row, day)
         customer_day.refresh_bound(c, r, row, day)
 
 
-@compiled
+@loop
 def _screen(
     status: NDArray[np.uint8],
     bound: NDArray[np.float32],
@@ -92,16 +93,20 @@ def _screen(
         may[i] = customer_day.may_act(status[i], float(bound[i]), u, season, learning)
 
 
-@compiled
+@loop
 def _arrive(
-    c: Columns, r: Rules, w: Surroundings, today: Today, out: NDArray[np.int32], code: NDArray[np.uint8]
-) -> int:
-    """Screen block by block, run the rules on the candidates; how many acted."""
+    c: Columns, rules: PackedRules, w: Surroundings, today: Today, may: NDArray[np.uint8],
+    visited: NDArray[np.int32], learned: NDArray[np.int32], source: NDArray[np.uint8],
+) -> tuple[int, int]:  # fmt: skip
+    """Screen block by block, run the rules on the candidates; how many visited, how many learned of the brand.
+
+    may: room for the flags of a block, uint8 (BLOCK,).
+    """
+    r = rules[0]
     learning = customer_day.common_learning(r, today)
     aware, visit = day_key(today.seed, today.day, draws.AWARE, 0), day_key(today.seed, today.day, draws.VISIT, 0)
-    may = np.zeros(BLOCK, np.uint8)
     eights = may.view(np.uint64)  # most are empty: eight rows are passed over at a time
-    found = 0
+    visitors, learners = 0, 0
     for first in range(0, len(c.status), BLOCK):
         last = min(first + BLOCK, len(c.status))
         _screen(c.status[first:last], c.bound[first:last], may, first, aware, visit, float(today.season), learning)
@@ -112,59 +117,84 @@ def _arrive(
             for i in range(8 * eight, 8 * eight + 8):
                 if may[i]:
                     act = customer_day.arrive(c, r, w, today, first + i)
-                    if act != NOTHING:
-                        out[found], code[found] = first + i, act
-                        found += 1
-    return found
+                    if act == VISITED:
+                        visited[visitors] = first + i
+                        visitors += 1
+                    elif act != NOTHING:
+                        learned[learners], source[learners] = first + i, act
+                        learners += 1
+    return visitors, learners
 
 
-@compiled
-def _look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits) -> None:
+@loop
+def _look_around(c: Columns, rules: PackedRules, w: Surroundings, today: Today, v: Visits) -> None:
+    r = rules[0]
     for j in range(len(v)):
         customer_day.look_around(c, r, w, today, v, j)
 
 
-@compiled
-def _choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, v: Visits) -> None:
+@loop
+def _choose(c: Columns, rules: PackedRules, w: Surroundings, wallet: Wallet, today: Today, v: Visits) -> None:
+    r = rules[0]
     for j in range(len(v)):
         customer_day.choose(c, r, w, wallet, today, v, j)
 
 
-@compiled
-def _experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes) -> None:
+@loop
+def _experience(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e: Episodes) -> None:
+    r = rules[0]
     for j in range(len(e)):
         customer_day.experience(c, r, w, today, e, j)
 
 
-@compiled
-def _conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes) -> None:
+@loop
+def _conclude(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e: Episodes) -> None:
+    r = rules[0]
     for j in range(len(e)):
         customer_day.conclude(c, r, w, today, e, j)
 
 
-@compiled
-def _lapse(c: Columns, day: int, rows: NDArray[np.int64]) -> int:
-    gone = 0
-    for k in range(len(rows)):
-        if customer_day.lapse(c, rows[k], day):
-            rows[gone] = rows[k]
-            gone += 1
-    return gone
+@loop
+def _lapse(c: Columns, day: int, gone: NDArray[np.int32]) -> int:
+    """Look block by block for rows whose day this is, and end the relations; how many."""
+    found = 0
+    for first in range(0, len(c.status), BLOCK):
+        last = min(first + BLOCK, len(c.status))
+        if _any_day(c.lapse_day[first:last], day):
+            for row in range(first, last):
+                if customer_day.lapse(c, row, day):
+                    gone[found] = row
+                    found += 1
+    return found
 
 
-@compiled
+@loop
+def _any_day(days: NDArray[np.int16], day: int) -> bool:
+    """Whether a day is among these. Counts to the end, so that the loop is vectorised."""
+    wanted, found = np.int16(day), np.int16(0)
+    for i in range(len(days)):
+        found += np.int16(days[i] == wanted)
+    return bool(found > 0)
+
+
+@loop
 def _hear(
-    c: Columns, r: Rules, w: Surroundings, today: Today, start: NDArray[np.int32], ties: NDArray[np.int32], talks: Talks
-) -> None:
+    c: Columns, rules: PackedRules, w: Surroundings, today: Today,
+    start: NDArray[np.int32], ties: NDArray[np.int32], talks: Talks,
+) -> None:  # fmt: skip
+    r = rules[0]
     for k in range(len(talks.row)):
         volume, weight, score = int(talks.volume[k]), int(talks.weight[k]), int(talks.score[k])
         for t in range(start[talks.row[k]], start[talks.row[k] + 1]):
             customer_day.hear(c, r, w, today, int(ties[t]), volume, weight, score)
 
 
-@compiled
-def _survey(c: Columns, r: Rules, today: Today, share: float, out: Census) -> None:
+@loop
+def _survey(c: Columns, rules: PackedRules, today: Today, share: float, out: Census) -> None:
+    r = rules[0]
     for row in range(len(c.status)):
+        if c.status[row] == UNAWARE or c.status[row] == AWARE:
+            continue  # whoever has never bought is not asked
         asked = customer_day.responds(c, r, today.seed, today.day, row, share)
         if asked or c.status[row] == CUSTOMER:
             given = customer_day.answer(c, r, today.seed, today.day, row)
@@ -181,6 +211,10 @@ class ByColumn:
 
     def __init__(self, customers: Customers) -> None:
         self.customers = customers
+        self._flags = np.zeros(BLOCK, np.uint8)
+        # untouched pages cost nothing: room for everybody is cheaper than counting first
+        self._room = (np.empty(len(customers), np.int32), np.empty(len(customers), np.int32),
+            np.empty(len(customers), np.uint8))  # fmt: skip
 
     def start(self, day: int) -> None:
         """Set bounds and lapse days of all rows from the rules in force."""
@@ -189,13 +223,11 @@ class ByColumn:
     def arrive(self, today: Today) -> Arrivals:
         """Screen everybody; awareness and visits of those who act."""
         s = self.customers
-        # untouched pages cost nothing: room for everybody is cheaper than counting first
-        acted, code = np.empty(len(s), np.int32), np.empty(len(s), np.uint8)
-        found = _arrive(s.columns, s.packed, s.around, today, acted, code)
-        visited = code[:found] == VISITED
-        visits = new_visits(acted[:found][visited])
+        visited, learned, source = self._room
+        visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
+        visits = new_visits(visited[:visitors])
         _look_around(s.columns, s.packed, s.around, today, visits)
-        return Arrivals(visits, acted[:found][~visited], code[:found][~visited])
+        return Arrivals(visits, learned[:learners].copy(), source[:learners].copy())
 
     def choose(self, today: Today, visits: Visits) -> None:
         """Decisions of the day's visitors."""
@@ -214,10 +246,8 @@ class ByColumn:
 
     def lapse(self, today: Today) -> NDArray[np.int32]:
         """Rows whose time has run out today."""
-        columns = self.customers.columns
-        rows = np.flatnonzero(columns.lapse_day == today.day)
-        gone = _lapse(columns, today.day, rows)
-        return rows[:gone].astype(np.int32)
+        rows = self._room[0]
+        return rows[: _lapse(self.customers.columns, today.day, rows)].copy()
 
     def hear(self, today: Today, talks: Talks) -> None:
         """Push the day's talk to the talkers' ties."""

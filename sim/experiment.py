@@ -8,7 +8,10 @@ thing at a time from the central point: what would flip the answer.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,22 +21,26 @@ import yaml
 
 from sim import tables
 from sim.journal import NAMES
-from sim.parameters import Choice, Parameter
-from sim.pool import Pool, Progress
-from sim.replication import Placed, Result, Task, WorldsOf, replication_seed
+from sim.parameters import Choice, ConfigError, Parameter
+from sim.pool import Pool, WorkerDied
+from sim.replication import Placed, Result, Task, WorldsOf, replication_seed, run_task
 from sim.settings import Settings, resolved
 from sim.uncertainty import points
 
 FIRST_BATCH, MOST = 8, 64
 """`replications=auto` starts with so many draws and doubles, up to so many."""
 
-TWIN_EVERY = 3
-"""One draw in so many is simulated under a second seed, from which the Monte Carlo error is estimated."""
+TWIN_EVERY, TWINNED = 3, 66
+"""One of so many draws, of the first so many, is simulated under a second seed: 22 of them at most, which tell the
+Monte Carlo error to about 15 %."""
 
 PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
 FACES = (0.5, 2.0)
 
 Enough = Callable[[pd.DataFrame], bool]
+Progress = Callable[[int, int, str], None]
+Run = Callable[[list[Task]], list[Result]]
+Answer = TypeVar("Answer")
 
 
 def run_experiment(
@@ -44,41 +51,75 @@ def run_experiment(
     `progress(done, of, what)` is called as work is finished; `enough(measures)` says whether the Monte Carlo error
     is small enough (asked between batches under `replications=auto`).
     """
-    with Pool(settings, worlds, threads, progress) as pool:
-        results = _replicate(settings, worlds(settings), pool, enough)
-        probes = pool.run(_probe_tasks(settings, worlds(settings))) if worlds(settings) else []
+    placed = worlds(settings)
+    with running(partial(run_task, settings, worlds), threads, progress) as run:
+        results = _replicate(settings, placed, run, enough)
+        probes = run(_probe_tasks(settings, placed)) if placed and settings.arms == "all" else []
     measures = _stack([result.measures for result in results])
     config = yaml.safe_dump(resolved(settings), sort_keys=False, allow_unicode=True)
     (folder / "config.yaml").write_text(config, encoding="utf-8")
-    _write(folder, "measures.parquet", measures)
+    write_parquet(folder, "measures.parquet", measures)
     kpis(measures).to_csv(folder / "kpis.csv", index=False, lineterminator="\n")
-    _write(folder, "daily.parquet", _stack([result.daily for result in results]))
-    _write_first(folder, results[0], settings)
-    _write_assumptions(folder, settings, max(result.task.replication for result in results) + 1)
+    write_parquet(folder, "daily.parquet", _stack([result.daily for result in results]))
+    if results[0].task.journal >= 0:
+        _write_first(folder, results[0], settings)
+    write_assumptions(folder, settings, [result.task for result in results if result.task.twin == 0])
     probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")
 
 
-def _replicate(settings: Settings, placed: Mapping[str, Placed], pool: Pool, enough: Enough) -> list[Result]:
-    """All replications: a fixed number, or batches until the Monte Carlo error is small enough."""
+@contextmanager
+def running(
+    work: Callable[[Task], Answer], threads: int, progress: Progress
+) -> Iterator[Callable[[list[Task]], list[Answer]]]:
+    """A function that runs tasks side by side, answers in the tasks' order. An error in one calls the others off."""
+    done, known = 0, 0
+
+    def run(tasks: list[Task]) -> list[Answer]:
+        nonlocal done, known
+        known += len(tasks)
+        progress(done, known, "simulating")
+        results: dict[int, Answer] = {}
+        for number, outcome in pool.outcomes(tasks):
+            results[number] = _succeeded(outcome)
+            done += 1
+            progress(done, known, "simulating")
+        return [results[number] for number in range(len(tasks))]
+
+    with Pool(work, threads) as pool:
+        yield run
+
+
+def _succeeded(outcome: Answer | Exception) -> Answer:
+    if isinstance(outcome, WorkerDied):
+        raise ConfigError(f"threads: {outcome}; take fewer threads or customers")
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _replicate(settings: Settings, placed: Mapping[str, Placed], run: Run, enough: Enough) -> list[Result]:
+    """All replications: a fixed number, a block of them, or batches until the Monte Carlo error is small enough."""
     if settings.replications != "auto":
-        return pool.run(list(_tasks(settings, 0, settings.replications)))
+        first, until = (0, settings.replications) if settings.draws == "all" else settings.draws
+        return run(list(_tasks(settings, first, until, settings.replications)))
     results: list[Result] = []
     done, wanted = 0, FIRST_BATCH
     while True:
-        results += pool.run(list(_tasks(settings, done, wanted)))
+        results += run(list(_tasks(settings, done, wanted, wanted)))
         if wanted >= MOST or not placed or enough(_stack([result.measures for result in results])):
             return results
         done, wanted = wanted, 2 * wanted
 
 
-def _tasks(settings: Settings, first: int, until: int) -> Iterator[Task]:
-    """Draws first .. until - 1 of the design of `until` points; one in TWIN_EVERY under a second seed as well."""
-    design = points(settings, until)
+def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Task]:
+    """Draws first .. until - 1 of the design of `size` points; some under a second seed as well."""
+    design = points(settings, size)
+    whole = settings.arms == "all"
     for replication in range(first, until):
-        for twin in (0, 1) if replication % TWIN_EVERY == 0 else (0,):
+        for twin in (0, 1) if replication % TWIN_EVERY == 0 and replication < TWINNED else (0,):
             seed = replication_seed(settings.seed, replication, twin)
-            journal = settings.events if replication == 0 and twin == 0 else -1
-            yield Task(replication, twin, design[replication], seed, journal=journal)
+            journal = settings.events if replication == 0 and twin == 0 and whole else -1
+            yield Task(replication, twin, design[replication], seed, parts=whole, journal=journal)
 
 
 def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
@@ -145,7 +186,7 @@ def _stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _write(folder: Path, name: str, frame: pd.DataFrame) -> None:
+def write_parquet(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """A Parquet file whose bytes depend on the values alone."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     pq.write_table(table, folder / name, compression="zstd", compression_level=3)
@@ -154,7 +195,7 @@ def _write(folder: Path, name: str, frame: pd.DataFrame) -> None:
 def _write_first(folder: Path, first: Result, settings: Settings) -> None:
     """customers.parquet and events.parquet, from the first replication."""
     if first.customers is not None:
-        _write(folder, "customers.parquet", first.customers)
+        write_parquet(folder, "customers.parquet", first.customers)
     start = np.datetime64(settings.start_date, "us")
     with pq.ParquetWriter(folder / "events.parquet", _EVENT_SCHEMA, compression="zstd", compression_level=3) as writer:
         for arm, (customer, code, day, value) in first.journeys:
@@ -175,19 +216,19 @@ _EVENT_SCHEMA = pa.schema([
 ])  # fmt: skip
 
 
-def _write_assumptions(folder: Path, settings: Settings, replications: int) -> None:
+def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> None:
     """parameters.csv and draws.parquet: what was assumed, and where each replication was run."""
     rows = [_assumption(path, one) for path, one in settings.parameters()]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
     frame.to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
     options = {path: one.options for path, one in settings.parameters() if one.options}
     drawn = [
-        (replication, path, float(options[path].index(value)) if path in options else float(value))
-        for replication, point in enumerate(points(settings, replications))
-        for path, value in point.items()
+        (task.replication, path, float(options[path].index(value)) if path in options else float(value))
+        for task in tasks
+        for path, value in task.point.items()
     ]
     draws_frame = pd.DataFrame(drawn, columns=[column.name for column in tables.DRAWS])
-    _write(folder, "draws.parquet", draws_frame.astype({"replication": "int32"}))
+    write_parquet(folder, "draws.parquet", draws_frame.astype({"replication": "int32"}))
 
 
 def _assumption(path: str, one: Parameter | Choice) -> tuple[str, str, float | None, float | None, str, str, str]:

@@ -94,6 +94,16 @@ def make_folder(path: Path, made: list[Path]) -> None:
     path.mkdir()
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or as it was."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _filled(place: Path) -> bool:
     if place.is_dir():
         return any(place.iterdir())

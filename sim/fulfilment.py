@@ -9,6 +9,8 @@ Between two days a centre is plain data, so that a world can be copied at midnig
 
 from __future__ import annotations
 
+from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
@@ -17,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import draws
-from agents.columns import FAR, NORUSH
-from agents.draws import row_draws
+from agents.columns import FAR, NO_ORDER, NORUSH, STORE, Columns
+from agents.compiled import compiled, loop, rule
+from agents.day import EPISODE, Episodes, Visits
+from agents.draws import day_key, hash_draw, uniform_of
 
 
 class DeliveryTerms(NamedTuple):
@@ -40,55 +44,111 @@ class DeliveryTerms(NamedTuple):
         return arrival
 
 
+ORDER = np.dtype(
+    [
+        ("tie", np.float64),  # the order's own draw: its place among those of its class and day
+        ("row", np.int32),
+        ("saved", np.float32),  # discount as a share of the mean basket
+        ("day", np.int16),
+        ("kind", np.uint8),
+        ("first", np.uint8),
+    ],
+    align=True,
+)
+"""An order on its way from purchase to episode."""
+
+Orders = NDArray[Any]
+"""Records of ORDER."""
+
+
+@compiled
+def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int) -> Orders:
+    """The day's orders as they ship: by class, then the order's own draw, then row."""
+    orders = np.empty(len(v), ORDER)
+    count = 0
+    for j in range(len(v)):
+        if v[j].kind != NO_ORDER:
+            one = orders[count]
+            one.row, one.day, one.kind, one.first = v[j].row, day, v[j].kind, v[j].first
+            one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / basket_shape)
+            count += 1
+    return as_they_ship(seed, day, orders[:count])
+
+
+@compiled
+def as_they_ship(seed: int, day: int, orders: Orders) -> Orders:
+    """A day's orders, rows ascending, each given its own draw, sorted by class, draw and row."""
+    key = day_key(seed, day, draws.SHIP_TIE, 0)
+    place = np.empty(len(orders), np.int64)
+    for j in range(len(orders)):
+        bits = hash_draw(key, orders[j].row)
+        orders[j].tie = uniform_of(bits)
+        place[j] = (np.int64(orders[j].kind) << 52) | np.int64(bits >> np.uint64(12))  # the bits a uniform is made of
+    return orders[np.argsort(place, kind="mergesort")]
+
+
 class Batch(NamedTuple):
-    """One day's online orders of one class, in the order they will ship; arrays of one length."""
+    """One day's orders of one class, in the order they will ship. Never changed, so that copies may share it."""
 
     day: int
     kind: int
-    row: NDArray[np.int32]
-    tie: NDArray[np.float64]
-    first: NDArray[np.uint8]
-    saved: NDArray[np.float32]
+    orders: Orders
 
     def part(self, chosen: slice | NDArray[np.bool_]) -> Batch:
         """Some of the orders."""
-        return self._replace(
-            row=self.row[chosen], tie=self.tie[chosen], first=self.first[chosen], saved=self.saved[chosen]
-        )
+        return Batch(self.day, self.kind, self.orders[chosen])
 
 
-class Delivery(NamedTuple):
-    """Orders of one batch that arrive on the same day."""
-
-    batch: Batch
-    late: int  # days after the promised one
-
-
-def batches(
-    seed: int,
-    day: int,
-    kind: NDArray[np.uint8],
-    row: NDArray[np.int32],
-    first: NDArray[np.uint8],
-    saved: NDArray[np.float32],
-) -> list[Batch]:
-    """A day's orders as a batch per class, each sorted by the order's own draw (then row)."""
-    tie = row_draws(seed, np.ascontiguousarray(row), day, draws.SHIP_TIE, 0)
-    order = np.lexsort((row, tie, kind))
-    row, tie, first, saved = row[order], tie[order], first[order], saved[order]
-    edges = np.searchsorted(kind[order], np.arange(5)).tolist()
-    return [
-        Batch(day, k, row[start:end], tie[start:end], first[start:end], saved[start:end])
-        for k, (start, end) in enumerate(pairwise(edges))
-        if end > start
-    ]
+def batches(day: int, orders: Orders) -> list[Batch]:
+    """A day's orders, sorted by class, as a batch per class."""
+    edges = orders["kind"].searchsorted(_EDGES).tolist()
+    return [Batch(day, kind, orders[start:end]) for kind, (start, end) in enumerate(pairwise(edges)) if end > start]
 
 
-def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Delivery]], batch: Batch, ship_day: int) -> None:
-    """Put orders that ship on a day among those arriving, with how late they will be."""
-    arrival = terms.handed_over(batch.kind, batch.day, ship_day)
-    late = arrival - batch.day - terms.lead[batch.kind]
-    arriving.setdefault(arrival, []).append(Delivery(batch, late))
+_EDGES = np.arange(STORE + 2, dtype=np.uint8)
+
+
+def episodes_of(batches: Sequence[Batch], terms: DeliveryTerms, day: int) -> Episodes:
+    """Deliveries and store purchases handed over on `day` as episodes, sorted by (customer, order day)."""
+    if not batches:
+        return np.zeros(0, EPISODE)
+    # bytes are joined since NumPy first looks into the fields of what it concatenates, at fifty times the time
+    return _episodes(np.frombuffer(b"".join([batch.orders.data for batch in batches]), ORDER), (*terms.lead, 0), day)
+
+
+@compiled
+def _episodes(orders: Orders, lead: tuple[int, int, int, int], day: int) -> Episodes:
+    key = np.empty(len(orders), np.int64)
+    for j in range(len(orders)):
+        key[j] = order_key(orders[j].row, orders[j].day, orders[j].kind)
+    episodes = np.zeros(len(orders), EPISODE)
+    for place, j in enumerate(np.argsort(key, kind="mergesort")):
+        one, order = episodes[place], orders[j]
+        one.row, one.order_day, one.kind = order.row, order.day, order.kind
+        one.first, one.saved = order.first, order.saved
+        one.late = day - order.day - lead[order.kind]
+    return episodes
+
+
+@loop
+def log_deliveries(c: Columns, e: Episodes, day: int) -> tuple[int, int]:
+    """Note online orders handed over with the customers who get them; (how many, how many late)."""
+    handed, late = 0, 0
+    for j in range(len(e)):
+        if e[j].kind != STORE:
+            me = c.more[e[j].row]
+            me.delivered += 1
+            me.lead_days += day - e[j].order_day
+            me.late += e[j].late > 0
+            handed += 1
+            late += e[j].late > 0
+    return handed, late
+
+
+@rule
+def order_key(row: int, day: int, kind: int) -> int:
+    """(row, order day, class) as one integer: the identity of an order, and of its episode, across arms."""
+    return (int(row) << 20) | ((int(day) + (1 << 15)) << 2) | int(kind)
 
 
 class Centre(Protocol):
@@ -98,7 +158,7 @@ class Centre(Protocol):
 
     def ship(self, day: int, capacity: int) -> int: ...
 
-    def deliveries(self, day: int) -> list[Delivery]: ...
+    def deliveries(self, day: int) -> list[Batch]: ...
 
     def backlog(self) -> int: ...
 
@@ -120,7 +180,7 @@ class FulfilmentCentre:
 
     terms: DeliveryTerms
     queue: list[Batch] = field(default_factory=list)
-    arriving: dict[int, list[Delivery]] = field(default_factory=dict)
+    arriving: dict[int, list[Batch]] = field(default_factory=dict)
     shipped: list[tuple[int, Batch]] = field(default_factory=list)
     heads: dict[int, QueueHead] = field(default_factory=dict)
 
@@ -128,24 +188,26 @@ class FulfilmentCentre:
         """Day by which a batch must ship to keep its promise."""
         return batch.day + self.terms.slack(batch.kind)
 
+    def _precedence(self, batch: Batch) -> tuple[int, int]:
+        return self.due(batch), batch.kind
+
     def take(self, batch: Batch) -> None:
         """Queue a day's orders of one class."""
-        if len(batch.row):
-            self.queue.append(batch)
-            self.queue.sort(key=lambda waiting: (self.due(waiting), waiting.kind))
+        if len(batch.orders):
+            insort(self.queue, batch, key=self._precedence)
 
     def ship(self, day: int, capacity: int) -> int:
         """Ship up to `capacity` orders, earliest due first; how many left the house."""
         left = capacity
         while self.queue and left > 0:
             batch = self.queue[0]
-            gone = batch.part(slice(0, left))
-            self._send(day, gone)
-            left -= len(gone.row)
-            if len(gone.row) < len(batch.row):
-                self.queue[0] = batch.part(slice(len(gone.row), None))
+            if len(batch.orders) <= left:
+                self._send(day, self.queue.pop(0))
+                left -= len(batch.orders)
             else:
-                self.queue.pop(0)
+                self._send(day, batch.part(slice(0, left)))
+                self.queue[0] = batch.part(slice(left, None))
+                left = 0
         self.heads[day] = self._head()
         return capacity - left
 
@@ -156,15 +218,16 @@ class FulfilmentCentre:
     def _head(self) -> QueueHead:
         if not self.queue:
             return NOTHING_LEFT
-        return QueueHead(self.due(self.queue[0]), self.queue[0].kind, float(self.queue[0].tie[0]))
+        first = self.queue[0]
+        return QueueHead(self.due(first), first.kind, float(first.orders[0]["tie"]))
 
-    def deliveries(self, day: int) -> list[Delivery]:
+    def deliveries(self, day: int) -> list[Batch]:
         """Orders handed over on `day`."""
         return self.arriving.pop(day, [])
 
     def backlog(self) -> int:
         """Orders taken and not shipped."""
-        return sum(len(batch.row) for batch in self.queue)
+        return sum(len(batch.orders) for batch in self.queue)
 
     def copied(self) -> FulfilmentCentre:
         """The same centre with records of its own; batches are never changed, so they are shared."""
@@ -173,29 +236,34 @@ class FulfilmentCentre:
         )
 
 
+def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:
+    """Put orders that ship on a day among those arriving."""
+    arriving.setdefault(terms.handed_over(batch.kind, batch.day, ship_day), []).append(batch)
+
+
 class ShippingRecord:
     """When each order of a finished world shipped, and who was left behind each day."""
 
     def __init__(self, centre: FulfilmentCentre) -> None:
-        keys = [_keys(batch) for _, batch in centre.shipped]
-        days = [np.full(len(batch.row), day, np.int64) for day, batch in centre.shipped]
+        keys = [_keys(batch.orders) for _, batch in centre.shipped]
+        days = [np.full(len(batch.orders), day, np.int64) for day, batch in centre.shipped]
         key = np.concatenate(keys) if keys else np.empty(0, np.int64)
         order = np.argsort(key, kind="stable")
         self._key = key[order]
         self._day = (np.concatenate(days) if days else np.empty(0, np.int64))[order]
-        waiting = [_keys(batch) for batch in centre.queue]
+        waiting = [_keys(batch.orders) for batch in centre.queue]
         self._waiting = np.sort(np.concatenate(waiting)) if waiting else np.empty(0, np.int64)
         self._heads = sorted(centre.heads.items())
 
     def ship_days(self, batch: Batch, due: int) -> NDArray[np.int64]:
         """Ship day of each order: as recorded, or that of a zero-size phantom; FAR if never within the record."""
-        key = _keys(batch)
+        key = _keys(batch.orders)
         days = np.full(len(key), FAR, np.int64)
         known, place = _found(self._key, key)
         days[known] = self._day[place[known]]
         still_waiting, _ = _found(self._waiting, key)
         for j in np.flatnonzero(~known & ~still_waiting):
-            days[j] = self._phantom(batch.day, QueueHead(due, batch.kind, float(batch.tie[j])))
+            days[j] = self._phantom(batch.day, QueueHead(due, batch.kind, float(batch.orders[j]["tie"])))
         return days
 
     def _phantom(self, order_day: int, own: QueueHead) -> int:
@@ -205,13 +273,12 @@ class ShippingRecord:
         return FAR
 
 
-def order_keys(row: NDArray[Any], day: NDArray[Any] | int, kind: NDArray[Any] | int) -> NDArray[np.int64]:
-    """(row, order day, class) as one integer: the identity of an order, and of its episode, across arms."""
-    return (row.astype(np.int64) << 20) | ((np.asarray(day, np.int64) + (1 << 15)) << 2) | np.asarray(kind, np.int64)
-
-
-def _keys(batch: Batch) -> NDArray[np.int64]:
-    return order_keys(batch.row, batch.day, batch.kind)
+@compiled
+def _keys(orders: Orders) -> NDArray[np.int64]:
+    out = np.empty(len(orders), np.int64)
+    for j in range(len(orders)):
+        out[j] = order_key(orders[j].row, orders[j].day, orders[j].kind)
+    return out
 
 
 def _found(sorted_keys: NDArray[np.int64], keys: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
@@ -230,7 +297,7 @@ class ReplayedCentre:
     terms: DeliveryTerms
     record: ShippingRecord
     leaving: dict[int, list[Batch]] = field(default_factory=dict)
-    arriving: dict[int, list[Delivery]] = field(default_factory=dict)
+    arriving: dict[int, list[Batch]] = field(default_factory=dict)
     waiting: int = 0
 
     @classmethod
@@ -243,23 +310,23 @@ class ReplayedCentre:
 
     def take(self, batch: Batch) -> None:
         """Fix the ship day of every order of a batch."""
-        if not len(batch.row):
+        if not len(batch.orders):
             return
         days = self.record.ship_days(batch, batch.day + self.terms.slack(batch.kind))
         for day in np.unique(days):
             self.leaving.setdefault(int(day), []).append(batch.part(days == day))
-        self.waiting += len(batch.row)
+        self.waiting += len(batch.orders)
 
     def ship(self, day: int, capacity: int) -> int:
         """Send what the record sends today; capacity plays no part."""
         gone = 0
         for batch in self.leaving.pop(day, []):
             hand_to_carrier(self.terms, self.arriving, batch, day)
-            gone += len(batch.row)
+            gone += len(batch.orders)
         self.waiting -= gone
         return gone
 
-    def deliveries(self, day: int) -> list[Delivery]:
+    def deliveries(self, day: int) -> list[Batch]:
         """Orders handed over on `day`."""
         return self.arriving.pop(day, [])
 

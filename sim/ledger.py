@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents import day as customer_day
-from agents.behaviour import Rules
+from agents.behaviour import PackedRules, Rules
 from agents.columns import NO_ORDER, NORUSH, Columns
-from agents.compiled import compiled, rule
-from agents.day import Visits
+from agents.compiled import loop, rule
+from agents.day import Episodes, Visits
 from agents.state import Customers
 from agents.wallet import Wallet, grown_wallet, issue, redeem
-from sim.support import Contacts, DeskTerms
+from sim.support import Calls
 
 
 @rule
@@ -42,83 +43,108 @@ def _book(c: Columns, r: Rules, row: int, day: int, profit: int) -> None:
     me.npv += profit * discount_factor(r, day)
 
 
-@compiled
-def _book_orders(c: Columns, r: Rules, v: Visits, day: int) -> tuple[int, int]:
-    revenue, profit = 0, 0
+class Takings(NamedTuple):
+    """What a day's visits came to: yen, and numbers of coupons."""
+
+    revenue: int
+    profit: int
+    redeemed: int
+    earned: int
+
+
+@loop
+def _book_visits(c: Columns, rules: PackedRules, v: Visits, day: int) -> tuple[int, int, int, int]:
+    r = rules[0]
+    revenue, profit, redeemed, earned = 0, 0, 0, 0
     for j in range(len(v)):
-        if v[j].kind == NO_ORDER:
-            continue
-        row, basket, discount = v[j].row, int(v[j].basket), int(v[j].discount)
-        me = c.more[row]
-        fee = whole(customer_day.order_fee(r, v[j].kind))
-        earned = whole(basket * r.margin) - discount + fee - whole(customer_day.order_cost(r, v[j].kind))
-        me.revenue += basket - discount + fee
-        me.margin += earned
-        me.cost += discount * discount_factor(r, day)
-        _book(c, r, row, day, earned)
-        revenue += basket - discount + fee
-        profit += earned
-    return revenue, profit
+        if v[j].kind != NO_ORDER:
+            paid, won = _book_order(c, r, v, j, day)
+            revenue += paid
+            profit += won
+            redeemed += v[j].redeemed
+            earned += earns_coupon(v, j)
+        if v[j].popup_cost != 0:
+            _book(c, r, v[j].row, day, -v[j].popup_cost)
+            c.more[v[j].row].cost += v[j].popup_cost * discount_factor(r, day)
+            profit -= v[j].popup_cost
+    return revenue, profit, redeemed, earned
 
 
-@compiled
-def _book_costs(c: Columns, r: Rules, rows: NDArray[np.int32], yen: NDArray[np.int64], day: int, lever: bool) -> int:
+@rule
+def _book_order(c: Columns, r: Rules, v: Visits, j: int, day: int) -> tuple[int, int]:
+    """Book the order of visit j; (revenue, profit) in yen."""
+    row, basket, discount = v[j].row, int(v[j].basket), int(v[j].discount)
+    me = c.more[row]
+    fee = whole(customer_day.order_fee(r, v[j].kind))
+    earned = whole(basket * r.margin) - discount + fee - whole(customer_day.order_cost(r, v[j].kind))
+    me.revenue += basket - discount + fee
+    me.margin += earned
+    me.cost += discount * discount_factor(r, day)
+    _book(c, r, row, day, earned)
+    return basket - discount + fee, earned
+
+
+@rule
+def earns_coupon(v: Visits, j: int) -> bool:
+    """Whether visit j ends with a no-rush order that a coupon was promised for."""
+    return int(v[j].kind) == NORUSH and int(v[j].norush_coupon) > 0
+
+
+def book_visits(customers: Customers, visits: Visits, day: int) -> Takings:
+    """Book the day's orders and impressions."""
+    return Takings(*_book_visits(customers.columns, customers.packed, visits, day))
+
+
+@loop
+def _book_calls(c: Columns, rules: PackedRules, e: Episodes, calls: Calls, cost_per_minute: float, day: int) -> int:
+    r = rules[0]
     total = 0
-    for j in range(len(rows)):
-        if yen[j] != 0:
-            _book(c, r, rows[j], day, -yen[j])
-            if lever:
-                c.more[rows[j]].cost += yen[j] * discount_factor(r, day)
-            total += yen[j]
+    for k in range(len(calls.episode)):
+        row = e[calls.episode[k]].row
+        c.more[row].contacts += 1
+        yen = whole(calls.contacts.service[k] * cost_per_minute) if calls.contacts.served[k] else 0
+        if yen != 0:
+            _book(c, r, row, day, -yen)
+        total += yen
     return total
 
 
-def book_orders(customers: Customers, visits: Visits, day: int) -> tuple[int, int]:
-    """Book the day's orders; (revenue, profit) in yen."""
-    return _book_orders(customers.columns, customers.packed, visits, day)
-
-
-def book_popups(customers: Customers, visits: Visits, cost: NDArray[np.int64], day: int) -> int:
-    """Book the impressions; their cost in yen."""
-    if not cost.any():
-        return 0
-    return _book_costs(customers.columns, customers.packed, np.ascontiguousarray(visits["row"]), cost, day, True)
-
-
-def book_contacts(customers: Customers, rows: NDArray[np.int32], contacts: Contacts, desk: DeskTerms, day: int) -> int:
+def book_calls(customers: Customers, episodes: Episodes, calls: Calls, cost_per_minute: float, day: int) -> int:
     """Book the minutes of service of those served; their cost in yen."""
-    minutes = np.where(contacts.served, contacts.service, 0.0)
-    yen = np.floor(minutes * desk.cost_per_minute + 0.5).astype(np.int64)
-    np.add.at(customers.columns.of("contacts"), rows, 1)
-    return _book_costs(customers.columns, customers.packed, rows, yen, day, False)
+    return _book_calls(customers.columns, customers.packed, episodes, calls, cost_per_minute, day)
 
 
-@compiled
+@loop
 def _take_redeemed(
-    c: Columns, r: Rules, purse: Wallet, rows: NDArray[np.int32], day: int, ended: NDArray[np.int64]
+    c: Columns, rules: PackedRules, purse: Wallet, v: Visits, day: int, ended: NDArray[np.int64]
 ) -> None:
-    for k in range(len(rows)):
-        customer_day.settle_debt(c, r, rows[k], day)
-        ended[k] = redeem(c, purse, rows[k], day)
-        c.more[rows[k]].redeemed += 1
-        customer_day.refresh_bound(c, r, rows[k], day)
+    """Take the redeemed coupons out of the wallets, in row order, noting each one's last day."""
+    r = rules[0]
+    k = 0
+    for j in range(len(v)):
+        if v[j].redeemed:
+            row = v[j].row
+            customer_day.settle_debt(c, r, row, day)
+            ended[k] = redeem(c, purse, row, day)
+            c.more[row].redeemed += 1
+            customer_day.refresh_bound(c, r, row, day)
+            k += 1
 
 
-@compiled
-def _put_earned(
-    c: Columns,
-    r: Rules,
-    purse: Wallet,
-    rows: NDArray[np.int32],
-    day: int,
-    face: NDArray[np.int32],
-    last: NDArray[np.int64],
-) -> None:
-    for k in range(len(rows)):
-        customer_day.settle_debt(c, r, rows[k], day)
-        issue(c, purse, rows[k], day, face[k], last[k])
-        c.more[rows[k]].issued += 1
-        customer_day.refresh_bound(c, r, rows[k], day)
+@loop
+def _put_earned(c: Columns, rules: PackedRules, purse: Wallet, v: Visits, day: int, last: NDArray[np.int64]) -> None:
+    """Put the earned coupons in, in row order, noting each one's last day."""
+    r = rules[0]
+    k = 0
+    for j in range(len(v)):
+        if earns_coupon(v, j):
+            row = v[j].row
+            customer_day.settle_debt(c, r, row, day)
+            last[k] = v[j].coupon_last
+            issue(c, purse, row, day, v[j].norush_coupon, last[k])
+            c.more[row].issued += 1
+            customer_day.refresh_bound(c, r, row, day)
+            k += 1
 
 
 @dataclass
@@ -134,27 +160,21 @@ class Books:
         self.open -= gone
         return gone
 
-    def coupons(self, customers: Customers, visits: Visits, last: NDArray[np.int64], day: int) -> tuple[int, int]:
-        """Take redeemed coupons out of the wallets and put earned ones in, in row order; (redeemed, issued)."""
-        if not (visits["redeemed"].any() or visits["norush_coupon"].any()):
-            return 0, 0
-        redeemed = np.flatnonzero(visits["redeemed"])
-        earned = np.flatnonzero((visits["kind"] == NORUSH) & (visits["norush_coupon"] > 0))
-        if len(earned) > customers.wallet.free[1]:
-            customers.wallet = grown_wallet(customers.wallet, len(earned))
-        rows = np.ascontiguousarray(visits["row"])
-        ended = np.empty(len(redeemed), np.int64)
-        _take_redeemed(customers.columns, customers.packed, customers.wallet, rows[redeemed], day, ended)
-        for day_ended in ended.tolist():
-            self.ending[day_ended] -= 1
-        face = np.ascontiguousarray(visits["norush_coupon"])
-        _put_earned(
-            customers.columns, customers.packed, customers.wallet, rows[earned], day, face[earned], last[earned]
-        )
-        for last_day in last[earned].tolist():
-            self.ending[last_day] = self.ending.get(last_day, 0) + 1
-        self.open += len(earned) - len(redeemed)
-        return len(redeemed), len(earned)
+    def coupons(self, customers: Customers, visits: Visits, takings: Takings, day: int) -> None:
+        """Take redeemed coupons out of the wallets and put earned ones in."""
+        if takings.redeemed:
+            ended = np.empty(takings.redeemed, np.int64)
+            _take_redeemed(customers.columns, customers.packed, customers.wallet, visits, day, ended)
+            for day_ended in ended.tolist():
+                self.ending[day_ended] -= 1
+        if takings.earned:
+            if takings.earned > customers.wallet.free[1]:
+                customers.wallet = grown_wallet(customers.wallet, takings.earned)
+            last = np.empty(takings.earned, np.int64)
+            _put_earned(customers.columns, customers.packed, customers.wallet, visits, day, last)
+            for last_day in last.tolist():
+                self.ending[last_day] = self.ending.get(last_day, 0) + 1
+        self.open += takings.earned - takings.redeemed
 
     def copied(self) -> Books:
         """An independent copy."""

@@ -30,29 +30,30 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from agents import draws, wallet
-from agents.columns import NO_ORDER, OUTCOMES, STORE
+from agents import wallet
+from agents.columns import OUTCOMES, STORE
 from agents.customer import Customer
-from agents.day import EPISODE, Episodes, Today
-from agents.exact import log_each
+from agents.day import EPISODE, Episodes, Today, Visits
 from agents.network import small_world
 from agents.population import draw_population
 from agents.state import Customers
-from sim.engines import Arrivals, ByAgent, ByColumn, Engine
+from sim.engines import ByAgent, ByColumn, Engine
 from sim.fulfilment import (
+    Batch,
     Centre,
-    Delivery,
     FulfilmentCentre,
     ReplayedCentre,
     ShippingRecord,
     batches,
-    order_keys,
+    episodes_of,
+    log_deliveries,
+    orders_of,
 )
 from sim.journal import Journal
-from sim.ledger import Books, book_contacts, book_orders, book_popups
+from sim.ledger import Books, book_calls, book_visits
 from sim.offers import Intervention, Observed, Offers
 from sim.recorder import Recorder
-from sim.support import Contacts, Desk, ReplayedDesk, SupportDesk, WaitingRecord
+from sim.support import Calls, Desk, ReplayedDesk, SupportDesk, WaitingRecord, calls_of, hang_up
 from sim.talk import Public, Talks, talks_of
 from sim.world import World, surroundings
 
@@ -118,7 +119,7 @@ class CXModel(mesa.Model):
 
     `step()` runs a day, `run(until)` runs to the midnight before day `until`. `customer(row)` is a Mesa view of any
     customer under both engines. `agent_class` is the class the agent engine makes its customers of.
-    `record` keeps what a replay needs, `keep_scores` every day's episode scores (su).
+    `record` keeps what a replay needs.
     """
 
     def __init__(
@@ -131,7 +132,6 @@ class CXModel(mesa.Model):
         shuffle: bool = False,
         agent_class: type[Customer] = Customer,
         record: bool = True,
-        keep_scores: bool = False,
     ) -> None:
         super().__init__(seed=world.seed % (1 << 32))
         self.world = world
@@ -143,8 +143,6 @@ class CXModel(mesa.Model):
         self.books = start.books
         self.journal = journal
         self.record = record
-        self.keep_scores = keep_scores
-        self.scores: list[NDArray[np.float64]] = []
         self.talks: dict[int, Talks] = {}
         self.engine: Engine = (
             ByColumn(self.customers) if engine == "column" else ByAgent(self.customers, self, shuffle, agent_class)
@@ -154,9 +152,9 @@ class CXModel(mesa.Model):
         nobody = np.zeros(len(self.customers), bool)
         self.treated = nobody if self.arm.treated is None else self.arm.treated
         self.recorder = Recorder(self.customers.columns, start.day, world.days)
-        self._stores: list[Delivery] = []
-        self._episodes: Episodes | None = None
-        self._contacts: tuple[NDArray[np.intp], Contacts] | None = None
+        self._stores: list[Batch] = []
+        self._episodes: Episodes = np.zeros(0, EPISODE)
+        self._calls: Calls | None = None
         self._views: dict[int, Customer] = {}
         self.engine.start(start.day)
         self.env.process(self._days())
@@ -193,9 +191,13 @@ class CXModel(mesa.Model):
 
     def snapshot(self) -> Snapshot:
         """A copy of the world at midnight, with live interfaces."""
+        return self.handed_over().copied()
+
+    def handed_over(self) -> Snapshot:
+        """The world itself at midnight, with live interfaces; this model must not run on."""
         if not isinstance(self.centre, FulfilmentCentre):
             raise ValueError("only a world with live interfaces can be copied")
-        return Snapshot(self.day, self.customers, self.centre, self.public, self.books).copied()
+        return Snapshot(self.day, self.customers, self.centre, self.public, self.books)
 
     def recording(self) -> Recording:
         """What was said, shipped and waited so far."""
@@ -215,17 +217,14 @@ class CXModel(mesa.Model):
             yield self.env.timeout(day + MORNING - self.env.now)
             self._shopping(day)
             self._handing_over(day)
-            if self._contacts is not None:
-                self.env.process(self.desk.open(day, self._contacts[1]))
             yield self.env.timeout(day + SHIPPING - self.env.now)
-            self.recorder.put(day, "capacity", min(int(self.world.capacity[self.world.on(day)]), 2**31 - 1))
-            self.recorder.put(day, "shipped", self.centre.ship(day, int(self.world.capacity[self.world.on(day)])))
+            self._ship(day)
             yield self.env.timeout(day + EVENING - self.env.now)
             self._settle(day)
             self._spread_talk(day)
             yield self.env.timeout(day + NIGHT - self.env.now)
             if (day + 1) % 7 == 0:
-                self._survey(day)
+                self._weekly(day)
             self._close_day(day)
             yield self.env.timeout(day + 1 - self.env.now)
 
@@ -250,7 +249,7 @@ class CXModel(mesa.Model):
         if day == 0:
             self._start_horizon()
         self._today = self.today(day)
-        self.recorder.put(day, "coupons_expired", self.books.expire(day))
+        self.recorder.put(day, coupons_expired=self.books.expire(day))
 
     def _start_horizon(self) -> None:
         """Outcomes count from day 0."""
@@ -259,92 +258,73 @@ class CXModel(mesa.Model):
 
     def _shopping(self, day: int) -> None:
         arrivals = self.engine.arrive(self._today)
-        offers = self._offers(day, arrivals)
+        self._offer(day, arrivals.visits)
         self.engine.choose(self._today, arrivals.visits)
-        self._book(day, arrivals, offers)
-        self._queue_orders(day, arrivals)
+        self._book(day, arrivals.visits)
+        self._queue_orders(day, arrivals.visits)
         self.recorder.arrivals(day, arrivals)
         if self.journal is not None:
             self.journal.shopping(day, arrivals)
 
-    def _offers(self, day: int, arrivals: Arrivals) -> Offers:
-        columns, visits = self.customers.columns, arrivals.visits
+    def _offer(self, day: int, visits: Visits) -> None:
+        if not self.arm.interventions:
+            return
+        columns = self.customers.columns
         offers = Offers(columns, visits, self.world.seed, day, self.treated, self.world.popup_cap)
         seen = Observed(columns, visits, day, self.world.traits.personas.names, self.world.topics)
         for number, intervention in self.arm.interventions:
             offers.speak_for(number)
             intervention.on_visits(seen, offers)
-        return offers
 
-    def _book(self, day: int, arrivals: Arrivals, offers: Offers) -> None:
-        revenue, profit = book_orders(self.customers, arrivals.visits, day)
-        profit -= book_popups(self.customers, arrivals.visits, offers.popup_cost, day)
-        self.recorder.put(day, "revenue", revenue)
-        self.recorder.put(day, "profit", profit)
-        redeemed, issued = self.books.coupons(self.customers, arrivals.visits, offers.coupon_last, day)
-        self.recorder.put(day, "coupons_redeemed", redeemed)
-        self.recorder.put(day, "coupons_issued", issued)
+    def _book(self, day: int, visits: Visits) -> None:
+        takings = book_visits(self.customers, visits, day)
+        self.books.coupons(self.customers, visits, takings, day)
+        self.recorder.put(
+            day, revenue=takings.revenue, profit=takings.profit, coupons_redeemed=takings.redeemed,
+            coupons_issued=takings.earned,
+        )  # fmt: skip
 
-    def _queue_orders(self, day: int, arrivals: Arrivals) -> None:
+    def _queue_orders(self, day: int, visits: Visits) -> None:
         """Online orders go to the warehouse in a batch per class; store purchases are handed over at once."""
-        orders = arrivals.visits[arrivals.visits["kind"] != NO_ORDER]
-        spend = self.customers.columns.of("spend")[orders["row"]].astype(np.float64)
-        saved = (orders["discount"] * spend / self.world.rules.basket_shape).astype(np.float32)
+        orders = orders_of(self.customers.columns, visits, self.world.rules.basket_shape, self.world.seed, day)
         self._stores = []
-        for batch in batches(self.world.seed, day, orders["kind"], orders["row"], orders["first"], saved):
+        for batch in batches(day, orders):
             if batch.kind == STORE:
-                self._stores.append(Delivery(batch, 0))
+                self._stores.append(batch)
             else:
                 self.centre.take(batch)
 
     def _handing_over(self, day: int) -> None:
-        deliveries = self.centre.deliveries(day)
-        self.recorder.deliveries(day, deliveries)
-        self._log_deliveries(day, deliveries)
-        episodes = episodes_of(deliveries + self._stores)
+        episodes = episodes_of(self.centre.deliveries(day) + self._stores, self.world.terms, day)
+        self.recorder.deliveries(day, *log_deliveries(self.customers.columns, episodes, day))
         self.engine.experience(self._today, episodes)
         self._episodes = episodes
-        self._contacts = self._call_support(day, episodes)
+        self._calls = calls_of(self.world.seed, self.world.desk, self.world.rules.resolution, episodes)
+        if self._calls is not None:
+            self.desk.open(day, self._calls.contacts)
 
-    def _log_deliveries(self, day: int, deliveries: list[Delivery]) -> None:
-        columns = self.customers.columns
-        for batch, late in deliveries:  # a customer orders at most once a day, so a batch has each row once
-            columns.of("delivered")[batch.row] += 1
-            columns.of("lead_days")[batch.row] += np.uint16(day - batch.day)
-            if late > 0:
-                columns.of("late")[batch.row] += 1
-
-    def _call_support(self, day: int, episodes: Episodes) -> tuple[NDArray[np.intp], Contacts] | None:
-        """Contacts of the day's episodes in order of arrival, with every caller's own draws."""
-        chosen = np.flatnonzero(episodes["contact"])
-        if len(chosen) == 0:
-            return None
-        contacts, resolvable = callers(self.world, episodes[chosen])
-        order = np.argsort(contacts.at, kind="stable")
-        self._resolvable = resolvable[order]
-        return chosen[order], Contacts._make(array[order] for array in contacts)
+    def _ship(self, day: int) -> None:
+        capacity = int(self.world.capacity[self.world.on(day)])
+        self.recorder.put(day, capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))
 
     def _settle(self, day: int) -> None:
         episodes = self._episodes
-        assert episodes is not None
-        if self._contacts is not None:
-            chosen, contacts = self._contacts
-            episodes["wait"][chosen] = contacts.wait
-            episodes["served"][chosen] = contacts.served
-            episodes["resolved"][chosen] = contacts.served & self._resolvable
-            spent = book_contacts(self.customers, episodes["row"][chosen], contacts, self.world.desk, day)
-            self.recorder.add(day, "profit", -spent)
-            self.recorder.contacts(day, contacts)
+        if self._calls is not None:
+            self._hang_up(day, episodes, self._calls)
         self.engine.conclude(self._today, episodes)
         gone = self.engine.lapse(self._today)
-        self.recorder.settled(day, episodes, gone)
-        if self.keep_scores:
-            self.scores.append(episodes["score"].copy())
+        self.recorder.settled(day, episodes, len(gone))
         if self.journal is not None:
             self.journal.settled(day, self.customers.columns, episodes, gone)
 
+    def _hang_up(self, day: int, episodes: Episodes, calls: Calls) -> None:
+        """What the desk did goes into the episodes and the books."""
+        hang_up(episodes, calls)
+        spent = book_calls(self.customers, episodes, calls, self.world.desk.cost_per_minute, day)
+        self.recorder.add(day, "profit", -spent)
+        self.recorder.contacts(day, calls.contacts)
+
     def _spread_talk(self, day: int) -> None:
-        assert self._episodes is not None
         talks = talks_of(self._episodes)
         if self.record:
             self.talks[day] = talks
@@ -353,42 +333,14 @@ class CXModel(mesa.Model):
         self.engine.hear(self._today, talks)
         self.public.end_day(day, float(self.customers.around.decay[1]), talks)
 
-    def _survey(self, day: int) -> None:
+    def _weekly(self, day: int) -> None:
         census = self.engine.survey(self._today, self.world.survey_share)
         self.recorder.survey(day, census)
         if self.journal is not None:
             self.journal.survey(day, census)
 
     def _close_day(self, day: int) -> None:
-        self.recorder.put(day, "backlog", self.centre.backlog())
-        self.recorder.put(day, "coupons_open", self.books.open)
+        self.recorder.put(day, backlog=self.centre.backlog(), coupons_open=self.books.open)
         if not self.record:
             self._forget()
         self.recorder.close(day)
-
-
-def episodes_of(deliveries: list[Delivery]) -> Episodes:
-    """Deliveries and store purchases as episodes, sorted by (customer, order day)."""
-    episodes = np.zeros(sum(len(delivery.batch.row) for delivery in deliveries), EPISODE)
-    at = 0
-    for batch, late in deliveries:
-        part = episodes[at : at + len(batch.row)]
-        part["row"], part["first"], part["saved"] = batch.row, batch.first, batch.saved
-        part["order_day"], part["kind"], part["late"] = batch.day, batch.kind, late
-        at += len(batch.row)
-    return episodes[np.lexsort((episodes["order_day"], episodes["row"]))]
-
-
-def callers(world: World, episodes: Episodes) -> tuple[Contacts, NDArray[np.bool_]]:
-    """Contacts about these episodes with every caller's own draws, and whether each can be resolved if served."""
-    desk = world.desk
-    purposes = np.array([draws.CONTACT_TIME, draws.PATIENCE, draws.SERVICE_TIME, draws.RESOLVE])
-    row, order_day = np.ascontiguousarray(episodes["row"]), np.ascontiguousarray(episodes["order_day"])
-    u = draws.draw_table(world.seed, row, order_day, purposes)
-    contacts = Contacts(
-        order_keys(episodes["row"], episodes["order_day"], episodes["kind"]),
-        desk.opens + desk.hours * u[:, 0],
-        -desk.patience * log_each(u[:, 1].copy()), -desk.service * log_each(u[:, 2].copy()),
-        np.zeros(len(u)), np.zeros(len(u), bool),
-    )  # fmt: skip
-    return contacts, u[:, 3] < world.rules.resolution

@@ -93,8 +93,6 @@ class Offers:
         self._treated = treated[self._rows]
         self._cap = cap
         self._bit = np.uint8(0)
-        self.coupon_last = np.zeros(len(visits), np.int64)
-        self.popup_cost = np.zeros(len(visits), np.int64)
 
     def speak_for(self, number: int) -> None:
         """Offers that follow come from intervention `number` (below 8)."""
@@ -112,7 +110,7 @@ class Offers:
         """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`."""
         better = self._reach(chosen) & (face > self.visits["norush_coupon"])
         self.visits["norush_coupon"][better] = face
-        self.coupon_last[better] = self._day + valid_days
+        self.visits["coupon_last"][better] = self._day + valid_days
 
     def popup(
         self,
@@ -133,7 +131,7 @@ class Offers:
         self.visits["popup_lift"][shown] = np.asarray(lifts)[variant[shown]]
         self.visits["popup_appeal"][shown] = appeal
         self.visits["popup_relevant"][shown] = relevant
-        self.popup_cost[shown] = cost
+        self.visits["popup_cost"][shown] = cost
         note_impressions(self._columns, self.visits["row"][shown], self._day)
 
 

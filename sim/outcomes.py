@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviour import Rules, expected_order_profit, lapse_hazard, lapse_probability, logistic, order_utility
+from agents.behaviour import (
+    PackedRules,
+    expected_order_profit,
+    lapse_hazard,
+    lapse_probability,
+    logistic,
+    order_utility,
+)
 from agents.columns import CUSTOMER, LAPSED, NEVER, WEB, Columns
-from agents.compiled import compiled
+from agents.compiled import loop
 from agents.day import Surroundings, bring_up_to_date, expectation_of
 from agents.exact import exp_each
 from agents.wallet import open_coupons
@@ -59,12 +66,13 @@ def outcome_of(model: CXModel, early: dict[str, NDArray[Any]]) -> Outcome:
         world.fixed_cost / world.customers, world.rules.discount_rate)  # fmt: skip
 
 
-@compiled
+@loop
 def _residual(
-    c: Columns, r: Rules, w: Surroundings, last: int, base: int, online: float,
+    c: Columns, rules: PackedRules, w: Surroundings, last: int, base: int, online: float,
     count: NDArray[np.int64], faces: NDArray[np.float64], out: NDArray[np.float64], expectation: NDArray[np.float64],
 ) -> None:  # fmt: skip
     """Discounted profit expected beyond the horizon, state frozen (MODEL 7.15), less what open coupons will cost."""
+    r = rules[0]
     discount = math.exp(-r.discount_rate * (last + 1) / 365.0)
     for row in range(len(c.status)):
         bring_up_to_date(c, r, w, row, last, base)
@@ -92,6 +100,7 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     """Metrics of `sim.tables.METRICS` over the chosen customers; those of the company as a whole are NaN here."""
     c = outcome.columns
     n = int(chosen.sum())
+    count = Totals(*_totals(c, chosen, outcome.days))
 
     def total(name: str) -> float:
         return float(c.of(name)[chosen].sum(dtype=np.float64))
@@ -102,35 +111,104 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     present = exp_each(-outcome.discount_rate * np.arange(outcome.days) / 365.0)
     first = c.of("first_order")[chosen]
     acquired = (first >= 0) & (first < outcome.days)
-    bought = c.of("bought")[chosen] > 0
-    lapsed = c.status[chosen] == LAPSED
-    was_customer = (first != NEVER) & ~(lapsed & (c.lapse_day[chosen] < 0))
     return {
         "ltv": ratio(total("npv"), n) - outcome.fixed * float(present.sum()),
         "residual": ratio(float(outcome.residual[chosen].sum()), n),
-        "profit": ratio(total("ledger"), n) - outcome.fixed * outcome.days,
-        "revenue": ratio(total("revenue"), n),
-        "margin": ratio(total("margin"), n),
+        "profit": ratio(count.ledger, n) - outcome.fixed * outcome.days,
+        "profit_sd": standard_deviation(c.of("ledger")[chosen]),
+        "revenue": ratio(count.revenue, n),
+        "margin": ratio(count.margin, n),
         "cost": ratio(total("cost"), n),
-        "ltv_acquired": ratio(float(c.of("npv")[chosen][acquired].sum()), int(acquired.sum())),
+        "ltv_acquired": ratio(float(c.of("npv")[chosen][acquired].sum()), count.acquired),
         "nps": promoters(outcome, chosen),
         "nps_surveyed": float(net_promoters(np.concatenate([one.sampled[chosen] for one in outcome.censuses])))
         if outcome.censuses
         else math.nan,
         "csat": _csat(outcome, chosen),
-        "conversion": ratio(total("bought"), total("visits"), 100.0),
-        "repeat_rate": ratio(float((bought & (c.of("orders")[chosen] > 1)).sum()), float(bought.sum()), 100.0),
-        "churn": ratio(float((lapsed & was_customer).sum()), float(was_customer.sum()), 100.0),
-        "acquired": float(acquired.sum()),
-        "orders": total("bought"),
-        "visits": total("visits"),
-        "coupons_issued": total("issued"),
-        "coupons_redeemed": total("redeemed"),
-        "norush_share": ratio(total("norush"), total("online"), 100.0),
-        "lead_time": ratio(total("lead_days"), total("delivered")),
-        "on_time": 100.0 - ratio(total("late"), total("delivered"), 100.0),
-        "contacts": total("contacts"),
+        "conversion": ratio(count.orders, count.visits, 100.0),
+        "repeat_rate": ratio(count.repeaters, count.buyers, 100.0),
+        "churn": ratio(count.lost, count.customers, 100.0),
+        "acquired": float(count.acquired),
+        "orders": float(count.orders),
+        "visits": float(count.visits),
+        "coupons_issued": float(count.issued),
+        "coupons_redeemed": float(count.redeemed),
+        "norush_share": ratio(count.norush, count.online, 100.0),
+        "lead_time": ratio(count.lead_days, count.delivered),
+        "on_time": 100.0 - ratio(count.late, count.delivered, 100.0),
+        "contacts": float(count.contacts),
     }
+
+
+class Totals(NamedTuple):
+    """What adds up exactly over customers: yen, days and counts; then heads.
+
+    customers: who were some at the start of the horizon or became one; lost: those of them who have lapsed.
+    """
+
+    ledger: int
+    revenue: int
+    margin: int
+    visits: int
+    orders: int
+    online: int
+    norush: int
+    issued: int
+    redeemed: int
+    delivered: int
+    late: int
+    lead_days: int
+    contacts: int
+    acquired: int
+    buyers: int
+    repeaters: int
+    customers: int
+    lost: int
+
+
+@loop
+def _totals(c: Columns, chosen: Mask, days: int) -> tuple[int, ...]:
+    ledger, revenue, margin, visits, bought, online, norush = 0, 0, 0, 0, 0, 0, 0
+    issued, redeemed, delivered, late, lead_days, contacts = 0, 0, 0, 0, 0, 0
+    acquired, buyers, repeaters, customers, lost = 0, 0, 0, 0, 0
+    for row in range(len(c.status)):
+        if not chosen[row]:
+            continue
+        me = c.more[row]
+        ledger += me.ledger
+        revenue += me.revenue
+        margin += me.margin
+        visits += me.visits
+        bought += me.bought
+        online += me.online
+        norush += me.norush
+        issued += me.issued
+        redeemed += me.redeemed
+        delivered += me.delivered
+        late += me.late
+        lead_days += me.lead_days
+        contacts += me.contacts
+        acquired += 0 <= me.first_order < days
+        buyers += me.bought > 0
+        repeaters += me.bought > 0 and me.orders > 1
+        lapsed = c.status[row] == LAPSED
+        customer = me.first_order != NEVER and not (lapsed and c.lapse_day[row] < 0)
+        customers += customer
+        lost += lapsed and customer
+    return (
+        ledger, revenue, margin, visits, bought, online, norush, issued, redeemed, delivered, late, lead_days, contacts,
+        acquired, buyers, repeaters, customers, lost,
+    )  # fmt: skip
+
+
+def standard_deviation(amounts: NDArray[np.int32]) -> float:
+    """Standard deviation over customers of whole yen; NaN for fewer than two. Sums are exact, in whatever order."""
+    n = len(amounts)
+    if n < 2:
+        return math.nan
+    exact = amounts.astype(np.int64)
+    total, squares = int(exact.sum()), int((exact * exact).sum())
+    return math.sqrt((n * squares - total * total) / (n * (n - 1)))
 
 
 def company_measures(outcome: Outcome) -> dict[str, float]:

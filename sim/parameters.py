@@ -171,9 +171,13 @@ def number(value: object) -> float:
         )
     if isinstance(value, str) or not isinstance(value, int | float):
         raise ConfigError(f"{show(value)} is not a number")
-    if not math.isfinite(value):
-        raise ConfigError(f"{value} is not a finite number")
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:  # a whole number of more than 308 digits
+        raise ConfigError(f"{show(value)} is too large") from None
+    if not math.isfinite(found):
+        raise ConfigError(f"{found} is not a finite number")
+    return found
 
 
 def _within(value: float, bounds: Bounds) -> float:

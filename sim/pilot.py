@@ -14,12 +14,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviour import Rules
+from agents.behaviour import PackedRules
 from agents.columns import CUSTOMER, Columns
-from agents.compiled import compiled
+from agents.compiled import loop
 from agents.day import Surroundings, bring_up_to_date, expectation_of
 from agents.exact import exp_each
-from sim.model import CXModel, founded
+from sim.model import CXModel, Snapshot, founded
+from sim.parameters import ConfigError
 from sim.support import servers_for
 from sim.world import CAPACITY_FROM, DAYS_PER_YEAR, References, World, sized, with_references
 
@@ -43,36 +44,54 @@ AMPLE_SERVERS = 1000
 def references(world: World) -> tuple[World, References]:
     """The world with its references frozen and its capacity and desk sized."""
     pilot = replace(world, seed=world.seed ^ PILOT_SEED, desk=world.desk._replace(servers=AMPLE_SERVERS))
+    stock = founded(pilot)
     if world.established:
-        pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=first_guess(pilot)))
-    first = measure(replace(pilot, customers=int(np.clip(pilot.customers, *FIRST_PILOT))))
-    second = measure(with_references(pilot, first), balance=False)
+        trial = first_guess(pilot, stock.customers.columns)
+        pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=trial))
+    small = replace(pilot, customers=int(np.clip(pilot.customers, *FIRST_PILOT)))
+    first = measure(small, stock.copied() if small.customers == pilot.customers else founded(small))
+    second = measure(with_references(pilot, first), stock, balance=False)
     desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, second), second, desk), second
 
 
-def measure(pilot: World, balance: bool = True) -> References:
+class Pilot(CXModel):
+    """A baseline watched for its references only: instead of surveys, a weekly look at everybody's latent state.
+
+    `scores` holds the episode scores of each day of the horizon (su), `weeks` what `mean_state` found each week.
+    """
+
+    def __init__(self, world: World, start: Snapshot) -> None:
+        super().__init__(world, start, record=False)
+        self.scores: list[NDArray[np.float64]] = []
+        self.weeks: list[tuple[float, float, float, float]] = []
+
+    def _settle(self, day: int) -> None:
+        super()._settle(day)
+        if day >= 0:
+            self.scores.append(self._episodes["score"].copy())
+
+    def _weekly(self, day: int) -> None:
+        if day >= 0:
+            self.weeks.append(mean_state(self, day))
+
+
+def measure(world: World, start: Snapshot, balance: bool = True) -> References:
     """Run one pilot over burn-in and horizon and read off the references."""
-    model = CXModel(pilot, founded(pilot), record=False, keep_scores=True)
-    model.run(0)
-    weeks: list[tuple[float, float, float, float]] = []
-    for day in range(7, pilot.days + 1, 7):
-        model.run(day)
-        weeks.append(mean_state(model))
-    model.run(pilot.days)
-    scores = np.concatenate(model.scores[pilot.burn_in :])
+    pilot = Pilot(world, start)
+    pilot.run(world.days)
     level, trend = log_linear(
-        online_orders(model)[pilot.burn_in + CAPACITY_FROM :], pilot.season[pilot.burn_in + CAPACITY_FROM :]
+        online_orders(pilot)[world.burn_in + CAPACITY_FROM :], world.season[world.burn_in + CAPACITY_FROM :]
     )
-    satisfaction, expectation, old, new = np.array(weeks).T
+    satisfaction, expectation, old, new = np.array(pilot.weeks).T
     return References(
         satisfaction=float(np.mean(satisfaction)),
         expectation=float(np.mean(expectation)),
-        cuts=star_cuts(scores),
-        trial_scale=pilot.rules.trial_scale * (_balance(old, new) if pilot.established and balance else 1.0),
+        cuts=star_cuts(np.concatenate(pilot.scores)),
+        trial_scale=world.rules.trial_scale * (_balance(old, new) if world.established and balance else 1.0),
         orders_level=level,
         orders_trend=trend,
-        contacts_per_day=float(model.recorder.rows["contacts"][pilot.burn_in :].mean()),
+        contacts_per_day=float(pilot.recorder.rows["contacts"][world.burn_in :].mean()),
     )
 
 
@@ -88,9 +107,8 @@ def _balance(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
     return float(np.sqrt(min(MOST_SCALING, max(1.0 / MOST_SCALING, loss / gain))))
 
 
-def first_guess(pilot: World) -> float:
+def first_guess(pilot: World, stock: Columns) -> float:
     """Trial scale at which acquisitions would about balance lapses, were both pools constant."""
-    stock = founded(pilot).customers.columns
     r = pilot.rules
     customers = stock.status == CUSTOMER
     lapse = stock.of("lapse_trait")[customers]
@@ -103,7 +121,7 @@ def first_guess(pilot: World) -> float:
 def star_cuts(scores: NDArray[np.float64]) -> tuple[float, float, float, float]:
     """Scores between one and two stars, and so on: the baseline's quantiles."""
     if len(scores) == 0:
-        raise ValueError("no order was delivered in the pilot; more customers or days are needed")
+        raise ConfigError("customers: no order was delivered in the pilot; more customers or days are needed")
     cuts = np.quantile(scores, STAR_QUANTILES)
     return float(cuts[0]), float(cuts[1]), float(cuts[2]), float(cuts[3])
 
@@ -131,17 +149,20 @@ def log_linear(orders: NDArray[np.int64], season: NDArray[np.float64]) -> tuple[
     return level, trend / DAYS_PER_YEAR
 
 
-def mean_state(model: CXModel) -> tuple[float, float, float, float]:
-    """(satisfaction, expectation) averaged over current customers, beliefs brought up to date; su.
+def mean_state(model: CXModel, day: int) -> tuple[float, float, float, float]:
+    """(satisfaction, expectation) averaged over current customers, beliefs brought up to the end of `day`; su.
 
     Then the sums of purchase rates, per day, of those who were customers before the first day and of those since.
     """
     s = model.customers
-    return _mean_state(s.columns, s.packed, s.around, model.day - 1, model.world.first_day - 1)
+    return _mean_state(s.columns, s.packed, s.around, day, model.world.first_day - 1)
 
 
-@compiled
-def _mean_state(c: Columns, r: Rules, w: Surroundings, day: int, base: int) -> tuple[float, float, float, float]:
+@loop
+def _mean_state(
+    c: Columns, rules: PackedRules, w: Surroundings, day: int, base: int
+) -> tuple[float, float, float, float]:
+    r = rules[0]
     satisfaction, expectation, old, new, customers = 0.0, 0.0, 0.0, 0.0, 0
     for row in range(len(c.status)):
         if c.status[row] == CUSTOMER:

@@ -1,50 +1,58 @@
-"""Replications side by side: one process each, or none at all for a single one.
+"""Work side by side, one process each: the only part that knows how work is sent.
 
 Processes rather than threads: a world's day is half compiled code and half the company's Python, and the latter
-would queue for one interpreter. Each worker has a pipe of its own and no queue or helper thread stands between, so
-that a worker that dies is noticed at once and calling everything off is a signal.
+would queue for one interpreter. Each worker has a pipe of its own and no queue stands between, so that a worker that
+dies is noticed at once, costs the one item it was at, and is replaced. A worker whose parent is gone ends by itself,
+whatever it is at.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from typing import Any, Generic, TypeVar
 
-from sim.parameters import ConfigError
-from sim.replication import Result, Task, WorldsOf, run_task
-from sim.settings import Settings
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
-Progress = Callable[[int, int, str], None]
-
-
-def _work(settings: Settings, worlds: WorldsOf, pipe: Connection) -> None:
-    """A worker: run what comes down the pipe until it closes; Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while True:
-        try:
-            task = pipe.recv()
-        except EOFError:
-            return
-        try:
-            answer: Result | Exception = run_task(settings, worlds, task, settings.engine)
-        except Exception as error:  # told to the parent, which raises it
-            answer = error
-        pipe.send(answer)
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Variables by which libraries are told to keep to one thread: the processors are taken by the other workers."""
 
 
-class Pool:
-    """Runs tasks; results come back in the tasks' order. Leaving it ends the workers, whatever they are at."""
+class WorkerDied(Exception):
+    """A worker process was killed, most likely for want of memory."""
 
-    def __init__(self, settings: Settings, worlds: WorldsOf, workers: int, progress: Progress) -> None:
-        self._settings, self._worlds, self._progress = settings, worlds, progress
-        self._done, self._known = 0, 0
+    def __init__(self) -> None:
+        super().__init__("a worker process was killed, most likely for want of memory")
+
+
+class Pool(Generic[Item, Answer]):
+    """Calls one function on many items. Leaving it ends the workers, whatever they are at.
+
+    `work` must be importable (it is sent to the workers); with one worker it is called here. `memory(item)` is what
+    an item is expected to take and `budget` what all at work may take together, both in bytes: an item waits while
+    it does not fit beside the others, though never while nothing is at work.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Item], Answer],
+        workers: int,
+        memory: Callable[[Item], float] = lambda _: 0.0,
+        budget: float = float("inf"),
+    ) -> None:
+        self._work = work
         self._wanted = workers if workers > 1 else 0
+        self._memory, self._budget = memory, budget
         self._workers: dict[Connection, BaseProcess] = {}
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> Pool[Item, Answer]:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -52,58 +60,97 @@ class Pool:
             process.terminate()
         for process in self._workers.values():
             process.join()
+        self._workers.clear()
 
-    def run(self, tasks: list[Task]) -> list[Result]:
-        """Run tasks. An error in one calls the others off and is raised."""
-        self._known += len(tasks)
-        self._tell()
+    def outcomes(self, items: Sequence[Item]) -> Iterator[tuple[int, Answer | Exception]]:
+        """(number of an item, its answer or what it raised), as they finish; a killed worker counts as raising."""
         if not self._wanted:
-            return [self._here(task) for task in tasks]
-        self._hire(min(self._wanted, len(tasks)))
-        waiting = list(enumerate(tasks))[::-1]
-        busy: dict[Connection, int] = {}
-        results: dict[int, Result] = {}
+            yield from ((number, _called(self._work, item)) for number, item in enumerate(items))
+            return
+        waiting = list(enumerate(items))
+        busy: dict[Connection, tuple[int, float]] = {}
         while waiting or busy:
-            for pipe in self._workers:
-                if waiting and pipe not in busy:
-                    number, task = waiting.pop()
-                    pipe.send(task)
-                    busy[pipe] = number
+            self._hire(min(self._wanted, len(waiting) + len(busy)))
+            for pipe in [pipe for pipe in self._workers if pipe not in busy]:
+                if waiting and self._fits(waiting[0][1], busy):
+                    number, item = waiting.pop(0)
+                    busy[pipe] = number, self._memory(item)
+                    self._send(pipe, item)
             ready = set(wait(list(busy), timeout=1.0))
             for pipe in [pipe for pipe in busy if pipe in ready]:
-                results[busy.pop(pipe)] = _received(pipe)
-                self._done += 1
-            self._tell()
-        return [results[number] for number in range(len(tasks))]
+                number, _ = busy.pop(pipe)
+                yield number, self._received(pipe)
+
+    def _fits(self, item: Item, busy: dict[Connection, tuple[int, float]]) -> bool:
+        taken = sum(memory for _, memory in busy.values())
+        return not busy or taken + self._memory(item) <= self._budget
 
     def _hire(self, workers: int) -> None:
         """Start workers until there are so many. Spawned, since a forked copy of threads that compute can hang."""
         context = multiprocessing.get_context("spawn")
-        while len(self._workers) < workers:
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(self._settings, self._worlds, theirs), daemon=True)
-            process.start()
-            theirs.close()
-            self._workers[ours] = process
+        with _one_thread_each():
+            while len(self._workers) < workers:
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_attend, args=(self._work, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                self._workers[ours] = process
 
-    def _here(self, task: Task) -> Result:
-        result = run_task(self._settings, self._worlds, task, self._settings.engine)
-        self._done += 1
-        self._tell()
-        return result
+    @staticmethod
+    def _send(pipe: Connection, item: Any) -> None:
+        with suppress(OSError):  # dead already: told when its answer is read
+            pipe.send(item)
 
-    def _tell(self) -> None:
-        self._progress(self._done, self._known, "simulating")
+    def _received(self, pipe: Connection) -> Answer | Exception:
+        """A worker's answer; one that was killed is let go."""
+        try:
+            answer: Answer | Exception = pipe.recv()
+            return answer
+        except (EOFError, OSError):
+            process = self._workers.pop(pipe)
+            pipe.close()
+            process.join()
+            return WorkerDied()
 
 
-def _received(pipe: Connection) -> Result:
-    """A worker's answer; what it raised is raised here, and a worker that was killed is told in words."""
+def _called(work: Callable[[Item], Answer], item: Item) -> Answer | Exception:
     try:
-        answer = pipe.recv()
-    except (EOFError, OSError):
-        raise ConfigError(
-            "threads: a worker process was killed, most likely for want of memory; take fewer threads or customers"
-        ) from None
-    if isinstance(answer, Exception):
-        raise answer
-    return answer  # type: ignore[no-any-return]
+        return work(item)
+    except Exception as error:  # told to whoever asked
+        return error
+
+
+def _attend(work: Callable[[Any], Any], pipe: Connection) -> None:
+    """A worker: do what comes down the pipe until it closes; Ctrl-C is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        try:
+            item = pipe.recv()
+        except EOFError:
+            return
+        answer = _called(work, item)
+        try:
+            pipe.send(answer)
+        except OSError:
+            return
+
+
+def _end_with_parent() -> None:
+    """End this process at once when the parent is gone, however it went."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """What is started within keeps its libraries to one thread; a user's own setting stands."""
+    ours = {name: "1" for name in ONE_THREAD if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import AWARE, CUSTOMER, LAPSED, NEVER, NO_ORDER, STORE, UNAWARE, Columns
-from agents.compiled import compiled
-from agents.day import Episodes
+from agents.columns import AWARE, CUSTOMER, EXPRESS, LAPSED, NEVER, NORUSH, STANDARD, STORE, UNAWARE, Columns
+from agents.compiled import loop, rule
+from agents.day import Episodes, Visits
 from sim import tables
 from sim.engines import Arrivals, Census
-from sim.fulfilment import Delivery
 from sim.support import Contacts
 
 KEYS = ("arm", "replication", "twin")
@@ -49,75 +48,91 @@ class Recorder:
         self.status = np.bincount(columns.status, minlength=4)
         self.censuses: dict[int, Census] = {}
 
-    def put(self, day: int, name: str, value: float | np.integer[Any]) -> None:
-        """Set one figure of a day."""
-        self.rows[name][day - self.start] = value
+    def put(self, day: int, **figures: float | np.integer[Any]) -> None:
+        """Set figures of a day."""
+        for name, value in figures.items():
+            self.rows[name][day - self.start] = value
 
-    def add(self, day: int, name: str, value: float | np.integer[Any]) -> None:
+    def add(self, day: int, name: str, value: float) -> None:
         """Add to one figure of a day."""
         self.rows[name][day - self.start] += value
 
     def arrivals(self, day: int, arrivals: Arrivals) -> None:
         """Visits, orders by class, first orders, impressions."""
-        visits = arrivals.visits
-        kinds = np.bincount(visits["kind"][visits["kind"] != NO_ORDER], minlength=4).tolist()
-        acquired = int(visits["first"].sum())
-        self.put(day, "visits", len(visits))
-        self.put(day, "orders", sum(kinds))
-        for kind, name in enumerate(("orders_express", "orders_standard", "orders_norush")):
-            self.put(day, name, kinds[kind])
-        self.put(day, "acquired", acquired)
-        self.put(day, "discount", visits["discount"].sum())
-        self.put(day, "impressions", np.count_nonzero(visits["popup"]))
-        self.put(day, "clicks", visits["clicked"].sum())
+        (express, standard, norush, store), acquired, discount, shown, clicked = _count_visits(arrivals.visits)
+        self.put(
+            day, visits=len(arrivals.visits), orders=express + standard + norush + store, orders_express=express,
+            orders_standard=standard, orders_norush=norush, acquired=acquired, discount=discount, impressions=shown,
+            clicks=clicked,
+        )  # fmt: skip
         self.status[UNAWARE] -= len(arrivals.learned)
         self.status[AWARE] += len(arrivals.learned) - acquired
         self.status[CUSTOMER] += acquired
-        self.add(day, "open_orders", sum(kinds[:STORE]))
+        self.add(day, "open_orders", express + standard + norush)
 
-    def deliveries(self, day: int, deliveries: list[Delivery]) -> None:
+    def deliveries(self, day: int, handed: int, late: int) -> None:
         """Online orders handed over, and late ones."""
-        handed = sum(len(delivery.batch.row) for delivery in deliveries)
-        self.put(day, "delivered", handed)
-        self.put(day, "late", sum(len(delivery.batch.row) for delivery in deliveries if delivery.late > 0))
+        self.put(day, delivered=handed, late=late)
         self.add(day, "open_orders", -handed)
 
     def contacts(self, day: int, contacts: Contacts) -> None:
         """Support contacts, those given up, and minutes waited."""
-        self.put(day, "contacts", len(contacts.key))
-        self.put(day, "abandoned", np.count_nonzero(~contacts.served))
-        self.put(day, "wait_minutes", float(contacts.wait.sum()))
+        served, waited = np.count_nonzero(contacts.served), float(contacts.wait.sum())
+        self.put(day, contacts=len(contacts.key), abandoned=len(contacts.key) - served, wait_minutes=waited)
 
-    def settled(self, day: int, episodes: Episodes, gone: NDArray[np.int32]) -> None:
-        """Talk and lapses."""
-        lapsed = int(episodes["lapsed"].sum()) + len(gone)
-        self.put(day, "talk_positive", np.count_nonzero(episodes["talk"] > 0))
-        self.put(day, "talk_negative", np.count_nonzero(episodes["talk"] < 0))
-        self.put(day, "new_lapsed", lapsed)
+    def settled(self, day: int, episodes: Episodes, gone: int) -> None:
+        """Talk and lapses; `gone` customers drifted away."""
+        positive, negative, lapsed = _count_episodes(episodes)
+        lapsed += gone
+        self.put(day, talk_positive=positive, talk_negative=negative, new_lapsed=lapsed)
         self.status[CUSTOMER] -= lapsed
         self.status[LAPSED] += lapsed
 
     def survey(self, day: int, census: Census) -> None:
         """Weekly means over customers: NPS, satisfaction, stages; and the sample's answers."""
-        c = self.columns
         if day >= self.days - CENSUS_DAYS:
             self.censuses[day] = census
-        self.put(day, "nps", net_promoters(census.census))
-        self.put(day, "nps_surveyed", net_promoters(census.sampled))
-        self.put(day, "satisfaction", mean_satisfaction(c))
-        stages = stage_counts(c, day)
-        for name, count in zip(
-            ("stage_shop", "stage_purchase", "stage_experience", "stage_aware"), stages, strict=True
-        ):
-            self.put(day, name, count)
+        satisfaction, shop, purchase, experience, aware = mean_state(self.columns, day)
+        self.put(
+            day, nps=net_promoters(census.census), nps_surveyed=net_promoters(census.sampled),
+            satisfaction=satisfaction, stage_shop=shop, stage_purchase=purchase, stage_experience=experience,
+            stage_aware=aware,
+        )  # fmt: skip
 
     def close(self, day: int) -> None:
         """Stocks at the end of the day."""
         i = day - self.start
         if i > 0:
             self.rows["open_orders"][i] += self.rows["open_orders"][i - 1]
-        for status, name in ((UNAWARE, "unaware"), (AWARE, "aware"), (CUSTOMER, "customer"), (LAPSED, "lapsed")):
-            self.put(day, name, self.status[status])
+        unaware, aware, customer, lapsed = self.status.tolist()
+        self.put(day, unaware=unaware, aware=aware, customer=customer, lapsed=lapsed)
+
+
+@loop
+def _count_visits(v: Visits) -> tuple[tuple[int, int, int, int], int, int, int, int]:
+    """(orders by class, first orders, discounts in yen, popups shown, popups clicked)."""
+    express, standard, norush, store, first, discount, shown, clicked = 0, 0, 0, 0, 0, 0, 0, 0
+    for j in range(len(v)):
+        express += v[j].kind == EXPRESS
+        standard += v[j].kind == STANDARD
+        norush += v[j].kind == NORUSH
+        store += v[j].kind == STORE
+        first += v[j].first
+        discount += v[j].discount
+        shown += v[j].popup > 0
+        clicked += v[j].clicked
+    return (express, standard, norush, store), first, discount, shown, clicked
+
+
+@loop
+def _count_episodes(e: Episodes) -> tuple[int, int, int]:
+    """(positive talks, negative talks, lapses)."""
+    positive, negative, lapsed = 0, 0, 0
+    for j in range(len(e)):
+        positive += e[j].talk > 0
+        negative += e[j].talk < 0
+        lapsed += e[j].lapsed
+    return positive, negative, lapsed
 
 
 def net_promoters(answers: NDArray[np.int8]) -> float:
@@ -126,7 +141,7 @@ def net_promoters(answers: NDArray[np.int8]) -> float:
     return 100.0 * (promoters - detractors) / total if total else float("nan")
 
 
-@compiled
+@loop
 def _count_answers(answers: NDArray[np.int8]) -> tuple[int, int, int]:
     promoters, detractors, total = 0, 0, 0
     for answer in answers:
@@ -136,31 +151,32 @@ def _count_answers(answers: NDArray[np.int8]) -> tuple[int, int, int]:
     return promoters, detractors, total
 
 
-@compiled
-def mean_satisfaction(c: Columns) -> float:
-    """Latent satisfaction averaged over current customers, su; NaN of nobody."""
+@loop
+def mean_state(c: Columns, day: int) -> tuple[float, int, int, int, int]:
+    """Mean satisfaction of current customers in su, NaN of nobody; then how many stand at each stage.
+
+    Stages, of those neither unaware nor lapsed: shop and compare, purchase, experience, aware; first match counts.
+    """
     total, customers = 0.0, 0
-    for row in range(len(c.status)):
-        if c.status[row] == CUSTOMER:
-            total += c.more[row].satisfaction
-            customers += 1
-    return total / customers if customers else np.nan
-
-
-@compiled
-def stage_counts(c: Columns, day: int) -> tuple[int, int, int, int]:
-    """(shop and compare, purchase, experience, aware) among those neither unaware nor lapsed; first match counts."""
     shop, purchase, experience, aware = 0, 0, 0, 0
     for row in range(len(c.status)):
-        if c.status[row] == UNAWARE or c.status[row] == LAPSED:
-            continue
-        me = c.more[row]
-        if me.open_orders > 0:
-            purchase += 1
-        elif me.last_visit != NEVER and day - me.last_visit < SHOPPING_DAYS and me.last_order < me.last_visit:
-            shop += 1
+        if c.status[row] == AWARE:
+            looks = _lately(c.last_visit[row], day)
+            shop += looks
+            aware += not looks
         elif c.status[row] == CUSTOMER:
-            experience += 1
-        else:
-            aware += 1
-    return shop, purchase, experience, aware
+            me = c.more[row]
+            total += me.satisfaction
+            customers += 1
+            if me.open_orders > 0:
+                purchase += 1
+            elif _lately(c.last_visit[row], day) and me.last_order < c.last_visit[row]:
+                shop += 1
+            else:
+                experience += 1
+    return (total / customers if customers else np.nan), shop, purchase, experience, aware
+
+
+@rule
+def _lately(last_visit: int, day: int) -> bool:
+    return last_visit != NEVER and day - last_visit < SHOPPING_DAYS

@@ -69,11 +69,11 @@ def replication_seed(seed: int, replication: int, twin: int) -> int:
     return int(draw(seed, replication, twin, draws.DESIGN, 2) * (1 << 52))
 
 
-def run_task(settings: Settings, worlds: WorldsOf, task: Task, engine: EngineName) -> Result:
+def run_task(settings: Settings, worlds: WorldsOf, task: Task) -> Result:
     """Simulate one replication."""
     drawn = settings.at(task.point)
     world, _ = references(world_of(drawn, task.seed))
-    return _Replication(world, worlds(drawn), task, engine, settings.personas.mix).run()
+    return _Replication(world, worlds(drawn), task, settings.engine, settings.personas.mix).run()
 
 
 class _Replication:
@@ -97,7 +97,7 @@ class _Replication:
         """Burn in, run the baseline and record it, then every arm of every scenario."""
         burn_in = CXModel(self.world, founded(self.world), engine=self.engine, record=False)
         burn_in.run(0)
-        self.midnight = burn_in.snapshot()
+        self.midnight = burn_in.handed_over()
         everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
         journal = self._journal(True)
         model = self._model(Arm(interventions=everything), journal)

@@ -9,10 +9,11 @@ numbers and switches are plain.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal, cast
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 
 from sim.evidence import lay_company
@@ -348,6 +349,29 @@ class Desk(Section):
     cost_per_minute: NotNegative
 
 
+class Jointly(Section):
+    """What the firm's evidence says of several parameters together: the correlation of their normal scores."""
+
+    parameters: Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(_list_of(text, value)))]
+    correlation: Annotated[tuple[tuple[float, ...], ...], BeforeValidator(lambda value: _correlation(value))]
+
+
+def _list_of(read: Callable[[object], Any], value: object) -> list[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"{show(value)} is not a list")
+    return [read(item) for item in value]
+
+
+def _correlation(value: object) -> tuple[tuple[float, ...], ...]:
+    """Reader of a correlation matrix, given as a list of its rows."""
+    rows = tuple(tuple(_list_of(number, row)) for row in _list_of(lambda row: row, value))
+    square = bool(rows) and all(len(row) == len(rows) for row in rows)
+    matrix = np.array(rows) if square else np.zeros((1, 1))
+    if not (np.diag(matrix) == 1.0).all() or not (matrix == matrix.T).all() or np.linalg.eigvalsh(matrix)[0] <= 0.0:
+        raise ConfigError("is no correlation matrix; as many rows as columns, symmetric, 1 on the diagonal, definite")
+    return rows
+
+
 class Company(Section):
     """The firm."""
 
@@ -366,6 +390,7 @@ class Company(Section):
     margin: Probability
     discount_rate: NotNegative
     fixed_cost_per_day: NotNegative
+    jointly: Jointly | None = None
 
 
 # -------------------------------------------------------------------------------------- personas and market
@@ -521,11 +546,14 @@ class Settings(Section):
     burn_in: Annotated[int, BeforeValidator(whole(30, 3650))]
     seed: Annotated[int, BeforeValidator(whole(0, 2**53))]
     replications: Annotated[int | Literal["auto"], BeforeValidator(whole_or("auto", 2, 100_000))]
+    draws: Annotated[Literal["all"] | tuple[int, int], BeforeValidator(lambda value: _block(value))]
+    arms: Annotated[Literal["all", "total"], BeforeValidator(word("all", "total"))]
     precision: Annotated[float, BeforeValidator(lambda value: _precision(value))]
     engine: Annotated[Literal["column", "agent"], BeforeValidator(word("column", "agent"))]
     threads: Annotated[int | Literal["auto"], BeforeValidator(whole_or("auto", 1, 1024))]
     start_date: Annotated[date, BeforeValidator(day_of_year)]
     events: Annotated[int, BeforeValidator(whole(0, 20_000_000))]
+    language: Annotated[Literal["en", "ja"], BeforeValidator(word("en", "ja"))]
     company: Company
     personas: Personas
     market: Market
@@ -558,6 +586,18 @@ def _precision(value: object) -> float:
     if not 0.0 < found <= 0.5:
         raise ConfigError(f"{found:g} is not allowed; a share of baseline LTV above 0 to 0.5")
     return found
+
+
+def _block(value: object) -> Literal["all"] | tuple[int, int]:
+    """Reader of which draws of the design are run: all, or those from the first number up to before the second."""
+    if value == "all":
+        return "all"
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        raise ConfigError(f"{show(value)} is not allowed; all, or [first, until] of the draws")
+    first, until = (whole(0, 100_000)(end) for end in value)
+    if first >= until:
+        raise ConfigError(f"{show(value)} is not allowed; [first, until] with first below until")
+    return first, until
 
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:
@@ -614,7 +654,7 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
     try:
         settings = Settings.model_validate(apply_worlds(lay_company(raw, explicit), explicit))
     except ValidationError as error:
-        raise ConfigError(_first(error)) from None
+        raise ConfigError(first_finding(error)) from None
     for check in _CROSS_CHECKS:
         check(settings)
     return settings
@@ -648,7 +688,7 @@ def _scenarios_stand_apart(scenarios: Any) -> None:
             )
 
 
-def _first(error: ValidationError) -> str:
+def first_finding(error: ValidationError) -> str:
     """The first finding of pydantic as one line: dotted key, then what is wrong."""
     found = error.errors(include_url=False)[0]
     # pydantic marks the key of a map as a step of its own.
@@ -664,7 +704,7 @@ def _first(error: ValidationError) -> str:
         message = str(cause)
     else:
         message = f"{show(found['input'])} is not allowed; {found['msg']}"
-    return " ".join(f"{path}: {message}".split())
+    return " ".join(f"{path}: {message}".removeprefix(": ").split())
 
 
 def _sum_to_one(path: str, shares: Mapping[str, float]) -> None:
@@ -723,21 +763,60 @@ def _check_desk(settings: Settings) -> None:
         raise ConfigError(f"company.desk.hours: {desk.hours} runs past 22:00; at most {LAST_CALL - desk.opens}")
 
 
+MOST_TIES = 1 << 31
+"""Ends of ties that a network can index."""
+
+
 def _check_network(settings: Settings) -> None:
     degree = settings.market.network.degree
-    if max(degree.value, degree.high or 0.0) >= settings.customers:
+    largest = max(degree.value, degree.high or 0.0, *degree.options)
+    if largest >= settings.customers:
+        raise ConfigError(f"market.network.degree: {largest:g} is too many; below customers={settings.customers}")
+    if (largest + 1.0) * settings.customers >= MOST_TIES:  # rounded to an even number
+        most = int(MOST_TIES / settings.customers) - 1
         raise ConfigError(
-            f"market.network.degree: {degree.value:g} is too many; below customers={settings.customers}"
+            f"market.network.degree: {largest:g} is too many for customers={settings.customers}; at most {most}"
         )
 
 
-_CROSS_CHECKS = (_check_shares, _check_peaks, _check_windows, _check_classes, _check_desk, _check_network)
+def _check_jointly(settings: Settings) -> None:
+    """What is known jointly names parameters, a row each."""
+    jointly = settings.company.jointly
+    if jointly is None:
+        return
+    if len(jointly.parameters) != len(jointly.correlation):
+        raise ConfigError(
+            f"company.jointly: {len(jointly.parameters)} parameters and {len(jointly.correlation)} rows of correlation"
+        )
+    known = [name for name, _ in settings.parameters()]
+    for name in jointly.parameters:
+        if name not in known:
+            raise ConfigError(f"company.jointly.parameters: {name}: no such parameter{nearest(name, known)}")
+
+
+def _check_draws(settings: Settings) -> None:
+    """A block of draws is part of a design whose size is known."""
+    if settings.draws == "all":
+        return
+    if settings.replications == "auto":
+        raise ConfigError("draws: a block of draws needs replications as a number")
+    if settings.draws[1] > settings.replications:
+        raise ConfigError(f"draws: {settings.draws[1]} is beyond the design; at most {settings.replications}")
+
+
+_CROSS_CHECKS = (
+    _check_jointly, _check_draws, _check_shares, _check_peaks, _check_windows, _check_classes,
+    _check_desk, _check_network,
+)
 
 
 # -------------------------------------------------------------------------------------------------- way out
 
 NOT_INPUTS = ("engine", "threads")
 """Keys that change how a run is computed and never what it answers."""
+
+NOT_ANSWERS = ("language",)
+"""Keys that change how an answer is told."""
 
 
 def resolved(settings: Settings) -> dict[str, Any]:

@@ -59,6 +59,7 @@ METRICS = (
     Metric("ltv", "yen", "mean", "LTV over the horizon", "discounted profit per potential customer over the horizon"),
     Metric("residual", "yen", "mean", "Residual value", "expected discounted profit beyond the horizon per potential customer, state frozen, less open coupons"),
     Metric("profit", "yen", "mean", "Profit", "undiscounted profit per potential customer over the horizon"),
+    Metric("profit_sd", "yen", "ratio", "Spread of profit", "standard deviation of undiscounted profit over potential customers: what a field test has to see through"),
     Metric("revenue", "yen", "mean", "Revenue", "baskets less discounts plus fees per potential customer"),
     Metric("margin", "yen", "mean", "Margin", "baskets times margin less discounts plus fees less delivery per potential customer"),
     Metric("cost", "yen", "mean", "Intervention cost", "coupons redeemed and messages paid, discounted, per potential customer"),
@@ -118,6 +119,73 @@ EFFECTS = (
     Column("p_positive", "float64", "1", "probability that the effect is above zero"),
     Column("replications", "int32", "1", "number of draws"),
     Column("intervention", "str", "", "the scenario answered for: X, or `A+B`, or `A x B` for the interaction"),
+)
+
+SWEEP_NAMES = {"scenario": "with_scenario", "replications": "draws_run"}
+"""Columns of EFFECTS that sweep.parquet calls otherwise: configuration keys that are swept bear their names."""
+
+SWEEP = (
+    Column("job", "str", "", "key of the job; its run folder is jobs/KEY"),
+    *(column._replace(name=SWEEP_NAMES.get(column.name, column.name)) for column in EFFECTS),
+)
+"""sweep.parquet: a row per finished job, metric, segment and estimand; after `job` a column per swept key."""
+
+ANSWERS = SWEEP[1:]
+"""answers.csv: the same by configuration, jobs that are blocks of its draws put together. Everybody only."""
+
+OPTION = (
+    Column("world", "int32", "", "options with the same number live in the same worlds, draw by draw"),
+    Column("option", "str", "", "scenario, and the swept values it was run at"),
+)
+"""The first columns of what follows: tables beside answers.csv, for options with enough draws."""
+
+DRIVERS = (
+    *OPTION,
+    Column("metric", "str", "", "ltv or profit: whose total effect is explained"),
+    Column("name", "str", "", "dotted path of a drawn parameter"),
+    Column("rank_correlation", "float64", "1", "Spearman's, of parameter and effect over draws"),
+    Column("chance", "float64", "1", "what the largest rank correlation of so many parameters stays below 95 times in 100 by chance alone"),
+    Column("first_order", "float64", "1", "share of the effect's variance over draws that the parameter explains alone (Sobol, RBD-FAST)"),
+    Column("first_order_error", "float64", "1", "half-width of its 90 % interval"),
+    Column("draws", "int32", "1", "number of draws"),
+)
+
+PROBABILITIES = (
+    *OPTION,
+    Column("metric", "str", "", "ltv, profit or roi: the probability is that its total effect is above zero"),
+    Column("given", "str", "", "blank: over all draws; else dotted path of the parameter that is restricted"),
+    Column("value", "str", "", "option of a choice, or low, middle, high third of the parameter's range"),
+    Column("low", "float64", "see parameters.csv", "lower end of the third"),
+    Column("high", "float64", "see parameters.csv", "upper end"),
+    Column("draws", "int32", "1", "draws there"),
+    Column("positive", "int32", "1", "of them with an effect above zero"),
+    Column("probability", "float64", "1", "positive / draws"),
+    Column("ci_low", "float64", "1", "lower end of the 90 % interval of a probability counted in so many draws (Wilson)"),
+    Column("ci_high", "float64", "1", "upper end"),
+)
+
+REGRET = (
+    *OPTION,
+    Column("draws", "int32", "1", "draws common to all options of the world"),
+    Column("mean_effect", "float64", "yen", "effect on LTV per potential customer, mean over these draws"),
+    Column("expected_regret", "float64", "yen", "mean over draws of the best option's effect less this one's"),
+    Column("maximum_regret", "float64", "yen", "largest over draws"),
+    Column("p_best", "float64", "1", "share of draws in which no option is better; ties are shared"),
+)
+
+RULES = (
+    *OPTION,
+    Column("outcome", "str", "", "gain: effect on LTV above zero; loss: not above zero; best: no other option, doing nothing included, is better"),
+    Column("rule", "str", "", "conditions on drawn parameters, joined by `and`; blank: no rule beats the base rate out of sample"),
+    Column("base_rate", "float64", "1", "share of all draws with the outcome"),
+    Column("support", "float64", "1", "share of draws that the rule covers"),
+    Column("coverage", "float64", "1", "share of the draws with the outcome that it covers"),
+    Column("density", "float64", "1", "share of the draws it covers that have the outcome: in sample, too good"),
+    Column("held_out", "float64", "1", "the same in draws held out while a rule was found (cross-validation)"),
+    Column("held_out_low", "float64", "1", "lower end of its 90 % interval (Wilson)"),
+    Column("held_out_high", "float64", "1", "upper end"),
+    Column("elsewhere", "float64", "1", "share of the other draws with the outcome, in sample"),
+    Column("draws", "int32", "1", "number of draws"),
 )
 
 KPIS_KEYS = (
@@ -246,3 +314,64 @@ PROBES = (
     Column("mc_se", "float64", "yen", "its Monte Carlo error, from the same scenario's draws"),
 )
 """probes.csv: what would flip the answer. One thing moved at a time."""
+
+TEST_METRICS = (
+    Metric("profit_per_customer", "yen", "mean", "Profit per customer", "profit booked since the start per potential customer"),
+    Metric("revenue_per_customer", "yen", "mean", "Revenue per customer", "baskets less discounts plus fees since the start per potential customer"),
+    Metric("orders_per_thousand", "orders", "ratio", "Orders per thousand customers", "orders since the start per thousand potential customers"),
+    Metric("buyers_per_visitor", "%", "ratio", "Buyers among visitors", "distinct buyers per distinct visitor since the start"),
+)  # fmt: skip
+"""What a planned test is read for; the first one decides. All but the last are extrapolated to the horizon in proportion
+(times horizon over days so far), so that readings of any week stand beside one another."""
+
+TESTS = (
+    Column("draw", "int32", "1", "number of the draw of the uncertain parameters: one world, one truth"),
+    Column("design", "str", "", "customer: a coin per customer; cluster: whole clusters, a fixed number of them"),
+    Column("test", "int32", "1", "number of the assignment"),
+    Column("metric", "str", "", "a name of TEST_METRICS"),
+    Column("weeks", "int32", "weeks", "when the test is read"),
+    Column("estimate", "float64", "see metric", "treated less control, as the field would see it"),
+    Column("se", "float64", "see metric", "its standard error as an analyst would compute it"),
+    Column("freedom", "float64", "1", "degrees of freedom of the analyst's t (Welch)"),
+    Column("p_value", "float64", "1", "two-sided; blank where there is no standard error"),
+    Column("split", "float64", "see metric", "the same split's difference in the untreated world: chance that the field cannot see"),
+    Column("split_p_value", "float64", "1", "its p-value: what a test of nothing would have reported"),
+    Column("truth_window", "float64", "see metric", "everybody treated less nobody, over the same weeks"),
+    Column("truth", "float64", "see metric", "everybody treated less nobody, over the whole horizon: what is asked"),
+)
+"""tests.parquet of a pre-mortem: a row per draw, design, test, metric and reading."""
+
+PREMORTEM = (
+    Column("design", "str", "", "customer or cluster"),
+    Column("metric", "str", "", "a name of TEST_METRICS"),
+    Column("weeks", "int32", "weeks", "when the test is read"),
+    Column("unit", "str", "", "unit of what follows up to truth_size"),
+    Column("estimate", "float64", "unit", "mean over worlds and tests of what the test reports, its split's chance difference taken off"),
+    Column("truth", "float64", "unit", "mean over worlds of the full rollout's effect over the horizon"),
+    Column("bias", "float64", "unit", "estimate less truth"),
+    Column("bias_mc_se", "float64", "unit", "its standard error over worlds"),
+    Column("interference", "float64", "unit", "part of the bias: estimate less the full rollout's effect over the same weeks"),
+    Column("interference_mc_se", "float64", "unit", "its standard error over worlds"),
+    Column("early", "float64", "unit", "the other part: the full rollout's effect over these weeks less that over the horizon"),
+    Column("spread", "float64", "unit", "standard deviation of the raw estimate over tests of one world"),
+    Column("se", "float64", "unit", "the analyst's standard error, root mean square"),
+    Column("error", "float64", "unit", "root mean square of raw estimate less truth, over worlds and tests"),
+    Column("error_at_members", "float64", "unit", "the same for a test on all members of the firm, chance scaled with 1 / sqrt(size)"),
+    Column("truth_size", "float64", "unit", "root mean square of the truth over worlds: the error of taking the effect for zero"),
+    Column("coverage_window", "float64", "1", "share of the analyst's intervals that hold the rollout's effect over the same weeks"),
+    Column("coverage", "float64", "1", "share that hold the truth"),
+    Column("power", "float64", "1", "share of tests that are significant, whatever their sign"),
+    Column("power_mc_se", "float64", "1", "its standard error over worlds"),
+    Column("power_at_members", "float64", "1", "the same for a test on all members, from each world's mean estimate (normal)"),
+    Column("wrong_sign", "float64", "1", "share of estimates whose sign is not the truth's"),
+    Column("wrong_sign_if_significant", "float64", "1", "the same among significant ones (type S error)"),
+    Column("wrong_worlds", "int32", "1", "worlds in which the mean estimate, chance apart, has the wrong sign"),
+    Column("exaggeration", "float64", "1", "mean size of significant estimates over the mean size of their truths (type M error)"),
+    Column("false_alarm", "float64", "1", "share of the same splits that are significant with nobody treated"),
+    Column("false_alarm_mc_se", "float64", "1", "its binomial standard error"),
+    Column("needed_customers", "float64", "customers", "in both arms together, for the wanted power at the truth, chance scaled with 1 / sqrt(size): median over worlds"),
+    Column("needed_customers_high", "float64", "customers", "the same for nine worlds in ten"),
+    Column("worlds", "int32", "1", "number of draws"),
+    Column("tests", "int32", "1", "number of tests in all"),
+)
+"""premortem.csv: a row per design, metric and reading."""

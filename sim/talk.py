@@ -6,12 +6,14 @@ increments of the talker's stock; replaying the baseline's talks replays its wor
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.columns import FIXED_POINT
+from agents.compiled import compiled, loop
 from agents.day import Episodes
 
 
@@ -26,13 +28,31 @@ class Talks(NamedTuple):
 
 def talks_of(episodes: Episodes) -> Talks:
     """What was said about these episodes."""
-    said = episodes["talk"] != 0
-    return Talks(
-        episodes["row"][said],
-        episodes["talk_volume"][said],
-        episodes["talk_weight"][said],
-        episodes["talk_score"][said],
-    )
+    return Talks(*_talks(episodes))
+
+
+@compiled
+def _talks(e: Episodes) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    row, volume = np.empty(len(e), np.int32), np.empty(len(e), np.int32)
+    weight, score = np.empty(len(e), np.int32), np.empty(len(e), np.int32)
+    said = 0
+    for j in range(len(e)):
+        if e[j].talk != 0:
+            row[said], volume[said] = e[j].row, e[j].talk_volume
+            weight[said], score[said] = e[j].talk_weight, e[j].talk_score
+            said += 1
+    return row[:said], volume[:said], weight[:said], score[:said]
+
+
+@loop
+def _said(talks: Talks) -> tuple[int, int, int]:
+    """Sums of volume, weight and score, exact."""
+    volume, weight, score = 0, 0, 0
+    for k in range(len(talks.row)):
+        volume += talks.volume[k]
+        weight += talks.weight[k]
+        score += talks.score[k]
+    return volume, weight, score
 
 
 class Public:
@@ -57,8 +77,7 @@ class Public:
 
     def end_day(self, day: int, decay: float, talks: Talks) -> None:
         """Let yesterday's talk fade, add today's, and extend the sums."""
-        said = (int(talks.volume.sum()), int(talks.weight.sum()), int(talks.score.sum()))
-        self.stock = [int(np.floor(old * decay + 0.5)) + new for old, new in zip(self.stock, said, strict=True)]
+        self.stock = [math.floor(old * decay + 0.5) + new for old, new in zip(self.stock, _said(talks), strict=True)]
         i = day - self.base
         self.weight[i + 1] = self.weight[i] + self.share * self.stock[1] * self.unit
         self.score[i + 1] = self.score[i] + self.share * self.stock[2] * self.unit

@@ -13,10 +13,11 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from agents.draws import DESIGN, draw
 from sim.parameters import Choice, Parameter
-from sim.settings import Settings
+from sim.settings import Jointly, Settings
 
 _PLACE, _ORDER = 0, 1
 """Slots: where in its bin a point lies; in which order points take the free bins."""
@@ -59,12 +60,36 @@ def _fill(seed: int, key: int, first: int, bins: NDArray[np.int64], n: int) -> N
 
 def points(settings: Settings, n: int) -> list[dict[str, float | str]]:
     """n draws of all uncertain parameters, by dotted path: each goes into `Settings.at`."""
-    uncertain = [(path, one) for path, one in settings.parameters() if one.uncertain]
-    design = latin_hypercube(settings.seed, [path for path, _ in uncertain], n)
+    uncertain, design = quantiles(settings, n)
     return [
-        {path: value_at(one, float(u)) for (path, one), u in zip(uncertain, row, strict=True)}
+        {path: value_at(one, float(u)) for (path, one), u in zip(uncertain.items(), row, strict=True)}
         for row in design
     ]
+
+
+def quantiles(settings: Settings, n: int) -> tuple[dict[str, Parameter | Choice], NDArray[np.float64]]:
+    """The uncertain parameters by dotted path, and where n draws lie in what is known of each: (n, parameters).
+
+    Draws are independent but for those of which the company's evidence says something jointly.
+    """
+    uncertain = {path: one for path, one in settings.parameters() if one.uncertain}
+    design = latin_hypercube(settings.seed, list(uncertain), n)
+    return uncertain, _correlated(design, list(uncertain), settings.company.jointly)
+
+
+def _correlated(design: NDArray[np.float64], names: list[str], jointly: Jointly | None) -> NDArray[np.float64]:
+    """The design with some of its dimensions correlated as normal scores (a Gaussian copula), row by row.
+
+    A parameter that is taken as known meanwhile drops out and leaves the others as they are.
+    """
+    if jointly is None:
+        return design
+    left = [i for i, name in enumerate(jointly.parameters) if name in names]
+    columns = [names.index(jointly.parameters[i]) for i in left]
+    root = np.linalg.cholesky(np.array(jointly.correlation)[np.ix_(left, left)])
+    together = design.copy()
+    together[:, columns] = ndtr(ndtri(design[:, columns]) @ root.T)
+    return together
 
 
 def value_at(one: Parameter | Choice, u: float) -> float | str:

@@ -11,7 +11,8 @@ from scipy import special, stats
 from agents import draws
 from agents.day import Surroundings, basket_of
 from agents.draws import day_key, draw, hash_draw, normal_quantile, row_draws, uniform_of
-from agents.population import gamma_table, poisson_quantile
+from agents.population import SMALLEST_DROPOUT, gamma_table, poisson_quantile
+from agents.quantiles import beta_quantiles, gamma_quantiles
 
 LEVEL = 1e-4
 """Each chi-square test rejects a good generator with this probability; seeds are fixed, so it does so or never does."""
@@ -111,6 +112,29 @@ def test_poisson_quantile_is_the_textbook_one() -> None:
     # ties of u with the distribution function to the last bits may go either way
     assert all(abs(special.pdtr(min(found[i], exact[i]), mean[i]) / u[i] - 1.0) < 1e-12 for i in wrong)
     assert len(wrong) < 5
+
+
+FAR_AND_NEAR = np.concatenate([(np.arange(20_000) + 0.5) / 20_000, np.exp(-np.linspace(1.0, 36.0, 500))])
+
+
+@pytest.mark.parametrize("shape", [0.05, 0.243, 0.606, 1.0, 3.74, 50.0])
+def test_gamma_quantiles_are_exact_to_what_a_float32_can_hold(shape: float) -> None:
+    u = np.concatenate([FAR_AND_NEAR, 1.0 - FAR_AND_NEAR])
+    found, exact = gamma_quantiles(shape, u), special.gammaincinv(shape, u)
+    normal = exact > 1e-300
+    assert np.abs(found[normal] / exact[normal] - 1.0).max() < 2e-10
+    assert found[7] == gamma_quantiles(shape, u[7:8])[0]  # whoever else is drawn
+    assert (np.diff(gamma_quantiles(shape, np.sort(u))) >= 0).all()
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.793, 2.426), (0.05, 2.0), (0.4, 2.4), (3.0, 3.0), (5.0, 0.5)])
+def test_beta_quantiles_are_exact_to_what_a_float32_can_hold(a: float, b: float) -> None:
+    u = np.concatenate([FAR_AND_NEAR, 1.0 - FAR_AND_NEAR])
+    found, exact = beta_quantiles(a, b, u), special.betaincinv(a, b, u)
+    kept = (exact > SMALLEST_DROPOUT) & (exact < 1.0 - SMALLEST_DROPOUT)
+    assert np.abs(found[kept] / exact[kept] - 1.0).max() < 2e-10
+    assert np.abs((1.0 - found[kept]) / (1.0 - exact[kept]) - 1.0).max() < 2e-10
+    assert found[7] == beta_quantiles(a, b, u[7:8])[0]
 
 
 @pytest.mark.parametrize("shape", [0.7, 2.0, 6.25, 40.0])

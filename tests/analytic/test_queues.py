@@ -12,17 +12,27 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.draws import SHIP_TIE, draw
-from sim.fulfilment import Batch, DeliveryTerms, FulfilmentCentre, ReplayedCentre, ShippingRecord, batches
-from sim.support import Contacts, DeskTerms, SupportDesk, servers_for
+from sim.fulfilment import (
+    ORDER,
+    Batch,
+    DeliveryTerms,
+    FulfilmentCentre,
+    ReplayedCentre,
+    ShippingRecord,
+    as_they_ship,
+    batches,
+    episodes_of,
+)
+from sim.support import Contacts, DeskTerms, SupportDesk, nobody_waits, servers_for
 
 TERMS = DeliveryTerms((1, 3, 6), (1, 2, 2), hold_norush=True)
 
 
 def batch_of(day: int, kind: int, first: int, count: int) -> list[Batch]:
     """A batch of one class with rows from `first` on; none without orders."""
-    rows = np.arange(first, first + count, dtype=np.int32)
-    kinds = np.full(count, kind, np.uint8)
-    return batches(4, day, kinds, rows, np.zeros(count, np.uint8), np.zeros(count, np.float32)) if count else []
+    orders = np.zeros(count, ORDER)
+    orders["row"], orders["day"], orders["kind"] = np.arange(first, first + count), day, kind
+    return batches(day, as_they_ship(4, day, orders))
 
 
 def take(centre: FulfilmentCentre | ReplayedCentre, day: int, kind: int, first: int, count: int) -> None:
@@ -63,7 +73,8 @@ def test_the_centre_ships_the_earliest_due_and_keeps_its_recursion(
             parcels.setdefault(arrival, []).append((one, ordered, kind, arrival - ordered - terms.lead[kind]))
         backlog = max(0, backlog + sum(orders) - capacity)
         assert centre.backlog() == backlog == len(queue)
-        handed = [(int(one), d.batch.day, d.batch.kind, d.late) for d in centre.deliveries(day) for one in d.batch.row]
+        episodes = episodes_of(centre.deliveries(day), terms, day)
+        handed = [(int(one["row"]), int(one["order_day"]), int(one["kind"]), int(one["late"])) for one in episodes]
         assert sorted(handed) == sorted(parcels.pop(day, []))
     # replayed, every order ships when it did, whatever the capacity
     replayed, record, row = ReplayedCentre(terms, ShippingRecord(centre)), dict[int, int](), 0
@@ -74,8 +85,8 @@ def test_the_centre_ships_the_earliest_due_and_keeps_its_recursion(
         replayed.ship(day, 0)
         for leaving_day, batch in centre.shipped:
             if leaving_day == day:
-                record |= dict.fromkeys(batch.row.tolist(), day)
-    gone = {int(one): None for parcels_of in replayed.arriving.values() for d in parcels_of for one in d.batch.row}
+                record |= dict.fromkeys(batch.orders["row"].tolist(), day)
+    gone = {int(one): None for parcels_of in replayed.arriving.values() for d in parcels_of for one in d.orders["row"]}
     assert gone.keys() == record.keys()
     assert replayed.backlog() == centre.backlog()
 
@@ -88,13 +99,13 @@ def test_a_phantom_ships_on_the_first_day_on_which_nothing_precedes_it() -> None
         live.ship(day, 8)
     shipped = {day: 0 for day, _ in live.shipped}
     for day, batch in live.shipped:
-        shipped[day] += len(batch.row)
+        shipped[day] += len(batch.orders)
     assert [shipped.get(day, 0) for day in range(9)] == [8, 8, 8, 8, 8, 8, 8, 4, 0]
     replayed = ReplayedCentre(TERMS, ShippingRecord(live))
     take(replayed, 0, 0, 5000, 1)  # express: due at once, ahead of all
     take(replayed, 2, 2, 5001, 1)  # no-rush, due on day 6: behind orders of days 0 to 4, due up to day 5
     take(replayed, 8, 1, 5002, 1)  # nothing waits any more
-    left = {int(row): day for day, batches in replayed.leaving.items() for batch in batches for row in batch.row}
+    left = {int(row): day for day, parts in replayed.leaving.items() for part in parts for row in part.orders["row"]}
     assert left == {5000: 0, 5001: 7, 5002: 8}
 
 
@@ -141,7 +152,7 @@ def at_the_desk(servers: int, load: float, patience: float, calls: int, seed: in
     )
     env = simpy.Environment()
     desk = SupportDesk(env, DeskTerms(servers, SERVICE, patience, 0.0, 1e9, 0.0))
-    env.process(desk.open(0, contacts))
+    desk.open(0, contacts)
     env.run()
     return contacts
 
@@ -194,11 +205,42 @@ def test_closing_time_sends_the_queue_home_and_lets_service_finish() -> None:
         np.arange(4), np.array([545.0, 546.0, 590.0, 595.0]), np.array([99.0, 20.0, 99.0, 99.0]),
         np.array([30.0, 1.0, 400.0, 1.0]), np.zeros(4), np.zeros(4, bool),
     )  # fmt: skip
-    env.process(desk.open(3, contacts))
+    desk.open(3, contacts)
     env.run()
     assert contacts.served.tolist() == [True, False, True, False]
     assert contacts.wait.tolist() == pytest.approx([0.0, 20.0, 0.0, 5.0], abs=1e-6)
     assert env.now == pytest.approx(3 + 990 / 1440)
+
+
+@pytest.mark.parametrize("servers", [1, 2, 4])
+def test_a_day_without_events_is_the_day_with_events(servers: int) -> None:
+    """Nobody is found to wait exactly where the queue lets nobody wait and no call outlasts the day.
+
+    Both ways of the desk end a day with the same waits, to the last bit.
+    """
+    rng, terms = np.random.default_rng(7), DeskTerms(servers, SERVICE, 10.0, 540.0, 600.0, 0.0)
+    spared = 0
+    for day in range(-20, 180):
+        calls = int(rng.integers(1, 8 * servers + 2))
+        at, service = 540.0 + np.sort(rng.random(calls)) * 600.0, rng.exponential(40.0, calls)
+        patience = rng.exponential(10.0, calls)
+        one, other = (
+            Contacts(np.arange(calls), at, patience, service, np.zeros(calls), np.zeros(calls, bool)) for _ in range(2)
+        )
+        env = simpy.Environment(initial_time=day)
+        env.process(SupportDesk(env, terms)._day(day, one))
+        env.run()
+        spare = nobody_waits(at, service, servers)
+        assert spare == (not one.wait.any() and bool((at + service < 1440.0).all()))
+        assert one.served.all() or not spare
+        env = simpy.Environment(initial_time=day)
+        SupportDesk(env, terms).open(day, other)
+        assert (env.peek() == math.inf) == spare
+        env.run()
+        assert one.wait.tobytes() == other.wait.tobytes()
+        assert one.served.tobytes() == other.served.tobytes()
+        spared += spare
+    assert 20 < spared < 180
 
 
 def test_servers_hold_the_load() -> None:

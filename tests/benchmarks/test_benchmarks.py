@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 
 from agents.columns import UNAWARE
-from benchmarks import engines
+from benchmarks import draws, engines
 from benchmarks.floor import ActingFloor, Floor
-from benchmarks.market import market, midnight, resumed
+from benchmarks.market import market, midnight, resumed, settings
 from benchmarks.mesa_objects import Market, Walk
+from scenarios.intervention import worlds_of
+from sim.model import CXModel
+from sim.replication import Task, run_task
 from sim.world import AMPLE, World
 from tests.worlds import BUSY
 
@@ -88,3 +91,36 @@ def test_the_floor_counts_about_those_who_act() -> None:
     acting = ActingFloor(start, world.seed)
     assert acting.step() == counted
     assert acting.columns.of("visits").sum() - start.customers.columns.of("visits").sum() == counted
+
+
+def test_a_small_draw_is_timed_by_its_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "deep" / "draws.json"
+    size = ["--customers", "500", "--days", "35", "--burn-in", "40", "--draws", "2"]
+    assert draws.main([*size, "--out", str(out)]) == 0
+    report = json.loads(out.read_text())
+    documented = (draws.__doc__ or "").partition("Keys of the JSON")[2]
+    assert {key for key in (*report, *report["targets"]) if f"`{key}`" not in documented} == set()
+    assert set(report["seconds"]) == {"total", "floor", *draws.PARTS}
+    assert all(0 < found["low"] <= found["median"] <= found["high"] for found in report["seconds"].values())
+    assert set(report["shares"]) == set(draws.PARTS)
+    assert report["draw_over_floor"] > 1
+    assert report["targets"]["seconds_for_200_on_two_cores"] == {"value": None, "limit": 60.0, "met": None}
+    assert "pilots" in capsys.readouterr().out
+
+
+def test_the_parts_of_a_draw_are_all_its_days() -> None:
+    """Every day that a draw simulates is timed, under the part it belongs to."""
+    found = settings("scenario=norush_coupon", "customers=300", "days=35", "burn_in=40", "replications=2")
+    lived: dict[str, list[int]] = {part: [] for part in draws.PARTS}
+    run = CXModel.run
+
+    def counted(model: CXModel, until: int) -> None:
+        lived[draws.part_of(model)].append(until - model.day)
+        run(model, until)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(CXModel, "run", counted)
+        run_task(found, worlds_of, Task(0, 0, {}, 1, parts=False))
+    days = {part: sum(some) for part, some in lived.items()}
+    assert days == {"founding": 0, "pilots": 2 * 75, "burn-in": 40, "arms": 2 * 35, "rest": 0}
+    assert sum(days.values()) == draws.days_of(found)

@@ -7,6 +7,7 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from sim.cli.compose import NOT_SETTINGS
 from sim.settings import Settings, load_settings
 
 
@@ -14,7 +15,8 @@ def raw(*overrides: str) -> dict[str, Any]:
     """The plain composed mapping under these overrides."""
     with initialize_config_module("conf", version_base="1.3"):
         config = compose("config", overrides=list(overrides))
-    return OmegaConf.to_container(config, resolve=True)  # type: ignore[return-value]
+    plain = OmegaConf.to_container(config, resolve=True)
+    return {str(key): value for key, value in plain.items() if key not in NOT_SETTINGS}  # type: ignore[union-attr]
 
 
 def shipped(*overrides: str) -> Settings:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import NoReturn
 
 import pytest
 
+import sim.check
+import sim.experiment
+import sim.sweep
 from sim.cli import main
 
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
@@ -43,6 +44,7 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("days=1e9"), ["days: 1000000000", "to 3650"]),
     (run("burn_in=0"), ["burn_in: 0", "from 30"]),
     (run("seed=-1"), ["seed: -1", "from 0"]),
+    (run(f"seed=1{400 * '0'}"), ["seed: 1000", "is too large"]),
     (run("seed=inf"), ["seed: inf", "not a finite number"]),
     (run("replications=1"), ["replications: 1", "auto or a whole number from 2"]),
     (run("replications=automatic"), ["replications: 'automatic'", "auto or"]),
@@ -96,6 +98,8 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("company.classes.express.transit=5"), ["company.classes.express.transit: 5", "at most 1"]),
     (run("company.desk.opens=1000"), ["company.desk.hours: 600", "at most 320"]),
     (run("customers=100", "market.network.degree=200"), ["market.network.degree: 200", "customers=100"]),
+    (run("customers=20000000", "market.network.degree=500"), ["market.network.degree: 500", "at most 106"]),
+    (run("customers=100", "market.network.degree.range=[6,300]"), ["degree: 300", "customers=100"]),
     (run("scenario=norush_coupon_peak", "days=60"), ["norush_coupon_peak.start: 120", "from 0 to 59"]),
     # keys
     (run("customer=1000"), ["customer: no such key", "did you mean customers?"]),
@@ -132,7 +136,7 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (["report", "nowhere"], ["nowhere: is no run folder"]),
     (["report"], ["report:", "RUN"]),
     (["scenarios", "--config-dir", "nowhere"], ["--config-dir nowhere"]),
-    (["check", "norush"], ["norush: no such scenario", "did you mean norush_coupon?"]),
+    (["check", "norush"], ["norush: no such regression file", "did you mean norush_coupon?"]),
     (["calibrate", "log.csv"], ["calibrate:", "--customer"]),
     (["calibrate", "log.csv", "--customer=a", "--date=b", "--value=c", "--name=d", "--holdout=x"], ["'x'"]),
 ]  # fmt: skip
@@ -186,9 +190,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*_: object) -> NoReturn:
         raise AssertionError("bad input reached the experiment")
 
-    experiment = ModuleType("sim.experiment")
-    experiment.run_experiment = reached  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "sim.experiment", experiment)
+    for module in (sim.experiment, sim.sweep, sim.check):
+        monkeypatch.setattr(module, "run_experiment", reached)
 
 
 def left() -> set[str]:

@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sim import check, cli
+from sim import cli
 from sim.folder import drafted
 from sim.guard import PACKAGES, ROOT, refuse_strangers
 from sim.parameters import ConfigError
@@ -99,7 +98,7 @@ def test_default_folders_of_one_second_do_not_collide(
     experiment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conf = "hydra.run.dir"
-    monkeypatch.setattr(cli, "_names", lambda overrides, key: key != conf)
+    monkeypatch.setattr(cli.run, "given_by_hand", lambda overrides, key: key != conf)
     for _ in range(3):
         assert cli.main(["run", *SMALL, f"{conf}=runs/now"]) == 0
     assert {path.name for path in Path("runs").iterdir()} == {"now", "now-2", "now-3"}
@@ -163,41 +162,6 @@ def test_a_place_filled_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
         assert draft.publish(lambda _: None) == tmp_path / "answer-2"
 
 
-def test_sweep(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "run",
-        "-m",
-        *SMALL,
-        "scenario=norush_coupon_peak",
-        "company.capacity_ratio=1.05,1.3",
-        "days=150",
-    ]
-    assert cli.main([*words, "hydra.sweep.dir=sweep"]) == 0
-    assert [Path(f"sweep/{job}/capacity.txt").read_text() for job in (0, 1)] == ["1.05", "1.3"]
-    assert not [path for path in below() if ".part" in path or path.endswith(".log")]
-    assert capsys.readouterr().out.count("the verdict") == 2
-
-
-def test_sweep_goes_on_after_a_bad_run(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["run", "-m", *SMALL[1:], "customers=5,1000", "hydra.sweep.dir=sweep"]) == 2
-    assert {path.name for path in Path("sweep").iterdir() if path.is_dir()} == {"1"}
-    assert capsys.readouterr().err.startswith("cxsim: customers: 5 is not allowed")
-
-
-def test_interrupted_sweep_keeps_what_is_whole(experiment: Any) -> None:
-    runs = []
-
-    def second_is_interrupted(*arguments: Any) -> None:
-        runs.append(1)
-        if len(runs) == 2:
-            raise KeyboardInterrupt
-        pretend(*arguments)
-
-    experiment(second_is_interrupted)
-    assert cli.main(["run", "-m", *SMALL, "seed=1,2,3", "hydra.sweep.dir=sweep"]) == 130
-    assert {path.name for path in Path("sweep").iterdir() if path.is_dir()} == {"0"}
-
-
 def test_config_is_shown_not_run(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--cfg", "job", "customers=1234"]) == 0
     assert "customers: 1234" in capsys.readouterr().out
@@ -253,18 +217,15 @@ def test_completion_can_be_installed(
     assert "complete -o nospace -o default -F hydra_bash_completion cxsim" in capsys.readouterr().out
 
 
-def test_help_answers_at_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "import sys; from sim.cli import main; sys.exit(main(['--help']))"]
+def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = "import sys; from sim.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    taken = []
-    for _ in range(3):
-        started = time.perf_counter()
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
-        )
-        taken.append(time.perf_counter() - started)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+    )
     assert "cxsim run" in done.stdout
-    assert min(taken) < 0.5
+    heavy = {"numpy", "pandas", "numba", "mesa", "hydra", "matplotlib", "scipy"}
+    assert heavy & set(done.stderr.split()) == set()
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -313,9 +274,10 @@ def test_hash_of_inputs_knows_the_answer_only(tmp_path: Path) -> None:
     one = inputs_hash(settings, tmp_path)
     assert inputs_hash(settings.model_copy(update={"engine": "agent", "threads": 7}), tmp_path) == one
     assert inputs_hash(settings.model_copy(update={"seed": 2}), tmp_path) != one
-    (tmp_path / "sim").mkdir()
-    (tmp_path / "sim/rule.py").write_text("x = 1\n")
-    assert inputs_hash(settings, tmp_path) != one
+    changed = tmp_path / "changed"
+    (changed / "sim").mkdir(parents=True)
+    (changed / "sim/rule.py").write_text("x = 1\n")
+    assert inputs_hash(settings, changed) != one
 
 
 def test_git_state_is_of_a_checkout_of_its_own(tmp_path: Path) -> None:
@@ -325,11 +287,13 @@ def test_git_state_is_of_a_checkout_of_its_own(tmp_path: Path) -> None:
         ["-c", "user.name=a", "-c", "user.email=a@example.invalid", "commit", "-qm", "x", "--allow-empty"],
     ):
         subprocess.run(["git", "-C", str(tmp_path), *words], check=True)
+    git_state.cache_clear()
     commit, dirty = git_state(tmp_path)
     assert commit is not None
     assert re.fullmatch(r"[0-9a-f]{40}", commit)
     assert dirty is False
     (tmp_path / "file").touch()
+    git_state.cache_clear()
     assert git_state(tmp_path)[1] is True
     (tmp_path / "library").mkdir()
     assert git_state(tmp_path / "library") == (None, None)
@@ -349,72 +313,3 @@ def test_another_package_of_our_name_is_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("sim.guard.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=PACKAGES[0]):
         refuse_strangers()
-
-
-# ------------------------------------------------------------------------------------------- cxsim check
-
-EFFECTS = "metric,segment,estimand,baseline,effect,intervention\n"
-
-
-def run_folder(folder: Path, effect: str = "1.5", daily: bytes = b"day") -> Path:
-    folder.mkdir()
-    (folder / "effects.csv").write_text(EFFECTS + f"ltv,everybody,total,100,{effect},a\n")
-    (folder / "daily.parquet").write_bytes(daily)
-    (folder / "provenance.json").write_text(str(folder))
-    (folder / "report.html").write_text(str(folder))
-    return folder
-
-
-def test_records_of_equal_folders_are_equal(tmp_path: Path) -> None:
-    one, two = check.record(run_folder(tmp_path / "one")), check.record(run_folder(tmp_path / "two"))
-    assert set(one["tables"]) == {"daily.parquet", "effects.csv"}
-    assert check.moved(one, two) == []
-
-
-def test_what_moved_is_listed(tmp_path: Path) -> None:
-    before = check.record(run_folder(tmp_path / "one"))
-    after = check.record(run_folder(tmp_path / "two", effect="1.6", daily=b"other"))
-    assert check.moved(before, after) == [
-        "daily.parquet: its bytes moved",
-        "effects.csv: its bytes moved",
-        "a ltv everybody total: effect 1.5 -> 1.6",
-    ]
-    (tmp_path / "two/kpis.csv").touch()
-    assert "kpis.csv: is new" in check.moved(before, check.record(tmp_path / "two"))
-    assert "kpis.csv: is gone" in check.moved(check.record(tmp_path / "two"), before)
-
-
-def test_rows_that_come_and_go_are_listed() -> None:
-    row = "ltv,everybody,total,100,1,a"
-    more = [EFFECTS.strip(), row, "nps,everybody,total,-16,1,a"]
-    before, after = {"tables": {}, "effects": more[:2]}, {"tables": {}, "effects": more}
-    assert check.moved(before, after) == ["a nps everybody total: row is new"]
-    assert check.moved(after, before) == ["a nps everybody total: row is gone"]
-    many = {"tables": {}, "effects": more[:1] + [f"m{i},everybody,total,1,1,a" for i in range(50)]}
-    assert check.moved(many, before)[-1] == "and 31 more numbers"
-
-
-def test_check_against_a_record(experiment: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    monkeypatch.setattr(cli, "ROOT", Path.cwd())
-    Path("tests").mkdir()
-    assert cli.main(["check", "baseline"]) == 1
-    assert "baseline: has no record" in capsys.readouterr().out
-    assert cli.main(["check", "baseline", "--update"]) == 0
-    assert cli.main(["check", "baseline"]) == 0
-    assert capsys.readouterr().out == "baseline: recorded\nbaseline: as recorded\n"
-
-    def moves(settings: Any, worlds: Any, folder: Path, *_: Any) -> None:
-        (folder / "daily.parquet").touch()
-
-    experiment(moves)
-    assert cli.main(["check"]) == 1
-    assert "baseline: daily.parquet: is new" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", ["baseline", "norush_coupon", "norush_coupon_peak", "peach_popup"])
-def test_small_versions_are_valid(name: str) -> None:
-    settings = shipped(*check.overrides(name))
-    assert settings.days == 60
-    for scenario in settings.scenario.values():
-        for intervention in scenario.interventions.values():
-            assert intervention.plain_options().get("start", 0) < 60

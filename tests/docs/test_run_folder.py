@@ -16,7 +16,8 @@ from sim.guard import ROOT
 PAGE = ROOT / "docs" / "run-folder.md"
 NAMES = (
     "METRICS", "AB_METRICS", "MEASURES", "EFFECTS", "KPIS_KEYS", "DAILY", "CUSTOMERS", "EVENTS", "PARAMETERS",
-    "DRAWS", "PROBES",
+    "DRAWS", "PROBES", "SWEEP", "ANSWERS", "OPTION", "DRIVERS", "PROBABILITIES", "REGRET", "RULES", "TEST_METRICS",
+    "TESTS", "PREMORTEM",
 )  # fmt: skip
 SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=500"]
 MARK = re.compile(r"<!-- table: (\w+) -->\n(?:\n?\|.*\n)*")

@@ -16,7 +16,7 @@ from agents.behaviour import Rules, pack
 from agents.columns import CUSTOMER, new_columns
 from agents.day import new_visits
 from sim.engines import _start
-from sim.ledger import _book_orders
+from sim.ledger import _book_visits
 rules = pack(Rules(*[0.5] * len(Rules._fields)))
 columns = new_columns(2)
 columns.status[:] = CUSTOMER
@@ -24,7 +24,7 @@ columns.of("rate")[:] = 0.25
 _start(columns, rules, 3)
 visits = new_visits(np.array([1], np.int32))
 visits["kind"], visits["basket"] = 1, 1000
-_book_orders(columns, rules, visits, 30)
+_book_visits(columns, rules, visits, 30)
 print(columns.bound[0], columns.of("npv")[1])
 """
 

@@ -1,0 +1,52 @@
+"""A sweeper that knows sweep files, and the launcher `local`.
+
+Both leave what a job is to the task function (`sim.cli.sweep.Sweep`): the sweeper asks it for the jobs that are
+missing, a launcher only says how they are sent. Another pool, of a cluster, is another launcher of this size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class SweepFiles(Sweeper):
+    """What the command line lists times what a sweep file lists, less what is done already."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what a sweep needs, and make the launcher that was chosen."""
+        from hydra.core.plugins import Plugins
+
+        self.task: Any = task_function
+        self.launcher = Plugins.instance().instantiate_launcher(hydra_context, task_function, config)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run all jobs that are missing."""
+        assert self.launcher is not None
+        missing = self.task.missing(arguments)
+        returns = self.launcher.launch(missing, initial_job_idx=0) if missing else []
+        return [one.return_value for one in returns]  # which raises what a launcher caught
+
+
+class LocalLauncher(Launcher):
+    """Jobs side by side in processes of this machine, one thread each."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep what a sweep needs."""
+        self.task: Any = task_function
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run these jobs; each return value is how a job ended. A job that fails raises nothing here."""
+        endings = self.task.side_by_side(job_overrides)
+        returns = []
+        for overrides, ending in zip(job_overrides, endings, strict=True):
+            done = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+            done.return_value = ending
+            returns.append(done)
+        return returns

@@ -1,0 +1,128 @@
+"""The smaller commands: `cxsim scenarios`, `calibrate` and `report`."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from analysis.language import N_, _, retold
+from sim.cli.compose import check_own_folder, compose, composer, settings_of
+from sim.cli.terminal import OK, Parser, language_asked, without_language
+
+COLUMNS = {"customer": N_("customer"), "date": N_("date"), "value": N_("value")}
+OPTIONAL_COLUMNS = {
+    "delivery-class": N_("delivery class"),
+    "promised": N_("promised"),
+    "delivered": N_("delivered"),
+    "coupon": N_("coupon"),
+    "channel": N_("channel"),
+}
+"""Columns of a log, and words for what each holds."""
+
+
+def scenarios(words: list[str]) -> int:
+    """One line per scenario: name and description."""
+    parser = Parser(prog="cxsim scenarios", description=_("List the scenarios, one line each."))
+    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with scenario/"))
+    arguments = parser.parse_args(without_language(words))
+    if arguments.config_dir is not None:
+        check_own_folder(Path(arguments.config_dir))
+    found = dict(sorted(described(arguments.config_dir)))
+    width = max(map(len, found))
+    for name, description in found.items():
+        print(f"{name:{width}}  {_(description)}")
+    return OK
+
+
+def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
+    import yaml
+
+    folders: list[Any] = [resources.files("conf") / "scenario"]
+    folders += [Path(config_dir) / "scenario"] if config_dir is not None else []
+    for folder in folders:
+        for file in folder.iterdir() if folder.is_dir() else ():
+            if not file.name.endswith(".yaml"):
+                continue
+            try:
+                node = yaml.safe_load(file.read_text(encoding="utf-8"))
+                description = str(node["description"])
+            except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
+                description = N_("(cannot be read: no YAML, or no description)")
+            yield file.name.removesuffix(".yaml"), " ".join(description.split())
+
+
+def calibrate(words: list[str]) -> int:
+    """Fit a company to a real log."""
+    parser = Parser(
+        prog="cxsim calibrate", description=_("Fit purchase, dropout and spend to a log of purchases.")
+    )
+    parser.add_argument("log", type=Path, help=_("CSV, CSV.gz or Parquet, a row per purchase"))
+    for column, what in COLUMNS.items():
+        told = _("column with the {what}").format(what=_(what))
+        parser.add_argument(f"--{column}", required=True, metavar="COL", help=told)
+    parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
+    parser.add_argument(
+        "--holdout", type=int, default=0, metavar="WEEKS", help=_("keep the last weeks out and test on them")
+    )
+    parser.add_argument(
+        "--yen", type=float, default=1.0, metavar="RATE", help=_("yen per unit of the log's currency (default 1)")
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
+    )
+    for column, what in OPTIONAL_COLUMNS.items():
+        told = _("column with the {what}").format(what=_(what))
+        parser.add_argument(f"--{column}", metavar="COL", help=told)
+    given = vars(parser.parse_args(without_language(words)))
+    from sim.parameters import ConfigError
+
+    if not 0 < given["yen"] < float("inf"):
+        raise ConfigError(f"--yen {given['yen']:g}: is not allowed; above 0")
+    from sim.company_file import company_text, place_for
+
+    place = place_for(given["name"], given["out"])
+    with composer(None) as hydra:
+        config = compose(hydra, ["scenario=baseline"])
+        settings = settings_of(config, config.hydra)
+    from analysis.calibration import write_picture
+    from sim.calibrate import calibrate
+    from sim.transactions import LogColumns
+
+    columns = LogColumns(*(given[part.replace("-", "_")] for part in (*COLUMNS, *OPTIONAL_COLUMNS)))
+    found = calibrate(
+        given["log"], columns, given["name"], settings, holdout=given["holdout"], yen=given["yen"],
+        say=lambda line: print(retold(line), flush=True),
+    )  # fmt: skip
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_picture(found.weekly(), found.fitted_weeks, place.with_suffix(""))
+    place.write_text(company_text(found), encoding="utf-8", newline="\n")
+    beside = _("{place} (picture beside it: {stem}.png, {stem}.svg)").format(place=place, stem=place.stem)
+    command = f"cxsim run --config-dir {shlex.quote(str(given['out']))} company={given['name']}"
+    print(f"\n{beside}")
+    print(_("now: {command}").format(command=command))
+    return OK
+
+
+def report(words: list[str]) -> int:
+    """Make the report of a run folder again."""
+    parser = Parser(
+        prog="cxsim report", description=_("Make report.html and the figures of a run folder again.")
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help=_("a run folder"))
+    folder = parser.parse_args(without_language(words)).folder
+    from sim.parameters import ConfigError
+
+    if not (folder / "effects.csv").is_file():
+        raise ConfigError(f"{folder}: is no run folder; effects.csv is not there")
+    from analysis.load import RunError
+    from analysis.report import write_report
+
+    try:
+        write_report(folder, language_asked(words))
+    except RunError as error:
+        raise ConfigError(str(error)) from None
+    print(folder / "report.html")
+    return OK

@@ -1,0 +1,78 @@
+"""What all commands share: exit statuses, a line on the error stream, a parser whose errors are one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+LANGUAGE = "language="
+OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish."""
+
+
+def say(line: str) -> None:
+    """One line on the error stream, whatever the message held, in the language in use."""
+    from analysis.language import retold
+
+    print(f"cxsim: {retold(' '.join(line.split()))}", file=sys.stderr)
+
+
+def language_asked(words: list[str]) -> str | None:
+    """The language that a command line asks for, `language=ja`: wanted before anything else can be told."""
+    asked = [word.partition("=")[2] for word in words if word.startswith(LANGUAGE)]
+    return asked[-1] if asked else None
+
+
+def without_language(words: list[str]) -> list[str]:
+    """The words without that one, for commands that compose no configuration."""
+    return [word for word in words if not word.startswith(LANGUAGE)]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser in the language in use, whose errors are one line like all others."""
+
+    def __init__(self, *, add_help: bool = True, **about: Any) -> None:
+        from analysis.language import _
+
+        super().__init__(add_help=False, formatter_class=_Formatter, **about)
+        self._positionals.title = _("positional arguments")
+        self._optionals.title = _("options")
+        if add_help:
+            self.add_argument("-h", "--help", action="help", help=_("show this help message and exit"))
+
+    def error(self, message: str) -> NoReturn:
+        from sim.parameters import ConfigError
+
+        raise ConfigError(f"{self.prog.removeprefix('cxsim ')}: {message}; see {self.prog} --help")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Help in the language in use. argparse cuts seven characters, `usage: `, off a usage in some places: a translation
+    of it has as many."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        from analysis.lines import folded
+
+        return folded(" ".join(text.split()), width).splitlines()
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in self._split_lines(text, width - len(indent)))
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[argparse._MutuallyExclusiveGroup],
+        prefix: str | None = None,
+    ) -> None:
+        from analysis.language import _
+
+        super().add_usage(usage, actions, groups, prefix or _("usage: "))
+
+
+def processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,12 @@
+"""A firm's own evidence, brought in: past tests, late deliveries and surveys sharpen the parameters they speak about.
+
+    pieces.py      what evidence is: the file, and what each kind of piece must be able to say
+    tables.py      a firm's tables, read strictly
+    lateness.py    late deliveries and whether customers came back      } each reads its piece, computes a statistic
+    survey.py      survey answers and the orders after them             } from it, and simulates the same statistic
+    ab_test.py     a past test's lift                                   } in a small world of the model
+    market.py      the small world in which lateness and survey are simulated
+    update.py      from simulated and observed statistics to a posterior; knows no world
+    learn.py       all of it in order
+    writing.py     the company file and the tables
+"""

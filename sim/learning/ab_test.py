@@ -1,0 +1,150 @@
+"""A past test's lift: what a lever did, and so how customers respond to it.
+
+In the model the same test is run: a fair coin treats each customer of a market with all that binds it (warehouse,
+desk, talk), and the difference of the two halves is read after so many days, less the same split's difference where
+nobody is treated, which removes most of the luck of the split and none of what the halves do to one another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import ndtri
+
+from agents import draws
+from sim.learning.pieces import Found, Observed, options
+from sim.model import Arm, CXModel, founded
+from sim.outcomes import Mask, Outcome, field_test, measures, outcome_of
+from sim.parameters import Bounds, ConfigError, number, real, text, whole, word
+from sim.pilot import references
+from sim.replication import WorldsOf
+from sim.settings import Settings
+from sim.world import World, world_of
+
+
+def _ratio(name: str) -> Callable[[Outcome, Mask], float]:
+    return lambda outcome, side: measures(outcome, side)[name]
+
+
+def _each(name: str) -> Callable[[Outcome, Mask], float]:
+    return lambda outcome, side: measures(outcome, side)[name] / int(side.sum())
+
+
+def _of_visitors(name: str) -> Callable[[Outcome, Mask], float]:
+    return lambda outcome, side: field_test(outcome, side)[name]
+
+
+METRICS: dict[str, tuple[str, Callable[[Outcome, Mask], float]]] = {
+    "conversion": ("% of visits", _ratio("conversion")),
+    "buyers_per_visitor": ("% of visitors", _of_visitors("ab_conversion_14d")),
+    "profit_per_visitor": ("yen", _of_visitors("ab_profit_per_visitor_14d")),
+    "orders_per_customer": ("orders", _each("orders")),
+    "visits_per_customer": ("visits", _each("visits")),
+    "contacts_per_customer": ("contacts", _each("contacts")),
+    "revenue_per_customer": ("yen", _ratio("revenue")),
+    "profit_per_customer": ("yen", _ratio("profit")),
+    "norush_share": ("% of online orders", _ratio("norush_share")),
+    "on_time": ("% of deliveries", _ratio("on_time")),
+    "repeat_rate": ("% of buyers", _ratio("repeat_rate")),
+    "churn": ("% of customers", _ratio("churn")),
+    "nps": ("points", _ratio("nps_surveyed")),
+    "csat": ("% of answers", _ratio("csat")),
+}
+"""What a test may have measured: the unit of an absolute lift, and how it is read off one side. Per customer means
+per potential customer who was assigned, whether or not they came."""
+
+
+@dataclass(frozen=True)
+class AbTest:
+    """A 50/50 test of a scenario. lift, se: relative (0.03 is 3 %) or in the metric's unit. window: days."""
+
+    kind: ClassVar[str] = "ab_test"
+    speaks_about: ClassVar[tuple[str, ...]] = tuple(
+        f"behaviour.{group}."
+        for group in ("visits", "choice", "delivery", "coupons", "experience", "attrition", "messages", "support")
+    )
+
+    name: str
+    scenario: str
+    metric: str
+    window: int
+    lift: float
+    relative: bool
+    se: float
+    customers: int | None
+
+    @classmethod
+    def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> AbTest:
+        """Read a piece; its error stands as `se`, or as `interval` with its `level`. Raises ConfigError."""
+        del folder  # needs no file
+        positive = real(Bounds(0.0, above=True))
+        needed = {
+            "scenario": text, "metric": word(*METRICS), "window": whole(1, 365),
+            "lift": number, "scale": word("relative", "absolute"),
+        }  # fmt: skip
+        other = {"interval": _interval, "level": real(Bounds(0.5, 0.999)), "se": positive,
+                 "customers": whole(2, 10**10)}  # fmt: skip
+        found = options(node, needed, other)
+        relative = found["scale"] == "relative"
+        if relative and found["lift"] <= -1.0:
+            raise ConfigError(f"lift: {found['lift']:g} is not allowed; a relative lift is above -1 (0.03 is 3 %)")
+        return cls(name, found["scenario"], found["metric"], found["window"], found["lift"], relative,
+                   _standard_error(found), found.get("customers"))  # fmt: skip
+
+    def observed(self) -> Observed:
+        """The lift."""
+        unit = "relative" if self.relative else METRICS[self.metric][0]
+        size = f"{self.customers:,} customers" if self.customers else "size not said"
+        return Observed(
+            (f"lift of {self.metric.replace('_', ' ')} after {self.window} days, {unit}",),
+            np.array([self.lift]), np.array([[self.se**2]]), size,
+        )  # fmt: skip
+
+    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
+        """What such a test reports under these settings. Raises ConfigError for a scenario that treats nobody."""
+        own = worlds(settings).get(self.scenario)
+        if own is None:
+            raise ConfigError(f"{self.name}: scenario: {self.scenario} treats nobody; one with interventions")
+        world, _ = references(world_of(settings.model_copy(update={"days": self.window}), seed))
+        burn_in = CXModel(world, founded(world), record=False)
+        burn_in.run(0)
+        start = burn_in.snapshot()
+        coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
+        tested = _outcome(CXModel(world, start.copied(), Arm(own, coin), record=False), world)
+        nobody = _outcome(CXModel(world, start, record=False), world)
+        read = METRICS[self.metric][1]
+        control = read(tested, ~coin)
+        lift = read(tested, coin) - control - (read(nobody, coin) - read(nobody, ~coin))
+        return Found(np.array([lift / control if self.relative else lift]))
+
+
+def _outcome(model: CXModel, world: World) -> Outcome:
+    model.run(world.days)
+    columns = model.customers.columns
+    return outcome_of(model, {name: columns.of(name) for name in ("visits", "bought", "ledger")})
+
+
+def _interval(value: object) -> tuple[float, float]:
+    if isinstance(value, str) or not isinstance(value, list | tuple) or len(value) != 2:
+        raise ConfigError("is not allowed; [low, high]")
+    low, high = (number(end) for end in value)
+    if not low < high:
+        raise ConfigError(f"[{low:g}, {high:g}] is not allowed; [low, high] with low below high")
+    return low, high
+
+
+def _standard_error(found: Mapping[str, Any]) -> float:
+    if ("se" in found) == ("interval" in found):
+        raise ConfigError("se: give either se, or interval and its level")
+    if "se" in found:
+        return float(found["se"])
+    if "level" not in found:
+        raise ConfigError("level: is missing; the interval's, such as 0.9 or 0.95")
+    low, high = found["interval"]
+    if not low < found["lift"] < high:
+        raise ConfigError(f"interval: [{low:g}, {high:g}] does not hold the lift {found['lift']:g}")
+    return float((high - low) / 2.0 / ndtri(0.5 + found["level"] / 2.0))

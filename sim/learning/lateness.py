@@ -1,0 +1,290 @@
+"""Late deliveries, and whether customers came back: what satisfaction does to churn, from a firm's own accidents.
+
+The statistic: among deliveries some days late, by how much (relative) fewer customers order again within so many days
+of the delivery than among those on time. Of single deliveries it is adjusted for the month of the order and for how
+often the customer had ordered before, since a season's or a newcomer's parcels may be late more often.
+
+In the model the same is an experiment with the same luck twice. On one day everybody orders; the orders arrive on time,
+then, in a copy of the world, late, by delays dealt out to customers evenly; the difference of the same customers'
+repurchase is the effect of lateness with hardly any noise. A customer counts as often as the firm would see orders of
+hers, by her purchase rate: purchases are Poisson, and one more of them, on whatever day, finds a customer as any other
+of hers does (Mecke 1967).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agents.columns import AWARE
+from sim.learning.market import SteeredCentre, midnight, online_only, quiet_market, silent
+from sim.learning.pieces import Found, Observed, options
+from sim.learning.tables import (
+    LARGEST_WITHIN,
+    columns_of,
+    days,
+    jackknife,
+    need,
+    numbers,
+    orders_between,
+    read_table,
+)
+from sim.model import CXModel, Snapshot
+from sim.parameters import ConfigError, text, whole
+from sim.replication import WorldsOf
+from sim.settings import Settings
+from sim.world import World
+
+FloatArray = NDArray[np.float64]
+
+CLASSES = ((1, 1), (2, 3), (4, 6), (7, 60))
+"""Days late that are told apart: from, to."""
+
+LEAST_LATE = 30
+"""Late deliveries that a class must have to be used."""
+
+LEAST_AGAIN = 20
+"""Repurchases after on-time deliveries without which there is nothing to compare with."""
+
+RUSH = 1000.0
+"""Season on day 0, in which a year's visits and more fall on a day: all but those who hardly ever buy order."""
+
+PRIOR_ORDERS = 4
+"""Orders before, of the same customer in the table, told apart up to so many."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Deliveries by days late: counts, and of them those after which the customer ordered again; arrays of a length."""
+
+    days_late: FloatArray
+    deliveries: FloatArray
+    again: FloatArray
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """A history of deliveries. `history` has one row per delivery (customer, late, again, month, before)."""
+
+    kind: ClassVar[str] = "lateness"
+    speaks_about: ClassVar[tuple[str, ...]] = (
+        "behaviour.attrition.satisfaction_slope",
+        "behaviour.choice.expectation_slope",
+        "behaviour.experience.",
+        "behaviour.beliefs.experience_rate",
+    )
+    scenario: ClassVar[str] = "baseline"
+
+    name: str
+    within: int
+    table: Table
+    history: pd.DataFrame | None = None
+
+    @classmethod
+    def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Lateness:
+        """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
+        needed = {"file": text, "within": whole(7, LARGEST_WITHIN)}
+        found = options(node, needed, {"columns": columns_of})
+        path = folder / found["file"]
+        frame = read_table(path, found.get("columns", {}))
+        if "deliveries" in frame.columns:
+            return cls(name, found["within"], _counted(frame, path))
+        history = _history(frame, path, found["within"])
+        counts = history.groupby("late")["again"].agg(["size", "sum"])
+        table = Table(counts.index.to_numpy(float), counts["size"].to_numpy(float), counts["sum"].to_numpy(float))
+        return cls(name, found["within"], table, history)
+
+    @property
+    def delays(self) -> tuple[int, ...]:
+        """Days late that stand for the classes in the model: their mean in the firm's table, whole."""
+        return tuple(round(self._mean(low, high)) for low, high in self._classes)
+
+    @property
+    def _classes(self) -> list[tuple[int, int]]:
+        counts = self.table.deliveries
+        late = self.table.days_late
+        return [(low, high) for low, high in CLASSES if counts[(late >= low) & (late <= high)].sum() >= LEAST_LATE]
+
+    def _mean(self, low: int, high: int) -> float:
+        chosen = (self.table.days_late >= low) & (self.table.days_late <= high)
+        return float(np.average(self.table.days_late[chosen], weights=self.table.deliveries[chosen]))
+
+    def observed(self) -> Observed:
+        """Relative change of repurchase by days late. Raises ConfigError where too few deliveries were late."""
+        on_time = self.table.days_late <= 0
+        again = float(self.table.again[on_time].sum())
+        if again < LEAST_AGAIN or not self._classes:
+            raise ConfigError(
+                f"{self.name}: too few deliveries to compare; {LEAST_LATE} late by about as many days, and "
+                f"{LEAST_AGAIN} repurchases after deliveries on time"
+            )
+        values, covariance = self._adjusted() if self.history is not None else self._raw()
+        n = float(self.table.deliveries[on_time].sum())
+        share = again / n
+        late = float(self.table.deliveries[~on_time].sum())
+        remark = () if self.history is not None else ("compares whoever was late with whoever was not, unadjusted",)
+        return Observed(
+            tuple(f"repurchase after {_days(low, high)} late, relative to on time" for low, high in self._classes),
+            values, covariance, f"{n + late:,.0f} deliveries, {late:,.0f} late", remark,
+            {f"repurchase within {self.within} days, on time": (share, float(np.sqrt(share * (1 - share) / n)))},
+        )  # fmt: skip
+
+    def _raw(self) -> tuple[FloatArray, FloatArray]:
+        """From a table of counts: share over share, less one, by the delta method."""
+        counts = [self._counts(low, high) for low, high in self._classes]
+        n0, k0 = self._counts(-np.inf, 0)
+        ratio = np.array([k / n / (k0 / n0) for n, k in counts])
+        own = np.array([1 / max(k, 0.5) - 1 / n for n, k in counts])  # of the log of a share
+        covariance = np.outer(ratio, ratio) * ((1 / k0 - 1 / n0) + np.diag(own))
+        return ratio - 1.0, covariance
+
+    def _counts(self, low: float, high: float) -> tuple[float, float]:
+        chosen = (self.table.days_late >= low) & (self.table.days_late <= high)
+        return float(self.table.deliveries[chosen].sum()), float(self.table.again[chosen].sum())
+
+    def _adjusted(self) -> tuple[FloatArray, FloatArray]:
+        assert self.history is not None
+        classes = self._classes
+
+        def effect(rows: pd.DataFrame) -> FloatArray:
+            return adjusted_effect(rows, classes)
+
+        return jackknife(effect, self.history, self.history["customer"].to_numpy())
+
+    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
+        """The same relative changes, and the level, in the market of these settings."""
+        del worlds  # nobody is treated
+        delays = self.delays
+        slowest = max(settings.company.classes.standard.lead, settings.company.classes.norush.lead) + max(delays)
+        world = quiet_market(settings, seed, slowest + self.within + 1)
+        start = midnight(world)
+        rate = _order_rates(world, start)
+        world = online_only(silent(world))
+        world.season[world.on(0)] = RUSH
+        on_time, late = (_lived(world, start, steered) for steered in ((), delays))
+        row, promised, usual = _first_orders(on_time)
+        own = row % len(delays)
+        weight = RUSH * rate[row] / -np.expm1(-RUSH * rate[row])  # orders a firm sees for each that is simulated
+        again = _again(on_time, row, usual, self.within)
+        lost = _again(late, row, promised + np.asarray(delays)[own], self.within) - again
+        level = float(np.average(again, weights=weight))
+        change = [float(np.average(lost[own == k], weights=weight[own == k])) / level for k in range(len(delays))]
+        return Found(np.array(change), (level,))
+
+
+def _days(low: int, high: int) -> str:
+    if low == high:
+        return "1 day" if low == 1 else f"{low} days"
+    return f"{low} or more days" if high == CLASSES[-1][1] else f"{low} to {high} days"
+
+
+# --- the firm's table ---------------------------------------------------------------------------------------
+
+
+def _counted(frame: pd.DataFrame, path: Path) -> Table:
+    """A table that is counted already."""
+    need(frame, ("days_late", "deliveries", "ordered_again"), path)
+    late = numbers(frame, "days_late", path, -365, 365)
+    deliveries, again = (numbers(frame, name, path, 0, 1e9) for name in ("deliveries", "ordered_again"))
+    if (again > deliveries).any():
+        row = frame.index[int(np.argmax(again > deliveries))]
+        raise ConfigError(f"{path.name}: row {row}: ordered_again: exceeds deliveries")
+    return Table(late, deliveries, again)
+
+
+def _history(frame: pd.DataFrame, path: Path, within: int) -> pd.DataFrame:
+    """Single deliveries whose time for ordering again lies within the table."""
+    need(frame, ("customer", "ordered", "delivered"), path)
+    if "days_late" not in frame.columns:
+        need(frame, ("promised",), path)
+    ordered, delivered = days(frame, "ordered", path), days(frame, "delivered", path)
+    if (delivered < ordered).any():
+        row = frame.index[int(np.argmax(delivered < ordered))]
+        raise ConfigError(f"{path.name}: row {row}: delivered: lies before the order")
+    if "days_late" in frame.columns:
+        late = numbers(frame, "days_late", path, -365, 365)
+    else:
+        late = delivered - days(frame, "promised", path)
+    customer = pd.factorize(frame["customer"].str.strip())[0].astype(np.int64)
+    until = delivered + within
+    if "next_order" in frame.columns:
+        following = days(frame, "next_order", path, blank=True)
+        last = np.nanmax(np.concatenate([delivered, following]))
+        again = (following > delivered) & (following <= until)
+    else:
+        last = ordered.max()
+        again = orders_between(customer, ordered, customer, delivered, until) > 0
+    history = pd.DataFrame({
+        "customer": customer, "late": late, "again": again.astype(float),
+        "month": (ordered // 30.4375).astype(int), "before": _orders_before(customer, ordered),
+    })  # fmt: skip
+    seen: pd.DataFrame = history[until <= last].reset_index(drop=True)
+    if seen.empty:
+        raise ConfigError(f"{path.name}: no delivery lies {within} days before the table's end; a smaller within")
+    return seen
+
+
+def _orders_before(customer: NDArray[np.int64], ordered: FloatArray) -> NDArray[np.int64]:
+    """Orders of the same customer before, up to PRIOR_ORDERS."""
+    frame = pd.DataFrame({"customer": customer, "ordered": ordered})
+    rank = frame.sort_values("ordered", kind="stable").groupby("customer").cumcount()
+    return np.minimum(rank.sort_index().to_numpy(np.int64), PRIOR_ORDERS)
+
+
+def adjusted_effect(rows: pd.DataFrame, classes: list[tuple[int, int]]) -> FloatArray:
+    """Change of the share that ordered again by class of days late, over the share on time; (classes,).
+
+    Least squares with an intercept for every month and every number of orders before.
+    """
+    late = rows["late"].to_numpy()
+    treated = np.column_stack([(late >= low) & (late <= high) for low, high in classes]).astype(float)
+    between = (late > 0) & ~treated.any(axis=1)  # late, but of a class too small to use
+    kept = rows[~between]
+    strata = pd.get_dummies(kept[["month", "before"]].astype("category"), drop_first=True, dtype=float).to_numpy()
+    x = np.column_stack([treated[~between], np.ones(len(kept)), strata])
+    again = kept["again"].to_numpy()
+    slopes, *_ = np.linalg.lstsq(x, again, rcond=None)
+    level = again[kept["late"].to_numpy() <= 0].mean()
+    return np.asarray(slopes[: len(classes)] / level)
+
+
+# --- the model's --------------------------------------------------------------------------------------------
+
+
+def _order_rates(world: World, start: Snapshot) -> FloatArray:
+    """Orders a day at references: of a customer her purchase rate, of a prospect visits times conversion."""
+    columns, rules = start.customers.columns, world.rules
+    trial = rules.prospect_rate * rules.trial_scale * min(0.95, rules.conversion_prospect * rules.trial_scale)
+    return np.where(columns.status == AWARE, trial, columns.of("rate").astype(float))
+
+
+def _lived(world: World, start: Snapshot, delays: tuple[int, ...]) -> SteeredCentre:
+    """The centre of a copy of the world, at the horizon's end."""
+    copy = start.copied()
+    centre = SteeredCentre.instead_of(copy.centre, delays, steered=1)
+    model = CXModel(world, Snapshot(copy.day, copy.customers, centre, copy.public, copy.books), record=False)
+    model.run(world.days)
+    return centre
+
+
+def _first_orders(centre: SteeredCentre) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The orders of day 0: customer, promised day, and the day on which an ample centre delivers."""
+    row, day, kind = centre.orders()
+    row, kind = row[day == 0], kind[day == 0]
+    usual = np.array([centre.terms.handed_over(k, 0, 0) for k in range(len(centre.terms.lead))])
+    return row, np.asarray(centre.terms.lead)[kind], usual[kind]
+
+
+def _again(
+    centre: SteeredCentre, row: NDArray[np.int64], delivered: NDArray[np.int64], within: int
+) -> FloatArray:
+    """1 for each customer who ordered within so many days of the delivery, else 0."""
+    who, day, _ = centre.orders()
+    since = delivered.astype(float)
+    return (orders_between(who, day.astype(float), row, since, since + within) > 0).astype(float)

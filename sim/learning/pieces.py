@@ -1,0 +1,126 @@
+"""What a piece of evidence is, and the file that lists them.
+
+A piece reads what a firm found, reduces it to a few statistics with their sampling error, and simulates the same
+statistics in a world of the model. It names the parameters that it can speak about: the statistics cannot move others
+but by luck of the draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from sim.parameters import ConfigError, listed, nearest, show
+from sim.replication import WorldsOf
+from sim.settings import NAME, Settings
+
+FloatArray = NDArray[np.float64]
+Reader = Callable[[object], Any]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Statistics of a piece as the firm found them.
+
+    names: of k statistics, in words with units. values: (k,). covariance: of their sampling error, (k, k).
+    size: what they rest on, in words. remarks: what a reader should know of them. levels: statistics that are not
+    learned from but must agree if the company file is this firm's: name -> (value, standard error).
+    """
+
+    names: tuple[str, ...]
+    values: FloatArray
+    covariance: FloatArray
+    size: str
+    remarks: tuple[str, ...] = ()
+    levels: Mapping[str, tuple[float, float]] | None = None
+
+    @property
+    def errors(self) -> FloatArray:
+        """Standard errors, (k,)."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+@dataclass(frozen=True)
+class Found:
+    """The same statistics as one simulated world gives them, and its levels; arrays (k,) and one per level."""
+
+    values: FloatArray
+    levels: tuple[float, ...] = ()
+
+
+class Piece(Protocol):
+    """One piece of evidence."""
+
+    kind: ClassVar[str]
+    speaks_about: ClassVar[tuple[str, ...]]
+    """Dotted prefixes of the parameters that it can sharpen."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def scenario(self) -> str:
+        """The scenario in whose settings it is simulated."""
+
+    def observed(self) -> Observed:
+        """What the firm found."""
+
+    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
+        """What the firm would have found, its own sampling error apart, were these settings true."""
+
+
+def read_evidence(path: Path, kinds: Mapping[str, Callable[[str, Mapping[str, Any], Path], Piece]]) -> list[Piece]:
+    """Read a file of evidence: a map from names to pieces, each with its `kind`.
+
+    kinds: reads a piece (name, its other keys, the file's folder) of each kind. Raises ConfigError of one line that
+    names file, piece and key.
+    """
+    try:
+        node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: is not UTF-8 text; a file of evidence is YAML") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(node, Mapping) or not node:
+        raise ConfigError(f"{path}: {show(node)} is no evidence; a map from names to pieces, each with its kind")
+    return [_piece(str(name), part, path, kinds) for name, part in node.items()]
+
+
+def _piece(name: str, node: Any, path: Path, kinds: Mapping[str, Callable[..., Piece]]) -> Piece:
+    try:
+        if not NAME.fullmatch(name):
+            raise ConfigError("is not a name; letters, digits, _ and -, a letter or digit first")
+        if not isinstance(node, Mapping) or "kind" not in node:
+            raise ConfigError(f"kind is missing; {listed(kinds)}")
+        kind = node["kind"]
+        if kind not in kinds:
+            raise ConfigError(f"kind: {show(kind)} is not allowed; {listed(kinds)}{nearest(str(kind), kinds)}")
+        return kinds[kind](name, {str(key): value for key, value in node.items() if key != "kind"}, path.parent)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {name}: {error}") from None
+
+
+def options(node: Mapping[str, Any], needed: Mapping[str, Reader], other: Mapping[str, Reader]) -> dict[str, Any]:
+    """Values of a piece's keys, each through its reader; keys of `other` may be missing. Raises ConfigError."""
+    known = {**needed, **other}
+    for key in node:
+        if key not in known:
+            raise ConfigError(f"{key}: no such key; {listed(known)}{nearest(key, known)}")
+    for key in needed:
+        if key not in node:
+            raise ConfigError(f"{key}: is missing; {listed(known)}")
+    found = {}
+    for key, value in node.items():
+        try:
+            found[key] = known[key](value)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
+    return found

@@ -1,0 +1,150 @@
+"""Survey answers and the orders after them: what an answer is worth as a reading of satisfaction.
+
+The statistics: mean and spread of the answers, and by how much (relative) more or fewer of those who gave 0 to 6, and
+of those who gave 9 or 10, ordered again than of all who answered. The last two link the answer to behaviour, and so
+speak about the slopes; they are computed from the model's answers exactly as from the firm's. Where the same customers
+answered more than once, the correlation of their answers tells what stays in an answer from what is noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim.journal import CODE, Journal
+from sim.learning.market import midnight, quiet_market
+from sim.learning.pieces import Found, Observed, options
+from sim.learning.tables import (
+    LARGEST_WITHIN,
+    columns_of,
+    jackknife,
+    need,
+    numbers,
+    orders_between,
+    read_table,
+)
+from sim.model import CXModel
+from sim.parameters import ConfigError, text, whole
+from sim.replication import WorldsOf
+from sim.settings import Settings
+
+FloatArray = NDArray[np.float64]
+
+DETRACTORS, PROMOTERS = (0, 6), (9, 10)
+"""Answers of the two groups (Reichheld 2003)."""
+
+LEAST_ANSWERS = 30
+"""Answers that each group must have."""
+
+LEAST_PAIRS = 100
+"""Customers who answered twice without whom nothing is said of how answers hang together."""
+
+WAVES = (6, 34)
+"""Days of the model's waves: two survey days four weeks apart."""
+
+NAMES = (
+    "mean answer, points",
+    "standard deviation of answers, points",
+    "share ordering again after 0 to 6, relative to all",
+    "share ordering again after 9 or 10, relative to all",
+    "correlation of a customer's two answers",
+)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Waves of a survey. `answers` has a row per answer: customer (whole numbers), answer, again (1 or 0)."""
+
+    kind: ClassVar[str] = "survey"
+    speaks_about: ClassVar[tuple[str, ...]] = (
+        "behaviour.survey.",
+        "behaviour.attrition.satisfaction_slope",
+        "behaviour.choice.expectation_slope",
+        "behaviour.experience.",
+        "behaviour.beliefs.experience_rate",
+    )
+    scenario: ClassVar[str] = "baseline"
+
+    name: str
+    within: int
+    answers: pd.DataFrame
+
+    @classmethod
+    def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Survey:
+        """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
+        needed = {"file": text, "within": whole(7, LARGEST_WITHIN)}
+        found = options(node, needed, {"columns": columns_of})
+        path = folder / found["file"]
+        frame = read_table(path, found.get("columns", {}))
+        need(frame, ("answer", "orders"), path)
+        answer = numbers(frame, "answer", path, 0, 10)
+        orders = numbers(frame, "orders", path, 0, 1e6)
+        who = frame["customer"].str.strip() if "customer" in frame.columns else frame.index.astype(str)
+        customer = pd.factorize(who)[0].astype(np.int64)
+        return cls(name, found["within"], _table(customer, answer, orders))
+
+    @property
+    def _paired(self) -> bool:
+        return int((self.answers["customer"].value_counts() > 1).sum()) >= LEAST_PAIRS
+
+    def observed(self) -> Observed:
+        """The statistics of the firm's waves. Raises ConfigError where a group has too few answers."""
+        answer = self.answers["answer"]
+        for low, high in (DETRACTORS, PROMOTERS):
+            count = int(answer.between(low, high).sum())
+            if count < LEAST_ANSWERS:
+                raise ConfigError(f"{self.name}: {count} answers from {low} to {high}; at least {LEAST_ANSWERS}")
+        if not self.answers["again"].any():
+            raise ConfigError(f"{self.name}: nobody ordered within {self.within} days; a larger within")
+
+        def statistic(rows: pd.DataFrame) -> FloatArray:
+            return statistics(rows, self._paired)
+
+        values, covariance = jackknife(statistic, self.answers, self.answers["customer"].to_numpy())
+        customers = self.answers["customer"].nunique()
+        share = float(self.answers["again"].mean())
+        level = (share, float(np.sqrt(share * (1 - share) / customers)))
+        size = f"{len(self.answers):,} answers of {customers:,} customers"
+        return Observed(NAMES[: len(values)], values, covariance, size,
+                        levels={f"share ordering within {self.within} days of an answer": level})  # fmt: skip
+
+    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
+        """The same statistics of everybody who answers in the market of these settings."""
+        del worlds  # nobody is treated
+        world = quiet_market(settings, seed, WAVES[-1] + self.within + 1)
+        journal = Journal(world.customers)
+        model = CXModel(replace(world, survey_share=1.0), midnight(world), journal=journal, record=False)
+        model.run(world.days)
+        customer, code, day, value = journal.columns()
+        who, when = customer.astype(np.int64), day.astype(float)
+        ordered, answered = code == CODE["order"], (code == CODE["survey answer"]) & np.isin(day, WAVES)
+        asked, since = who[answered], when[answered]
+        orders = orders_between(who[ordered], when[ordered], asked, since, since + self.within)
+        table = _table(asked, value[answered].astype(float), orders.astype(float))
+        return Found(statistics(table, self._paired), (float(table["again"].mean()),))
+
+
+def _table(customer: NDArray[np.int64], answer: FloatArray, orders: FloatArray) -> pd.DataFrame:
+    return pd.DataFrame({"customer": customer, "answer": answer, "again": (orders > 0).astype(float)})
+
+
+def statistics(rows: pd.DataFrame, paired: bool) -> FloatArray:
+    """The statistics of `NAMES`, the last one only where `paired`."""
+    answer, again = rows["answer"].to_numpy(), rows["again"].to_numpy()
+    level = again.mean()
+    groups = [again[(answer >= low) & (answer <= high)].mean() / level - 1 for low, high in (DETRACTORS, PROMOTERS)]
+    found = [answer.mean(), answer.std(), *groups]
+    return np.array([*found, _persistence(rows)] if paired else found)
+
+
+def _persistence(rows: pd.DataFrame) -> float:
+    """Correlation of each customer's first two answers."""
+    place = rows.groupby("customer").cumcount()
+    pairs = rows.assign(place=place)[place < 2].pivot(index="customer", columns="place", values="answer").dropna()
+    return float(np.corrcoef(pairs[0], pairs[1])[0, 1])

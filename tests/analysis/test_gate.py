@@ -1,0 +1,212 @@
+"""`cxsim gate`: decisions at hand-made draws, and what is said where none can be given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.gate import GO, STOP, TEST, Thresholds, gate
+from analysis.information import Cost
+from analysis.load import RunError
+from sim import cli
+
+DAYS, MEMBERS = 100, 10_000
+THRESHOLDS = Thresholds("profit", 0.9, 0.9, 0.1, (1000, 5000), (10, 20), Cost())
+
+
+def folder(
+    place: Path, effects: Sequence[float], *, profit_sd: float = 1.0, luck: float = 0.0, residual: float = 0.0,
+    bias: Sequence[float] = (), arms: Sequence[str] = ("baseline", "coupon"),
+) -> Path:  # fmt: skip
+    """A run folder whose profit effects are these; every draw has a second seed, `luck` apart."""
+    place.mkdir(parents=True)
+    config = f"days: {DAYS}\nseed: 1\ncustomers: 500\ncompany: {{members: {MEMBERS}}}\n"
+    (place / "config.yaml").write_text(config, encoding="utf-8")
+    rows: list[tuple[Any, ...]] = []
+
+    def note(draw: int, twin: int, arm: str, metric: str, value: float, group: str = "all") -> None:
+        rows.append((draw, twin, arm, group, "everybody", metric, value))
+
+    for draw, effect in enumerate(effects):
+        for twin in (0, 1):
+            for arm in arms:
+                note(draw, twin, arm, "profit", 1000.0 + (arm != "baseline") * (effect + twin * luck))
+                note(draw, twin, arm, "profit_sd", profit_sd)
+                note(draw, twin, arm, "residual", 5000.0 + (arm != "baseline") * residual)
+            if len(bias):
+                note(draw, twin, "coupon/ab", "profit", 1000.0 + effect + twin * luck + bias[draw], "treated")
+                note(draw, twin, "coupon/ab", "profit", 1000.0, "control")
+                note(draw, twin, "baseline", "profit", 1000.0, "coupon/ab:treated")
+                note(draw, twin, "baseline", "profit", 1000.0, "coupon/ab:control")
+    columns = ["replication", "twin", "arm", "group", "segment", "metric", "value"]
+    table = pd.DataFrame(rows, columns=columns).astype({"replication": "int32", "twin": "int8"})
+    table.to_parquet(place / "measures.parquet", index=False)
+    return place
+
+
+def only(found: dict[str, Any]) -> dict[str, Any]:
+    (verdict,) = found["verdicts"]
+    return dict(verdict)
+
+
+def spread_over(low: float, high: float, draws: int = 40) -> list[float]:
+    return list(np.linspace(low, high, draws))
+
+
+# -- decisions --------------------------------------------------------------------------------------------------
+
+
+def test_a_sure_gain_goes_and_a_sure_loss_stops(tmp_path: Path) -> None:
+    for name, sign, decision in (("gain", 1, GO), ("loss", -1, STOP)):
+        found = only(gate(folder(tmp_path / name, [sign * e for e in spread_over(1, 5)]), THRESHOLDS))
+        assert (found["decision"], found["clear"]) == (decision, True)
+        assert found["evpi"] == 0
+        assert all(test["information"] == 0 and test["net"] <= 0 for test in found["tests"])
+
+
+def test_a_probable_gain_with_a_large_regret_does_not_go(tmp_path: Path) -> None:
+    effects = [1.0] * 38 + [-30.0] * 2
+    found = only(gate(folder(tmp_path / "rare_loss", effects), THRESHOLDS))
+    assert found["p_positive"]["probability"] == 0.95
+    assert found["regret"]["going"] == pytest.approx(60 / 40)
+    assert found["regret"]["stopping"] == pytest.approx(38 / 40)
+    assert found["decision"] != GO
+    assert only(gate(tmp_path / "rare_loss", THRESHOLDS._replace(regret_share=2.0)))["decision"] == GO
+
+
+def test_an_open_question_is_tested_where_the_test_pays(tmp_path: Path) -> None:
+    place = folder(tmp_path / "open", spread_over(-10, 12), profit_sd=5.0)
+    found = only(gate(place, THRESHOLDS))
+    assert found["decision"] == TEST
+    best = found["best_test"]
+    assert best["net"] == max(test["net"] for test in found["tests"]) > 0
+    assert best["net"] == pytest.approx(best["information"] - best["delay"] - best["cost"], rel=1e-5)
+    assert best["net_firm"] == pytest.approx(best["net"] * MEMBERS, rel=1e-5)
+    # Information is at most the expected regret of the better choice, here going: the mean loss.
+    assert best["information"] <= found["evpi"] == found["regret"]["going"]
+
+
+@pytest.mark.parametrize(("mean", "decision"), [(1.0, GO), (-1.0, STOP)])
+def test_where_nothing_is_worth_testing_the_sign_decides(tmp_path: Path, mean: float, decision: str) -> None:
+    place = folder(tmp_path / "blind", spread_over(mean - 10, mean + 10), profit_sd=5.0)
+    dear = THRESHOLDS._replace(cost=Cost(fixed=1e9))
+    found = only(gate(place, dear))
+    assert (found["decision"], found["clear"]) == (decision, False)
+    assert "nothing is worth testing" in found["sentence"]
+
+
+def test_a_noisy_dashboard_makes_a_test_worthless(tmp_path: Path) -> None:
+    quiet = only(gate(folder(tmp_path / "quiet", spread_over(-10, 12), profit_sd=5.0), THRESHOLDS))
+    noisy = only(gate(folder(tmp_path / "noisy", spread_over(-10, 12), profit_sd=50_000.0), THRESHOLDS))
+    assert noisy["best_test"]["information"] < 0.01 * quiet["best_test"]["information"]
+
+
+def test_what_is_not_known_of_the_bias_adds_to_the_tests_error(tmp_path: Path) -> None:
+    bias = [2.0 + 6.0 * (-1) ** draw for draw in range(40)]
+    plain = only(gate(folder(tmp_path / "plain", spread_over(-10, 12)), THRESHOLDS))
+    biased = only(gate(folder(tmp_path / "biased", spread_over(-10, 12), bias=bias), THRESHOLDS))
+    assert biased["test_bias"]["mean"] == pytest.approx(2.0)
+    assert plain["test_bias"] is None
+    for with_bias, without in zip(biased["tests"], plain["tests"], strict=True):
+        assert with_bias["error"] == pytest.approx(np.hypot(without["error"], 6.0 * np.sqrt(40 / 39)), rel=1e-4)
+
+
+def test_luck_of_the_worlds_is_not_worth_learning(tmp_path: Path) -> None:
+    """Effects that differ as much between seeds as between draws: of the spread only the mean's error is left."""
+    effects = spread_over(-2, 4)
+    sd = float(np.std(effects, ddof=1))
+    found = only(gate(folder(tmp_path / "luck", effects, luck=sd * np.sqrt(2)), THRESHOLDS))
+    assert found["luck_share"] == pytest.approx(1.0)
+    assert found["p_positive"]["probability"] == 1.0  # mean 1.0, its standard error 0.28
+    assert found["effect"]["ci_low"] < 0  # the interval for one more draw stays the report's
+    assert any("luck" in note for note in found["notes"])
+
+
+def test_few_draws_are_called_rough_and_no_unknown_is_named(tmp_path: Path) -> None:
+    found = only(gate(folder(tmp_path / "few", spread_over(1, 5, 8)), THRESHOLDS))
+    assert found["rough"]
+    assert found["evppi"] is None
+    # Wilson (1927) for 8 of 8: the lower end is 1 / (1 + z²/8), z = 1.645.
+    assert found["p_positive"]["low"] == pytest.approx(1 / (1 + 1.6449**2 / 8), abs=1e-4)
+    assert found["notes"][0].startswith("The probability is rough: 8 draws")
+
+
+def test_a_residual_that_would_turn_the_sign_is_told(tmp_path: Path) -> None:
+    found = only(gate(folder(tmp_path / "late", spread_over(1, 5), residual=-9.0), THRESHOLDS))
+    assert found["decision"] == GO
+    assert any("-9.0" in note and "turn the sign" in note for note in found["notes"])
+    found = only(gate(folder(tmp_path / "fine", spread_over(1, 5), residual=-1.0), THRESHOLDS))
+    assert not any("turn the sign" in note for note in found["notes"])
+
+
+def test_nothing_at_all_stops(tmp_path: Path) -> None:
+    found = only(gate(folder(tmp_path / "zero", [0.0] * 40), THRESHOLDS))
+    assert (found["decision"], found["evpi"]) == (STOP, 0)
+
+
+# -- where no verdict can be given ------------------------------------------------------------------------------
+
+
+def test_draws_without_value_are_left_out_and_counted(tmp_path: Path) -> None:
+    found = only(gate(folder(tmp_path / "gaps", [*spread_over(1, 5), np.nan, np.nan]), THRESHOLDS))
+    assert (found["draws"], found["draws_without_value"]) == (40, 2)
+
+
+@pytest.mark.parametrize(
+    ("effects", "arms", "words"),
+    [
+        ([2.0], ("baseline", "coupon"), "in 1 of its draws"),
+        ([np.nan, np.nan], ("baseline", "coupon"), "in 0 of its draws"),
+        ([1.0, 2.0], ("baseline",), "baseline alone"),
+    ],
+)
+def test_too_little_is_told_in_one_line(
+    tmp_path: Path, effects: list[float], arms: tuple[str, ...], words: str
+) -> None:
+    place = folder(tmp_path / "little", effects, arms=arms)
+    with pytest.raises(RunError, match=words):
+        gate(place, THRESHOLDS)
+    assert cli.main(["gate", str(place)]) == cli.BAD_INPUT
+    assert not (place / "gate.json").exists()
+
+
+# -- command line -----------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_one_json_and_says_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = folder(tmp_path / "run", spread_over(1, 5))
+    assert cli.main(["gate", str(place), "gate.go_probability=.95"]) == cli.OK
+    told = capsys.readouterr().out
+    first = (place / "gate.json").read_bytes()
+    found = json.loads(first)
+    assert found["thresholds"]["go_probability"] == 0.95
+    assert told.startswith(only(found)["sentence"])
+    assert told.endswith(f"{place / 'gate.json'}\n")
+    assert cli.main(["gate", str(place), "gate.go_probability=.95", "--out", str(tmp_path / "again.json")]) == cli.OK
+    assert (tmp_path / "again.json").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["gate.go_probability=2"], "gate.go_probability: 2 is not allowed; from 0.5 to 1"),
+        (["gate.go_probabilty=.9"], "gate.go_probabilty: no such key"),
+        (["gate.test.days=[]"], "gate.test.days: [] is not allowed; at least one"),
+        (["gate.metric=nps"], "gate.metric: 'nps' is not allowed; one of profit, ltv"),
+        (["customers=3"], "customers: is no threshold of the gate"),
+    ],
+)
+def test_a_bad_threshold_is_one_line(
+    tmp_path: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = folder(tmp_path / "run", [1.0, 2.0])
+    assert cli.main(["gate", str(place), *words]) == cli.BAD_INPUT
+    (line,) = capsys.readouterr().err.splitlines()
+    assert told in line
+    assert not (place / "gate.json").exists()
