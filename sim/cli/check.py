@@ -12,9 +12,9 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.language import retold
+from analysis.language import _, retold
 from sim.cli.compose import addable, compose, composer, settings_of
-from sim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, processors
+from sim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, processors, without_language
 from sim.guard import ROOT
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ def check(words: list[str]) -> int:
 def _given(words: list[str]) -> argparse.Namespace:
     from sim.parameters import ConfigError
 
-    parser = Parser(prog=SUITE, description="Hold scenarios, small, to their recorded answers.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="regression files; all where none is named")
-    parser.add_argument("--config-dir", "-cd", type=Path, help="a folder of your own with regression/NAME.yaml")
-    parser.add_argument("--records", type=Path, metavar="DIR", help="where NAME.json stand, if not beside the files")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write the report as JUnit XML too")
-    parser.add_argument("--update", action="store_true", help="record the answers as they are now")
-    parser.add_argument("--because", metavar="REASON", help="with --update: why they moved, kept in the records")
-    given = parser.parse_intermixed_args(words)
+    parser = Parser(prog=SUITE, description=_("Hold scenarios, small, to their recorded answers."))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_("regression files; all where none is named"))
+    parser.add_argument("--config-dir", "-cd", type=Path, help=_("a folder of your own with regression/NAME.yaml"))
+    parser.add_argument("--records", type=Path, metavar="DIR", help=_("where NAME.json stand, if not beside the files"))
+    parser.add_argument("--junit", type=Path, metavar="FILE", help=_("write the report as JUnit XML too"))
+    parser.add_argument("--update", action="store_true", help=_("record the answers as they are now"))
+    parser.add_argument("--because", metavar="REASON", help=_("with --update: why they moved, kept in the records"))
+    given = parser.parse_intermixed_args(without_language(words))
     if given.update and not (given.because or "").strip():
         raise ConfigError('check: --update needs a reason, which is kept in the record: --because "..."')
     if given.because is not None and not given.update:

@@ -54,18 +54,23 @@ def learn(words: list[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        prog="cxsim learn", description="Sharpen a company's parameters by its own evidence: tests, lateness, surveys."
+        prog="cxsim learn",
+        description=_("Sharpen a company's parameters by its own evidence: tests, lateness, surveys."),
     )
-    parser.add_argument("evidence", type=Path, help="YAML file that lists the pieces; see docs/bringing-evidence.md")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="keys of the configuration")
-    parser.add_argument("--name", required=True, help="writes company/NAME.yaml, for company=NAME")
-    parser.add_argument("--company", default="cdnow", help="the company to start from (default: cdnow)")
-    parser.add_argument("--config-dir", "-cd", help="a folder of your own with company/, scenario/ and the like")
+    parser.add_argument("evidence", type=Path, help=_("YAML file that lists the pieces; see docs/bringing-evidence.md"))
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("keys of the configuration"))
+    parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
+    parser.add_argument("--company", default="cdnow", help=_("the company to start from (default: cdnow)"))
+    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with company/, scenario/ and the like"))
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="folder to write into (default: the current one)"
+        "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
     )
     parser.add_argument(
-        "--draws", type=int, default=DRAWS, metavar="N", help=f"worlds to simulate (default: {DRAWS})"
+        "--draws",
+        type=int,
+        default=DRAWS,
+        metavar="N",
+        help=_("worlds to simulate (default: {draws})").format(draws=DRAWS),
     )
     return parser
 
@@ -145,7 +150,7 @@ def _write(place: Path, given: Any, tables: Tables, text: str) -> None:
     with drafted(place.with_name(f"{given.name}_learning"), exact=True) as draft:
         tables.write(draft.path)
         write_page(draft.path, given.name, given.company, given.draws)
-        folder = draft.publish(lambda _: None)
+        folder = draft.publish(lambda _place: None)
     replace_text(place, text)
     print(f"\n{place}\n{folder / 'report.html'}")
     command = f"cxsim run --config-dir {shlex.quote(str(given.out))} company={given.name}"
