@@ -252,34 +252,37 @@ def _residual(found: Evidence) -> float:
 METRIC_WORDS = {"profit": N_("profit"), "ltv": N_("LTV")}
 SENTENCES = {
     (GO, True): N_(
-        "Go: {name} raises {metric} with probability {p} ({between}, from {draws} draws), by {size} yen per "
-        "potential customer over {days} days (90 % interval {span}), {total} yen for the firm's {members} members; "
-        "the expected regret of going is {going} yen per potential customer, of stopping {stopping}."
+        "Go: {name} raises {metric} with probability {p}, the luck of the simulated worlds left out ({between}, from "
+        "{draws} draws), by {size} yen per potential customer over {days} days (90 % interval {span}, that luck "
+        "included), {total} yen for the firm's {members} members; the expected regret of going is {going} yen per "
+        "potential customer, of stopping {stopping}."
     ),
     (STOP, True): N_(
-        "Stop: {name} raises {metric} with probability {p} only ({between}, from {draws} draws), the expected effect "
-        "is {size} yen per potential customer over {days} days (90 % interval {span}), {total} yen for the firm's "
-        "{members} members; the expected regret of stopping is {stopping} yen per potential customer, of going "
-        "{going}."
+        "Stop: {name} raises {metric} with probability {p} only, the luck of the simulated worlds left out ({between}, "
+        "from {draws} draws), the expected effect is {size} yen per potential customer over {days} days (90 % interval "
+        "{span}, that luck included), {total} yen for the firm's {members} members; the expected regret of stopping is "
+        "{stopping} yen per potential customer, of going {going}."
     ),
     (TEST, True): N_(
-        "Test first: {name} raises {metric} with probability {p} ({between}, from {draws} draws), the expected "
-        "effect is {size} yen per potential customer over {days} days (90 % interval {span}), {total} yen for the "
-        "firm's {members} members; a field test with {customers} customers over {test_days} days is worth {net} yen "
-        "more than deciding now ({information} yen of information, less {delay} yen for the delay and {cost} yen of "
-        "cost)."
+        "Test first: {name} raises {metric} with probability {p}, the luck of the simulated worlds left out "
+        "({between}, from {draws} draws), the expected effect is {size} yen per potential customer over {days} days "
+        "(90 % interval {span}, that luck included), {total} yen for the firm's {members} members; a field test with "
+        "{customers} customers over {test_days} days is worth {net} yen more than deciding now ({information} yen of "
+        "information, less {delay} yen for the delay and {cost} yen of cost)."
     ),
     (GO, False): N_(
-        "Go, though not beyond doubt, for nothing is worth testing: {name} raises {metric} with probability {p} "
-        "({between}, from {draws} draws), the expected effect is {size} yen per potential customer over {days} days "
-        "(90 % interval {span}), {total} yen for the firm's {members} members; the expected regret of going is "
-        "{going} yen per potential customer, of stopping {stopping}."
+        "Go, though not beyond doubt, for nothing is worth testing: {name} raises {metric} with probability {p}, the "
+        "luck of the simulated worlds left out ({between}, from {draws} draws), the expected effect is {size} yen per "
+        "potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the firm's "
+        "{members} members; the expected regret of going is {going} yen per potential customer, of stopping "
+        "{stopping}."
     ),
     (STOP, False): N_(
-        "Stop, though not beyond doubt, for nothing is worth testing: {name} raises {metric} with probability {p} "
-        "({between}, from {draws} draws), the expected effect is {size} yen per potential customer over {days} days "
-        "(90 % interval {span}), {total} yen for the firm's {members} members; the expected regret of stopping is "
-        "{stopping} yen per potential customer, of going {going}."
+        "Stop, though not beyond doubt, for nothing is worth testing: {name} raises {metric} with probability {p}, the "
+        "luck of the simulated worlds left out ({between}, from {draws} draws), the expected effect is {size} yen per "
+        "potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the firm's "
+        "{members} members; the expected regret of stopping is {stopping} yen per potential customer, of going "
+        "{going}."
     ),
 }
 
