@@ -74,6 +74,7 @@ class Rules(NamedTuple):
     discount_rate: float
     # episode
     noise_sd: float
+    noise_store: float
     weight_site: float
     weight_store: float
     weight_delivery: float
@@ -98,6 +99,7 @@ class Rules(NamedTuple):
     recovery: float
     unresolved: float
     wait_penalty: float
+    support_quality: float
     # attrition
     episode_clock: float
     satisfaction_slope: float
@@ -105,9 +107,11 @@ class Rules(NamedTuple):
     competitor_slope: float
     idleness: float
     # messages
-    match_slope: float
+    mail_opt_in: float
+    push_opt_in: float
+    onboarding: float
+    activation_base: float
     match_floor: float
-    match_depth: float
     fatigue_slope: float
     fatigue_half_life: float
     annoyance: float
@@ -180,14 +184,20 @@ def awareness_by_talk(r: Rules, own_volume: float, public_volume: float) -> floa
 
 
 @rule
-def believe(expectation: float, weight_heard: float, score_heard: float, rate: float) -> float:
-    """Expectation after hearing talk of total weight and total weighted score since it was last brought up to date.
+def hearsay(weight_heard: float, score_heard: float, rate: float) -> tuple[float, float]:
+    """What talk of this total weight and total weighted score does: (share of the way, score it leads to).
 
     Closed form of the daily recursion E += rate * (score - weight * E) for scores per weight held constant.
     """
     if weight_heard <= 0.0 or rate <= 0.0:
-        return expectation
-    return expectation + (1.0 - math.exp(-rate * weight_heard)) * (score_heard / weight_heard - expectation)
+        return 0.0, 0.0
+    return 1.0 - math.exp(-rate * weight_heard), score_heard / weight_heard
+
+
+@rule
+def believe(expectation: float, share: float, score: float) -> float:
+    """Expectation after going a share of the way to a score heard."""
+    return expectation + share * (score - expectation)
 
 
 @rule
@@ -286,19 +296,31 @@ def order_utility(
 
 
 @rule
-def order_probability(utility: float, rate: float) -> float:
-    """P(an order | at least one of the day's Poisson visits): so that orders at references are Poisson."""
+def order_probability(utility: float, rate: float, forced: bool) -> float:
+    """P(an order | at least one of the day's Poisson visits): so that orders at references are Poisson.
+
+    A click forces one visit more: P = 1 - (1 - conversion) * P(none of the Poisson visits converts).
+    """
+    if forced:
+        conversion = logistic(utility)
+        return 1.0 - (1.0 - conversion) * math.exp(-rate * conversion)
     if rate <= 1e-12:
         return logistic(utility)
     return (1.0 - math.exp(-rate * logistic(utility))) / (1.0 - math.exp(-rate))
 
 
 @rule
-def message_match(r: Rules, orders: int, relevant: bool) -> float:
-    """How well a message fits: from the order history, or 1 where the targeting rule itself ensures relevance."""
+def message_match(r: Rules, orders: int, fit: float, depth: float, relevant: bool) -> float:
+    """How well a message fits, 0 to 1: 1 where the targeting rule itself ensures relevance.
+
+    Else the floor, and of the way from there to 1 the share `fit` that holds for everybody, and up to `depth` more
+    where an order history says what a customer likes.
+    """
     if relevant:
         return 1.0
-    return r.match_floor + (1.0 - r.match_floor) * r.match_depth * (1.0 - math.exp(-orders / 3.0))
+    known = 1.0 - math.exp(-(orders / 3.0))  # divided first: a count may be unsigned
+    share = min(1.0, fit + depth * known)
+    return r.match_floor + (1.0 - r.match_floor) * share
 
 
 @rule
@@ -308,40 +330,40 @@ def fatigue_after(r: Rules, fatigue: float, days: int) -> float:
 
 
 @rule
-def popup_lift(r: Rules, lift: float, match: float, fatigue: float) -> float:
-    """Utility an on-site popup adds on impression (information, not the click)."""
+def message_lift(r: Rules, lift: float, match: float, fatigue: float) -> float:
+    """Utility a message adds: on the site on impression (information, not the click), elsewhere on a click."""
     return lift * match * math.exp(-r.fatigue_slope * fatigue)
 
 
 @rule
-def click_probability(r: Rules, appeal: float, match: float, fatigue: float) -> float:
+def click_probability(r: Rules, appeal: float, slope: float, match: float, fatigue: float) -> float:
     """P(click | impression)."""
-    return logistic(appeal + r.match_slope * (match - 0.5) - r.fatigue_slope * fatigue)
+    return logistic(appeal + slope * (match - 0.5) - r.fatigue_slope * fatigue)
 
 
 # -- 7.5 delivery class ----------------------------------------------------------------------------------------
 
 
 @rule
-def class_utility(r: Rules, kind: int, waiting_cost: float, coupon: float) -> float:
-    """Utility of a delivery class; `coupon` in yen comes with no-rush only."""
+def class_utility(r: Rules, kind: int, waiting_cost: float, coupon: float, extra: int = 0) -> float:
+    """Utility of a delivery class; `coupon` in yen and `extra` days beyond its lead come with no-rush only."""
     if kind == 0:
         return -waiting_cost * r.lead_express - r.fee_slope * r.fee_express / 100.0
     if kind == 1:
         return r.utility_standard - waiting_cost * r.lead_standard - r.fee_slope * r.fee_standard / 100.0
     return (
         r.utility_norush
-        - waiting_cost * r.lead_norush
+        - waiting_cost * (r.lead_norush + extra)
         - r.fee_slope * (r.fee_norush - r.coupon_weight * coupon) / 100.0
     )
 
 
 @rule
-def class_logsum(r: Rules, waiting_cost: float, coupon: float) -> float:
+def class_logsum(r: Rules, waiting_cost: float, coupon: float, extra: int = 0) -> float:
     """Expected best utility over the three classes (McFadden 1978)."""
     total = 0.0
     for kind in range(3):
-        total += math.exp(class_utility(r, kind, waiting_cost, coupon))
+        total += math.exp(class_utility(r, kind, waiting_cost, coupon, extra))
     return math.log(total)
 
 
@@ -388,8 +410,10 @@ def contact_probability(r: Rules, score: float) -> float:
 
 
 @rule
-def after_support(r: Rules, score: float, resolved: bool, wait_minutes: float) -> float:
-    """Score after a contact: recovery at best to neutral, less the wait; or a further loss."""
+def after_support(r: Rules, score: float, served: bool, resolved: bool, wait_minutes: float) -> float:
+    """Score after a contact: recovery at best to neutral, less the wait; or a further loss. Good service adds a bit."""
+    if served:
+        score += r.support_quality
     if resolved:
         return score + r.recovery * positive(-score) - r.wait_penalty * min(wait_minutes, 30.0) / 10.0
     return score - r.unresolved

@@ -27,7 +27,20 @@ NO_ORDER = 255
 WEB, APP, SHOP = 0, 1, 2
 """Channels of a visit."""
 
+SITE, STORE_FRONT, DELIVERY, PRODUCT = 0, 1, 2, 3
+TOUCHPOINT_NAMES = ("site", "store", "delivery", "product")
+"""Touchpoints of an episode: columns of the quality table, slots of the performance draws."""
+
+BY_MAIL, BY_PUSH, LIKES = 1, 2, 4
+"""Bits of `consent`: e-mails and pushes a customer has agreed to, and whether he or she has said what they like."""
+
+SEVERITY_UNIT = 1.0 / 32.0
+"""su of one step of `severity`."""
+
 NEVER = -32768
+UNKNOWN = -128
+"""Lateness of nothing delivered yet."""
+
 FAR = 32767
 """A day that never comes."""
 
@@ -78,10 +91,14 @@ ATTRIBUTES: dict[str, Column] = {
     "heard_weight": Column("int32", "2^-20", "the same, negative talk weighted"),
     "heard_score": Column("int32", "2^-20 su", "weighted scores heard"),
     "heard_day": Column("int16", "day", "fields and beliefs stand as of the end of this day", NEVER),
+    "worst": Column("uint8", "", "1 + touchpoint that weighed worst in the last episode, 0 before the first"),
+    "severity": Column("int8", "su/32", "how badly it weighed: minus its weighted score, at most 4 su either way"),
     # messages and coupons
     "activated": Column("uint8", "", "onboarded"),
+    "consent": Column("uint8", "", "what the firm was given, in bits: 1 e-mail, 2 push, 4 what the customer likes"),
     "fatigue": Column("float32", "impressions", "decaying count of messages"),
-    "fatigue_day": Column("int16", "day", "day of `fatigue`", NEVER),
+    "mood": Column("float32", "su", "part of `satisfaction` that messages made; it fades as fatigue does"),
+    "fatigue_day": Column("int16", "day", "day of `fatigue` and `mood`", NEVER),
     "impressions": Column("uint32", "", "impressions on each of eight days, four bits each"),
     "impressions_day": Column("int16", "day", "day of the lowest four bits", NEVER),
     "coupon": Column("int32", "", "first open coupon in the pool, -1 none", -1),
@@ -95,6 +112,8 @@ ATTRIBUTES: dict[str, Column] = {
     "first_order": Column("int16", "day", "", NEVER),
     "last_order": Column("int16", "day", "", NEVER),
     "last_visit": Column("int16", "day", "", NEVER),
+    "first_app": Column("int16", "day", "first visit in the app", NEVER),
+    "last_late": Column("int8", "days", "lateness of the last online delivery (negative: early)", UNKNOWN),
     "topic": Column("uint8", "", "last searched topic, 0 none"),
     "topic_day": Column("int16", "day", "", NEVER),
     "open_orders": Column("uint8", "orders", "ordered and not delivered"),
@@ -119,23 +138,31 @@ ATTRIBUTES: dict[str, Column] = {
 }
 """Every attribute of a customer, in order."""
 
-HOT = ("status", "bound", "lapse_day", "last_visit")
+HOT = ("status", "bound", "lapse_day", "last_visit", "consent")
 """Attributes that passes over everybody read: arrays of their own, a few bytes a row."""
 
 OUTCOMES = tuple(ATTRIBUTES)[tuple(ATTRIBUTES).index("ledger") :]
 """Attributes that start from zero on day 0."""
 
 OBSERVABLE = frozenset({
-    "declared", "orders", "monetary", "first_order", "last_order", "last_visit", "topic", "topic_day", "open_orders",
-    "answer", "coupon_until",
+    "declared", "orders", "monetary", "first_order", "last_order", "last_visit", "first_app", "last_late", "topic",
+    "topic_day", "open_orders", "answer", "coupon_until", "consent", "activated",
 })  # fmt: skip
 """What a firm can log, and so all that a targeting rule may read."""
 
 
+VISITING = frozenset({
+    "persona", "rate", "spend", "waiting_cost", "expect_site", "expect_store", "expect_delivery", "expect_product",
+    "heard_volume", "heard_weight", "heard_score", "heard_day", "activated", "coupon", "coupon_until", "coupon_from",
+    "debt", "debt_day", "topic", "topic_day", "visits", "eligible",
+})  # fmt: skip
+"""What a visit that ends without an order touches, 64 bytes: most of all visits do."""
+
+
 def _record() -> np.dtype[Any]:
-    """Attributes by falling size, so that alignment leaves no gaps."""
+    """What visits touch, then the rest; each by falling size, so that alignment leaves no gaps."""
     kept = [(name, np.dtype(column.dtype)) for name, column in ATTRIBUTES.items() if name not in HOT]
-    return np.dtype(sorted(kept, key=lambda field: -field[1].itemsize), align=True)
+    return np.dtype(sorted(kept, key=lambda field: (field[0] not in VISITING, -field[1].itemsize)), align=True)
 
 
 RECORD = _record()
@@ -143,7 +170,7 @@ RECORD = _record()
 
 
 class Columns(NamedTuple):
-    """The state of all customers: four hot arrays and one of records, each of shape (N,).
+    """The state of all customers: five hot arrays and one of records, each of shape (N,).
 
     `of(name)` is any attribute's column, a view. Rules take `(c, row)` and read `c.more[row].name`.
     """
@@ -152,6 +179,7 @@ class Columns(NamedTuple):
     bound: NDArray[np.float32]
     lapse_day: NDArray[np.int16]
     last_visit: NDArray[np.int16]
+    consent: NDArray[np.uint8]
     more: NDArray[Any]
 
     def of(self, name: str) -> NDArray[Any]:
@@ -164,7 +192,8 @@ class Columns(NamedTuple):
 
     def copied(self) -> Columns:
         """An independent copy: the burn-in's state, from which every arm starts."""
-        return Columns._make(array.copy() for array in self)
+        more = self.more.view(np.uint8).copy().view(RECORD)  # as bytes: NumPy copies records field by field
+        return Columns._make([*(array.copy() for array in self[:-1]), more])
 
     def readable(self) -> Columns:
         """The same memory, with records that plain Python can read by attribute."""

@@ -12,7 +12,7 @@ import mesa
 
 from agents import day as customer_day
 from agents.columns import ATTRIBUTES, CUSTOMER, STATUS_NAMES
-from agents.day import NOTHING, Episodes, Today, Visits
+from agents.day import NOTHING, Episodes, Messages, Today, Visits
 from agents.state import Customers
 
 
@@ -44,6 +44,21 @@ class Customer(mesa.Agent):
         s = self.customers
         customer_day.schedule_lapse(s.readable, s.rules, self.row, day)
         customer_day.refresh_bound(s.readable, s.rules, self.row, day)
+
+    def settle(self, day: int) -> None:
+        """Spend the lapse budget up to before `day`."""
+        s = self.customers
+        customer_day.consume_hazard(s.readable, s.rules, self.row, day)
+
+    def receive(self, today: Today, messages: Messages, j: int) -> None:
+        """React to the push or e-mail in entry j."""
+        s = self.customers
+        customer_day.receive(s.readable, s.rules, s.around, today, messages, j)
+
+    def come_by(self, today: Today) -> None:
+        """Visit because of a click."""
+        s = self.customers
+        customer_day.come_by(s.readable, s.rules, s.around, today, self.row)
 
     def arrive(self, today: Today, learning: float) -> int:
         """Learn of the brand or visit; what came of it."""

@@ -2,7 +2,8 @@
 
 The company cuts the day in four, and each part is one function of one row, used by both engines:
 
-1. `arrive`      awareness, beliefs, the visit with its channel and search        (MODEL 7.1-7.3)
+0. `receive`     a push or an e-mail, on days that bring one                      (MODEL 7.10)
+1. `arrive`      awareness, beliefs, the visit with its channel and search        (7.1-7.3)
 2. `choose`      popup, order, class, basket, coupon; after the company's offers  (7.4-7.6, 7.10)
 3. `experience`  an order handed over: score, contact with support                (7.8, 7.9)
 4. `conclude`    after support: satisfaction, stars, talk, attrition              (7.8, 7.9, 7.11, 7.12)
@@ -22,17 +23,26 @@ from numpy.typing import NDArray
 from agents import behaviour, draws
 from agents.behaviour import Rules
 from agents.columns import (
+    APP,
     AWARE,
+    BY_MAIL,
+    BY_PUSH,
     CUSTOMER,
+    DELIVERY,
     FAR,
     FIXED_POINT,
     LAPSED,
+    LIKES,
     NEVER,
     NO_ORDER,
     NORUSH,
+    PRODUCT,
+    SEVERITY_UNIT,
     SHOP,
+    SITE,
     STANDARD,
     STORE,
+    STORE_FRONT,
     UNAWARE,
     Columns,
 )
@@ -45,7 +55,7 @@ NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK, VISITED = 0, 1, 2, 3
 
 
 class Today(NamedTuple):
-    """What every customer finds on a day. Rates per day; quality in su; `public_volume` as of the day before."""
+    """What every customer finds on a day. Rates per day; `public_volume` as of the day before."""
 
     seed: int
     day: int
@@ -53,14 +63,31 @@ class Today(NamedTuple):
     season: float
     ad_intensity: float
     public_volume: float
-    quality_site: float
-    quality_store: float
-    quality_delivery: float
-    quality_product: float
+
+
+class Deck(NamedTuple):
+    """What campaigns send: one card per campaign and variant, arrays of one length. Logits, su, yen and shares."""
+
+    lift: NDArray[np.float64]  # utility of an order: on impression on the site, on a click elsewhere
+    appeal: NDArray[np.float64]  # logit of a click at a match of one half
+    slope: NDArray[np.float64]  # logit of a click per unit of match
+    fit: NDArray[np.float64]  # match of somebody without orders, as a share of the way from the floor to one
+    depth: NDArray[np.float64]  # what a long order history adds to that share
+    opt_out: NDArray[np.float64]  # probability of opting out per unit of fatigue, where not clicked
+    asks: NDArray[np.uint8]  # 1: a click answers a question about one's likes and brings no visit
+    bit: NDArray[np.uint8]  # off-site channel, as in `consent`; 0 on the site
+
+
+class Menu(NamedTuple):
+    """Choices of days that no-rush delivery comes with, of all interventions; arrays of one length."""
+
+    owner: NDArray[np.uint8]  # number of the intervention
+    extra: NDArray[np.uint8]  # days beyond no-rush's lead
+    face: NDArray[np.int32]  # yen of the coupon
 
 
 class Surroundings(NamedTuple):
-    """Shared read-only tables."""
+    """Shared tables; customers only read them."""
 
     decay: NDArray[np.float64]  # share of a talk stock left after n days
     public_weight: NDArray[np.float64]  # prefix sums of the public fields, from `Today.base`
@@ -68,23 +95,32 @@ class Surroundings(NamedTuple):
     gamma: NDArray[np.float64]  # quantiles of Gamma(basket_shape, 1), mean preserved
     topics: NDArray[np.float64]  # cumulated shares of search topics
     persona_price: NDArray[np.float64]
-    persona_quality: NDArray[np.float64]
+    quality: NDArray[np.float64]  # su by persona and touchpoint, as in force today
+    deck: Deck
+    menu: Menu
 
 
 VISIT = np.dtype(
     [
         ("row", np.int32),
         ("channel", np.uint8),
+        # a push or an e-mail clicked on the way
+        ("forced", np.uint8),
+        ("boost", np.float64),  # logit
         # offers, filled in by the company
         ("popup", np.uint8),  # 0 none, else number of the variant
-        ("popup_lift", np.float64),  # logit
-        ("popup_appeal", np.float64),  # logit of a click
-        ("popup_relevant", np.uint8),
-        ("popup_cost", np.int32),  # yen
+        ("card", np.uint8),  # its place in the deck
+        ("relevant", np.uint8),  # the rule itself ensures that the popup fits
+        ("welcome", np.uint8),  # likewise for the message at an app's first launch
+        ("welcome_card", np.uint8),
+        ("message_cost", np.int32),  # yen
         ("norush_coupon", np.int32),  # yen for choosing no-rush
+        ("menu", np.uint8),  # 0, or 1 + number of the intervention that offers a choice of days
+        ("extra", np.uint8),  # days beyond no-rush's lead: the customer's choice from the menu
         ("coupon_last", np.int16),  # its last good day
         # outcome
         ("clicked", np.uint8),
+        ("linked", np.uint8),  # onboarded on this visit
         ("kind", np.uint8),  # delivery class, NO_ORDER without an order
         ("first", np.uint8),
         ("basket", np.int32),  # yen
@@ -100,6 +136,7 @@ EPISODE = np.dtype(
         ("row", np.int32),
         ("order_day", np.int16),
         ("kind", np.uint8),
+        ("extra", np.uint8),  # days of waiting chosen beyond no-rush's lead
         ("late", np.int16),  # days after the promised one, negative: early
         ("first", np.uint8),
         ("saved", np.float32),  # discount as a share of the mean basket
@@ -120,6 +157,26 @@ EPISODE = np.dtype(
     align=True,
 )
 """A delivery or store purchase: input, then outcome."""
+
+MESSAGE = np.dtype(
+    [
+        ("row", np.int32),
+        ("campaign", np.uint8),
+        ("variant", np.uint8),  # from 1
+        ("card", np.uint8),
+        ("relevant", np.uint8),  # the rule itself ensures that it fits
+        ("cost", np.int32),  # yen
+        # outcome
+        ("clicked", np.uint8),
+        ("boost", np.float64),  # logit of an order on the visit a click brings
+        ("opted_out", np.uint8),
+    ],
+    align=True,
+)
+"""A push or an e-mail: who gets which, and what came of it."""
+
+Messages = NDArray[Any]
+"""The day's off-site messages in row order, at most one a customer: records of MESSAGE."""
 
 Visits = NDArray[Any]
 """The day's visitors in row order: records of VISIT."""
@@ -205,10 +262,11 @@ def _believe_what_was_heard(c: Columns, r: Rules, w: Surroundings, row: int, day
     own = (1.0 - r.public_share) / r.ties / FIXED_POINT * spread
     weight = own * int(me.heard_weight) + (w.public_weight[until] - w.public_weight[since])
     score = own * int(me.heard_score) + (w.public_score[until] - w.public_score[since])
-    me.expect_site = behaviour.believe(float(me.expect_site), weight, score, r.hearsay_rate)
-    me.expect_store = behaviour.believe(float(me.expect_store), weight, score, r.hearsay_rate)
-    me.expect_delivery = behaviour.believe(float(me.expect_delivery), weight, score, r.hearsay_rate)
-    me.expect_product = behaviour.believe(float(me.expect_product), weight, score, r.hearsay_rate)
+    share, told = behaviour.hearsay(weight, score, r.hearsay_rate)
+    me.expect_site = behaviour.believe(float(me.expect_site), share, told)
+    me.expect_store = behaviour.believe(float(me.expect_store), share, told)
+    me.expect_delivery = behaviour.believe(float(me.expect_delivery), share, told)
+    me.expect_product = behaviour.believe(float(me.expect_product), share, told)
 
 
 @rule
@@ -234,6 +292,88 @@ def expectation_of(c: Columns, r: Rules, row: int) -> float:
     )
 
 
+# -- 0 receive ---------------------------------------------------------------------------------------------------
+
+
+@rule
+def receive(c: Columns, r: Rules, w: Surroundings, today: Today, m: Messages, j: int) -> None:
+    """React to a push or an e-mail: click, tire, be annoyed, opt out. Whoever has lapsed does not look."""
+    row, card = int(m[j].row), int(m[j].card)
+    if int(c.status[row]) == LAPSED:
+        return
+    me = c.more[row]
+    clicked, m[j].boost = _react(c, r, w, today, row, card, m[j].relevant == 1, OFF_SITE)
+    m[j].clicked = clicked
+    if clicked and w.deck.asks[card] == 1:
+        c.consent[row] = int(c.consent[row]) | LIKES
+    elif not clicked:
+        u = draw(today.seed, row, today.day, draws.OPT_OUT, 0)
+        if u < w.deck.opt_out[card] * float(me.fatigue):
+            c.consent[row] = int(c.consent[row]) & ~int(w.deck.bit[card])
+            m[j].opted_out = 1
+
+
+ON_SITE, OFF_SITE = 0, 1
+"""Slots of the click draw: one customer may get a message of each sort on a day."""
+
+
+@rule
+def recover(c: Columns, r: Rules, row: int, day: int) -> None:
+    """Get over messages up to `day`: fatigue fades, and so does what they did to satisfaction.
+
+    Without it a weekly e-mail would wear satisfaction down for ever: between episodes nothing else moves it. The hazard
+    must be consumed before, and the lapse scheduled after.
+    """
+    me = c.more[row]
+    if int(me.fatigue_day) == NEVER or int(me.fatigue_day) == day:
+        return
+    days = day - int(me.fatigue_day)
+    left = behaviour.fatigue_after(r, float(me.mood), days)
+    me.satisfaction = float(me.satisfaction) + (left - float(me.mood))
+    me.mood = left
+    me.fatigue = behaviour.fatigue_after(r, float(me.fatigue), days)
+    me.fatigue_day = day
+
+
+@rule
+def felt(c: Columns, r: Rules, row: int, day: int) -> float:
+    """Satisfaction on `day`, once what messages did to it has faded so far; su."""
+    me = c.more[row]
+    if int(me.fatigue_day) == NEVER:
+        return float(me.satisfaction)
+    left = behaviour.fatigue_after(r, float(me.mood), day - int(me.fatigue_day))
+    return float(me.satisfaction) + (left - float(me.mood))
+
+
+@rule
+def _tire(c: Columns, r: Rules, row: int, day: int) -> float:
+    """Fatigue a message meets. All campaigns draw on one budget of attention: each tires for whoever sends next."""
+    me = c.more[row]
+    recover(c, r, row, day)
+    fatigue = float(me.fatigue)
+    me.fatigue = fatigue + 1.0
+    me.fatigue_day = day
+    return fatigue
+
+
+@rule
+def _react(
+    c: Columns, r: Rules, w: Surroundings, today: Today, row: int, card: int, relevant: bool, slot: int
+) -> tuple[bool, float]:
+    """Whether a message is clicked, and the utility it would add: less where it fits less or the customer is tired."""
+    me = c.more[row]
+    consume_hazard(c, r, row, today.day)
+    fatigue = _tire(c, r, row, today.day)
+    match = behaviour.message_match(r, int(me.orders), w.deck.fit[card], w.deck.depth[card], relevant)
+    appeal = behaviour.click_probability(r, w.deck.appeal[card], w.deck.slope[card], match, fatigue)
+    clicked = draw(today.seed, row, today.day, draws.CLICK, slot) < appeal
+    mood = r.click_bonus * match if clicked else -r.annoyance * (1.0 - match)
+    me.satisfaction = float(me.satisfaction) + mood
+    me.mood = float(me.mood) + mood
+    schedule_lapse(c, r, row, today.day)
+    return clicked, behaviour.message_lift(r, w.deck.lift[card], match, fatigue)
+
+
 # -- 1 arrive ----------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +392,13 @@ def arrive(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> int
     bring_up_to_date(c, r, w, row, today.day, today.base)
     me.visits += 1
     return VISITED
+
+
+@rule
+def come_by(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> None:
+    """Visit because of a click, on a day without a visit of one's own."""
+    bring_up_to_date(c, r, w, row, today.day, today.base)
+    c.more[row].visits += 1
 
 
 @rule
@@ -321,6 +468,10 @@ def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, 
     me = c.more[row]
     channel, topic = where_to(r, w, today.seed, today.day, row)
     v[j].channel = channel
+    if channel == APP and int(me.first_app) == NEVER:
+        me.first_app = today.day
+        if draw(today.seed, row, 0, draws.OPT_IN, 1) < r.push_opt_in:
+            c.consent[row] = int(c.consent[row]) | BY_PUSH
     if topic > 0:
         me.topic = topic
         me.topic_day = today.day
@@ -335,7 +486,14 @@ def choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, 
     row = int(v[j].row)
     me = c.more[row]
     rate = _visit_rate(c, r, today, row)
-    message = _react_to_popup(c, r, today, v, j) if v[j].popup > 0 else 0.0
+    message = float(v[j].boost)
+    if v[j].popup > 0:
+        v[j].clicked, lift = _react(c, r, w, today, row, int(v[j].card), v[j].relevant == 1, ON_SITE)
+        message += lift
+    if r.onboarding > 0.5 and v[j].channel == APP and int(me.first_app) == today.day:
+        _launch(c, r, w, today, v, j)
+    if v[j].menu > 0:
+        _pick_days(c, r, w, v, j)
     face = _coupon_face(c, r, wallet, today, row)
     mean_basket = r.basket_shape / float(me.spend)
     gain = _class_gain(c, r, v, j) if v[j].channel != SHOP and v[j].norush_coupon > 0 else 0.0
@@ -344,29 +502,25 @@ def choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, 
         w.persona_price[int(me.persona)], gain, message, v[j].channel,
     )  # fmt: skip
     c.last_visit[row] = today.day
-    if draw(today.seed, row, today.day, draws.CONVERT, 0) < behaviour.order_probability(utility, rate):
+    orders = behaviour.order_probability(utility, rate, v[j].forced == 1)
+    if draw(today.seed, row, today.day, draws.CONVERT, 0) < orders:
         _order(c, r, w, today, v, j, face)
 
 
 @rule
-def _react_to_popup(c: Columns, r: Rules, today: Today, v: Visits, j: int) -> float:
+def _launch(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: int) -> None:
+    """The app's first launch: link an account, say, or not; a message of welcome may lift the chance."""
     row = int(v[j].row)
     me = c.more[row]
-    fatigue = 0.0
-    if int(me.fatigue_day) != NEVER:
-        fatigue = behaviour.fatigue_after(r, float(me.fatigue), today.day - int(me.fatigue_day))
-    match = behaviour.message_match(r, int(me.orders), v[j].popup_relevant == 1)
-    clicked = draw(today.seed, row, today.day, draws.CLICK, 0) < behaviour.click_probability(
-        r, v[j].popup_appeal, match, fatigue
-    )
-    v[j].clicked = clicked
-    mood = r.click_bonus * match if clicked else -r.annoyance * (1.0 - match)
     consume_hazard(c, r, row, today.day)
-    me.satisfaction = float(me.satisfaction) + mood
+    lift = 0.0
+    if v[j].welcome > 0:
+        lift = behaviour.message_lift(r, w.deck.lift[int(v[j].welcome_card)], 1.0, _tire(c, r, row, today.day))
+    if draw(today.seed, row, 0, draws.ACTIVATE, 0) < behaviour.logistic(r.activation_base + lift):
+        me.activated = 1
+        refresh_bound(c, r, row, today.day)
+        v[j].linked = 1
     schedule_lapse(c, r, row, today.day)
-    me.fatigue = fatigue + 1.0
-    me.fatigue_day = today.day
-    return behaviour.popup_lift(r, v[j].popup_lift, match, fatigue)
 
 
 @rule
@@ -379,10 +533,24 @@ def _coupon_face(c: Columns, r: Rules, wallet: Wallet, today: Today, row: int) -
 
 
 @rule
+def _pick_days(c: Columns, r: Rules, w: Surroundings, v: Visits, j: int) -> None:
+    """Of the days offered, those that are worth most to a customer of this waiting cost, should no-rush be chosen."""
+    waiting_cost, best = float(c.more[v[j].row].waiting_cost), -1e300
+    for option in range(len(w.menu.owner)):
+        if w.menu.owner[option] + 1 == v[j].menu:
+            face, extra = int(w.menu.face[option]), int(w.menu.extra[option])
+            utility = behaviour.class_utility(r, NORUSH, waiting_cost, float(face), extra)
+            if utility > best:
+                best = utility
+                v[j].norush_coupon, v[j].extra = face, extra
+
+
+@rule
 def _class_gain(c: Columns, r: Rules, v: Visits, j: int) -> float:
     waiting_cost = float(c.more[v[j].row].waiting_cost)
     coupon = float(v[j].norush_coupon)
-    return behaviour.class_logsum(r, waiting_cost, coupon) - behaviour.class_logsum(r, waiting_cost, 0.0)
+    offered = behaviour.class_logsum(r, waiting_cost, coupon, int(v[j].extra))
+    return offered - behaviour.class_logsum(r, waiting_cost, 0.0)
 
 
 @rule
@@ -394,7 +562,9 @@ def _class_chosen(c: Columns, r: Rules, today: Today, v: Visits, j: int) -> int:
         return STORE
     best, best_kind = -1e300, 0
     for kind in range(3):
-        utility = behaviour.class_utility(r, kind, float(me.waiting_cost), float(v[j].norush_coupon))
+        utility = behaviour.class_utility(
+            r, kind, float(me.waiting_cost), float(v[j].norush_coupon), int(v[j].extra)
+        )
         utility += behaviour.gumbel(draw(today.seed, row, today.day, draws.CLASS, kind))
         if utility > best:
             best, best_kind = utility, kind
@@ -442,6 +612,8 @@ def _become_customer(c: Columns, r: Rules, today: Today, row: int) -> None:
     me = c.more[row]
     c.status[row] = CUSTOMER
     me.first_order = today.day
+    if draw(today.seed, row, 0, draws.OPT_IN, 0) < r.mail_opt_in:
+        c.consent[row] = int(c.consent[row]) | BY_MAIL
     me.lapse_budget = -math.log(draw(today.seed, row, 0, draws.LAPSE_TIME, 0))
     me.lapse_synced = today.day
     refresh_bound(c, r, row, today.day)
@@ -474,7 +646,7 @@ def order_cost(r: Rules, kind: int) -> float:
 def _touch(c: Columns, r: Rules, today: Today, e: Episodes, j: int, slot: int, quality: float) -> float:
     """Performance at one touchpoint. Keyed by the order's day, so that congestion does not redraw luck."""
     u = draw(today.seed, int(e[j].row), int(e[j].order_day), draws.PERFORMANCE, slot)
-    return quality + r.noise_sd * normal_quantile(u)
+    return quality + (r.noise_store if slot == STORE_FRONT else r.noise_sd) * normal_quantile(u)
 
 
 @rule
@@ -485,7 +657,7 @@ def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes,
     score = _store_score(c, r, w, today, e, j) if e[j].kind == STORE else _online_score(c, r, w, today, e, j)
     score += r.value_weight * float(e[j].saved)
     if e[j].kind == NORUSH:
-        score -= r.wait_weight * (r.lead_norush - r.lead_standard)
+        score -= r.wait_weight * (r.lead_norush + int(e[j].extra) - r.lead_standard)
     e[j].score = score
     u = draw(today.seed, row, int(e[j].order_day), draws.CONTACT, 0)
     e[j].contact = u < behaviour.contact_probability(r, score)
@@ -495,11 +667,11 @@ def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes,
 def _online_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> float:
     row = int(e[j].row)
     me = c.more[row]
-    offset = w.persona_quality[int(me.persona)]
-    site = _touch(c, r, today, e, j, 0, today.quality_site + offset)
-    delivery = _touch(c, r, today, e, j, 2, today.quality_delivery + offset)
+    persona = int(me.persona)
+    site = _touch(c, r, today, e, j, SITE, w.quality[persona, SITE])
+    delivery = _touch(c, r, today, e, j, DELIVERY, w.quality[persona, DELIVERY])
     delivery += behaviour.lateness_effect(r, float(e[j].late))
-    product = _touch(c, r, today, e, j, 3, today.quality_product + offset)
+    product = _touch(c, r, today, e, j, PRODUCT, w.quality[persona, PRODUCT])
     y_site = behaviour.disconfirm(r, site, float(me.expect_site))
     y_delivery = behaviour.disconfirm(r, delivery, float(me.expect_delivery))
     y_product = behaviour.disconfirm(r, product, float(me.expect_product))
@@ -510,6 +682,13 @@ def _online_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episod
         peak = y_delivery
     if abs(y_product) > abs(peak):
         peak = y_product
+    worst, weighed = SITE, r.weight_site * y_site
+    if r.weight_delivery * y_delivery < weighed:
+        worst, weighed = DELIVERY, r.weight_delivery * y_delivery
+    if r.weight_product * y_product < weighed:
+        worst, weighed = PRODUCT, r.weight_product * y_product
+    me.worst = 1 + worst
+    me.severity = _severity(-weighed)
     me.expect_site = _learned(r, float(me.expect_site), site)
     me.expect_delivery = _learned(r, float(me.expect_delivery), delivery)
     me.expect_product = _learned(r, float(me.expect_product), product)
@@ -520,16 +699,25 @@ def _online_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episod
 def _store_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> float:
     row = int(e[j].row)
     me = c.more[row]
-    offset = w.persona_quality[int(me.persona)]
-    store = _touch(c, r, today, e, j, 1, today.quality_store + offset)
-    product = _touch(c, r, today, e, j, 3, today.quality_product + offset)
+    persona = int(me.persona)
+    store = _touch(c, r, today, e, j, STORE_FRONT, w.quality[persona, STORE_FRONT])
+    product = _touch(c, r, today, e, j, PRODUCT, w.quality[persona, PRODUCT])
     y_store = behaviour.disconfirm(r, store, float(me.expect_store))
     y_product = behaviour.disconfirm(r, product, float(me.expect_product))
     mean = (r.weight_store * y_store + r.weight_product * y_product) / (r.weight_store + r.weight_product)
     peak = y_product if abs(y_product) > abs(y_store) else y_store
+    blames_store = r.weight_store * y_store < r.weight_product * y_product
+    me.worst = 1 + (STORE_FRONT if blames_store else PRODUCT)
+    me.severity = _severity(-(r.weight_store * y_store if blames_store else r.weight_product * y_product))
     me.expect_store = _learned(r, float(me.expect_store), store)
     me.expect_product = _learned(r, float(me.expect_product), product)
     return r.mean_weight * mean + r.peak_weight * peak + r.end_weight * y_product
+
+
+@rule
+def _severity(su: float) -> int:
+    """In steps of SEVERITY_UNIT, cut to what a byte holds."""
+    return int(math.floor(min(127.0, max(-127.0, su / SEVERITY_UNIT)) + 0.5))
 
 
 @rule
@@ -543,11 +731,13 @@ def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j
     row = int(e[j].row)
     me = c.more[row]
     if e[j].contact == 1:
-        e[j].score = behaviour.after_support(r, e[j].score, e[j].resolved == 1, e[j].wait)
+        e[j].score = behaviour.after_support(r, e[j].score, e[j].served == 1, e[j].resolved == 1, e[j].wait)
     score = float(e[j].score)
     consume_hazard(c, r, row, today.day)
+    recover(c, r, row, today.day)
     before = float(me.satisfaction)
     me.satisfaction = before + r.memory * (score - before)
+    me.mood = float(me.mood) * (1.0 - r.memory)
     schedule_lapse(c, r, row, today.day)
     me.stars = behaviour.stars_of(r, score)
     me.open_orders -= 1
@@ -636,7 +826,7 @@ def answer(c: Columns, r: Rules, seed: int, day: int, row: int) -> int:
     """What the customer would answer today if asked."""
     me = c.more[row]
     noise = normal_quantile(draw(seed, row, day, draws.SURVEY_NOISE, 0))
-    return behaviour.survey_answer(r, float(me.satisfaction), float(me.style), noise)
+    return behaviour.survey_answer(r, felt(c, r, row, day), float(me.style), noise)
 
 
 @rule
@@ -645,5 +835,5 @@ def responds(c: Columns, r: Rules, seed: int, day: int, row: int, share: float) 
     me = c.more[row]
     if int(me.orders) == 0 or draw(seed, row, day, draws.SURVEY_SELECT, 0) >= share:
         return False
-    p = behaviour.response_probability(r, float(me.satisfaction), int(c.status[row]) == CUSTOMER)
+    p = behaviour.response_probability(r, felt(c, r, row, day), int(c.status[row]) == CUSTOMER)
     return draw(seed, row, day, draws.SURVEY_RESPOND, 0) < p

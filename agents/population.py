@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from agents import draws
-from agents.columns import AWARE, CUSTOMER, NEVER, UNAWARE, Columns, new_columns
+from agents.columns import AWARE, BY_MAIL, CUSTOMER, NEVER, UNAWARE, Columns, new_columns
 from agents.compiled import compiled
 from agents.exact import exp_each, log_each
 from agents.quantiles import beta_quantiles, gamma_quantiles
@@ -64,6 +64,7 @@ class Traits(NamedTuple):
     talkativeness_sd: float
     quality: tuple[float, float, float, float]  # site, store, delivery, product
     belief_sd: float
+    mail_opt_in: float
 
 
 def draw_population(traits: Traits, seed: int, customers: int, first_day: int) -> Columns:
@@ -90,6 +91,7 @@ def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
     )
     _draw_beliefs(c, traits, seed, first, last)
     _draw_lives(c, traits, seed, first, last, first_day)
+    c.consent[:] = BY_MAIL * ((c.status == CUSTOMER) & (uniform(draws.OPT_IN) < traits.mail_opt_in))
     c.more["heard_day"][:] = first_day - 1
 
 
@@ -122,12 +124,13 @@ def _draw_lives(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
     age = np.zeros(last - first)
     pending = np.arange(last - first)
     for slot in range(ATTEMPTS):
-        rate, lapse = _lives(traits, seed, first, last, slot, pending)
+        rows = (first + pending).astype(np.int32)
+        rate, lapse = _lives(traits, seed, rows, slot)
         c.more["rate"][pending], c.more["lapse_trait"][pending] = rate, lapse
-        tried = traits.acquired_over * draws.draws(seed, first, last, 0, draws.AGE, slot)[pending]
+        tried = traits.acquired_over * draws.row_draws(seed, rows, 0, draws.AGE, slot)
         lost = rate * lapse if traits.episode_clock else lapse
         survives = exp_each(-lost * tried)
-        stays = draws.draws(seed, first, last, 0, draws.SURVIVES, slot)[pending] < survives
+        stays = draws.row_draws(seed, rows, 0, draws.SURVIVES, slot) < survives
         age[pending] = tried
         pending = pending[~(stays | (c.status[pending] != CUSTOMER))]
         if len(pending) == 0:
@@ -136,16 +139,16 @@ def _draw_lives(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
 
 
 def _lives(
-    traits: Traits, seed: int, first: int, last: int, slot: int, pending: NDArray[np.intp]
+    traits: Traits, seed: int, rows: NDArray[np.int32], slot: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(purchase rate per day, lapse trait) of the pending rows in one attempt."""
-    u = draws.draws(seed, first, last, 0, draws.RATE, slot)[pending]
+    """(purchase rate per day, lapse trait) of these rows in one attempt."""
+    u = draws.row_draws(seed, rows, 0, draws.RATE, slot)
     rate = gamma_quantiles(traits.rate_shape, u) / traits.rate_rate
     if traits.episode_clock:
-        v = draws.draws(seed, first, last, 0, draws.DROPOUT, slot)[pending]
+        v = draws.row_draws(seed, rows, 0, draws.DROPOUT, slot)
         p = beta_quantiles(traits.dropout_a, traits.dropout_b, v)
         return rate, np.clip(p, SMALLEST_DROPOUT, 1.0 - SMALLEST_DROPOUT)
-    v = draws.draws(seed, first, last, 0, draws.HAZARD, slot)[pending]
+    v = draws.row_draws(seed, rows, 0, draws.HAZARD, slot)
     return rate, gamma_quantiles(traits.hazard_shape, v) / traits.hazard_rate
 
 

@@ -5,9 +5,10 @@ the baseline when only the interfaces in coalition c are live and the others are
 baseline:
 
 - total = v(all), direct = v(none), spillover = total - direct;
-- Shapley split of the spillover (Shapley 1953): wom = ((v(wom) - v(none)) + (v(all) - v(congestion))) / 2,
-  congestion likewise, company = spillover - wom - congestion. No company lever acts yet, so company is
-  exactly zero.
+- Shapley split of the spillover (Shapley 1953). Where no campaign learns, company state is constant and wom =
+  ((v(wom) - v(none)) + (v(all) - v(congestion))) / 2, congestion likewise; else an interface's share is its mean
+  contribution over the six orders in which three of them can become live. company = spillover - wom - congestion:
+  the remainder, so that parts add up.
 
 Total and direct effects under interference are those of Hudgens and Halloran (2008), with the direct
 effect taken at zero saturation.
@@ -16,7 +17,7 @@ effect taken at zero saturation.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, cast
 
 import numpy as np
@@ -26,7 +27,7 @@ from scipy.special import stdtr, stdtrit
 
 from analysis.language import N_
 from analysis.load import interventions
-from sim.tables import AB_METRICS, BASELINE, EFFECTS, METRICS, Metric
+from sim.tables import AB_METRICS, ADAPTIVE_PARTS, BASELINE, EFFECTS, METRICS, PARTS, Metric
 
 Array = npt.NDArray[np.float64]
 
@@ -92,11 +93,15 @@ def grid_mean(values: Array) -> float:
     return float(on_grid(np.asarray(np.mean(values)))) if len(values) else math.nan
 
 
-def parts(none: Array, wom: Array, congestion: Array, everything: Array) -> dict[str, Array]:
-    """The estimands from the four coalition values, any shape. Adds up exactly for values on the grid."""
+def parts(value: Mapping[str, Array]) -> dict[str, Array]:
+    """The estimands from the coalitions' values, any shape, by the names of `sim.tables` and `total`.
+
+    Adds up exactly for values on the grid.
+    """
+    none, everything = value["direct"], value["total"]
     spillover = everything - none
-    by_wom = ((wom - none) + (everything - congestion)) / 2
-    by_congestion = ((congestion - none) + (everything - wom)) / 2
+    share = _share_of_three if "company" in value else _share_of_two
+    by_wom, by_congestion = share(value, "wom", "congestion"), share(value, "congestion", "wom")
     return {
         "total": everything,
         "direct": none,
@@ -105,6 +110,35 @@ def parts(none: Array, wom: Array, congestion: Array, everything: Array) -> dict
         "congestion": by_congestion,
         "company": spillover - by_wom - by_congestion,
     }
+
+
+def _share_of_two(value: Mapping[str, Array], own: str, other: str) -> Array:
+    return ((value[own] - value["direct"]) + (value["total"] - value[other])) / 2
+
+
+def _share_of_three(value: Mapping[str, Array], own: str, other: str) -> Array:
+    """Shapley value beside another interface and the company: alone and last count twice, in the middle once."""
+    first = value[own] - value["direct"]
+    after_other = value["wom_congestion"] - value[other]
+    after_company = value[f"{own}_company"] - value["company"]
+    last = value["total"] - value[f"{other}_company"]
+    return on_grid((2 * first + after_other + after_company + 2 * last) / 6)
+
+
+def coalitions(cube: Cube, name: str, segment: str, metric: str) -> dict[str, Array]:
+    """Effects (twins, draws) of a scenario under every set of live interfaces that was run, `total` last.
+
+    Only the total where the split was not run, or is not defined for the metric.
+    """
+    total = {"total": cube.effect(name, segment, metric)}
+    if metric in TOTAL_ONLY:
+        return total
+    split = {part: cube.effect(f"{name}/{part}", segment, metric) for part in ADAPTIVE_PARTS}
+    run = {part: values for part, values in split.items() if not np.isnan(values[0]).all()}
+    for whole in (ADAPTIVE_PARTS, PARTS):
+        if set(whole) <= set(run):
+            return {part: run[part] for part in whole} | total
+    return total
 
 
 def spread(values: Array) -> Spread:
@@ -174,17 +208,12 @@ def effects_table(measures: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS)
 def _metric_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterator[dict[str, object]]:
     """Total and its parts, then the field test."""
     base = on_grid(cube.get(BASELINE, segment, metric.name))
-    coalitions = [
-        cube.effect(name + arm, segment, metric.name) for arm in ("/direct", "/wom", "/congestion", "")
-    ]
-    whole = metric.name not in TOTAL_ONLY and all(not np.isnan(values[0]).all() for values in coalitions)
-    used = coalitions if whole else coalitions[-1:]
-    keep = ~np.isnan(np.vstack([base[:1], *[values[:1] for values in used]])).any(axis=0)
+    used = coalitions(cube, name, segment, metric.name)
+    keep = ~np.isnan(np.vstack([base[:1], *[values[:1] for values in used.values()]])).any(axis=0)
     if keep.any():
-        values = [table[:, keep] for table in used]
-        mean = [np.asarray(grid_mean(table[0])) for table in values]
-        per_draw = parts(*values) if whole else {"total": values[0]}
-        means = parts(*mean) if whole else {"total": mean[0]}
+        values = {part: table[:, keep] for part, table in used.items()}
+        mean = {part: np.asarray(grid_mean(table[0])) for part, table in values.items()}
+        per_draw, means = (parts(values), parts(mean)) if len(used) > 1 else (values, mean)
         level = grid_mean(base[0, keep])
         for estimand, effect in per_draw.items():
             yield _row(name, metric, segment, estimand, level, float(means[estimand]), effect)

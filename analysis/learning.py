@@ -57,14 +57,14 @@ def summary(tables: Tables, draws: int) -> str:
 def _sharpened_lines(kept: pd.DataFrame) -> Iterator[str]:
     if kept.empty:
         return
-    heads = (_("parameter"), _("before (90 %)"), _("after (90 %)"), _("variance gone"), _("taught by"))
+    heads = (_("parameter"), _("before (90 %)"), _("after (90 %)"), _("unit"), _("variance gone"), _("taught by"))
+    shown = ("before", "after", "unit", "gone", "taught_by")
     rows = [
-        (row["name"].removeprefix("behaviour."), row["before"], row["after"], row["gone"], row["taught_by"])
-        for row in parameter_rows(kept)
+        (row["name"].removeprefix("behaviour."), *(row[key] for key in shown)) for row in parameter_rows(kept)
     ]
-    widths = [max(width(row[i]) for row in (heads, *rows)) for i in range(4)]
+    widths = [max(width(row[i]) for row in (heads, *rows)) for i in range(len(heads) - 1)]
     for row in (heads, *rows):
-        yield "  ".join([*map(padded, row, widths), row[4]]).rstrip()
+        yield "  ".join([*map(padded, row, widths), row[-1]]).rstrip()
 
 
 def remarks(tables: Tables, draws: int) -> list[str]:
@@ -140,8 +140,9 @@ def _verdict(kept: pd.DataFrame) -> str:
         return _("Nothing was learned: the company file is as it was.")
     best = next(iter(parameter_rows(kept)))
     return _(
-        "{n} parameters are known better than before. Most was learned of {name}: {before} before, {after} now."
-    ).format(n=len(kept), name=best["words"], before=best["before"], after=best["after"])
+        "{n} parameters are known better than before. Most was learned of {name}: {before} before, {after} now (90 % "
+        "intervals)."
+    ).format(n=len(kept), name=best["words"], before=f"{best['before']} {best['unit']}".strip(), after=best["after"])
 
 
 def parameter_rows(table: pd.DataFrame) -> Iterator[dict[str, str]]:
@@ -150,7 +151,7 @@ def parameter_rows(table: pd.DataFrame) -> Iterator[dict[str, str]]:
         yield {
             "name": row["name"],
             "words": words.moved(row["name"]),
-            "unit": _(str(row["unit"])),
+            "unit": words.parameter_unit(str(row["unit"])),
             "before": _range(row["prior_low"], row["prior_high"]),
             "after": _range(row["posterior_low"], row["posterior_high"]),
             "mean": words.plain(row["posterior_mean"]),
@@ -207,7 +208,7 @@ def parameter_figure(kept: pd.DataFrame) -> Figure:
     with plots.style():
         figure, axes = _rows_figure([words.moved(name) for name in kept["name"]])
         for y, row in zip(_places(kept), _records(kept), strict=True):
-            _band(axes, y, row["prior_low"], row["prior_high"], _(str(row["unit"])))
+            _band(axes, y, row["prior_low"], row["prior_high"], words.parameter_unit(str(row["unit"])))
             ends = (row["posterior_low"], row["posterior_high"])
             _interval(axes, y, row["posterior_mean"], *ends, (row["prior_low"], row["prior_high"]), BLUE)
     return figure

@@ -14,7 +14,7 @@ import yaml
 
 from sim import tables
 
-PARTIAL_ARM = re.compile(r"(/(direct|wom|congestion|ab)|\*[0-9.e+-]+)$")
+PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\*[0-9.e+-]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")
 SCHEMAS = {
     "measures.parquet": tables.MEASURES,
@@ -23,11 +23,17 @@ SCHEMAS = {
     "daily.parquet": tables.DAILY,
     "customers.parquet": tables.CUSTOMERS,
     "events.parquet": tables.EVENTS,
+    "states.parquet": tables.STATES,
     "parameters.csv": tables.PARAMETERS,
     "draws.parquet": tables.DRAWS,
     "probes.csv": tables.PROBES,
+    "campaigns.parquet": tables.CAMPAIGNS,
+    "projects.parquet": tables.PROJECTS,
     "tests.parquet": tables.TESTS,
     "premortem.csv": tables.PREMORTEM,
+    "key_drivers.parquet": tables.KEY_DRIVER_ARMS,
+    "complaints.parquet": tables.COMPLAINTS,
+    "ratings.parquet": tables.RATINGS,
 }
 
 
@@ -99,6 +105,11 @@ class Run:
     def customers(self) -> pd.DataFrame:
         """customers.parquet, empty when the run kept none."""
         return self.optional("customers.parquet")
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """events.parquet, empty when the run kept none."""
+        return self.optional("events.parquet")
 
     @cached_property
     def parameters(self) -> pd.DataFrame:

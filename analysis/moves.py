@@ -24,7 +24,7 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from analysis import words
-from analysis.estimands import GRID, TOTAL_ONLY, Cube, monte_carlo_error, on_grid, parts
+from analysis.estimands import GRID, Cube, coalitions, monte_carlo_error, on_grid, parts
 from analysis.load import Run
 from sim.tables import BASELINE, EVERYBODY, METRICS
 
@@ -60,10 +60,10 @@ def numbers_of(folder: Path) -> dict[str, list[list[float | None]]]:
 
 def _effects(cube: Cube, name: str, metric: str) -> dict[str, Array]:
     """(twins, draws) by estimand; the total alone where the others were not run."""
-    coalitions = [cube.effect(name + arm, EVERYBODY, metric) for arm in ("/direct", "/wom", "/congestion", "")]
-    if metric in TOTAL_ONLY or any(np.isnan(values).all() for values in coalitions):
-        return {"total": coalitions[-1]}
-    return {estimand: values for estimand, values in parts(*coalitions).items() if estimand in KEPT}
+    found = coalitions(cube, name, EVERYBODY, metric)
+    if len(found) == 1:
+        return found
+    return {estimand: values for estimand, values in parts(found).items() if estimand in KEPT}
 
 
 def _plain(values: Array) -> list[list[float | None]]:

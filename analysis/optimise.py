@@ -250,18 +250,18 @@ def _regret(found: Searched, number: int, goal: Wanted) -> str:
     if not gap.told:
         text = _(
             "The present configuration ({point}) is as good as can be told: the best differs by {size} {unit}, draw "
-            "by draw ({span}), within Monte Carlo error ({error})."
+            "by draw (90 % interval {span}), within two Monte Carlo errors ({error} each)."
         )
     elif sign * gap.mean > 0:
         text = _(
             "The present configuration ({point}) forgoes {amount} {unit} against it, draw by draw (90 % interval of "
-            "the difference {span}); that is beyond Monte Carlo error ({error})."
+            "the difference {span}); that is beyond two Monte Carlo errors ({error} each)."
         )
     else:
         text = _(
             "On fresh draws the present configuration ({point}) is the better one, by {amount} {unit}, draw by draw "
-            "(90 % interval of the difference {span}), beyond Monte Carlo error ({error}): the search found nothing "
-            "better."
+            "(90 % interval of the difference {span}), beyond two Monte Carlo errors ({error} each): the search found "
+            "nothing better."
         )
     return text.format(
         point=found.point(PRESENT),

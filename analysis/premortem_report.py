@@ -210,14 +210,20 @@ def rounded(size: float) -> str:
 
 
 def summary_table(folder: Path | str) -> str:
-    """The readings of the deciding metric in aligned columns."""
+    """The readings of the deciding metric in aligned columns, and what the numbers are in."""
     run = PreMortem(folder)
     rows = decisive(run.summary)
     head = (
         _("assigned"), _("weeks"), _("reports"), _("truth"), _("bias"), _("power"), _("wrong sign"),
         _("needs customers"), "",
     )  # fmt: skip
-    return aligned(head, [_line(row) for _number, row in rows.iterrows()])
+    note = _(
+        "Reports, truth and bias: {unit} over {days} days. Power and wrong sign: of tests on the {customers} simulated "
+        "customers. Needs customers: in both arms, for {wanted} power."
+    ).format(
+        unit=_unit(METRIC[DECIDES]), days=run.days, customers=f"{run.simulated:,}", wanted=words.percent(run.power)
+    )
+    return "\n".join([aligned(head, [_line(row) for _number, row in rows.iterrows()]), note])
 
 
 def _line(row: pd.Series) -> tuple[str, ...]:
@@ -312,7 +318,7 @@ def power(run: PreMortem) -> Figure:
         axes.set_ylabel(_("share of tests"))
     for axes in grid[0]:
         axes.set_xlabel("")
-    grid[0, 0].yaxis.set_major_formatter(PercentFormatter(1.0))
+    grid[0, 0].yaxis.set_major_formatter(PercentFormatter(1.0, symbol=_(" %")))
     grid[0, 0].set_ylim(0, 1)
     plots.legend_figure(figure, grid[0][:1])
     return figure

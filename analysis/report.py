@@ -14,8 +14,20 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis import effects, flips, plots, words
+from analysis import (
+    campaign_report,
+    effects,
+    flips,
+    funnel_report,
+    map_report,
+    meetings,
+    plots,
+    recovery,
+    story_report,
+    words,
+)
 from analysis.estimands import Cube, spread
+from analysis.journeys import Journeys
 from analysis.language import N_, _, told_in
 from analysis.load import Run
 from analysis.page import Picture, picture, render
@@ -150,6 +162,23 @@ def _section(run: Run, name: str) -> dict[str, Any]:
         "choices": _choices(run, name),
         "face": flips.stated_face(run, name),
         "pictures": _pictures(run, name, made),
+        **_lived(run, name),
+        "campaigns": campaign_report.section(run, name),
+        "projects": meetings.section(run, name),
+        "recovery": recovery.section(run, name),
+    }
+
+
+def _lived(run: Run, name: str) -> dict[str, Any]:
+    """The funnel, the journey map and one telling story, where the run kept the journeys of this arm."""
+    journeys = Journeys.kept(run)
+    if journeys is None or journeys.told != name:
+        return {"funnel": None, "map": None, "story": None}
+    stem = run.folder / "figures" / plots.file_name(name)
+    return {
+        "funnel": funnel_report.section(journeys, stem.with_name(f"{stem.name}_funnel")),
+        "map": map_report.section(journeys, stem.with_name(f"{stem.name}_map")),
+        "story": story_report.section(journeys, stem.with_name(f"{stem.name}_story")),
     }
 
 
@@ -399,6 +428,7 @@ def _levels(run: Run) -> dict[str, Any]:
         "questions": _questions(run, "baseline"),
         "rows": rows,
         "pictures": _pictures(run, "baseline", plots.level_figures(run)),
+        **_lived(run, "baseline"),
     }
 
 
@@ -413,7 +443,7 @@ def _assumptions(parameters: pd.DataFrame) -> list[dict[str, Any]]:
                 "name": str(row["name"]),
                 "value": str(row["value"]),
                 "range": _("{low} to {high}").format(low=low, high=high) if low and high else "",
-                "unit": "" if str(row["unit"]) == "1" else _(str(row["unit"])),
+                "unit": words.parameter_unit(str(row["unit"])),
                 "grade": _(str(row["grade"])),
                 "source": _(str(row["source"])),
                 "known": row["grade"] == "known",

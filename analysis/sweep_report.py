@@ -311,5 +311,10 @@ def _job(job: Job, sweep: Sweep) -> dict[str, Any]:
     why = retold(job.why) if job.status != DONE else ""
     if job.done and job.key not in {one.key for one in sweep.finished}:
         why = _("asked for again later, with another version or other settings; the later answer stands")
-    values = [shown(job.values[key]) if key in job.values else "" for key in sweep.keys]
+    values = [_swept(key, job.values[key]) if key in job.values else "" for key in sweep.keys]
     return {"key": job.key, "status": words.status(job.status), "why": why, "values": values}
+
+
+def _swept(key: str, value: Any) -> str:
+    """A swept value; of a block of draws its first and last."""
+    return f"{value[0]}\N{EN DASH}{value[1] - 1}" if key == BLOCKS else shown(value)

@@ -106,9 +106,9 @@ def choice(world: World, members: int, days: int) -> str:
         "members over {days} days. To know more before choosing is worth no more than that."
     )
     largest = (
-        _("It also has the smallest largest regret ({most} yen).")
+        _("In its worst draw, too, it regrets least ({most} yen per potential customer).")
         if safest["option"] == least["option"]
-        else _("The smallest largest regret, {most} yen, is that of {safest}.")
+        else _("In its worst draw {safest} regrets least ({most} yen per potential customer).")
     )
     regret = float(least["expected_regret"])
     return words.sentences([expected, largest]).format(

@@ -57,7 +57,8 @@ def chances(table: pd.DataFrame) -> Figure:
     probability, low, high = (table[column].to_numpy(dtype=float) for column in ("probability", "ci_low", "ci_high"))
     colours = np.where(low > 0.5, BLUE, np.where(high < 0.5, VERMILION, GREY))
     axes.hlines(y, low, high, color=colours, linewidth=1.8, alpha=0.6)
-    axes.scatter(probability, y, s=30, c=colours, zorder=3)
+    # A dot on 0 or 100 % is whole, not cut by the frame.
+    axes.scatter(probability, y, s=30, c=colours, zorder=3, clip_on=False)
     axes.axvline(0.5, color=INK, linewidth=0.8)
     axes.set_yticks(y, [_part_label(row) for _number, row in table.iterrows()])
     axes.tick_params(axis="y", length=0)

@@ -69,6 +69,11 @@ def parameter(path: str) -> str:
     return _(last_two.replace("_", " "))
 
 
+def parameter_unit(unit: str) -> str:
+    """A parameter's unit in words; nothing for a bare number."""
+    return "" if unit == "1" else _(unit)
+
+
 def known(value: float | None) -> bool:
     """Whether there is a number at all."""
     return value is not None and math.isfinite(value)

@@ -11,6 +11,7 @@ import math
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from scenarios.intervention import completed
 from sim.cli.compose import NOT_SETTINGS
 from sim.model import CXModel, EngineName, Snapshot, founded
 from sim.settings import Settings, load_settings
@@ -41,7 +42,7 @@ def settings(*overrides: str) -> Settings:
     with initialize_config_module("conf", version_base="1.3"):
         config = OmegaConf.to_container(compose("config", overrides=list(overrides)), resolve=True)
     assert isinstance(config, dict)
-    return load_settings({str(key): value for key, value in config.items() if key not in NOT_SETTINGS})
+    return load_settings(completed({str(key): value for key, value in config.items() if key not in NOT_SETTINGS}))
 
 
 def market(customers: int, days: int, burn_in: int = BURN_IN, *overrides: str) -> World:

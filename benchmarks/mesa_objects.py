@@ -28,10 +28,27 @@ from typing import Literal
 import mesa
 
 from agents import behaviour, draws
-from agents.columns import AWARE, CUSTOMER, FAR, FIXED_POINT, LAPSED, NEVER, NORUSH, SHOP, STORE, UNAWARE
-from agents.day import Surroundings, Today, basket_of, order_cost, order_fee, where_to
+from agents.columns import (
+    AWARE,
+    CUSTOMER,
+    DELIVERY,
+    FAR,
+    FIXED_POINT,
+    LAPSED,
+    NEVER,
+    NORUSH,
+    PRODUCT,
+    SHOP,
+    SITE,
+    STORE,
+    STORE_FRONT,
+    UNAWARE,
+)
+from agents.day import Today, basket_of, order_cost, order_fee, where_to
 from agents.draws import draw, normal_quantile
+from sim.campaigns import deck_of
 from sim.model import Snapshot
+from sim.offers import menu_of
 from sim.world import World, surroundings
 
 Walk = Literal["shuffle_do", "do"]
@@ -117,7 +134,7 @@ class Shopper(mesa.Agent):
             r, self.status, expectation, 0.0, model.around.persona_price[self.persona], 0.0, 0.0, channel
         )
         u = draw(today.seed, self.row, today.day, draws.CONVERT, 0)
-        if u < behaviour.order_probability(utility, rate):
+        if u < behaviour.order_probability(utility, rate, False):
             self.order(channel)
 
     # -- an order
@@ -178,7 +195,7 @@ class Shopper(mesa.Agent):
             score -= r.wait_weight * (r.lead_norush - r.lead_standard)
         if draw(today.seed, self.row, order_day, draws.CONTACT, 0) < behaviour.contact_probability(r, score):
             resolved = draw(today.seed, self.row, order_day, draws.RESOLVE, 0) < r.resolution
-            score = behaviour.after_support(r, score, resolved, 0.0)
+            score = behaviour.after_support(r, score, True, resolved, 0.0)
             model.counts["contacts"] += 1
         self.consume_hazard()
         self.satisfaction += r.memory * (score - self.satisfaction)
@@ -192,18 +209,18 @@ class Shopper(mesa.Agent):
             if draw(today.seed, self.row, order_day, draws.LAPSE_EPISODE, 0) < p:
                 self.leave()
 
-    def performance(self, order_day: int, slot: int, quality: float) -> float:
+    def performance(self, order_day: int, slot: int) -> float:
         """What a touchpoint was like this time."""
         model = self.model
         noise = normal_quantile(draw(model.today.seed, self.row, order_day, draws.PERFORMANCE, slot))
-        return quality + model.around.persona_quality[self.persona] + model.rules.noise_sd * noise
+        return float(model.around.quality[self.persona][slot] + model.rules.noise_sd * noise)
 
     def online_score(self, order_day: int, late: int) -> float:
         """Score of an online order; expectations learn from it."""
-        r, today = self.model.rules, self.model.today
-        site = self.performance(order_day, 0, today.quality_site)
-        delivery = self.performance(order_day, 2, today.quality_delivery) + behaviour.lateness_effect(r, late)
-        product = self.performance(order_day, 3, today.quality_product)
+        r = self.model.rules
+        site = self.performance(order_day, SITE)
+        delivery = self.performance(order_day, DELIVERY) + behaviour.lateness_effect(r, late)
+        product = self.performance(order_day, PRODUCT)
         y_site = behaviour.disconfirm(r, site, self.expect_site)
         y_delivery = behaviour.disconfirm(r, delivery, self.expect_delivery)
         y_product = behaviour.disconfirm(r, product, self.expect_product)
@@ -217,9 +234,9 @@ class Shopper(mesa.Agent):
 
     def store_score(self, order_day: int) -> float:
         """Score of a store purchase; expectations learn from it."""
-        r, today = self.model.rules, self.model.today
-        store = self.performance(order_day, 1, today.quality_store)
-        product = self.performance(order_day, 3, today.quality_product)
+        r = self.model.rules
+        store = self.performance(order_day, STORE_FRONT)
+        product = self.performance(order_day, PRODUCT)
         y_store = behaviour.disconfirm(r, store, self.expect_store)
         y_product = behaviour.disconfirm(r, product, self.expect_product)
         mean = (r.weight_store * y_store + r.weight_product * y_product) / (r.weight_store + r.weight_product)
@@ -265,10 +282,11 @@ class Shopper(mesa.Agent):
             own = (1.0 - r.public_share) / r.ties * (1.0 - keep) / (1.0 - model.around.decay[1])
             weight = own * self.heard_weight + model.around.public_weight[until] - model.around.public_weight[since]
             score = own * self.heard_score + model.around.public_score[until] - model.around.public_score[since]
-            self.expect_site = behaviour.believe(self.expect_site, weight, score, r.hearsay_rate)
-            self.expect_store = behaviour.believe(self.expect_store, weight, score, r.hearsay_rate)
-            self.expect_delivery = behaviour.believe(self.expect_delivery, weight, score, r.hearsay_rate)
-            self.expect_product = behaviour.believe(self.expect_product, weight, score, r.hearsay_rate)
+            heard = behaviour.hearsay(weight, score, r.hearsay_rate)
+            self.expect_site = behaviour.believe(self.expect_site, *heard)
+            self.expect_store = behaviour.believe(self.expect_store, *heard)
+            self.expect_delivery = behaviour.believe(self.expect_delivery, *heard)
+            self.expect_product = behaviour.believe(self.expect_product, *heard)
         self.heard_volume *= keep
         self.heard_weight *= keep
         self.heard_score *= keep
@@ -314,9 +332,10 @@ class Market(mesa.Model):
         self.counts: Counter[str] = Counter()
         known = start.day - start.public.base + 1
         self.public = [stock / FIXED_POINT for stock in start.public.stock]
-        tables = surroundings(world, start.public.weight[:known], start.public.score[:known])
+        tables = surroundings(world, start.public.weight[:known], start.public.score[:known], deck_of([]), menu_of([]))
         # lists: plain Python reads them faster than arrays
-        self.around = Surroundings(*(table.tolist() for table in tables))  # type: ignore[arg-type]
+        lists = {name: table.tolist() for name, table in tables._asdict().items() if name not in ("deck", "menu")}
+        self.around = tables._replace(**lists)
         sent = [world.terms.handed_over(kind, 0, 0) for kind in range(3)]
         self.delivery = [(days, days - world.terms.lead[kind]) for kind, days in enumerate(sent)]
         self._populate(start)
@@ -337,10 +356,10 @@ class Market(mesa.Model):
                     shoppers[row].parcels.append((day, batch.day, batch.kind, late, bool(first)))
 
     def _today(self) -> Today:
-        world, q = self.world, self.world.traits.quality
+        world = self.world
         return Today(
             world.seed, self.day, world.first_day - 1, float(world.season[world.on(self.day)]), world.ad_intensity,
-            self.public[0] / world.customers, *q,
+            self.public[0] / world.customers,
         )  # fmt: skip
 
     def step(self) -> None:

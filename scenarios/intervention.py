@@ -1,7 +1,9 @@
 """Interventions: the base class, the registry, and what a scenario file becomes.
 
-A new intervention is a frozen dataclass of some twenty lines: options with their checks, and `on_visits`, which sees
-what a firm can log and states offers. A scenario file names a registered kind and numbers, and can run no code.
+A new intervention is a frozen dataclass of some twenty lines: options with their checks, and one hook: `on_visits`
+sees the day's visitors as a firm logs them and states offers, `chooses` picks the receivers of a push or an e-mail,
+`changes` says what is put otherwise about the company. A scenario file names a registered kind and numbers, and can
+run no code.
 """
 
 from __future__ import annotations
@@ -12,12 +14,20 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.campaigns import Message
+from sim.changes import NO_CHANGES, Changes
 from sim.offers import Observed, Offers
 from sim.parameters import Bounds, ConfigError, Parameter, nearest, real, whole
 from sim.settings import Intervention as Stated
 from sim.settings import Settings
+from sim.voice import Meetings
 
 FOR_EVER = 1 << 20
+
+Mask = NDArray[np.bool_]
 
 REGISTRY: dict[str, type[Intervention]] = {}
 
@@ -27,6 +37,7 @@ class Intervention:
     """Base of all interventions: a name, and a window of days in which it acts."""
 
     kind: ClassVar[str] = ""
+    company_wide: ClassVar[bool] = False
 
     name: str
     start: int = field(default=0, metadata={"check": whole(0, 3650)})
@@ -41,9 +52,34 @@ class Intervention:
         """Whether the intervention acts on `day`."""
         return self.start <= day < self.start + self.days
 
+    @property
+    def message(self) -> Message | None:
+        """What it sends, if it is a campaign."""
+        return None
+
+    @property
+    def days_to_choose(self) -> tuple[tuple[int, int], ...]:
+        """(days beyond no-rush's lead, yen of the coupon) it lets customers choose from, if it does."""
+        return ()
+
     def on_visits(self, seen: Observed, offers: Offers) -> None:
         """State today's offers for the visitors seen."""
+
+    def writes_on(self, day: int) -> bool:
+        """Whether it sends off-site messages on `day`."""
+        return False
+
+    def chooses(self, seen: Observed) -> tuple[Mask, Mask]:
+        """Of those it may write to: (who is to get the message, for whom the choice itself makes it fit)."""
         raise NotImplementedError
+
+    def changes(self, day: int) -> Changes:
+        """What it puts otherwise about the company on `day`."""
+        return NO_CHANGES
+
+    def meetings(self) -> Meetings | None:
+        """Meetings over the customers' voice it sets up, if any."""
+        return None
 
     def scaled(self, share: float) -> Intervention | None:
         """The same with its lever scaled, for the break-even; None where there is no such lever."""
@@ -102,13 +138,51 @@ def _value(key: str, stated: Any, metadata: Mapping[str, Any], settings: Setting
 
 
 def _plain(stated: Any) -> Any:
-    """A parameter's present value, whole numbers as such."""
+    """A parameter's present value, whole numbers as such; of a group of options, each one's."""
+    if isinstance(stated, Mapping):
+        return {key: _plain(one) for key, one in stated.items()}
     value = stated.value if hasattr(stated, "value") else stated
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_claimed(stated: Any) -> bool:
     return isinstance(stated, Parameter) and stated.grade == "claimed"
+
+
+def completed(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A raw configuration with what scenario files leave to their kinds: options that have a prior of their own.
+
+    So a file of a few lines still says of every number it rests on how well it is known.
+    """
+    _load_all()
+    scenarios = raw.get("scenario")
+    if not isinstance(scenarios, Mapping):
+        return dict(raw)
+    return dict(raw) | {"scenario": {name: _completed_scenario(one) for name, one in scenarios.items()}}
+
+
+def _completed_scenario(scenario: Any) -> Any:
+    interventions = scenario.get("interventions") if isinstance(scenario, Mapping) else None
+    if not isinstance(interventions, Mapping):
+        return scenario
+    return {**scenario, "interventions": {key: _completed(one) for key, one in interventions.items()}}
+
+
+def _completed(stated: Any) -> Any:
+    kind = stated.get("kind") if isinstance(stated, Mapping) else None
+    if not isinstance(kind, str) or kind not in REGISTRY:
+        return stated
+    priors = {one.name: one.metadata["prior"] for one in fields(REGISTRY[kind]) if "prior" in one.metadata}
+    return {**stated, **{name: dict(prior) for name, prior in priors.items() if name not in stated}}
+
+
+def uncertain(
+    bounds: Bounds, value: float, low: float, high: float, unit: str, source: str = "recalled", grade: str = "judgement"
+) -> Any:
+    """An option that a scenario file may leave out: its prior is filled in, with what is known about it."""
+    check = real(bounds)
+    prior = {"value": value, "range": [low, high], "unit": unit, "grade": grade, "source": source}
+    return field(default=value, kw_only=True, metadata={"check": check, "prior": prior})
 
 
 def build(name: str, stated: Stated, settings: Settings) -> Intervention:

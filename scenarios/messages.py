@@ -1,45 +1,297 @@
-"""What-ifs about messages."""
+"""What-ifs about messages: popups, welcomes, pushes, e-mails (MODEL 7.10).
+
+All of them are campaigns on one engine (`sim.campaigns`) and draw on one budget of attention: whoever sends a message
+tires the customer for the next. What differs is where a message meets the customer, whom its rule finds, and how well
+it fits: not at all chosen (`uniform`), by what sells best or is new, by the receiver's order history, by what the
+receiver has told the firm, or because the rule itself ensures it (`relevant`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
 
 from agents.behaviour import logit
-from scenarios.intervention import Intervention, checked, register, rounded
+from scenarios.intervention import Intervention, Mask, checked, register, rounded, uncertain
+from scenarios.rules import EVERYBODY, Rule, rule
+from sim.campaigns import Channel, Cycle, Message
 from sim.offers import Observed, Offers
-from sim.parameters import Bounds, real, text
+from sim.parameters import Bounds, ConfigError, listed, nearest, number, real, show, text, whole, word
 from sim.settings import Settings
 
+FITS = {
+    # content: (fit of somebody without orders, what a long history adds), as shares of the way from the match floor to
+    # one. Judgement: nobody has measured how well a best seller fits a stranger.
+    "uniform": (0.0, 0.0),
+    "best_sellers": (0.2, 0.0),
+    "new_arrivals": (0.1, 0.2),
+    "preference": (0.0, 0.0),
+    "relevant": (1.0, 0.0),
+}
+INNER = Bounds(1e-6, 1.0 - 1e-6)
+"""Of a probability whose logit is taken."""
 
-@register("searched_popup")
+CONTENTS = (*FITS, "history")
+"""What a message may hold; `history` takes its depth from `behaviour.messages.match_depth`."""
+
+MOST_VARIANTS = 26
+
+
+def _multiples(value: object) -> tuple[float, ...]:
+    """Reader of one number per variant."""
+    if isinstance(value, str) or not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_VARIANTS:
+        raise ConfigError(f"{show(value)} is not allowed; a list of one number per variant, at most {MOST_VARIANTS}")
+    return tuple(number(one) for one in value)
+
+
+def _shares(value: object) -> tuple[float, ...]:
+    """Reader of one share per variant."""
+    shares = _multiples(value)
+    for share in shares:
+        if not 0.0 <= share <= 1.0:
+            raise ConfigError(f"{share:g} is not allowed; each variant's share lies from 0 to 1")
+    if abs(sum(shares) - 1.0) > 1e-6:
+        raise ConfigError(f"{', '.join(f'{share:g}' for share in shares)} sum to {sum(shares):g}; shares must sum to 1")
+    return shares
+
+
+CYCLE = {
+    "every": whole(1, 3650),
+    "least": whole(1, 1_000_000_000),
+    "explore": real(Bounds(0.0, 1.0)),
+    "cost": rounded(0, 2**40),
+}
+
+
+def _cycle(value: object) -> Cycle | None:
+    """Reader of a cycle: how often shares are revised, after how many impressions, with what share left to the rest."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{show(value)} is no cycle; a group of {', '.join(CYCLE)}")
+    for key in value:
+        if key not in CYCLE:
+            raise ConfigError(f"{key}: no such part; {listed(CYCLE)}{nearest(str(key), CYCLE)}")
+    parts: dict[str, Any] = {"every": 7, "least": 200, "explore": 0.2, "cost": 0}
+    for key, stated in value.items():
+        try:
+            parts[key] = CYCLE[key](stated)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
+    return Cycle(**parts)
+
+
 @dataclass(frozen=True)
-class SearchedPopup(Intervention):
-    """An on-site popup for visitors who searched a topic lately and have not ordered since.
+class Campaign(Intervention):
+    """Base of all campaigns: whom the rule finds, what is sent in how many variants, at what cost, to all but whom.
 
-    The rule itself ensures relevance. `lift` is in logits; a claimed one is multiplied by `shrink`. With `variants`
-    the popup comes in as many versions, lifting by these multiples of `lift`, in equal sticky shares.
+    `lift` is in logits, of an order on the visit (of linking an account, for a welcome); a claimed one is multiplied
+    by `shrink`. Variants lift by these multiples of `lift` (and `appeals` adds to the logit of a click), in sticky
+    `shares`, equal unless stated; `cycle` lets the best one win. The slope of clicks on match is that of
+    `behaviour.messages` unless the campaign states its own.
     """
 
-    topic: str = field(kw_only=True, metadata={"check": text, "topic": True})
-    within_days: int = field(kw_only=True, metadata={"check": rounded(0, 3650)})
-    lift: float = field(kw_only=True, metadata={"check": real(Bounds(-10.0, 10.0)), "claimed": True})
-    cost: int = field(default=0, kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen per impression
+    channel: ClassVar[Channel]
+
+    lift: float = field(default=0.0, kw_only=True, metadata={"check": real(Bounds(-10.0, 10.0)), "claimed": True})
+    rule: Rule = field(default=EVERYBODY, kw_only=True, metadata={"check": rule})
+    content: str = field(default="uniform", kw_only=True, metadata={"check": word(*CONTENTS)})
+    variants: tuple[float, ...] = field(default=(1.0,), kw_only=True, metadata={"check": _multiples})
+    appeals: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _multiples})
+    shares: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _shares})
+    slope: float | None = field(
+        default=None, kw_only=True, metadata={"check": real(Bounds(-10.0, 10.0)), "claimed": True}
+    )
+    cost: int = field(default=0, kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen per message
     holdout: float = field(default=0.0, kw_only=True, metadata={"check": real(Bounds(0.0, 1.0))})
-    variants: tuple[float, ...] = field(default=(1.0,), kw_only=True, metadata={"check": tuple})
-    appeal: float = 0.0  # logit of a click
+    cycle: Cycle | None = field(default=None, kw_only=True, metadata={"check": _cycle})
+    depth: float = 0.0  # of the match on order history
+    appeal: float = 0.0  # logit of a click at a match of one half
 
     @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
-        """Take the click rate, which was measured on relevant popups, from the behaviour of messages."""
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Campaign:
+        """Take what the behaviour of messages says where the options do not."""
+        values = checked(cls, options, settings)
         messages = settings.behaviour.messages
-        appeal = logit(messages.popup_click.value) - messages.match_slope.value * (1.0 - 0.5)
-        return cls(name=name, appeal=appeal, **checked(cls, options, settings))
+        values.setdefault("slope", messages.match_slope.value)
+        campaign = cls(name=name, depth=messages.match_depth.value, **values)
+        campaign = replace(campaign, appeal=campaign.appeal_in(settings))
+        campaign.rule.agree(settings)
+        for option in ("appeals", "shares"):
+            numbers = getattr(campaign, option)
+            if numbers and len(numbers) != len(campaign.variants):
+                raise ConfigError(f"{option}: {len(numbers)} numbers for {len(campaign.variants)} variants")
+        return campaign
+
+    def appeal_in(self, settings: Settings) -> float:
+        """Logit of a click at a match of one half."""
+        raise NotImplementedError
+
+    def fits(self, seen: Observed) -> Mask:
+        """For whom the choice itself makes the message fit: all of them, or those who have said what they like."""
+        told = seen.preference == 1 if self.content == "preference" else np.zeros(len(seen), bool)
+        return np.asarray(told | (self.content == "relevant"))
+
+    @property
+    def message(self) -> Message:
+        """What the engine sends."""
+        fit, depth = FITS.get(self.content, (0.0, self.depth))
+        return Message(
+            self.channel,
+            lifts=tuple(self.lift * share for share in self.variants),
+            appeals=tuple(self.appeal + more for more in self.appeals or (0.0,) * len(self.variants)),
+            slope=self.slope or 0.0,
+            fit=fit,
+            depth=depth,
+            cost=self.cost,
+            holdout=self.holdout,
+            shares=self.shares,
+            cycle=self.cycle._replace(first=self.start, last=self.start + self.days) if self.cycle else None,
+        )
+
+
+@register("popup")
+@dataclass(frozen=True)
+class Popup(Campaign):
+    """An on-site popup: information, so it lifts on impression; the click is a read-out."""
+
+    channel = "popup"
+
+    def appeal_in(self, settings: Settings) -> float:
+        """From the click rate of the behaviour of messages, which was measured on popups that fit."""
+        return float(logit(settings.behaviour.messages.popup_click.value) - (self.slope or 0.0) * (1.0 - 0.5))
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
         """Show the popup to those the rule finds."""
         if self.active(seen.day):
-            found = seen.online & seen.searched(self.topic, self.within_days) & ~seen.ordered_since_search()
-            lifts = tuple(self.lift * share for share in self.variants)
-            offers.popup(found, lifts, self.appeal, relevant=True, cost=self.cost, holdout=self.holdout)
+            offers.popup(seen.online & self.found(seen), self.fits(seen))
+
+    def found(self, seen: Observed) -> Mask:
+        """Whom the rule finds among the visitors."""
+        return self.rule.finds(seen)
+
+
+@register("searched_popup")
+@dataclass(frozen=True)
+class SearchedPopup(Popup):
+    """A popup for visitors who searched a topic lately and have not ordered since: so the rule ensures relevance."""
+
+    topic: str = field(kw_only=True, metadata={"check": text, "topic": True})
+    within_days: int = field(kw_only=True, metadata={"check": rounded(0, 3650)})
+    content: str = field(default="relevant", kw_only=True, metadata={"check": word(*CONTENTS)})
+
+    def found(self, seen: Observed) -> Mask:
+        """Whom the rule finds, of those who searched and did not order."""
+        searched = seen.searched(self.topic, self.within_days) & ~seen.ordered_since_search()
+        return searched & self.rule.finds(seen)
+
+
+@register("welcome")
+@dataclass(frozen=True)
+class Welcome(Campaign):
+    """A message at the app's first launch, about what linking an account brings.
+
+    It needs `company.onboarding`, which says how many link without it. Who links visits more and lapses less.
+    """
+
+    channel = "welcome"
+
+    @classmethod
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Campaign:
+        """There must be something to link."""
+        for option in ("content", "slope", "appeals"):
+            if option in options:
+                raise ConfigError(f"{option}: a welcome is not clicked, so that this does nothing; leave it out")
+        if settings.company.onboarding is None:
+            raise ConfigError("kind: welcome needs company.onboarding; give a scenario's world {link: 0.3}, say")
+        return super().configured(name, options, settings)
+
+    def appeal_in(self, settings: Settings) -> float:
+        """A welcome is not clicked: the link is what counts."""
+        return 0.0
+
+    def on_visits(self, seen: Observed, offers: Offers) -> None:
+        """Greet those who open the app for the first time."""
+        if self.active(seen.day):
+            offers.welcome(seen.launches & self.rule.finds(seen))
+
+
+@dataclass(frozen=True)
+class OffSite(Campaign):
+    """Base of pushes and e-mails: sent in the morning every so many days; a click brings a visit, or one opts out."""
+
+    every: int = field(default=7, kw_only=True, metadata={"check": whole(1, 3650)})  # days
+    opt_out: float = uncertain(Bounds(0.0, 1.0), 0.002, 0.0005, 0.008, "1/unclicked message and unit of fatigue"
+    )
+
+    click: float = field(default=0.5, kw_only=True, metadata={"check": real(INNER)})  # each channel has its own prior
+
+    def appeal_in(self, settings: Settings) -> float:
+        """From the channel's click rate."""
+        return float(logit(self.click))
+
+    @property
+    def message(self) -> Message:
+        """What the engine sends."""
+        return replace(super().message, opt_out=self.opt_out)
+
+    def writes_on(self, day: int) -> bool:
+        """On its first day and every so many days after it."""
+        return self.active(day) and (day - self.start) % self.every == 0
+
+    def chooses(self, seen: Observed) -> tuple[Mask, Mask]:
+        """Those the rule finds, and for whom the message fits."""
+        return self.rule.finds(seen), self.fits(seen)
+
+
+@register("push")
+@dataclass(frozen=True)
+class Push(OffSite):
+    """A push to those who have the app and agreed to pushes."""
+
+    channel = "push"
+    click: float = uncertain(INNER, 0.10, 0.05, 0.40, "1/push at a match of one half", "vendor guides", "claimed")
+
+
+@register("email")
+@dataclass(frozen=True)
+class Email(OffSite):
+    """An e-mail to those who have ordered and agreed to e-mails."""
+
+    channel = "email"
+    click: float = uncertain(
+        INNER, 0.03, 0.01, 0.09, "1/e-mail at a match of one half", "vendor guides; docs/email-pattern.md", "claimed"
+    )
+
+
+@register("ask")
+@dataclass(frozen=True)
+class Ask(OffSite):
+    """A question about what one likes, by push: who answers can be sent what fits (`content: preference`).
+
+    Answering brings no visit. It takes attention like any message, and whoever has answered is not asked again.
+    """
+
+    channel = "push"
+    click: float = uncertain(INNER, 0.15, 0.05, 0.30, "answers/question at a match of one half"
+    )
+
+    @classmethod
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Campaign:
+        """There must be somebody to ask."""
+        if settings.company.opt_in.push == 0.0:
+            raise ConfigError("kind: ask asks nobody where company.opt_in.push is 0; above 0")
+        return super().configured(name, options, settings)
+
+    @property
+    def message(self) -> Message:
+        """What the engine sends."""
+        return replace(super().message, asks=True)
+
+    def chooses(self, seen: Observed) -> tuple[Mask, Mask]:
+        """Those the rule finds who have not answered yet."""
+        found, fits = super().chooses(seen)
+        return found & (seen.preference == 0), fits

@@ -7,7 +7,7 @@ rows that may act run their rules.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import mesa
 import numpy as np
@@ -17,16 +17,20 @@ from numpy.typing import NDArray
 from agents import day as customer_day
 from agents import draws
 from agents.behaviour import PackedRules
-from agents.columns import AWARE, CUSTOMER, UNAWARE, Columns
-from agents.compiled import loop
+from agents.columns import CUSTOMER, UNAWARE, Columns
+from agents.compiled import loop, prefetch
 from agents.customer import Customer
-from agents.day import NOTHING, VISITED, Episodes, Surroundings, Today, Visits, new_visits
+from agents.day import NOTHING, VISITED, Episodes, Messages, Surroundings, Today, Visits, new_visits
 from agents.draws import day_key, hash_draw, uniform_of
 from agents.state import Customers
 from agents.wallet import Wallet
 from sim.talk import Talks
 
 BLOCK = 2048
+"""Rows screened together."""
+
+LAPSE_BLOCK = 256
+"""Rows looked at together for a lapse: a block that has one is gone through row by row."""
 
 
 class Arrivals(NamedTuple):
@@ -50,7 +54,11 @@ class Engine(Protocol):
 
     def start(self, day: int) -> None: ...
 
-    def arrive(self, today: Today) -> Arrivals: ...
+    def settle(self, day: int) -> None: ...
+
+    def receive(self, today: Today, messages: Messages) -> None: ...
+
+    def arrive(self, today: Today, messages: Messages) -> Arrivals: ...
 
     def choose(self, today: Today, visits: Visits) -> None: ...
 
@@ -77,6 +85,45 @@ def _start(c: Columns, rules: PackedRules, day: int) -> None:
 
 
 @loop
+def _settle(c: Columns, rules: PackedRules, day: int) -> None:
+    r = rules[0]
+    for row in range(len(c.status)):
+        customer_day.consume_hazard(c, r, row, day)
+
+
+@loop
+def _receive(c: Columns, rules: PackedRules, w: Surroundings, today: Today, m: Messages) -> None:
+    r = rules[0]
+    for j in range(len(m)):
+        customer_day.receive(c, r, w, today, m, j)
+
+
+@loop
+def _come_by(c: Columns, rules: PackedRules, w: Surroundings, today: Today, rows: NDArray[np.int32]) -> None:
+    r = rules[0]
+    for row in rows:
+        customer_day.come_by(c, r, w, today, row)
+
+
+def clicked_in(messages: Messages, asks: NDArray[np.uint8]) -> Messages:
+    """The messages whose click brings a visit."""
+    if len(messages) == 0:
+        return messages
+    return np.asarray(messages[(messages["clicked"] == 1) & (asks[messages["card"]] == 0)])
+
+
+def visits_of(own: NDArray[np.int32], clicks: Messages) -> tuple[Visits, NDArray[np.int32]]:
+    """(visits of those who come of themselves or by a click, rows of those who come by a click alone)."""
+    if len(clicks) == 0:
+        return new_visits(own), clicks["row"]
+    visits = new_visits(np.union1d(own, clicks["row"]))
+    place = np.searchsorted(visits["row"], clicks["row"])
+    visits["forced"][place] = 1
+    visits["boost"][place] = clicks["boost"]
+    return visits, np.setdiff1d(clicks["row"], own)
+
+
+@loop
 def _screen(
     status: NDArray[np.uint8],
     bound: NDArray[np.float32],
@@ -100,30 +147,44 @@ def _arrive(
 ) -> tuple[int, int]:  # fmt: skip
     """Screen block by block, run the rules on the candidates; how many visited, how many learned of the brand.
 
-    may: room for the flags of a block, uint8 (BLOCK,).
+    may: room for the flags of a block, uint8 (BLOCK,). A block's candidates stand where its visitors will.
     """
     r = rules[0]
     learning = customer_day.common_learning(r, today)
     aware, visit = day_key(today.seed, today.day, draws.AWARE, 0), day_key(today.seed, today.day, draws.VISIT, 0)
-    eights = may.view(np.uint64)  # most are empty: eight rows are passed over at a time
     visitors, learners = 0, 0
     for first in range(0, len(c.status), BLOCK):
         last = min(first + BLOCK, len(c.status))
         _screen(c.status[first:last], c.bound[first:last], may, first, aware, visit, float(today.season), learning)
         may[last - first :] = 0
-        for eight in range(BLOCK // 8):
-            if eights[eight] == 0:
-                continue
+        candidates = _gather(c.more, may, first, visited, visitors)
+        for k in range(visitors, candidates):
+            row = int(visited[k])
+            act = customer_day.arrive(c, r, w, today, row)
+            if act == VISITED:
+                visited[visitors] = row
+                visitors += 1
+            elif act != NOTHING:
+                learned[learners], source[learners] = row, act
+                learners += 1
+    return visitors, learners
+
+
+@loop
+def _gather(more: NDArray[Any], may: NDArray[np.uint8], first: int, rows: NDArray[np.int32], found: int) -> int:
+    """Put the flagged rows of a block behind those found so far; how many that makes.
+
+    Their records lie far apart: memory is asked for all of them before the first is needed.
+    """
+    eights = may.view(np.uint64)  # most are empty: eight rows are passed over at a time
+    for eight in range(BLOCK // 8):
+        if eights[eight] != 0:
             for i in range(8 * eight, 8 * eight + 8):
                 if may[i]:
-                    act = customer_day.arrive(c, r, w, today, first + i)
-                    if act == VISITED:
-                        visited[visitors] = first + i
-                        visitors += 1
-                    elif act != NOTHING:
-                        learned[learners], source[learners] = first + i, act
-                        learners += 1
-    return visitors, learners
+                    prefetch(more, first + i)
+                    rows[found] = first + i
+                    found += 1
+    return found
 
 
 @loop
@@ -158,8 +219,8 @@ def _conclude(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e: 
 def _lapse(c: Columns, day: int, gone: NDArray[np.int32]) -> int:
     """Look block by block for rows whose day this is, and end the relations; how many."""
     found = 0
-    for first in range(0, len(c.status), BLOCK):
-        last = min(first + BLOCK, len(c.status))
+    for first in range(0, len(c.status), LAPSE_BLOCK):
+        last = min(first + LAPSE_BLOCK, len(c.status))
         if _any_day(c.lapse_day[first:last], day):
             for row in range(first, last):
                 if customer_day.lapse(c, row, day):
@@ -185,16 +246,20 @@ def _hear(
     r = rules[0]
     for k in range(len(talks.row)):
         volume, weight, score = int(talks.volume[k]), int(talks.weight[k]), int(talks.score[k])
-        for t in range(start[talks.row[k]], start[talks.row[k] + 1]):
+        first, last = start[talks.row[k]], start[talks.row[k] + 1]
+        for t in range(first, last):
+            prefetch(c.more, int(ties[t]))
+        for t in range(first, last):
             customer_day.hear(c, r, w, today, int(ties[t]), volume, weight, score)
 
 
 @loop
-def _survey(c: Columns, rules: PackedRules, today: Today, share: float, out: Census) -> None:
+def _survey(
+    c: Columns, rules: PackedRules, today: Today, share: float, buyers: NDArray[np.intp], out: Census
+) -> None:
+    """Ask those who have ever bought."""
     r = rules[0]
-    for row in range(len(c.status)):
-        if c.status[row] == UNAWARE or c.status[row] == AWARE:
-            continue  # whoever has never bought is not asked
+    for row in buyers:
         asked = customer_day.responds(c, r, today.seed, today.day, row, share)
         if asked or c.status[row] == CUSTOMER:
             given = customer_day.answer(c, r, today.seed, today.day, row)
@@ -220,12 +285,22 @@ class ByColumn:
         """Set bounds and lapse days of all rows from the rules in force."""
         _start(self.customers.columns, self.customers.packed, day)
 
-    def arrive(self, today: Today) -> Arrivals:
-        """Screen everybody; awareness and visits of those who act."""
+    def settle(self, day: int) -> None:
+        """Spend everybody's lapse budget up to before `day` under the rules in force."""
+        _settle(self.customers.columns, self.customers.packed, day)
+
+    def receive(self, today: Today, messages: Messages) -> None:
+        """Reactions to the morning's pushes and e-mails."""
+        s = self.customers
+        _receive(s.columns, s.packed, s.around, today, messages)
+
+    def arrive(self, today: Today, messages: Messages) -> Arrivals:
+        """Screen everybody; awareness and visits of those who act, and of those who clicked."""
         s = self.customers
         visited, learned, source = self._room
         visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
-        visits = new_visits(visited[:visitors])
+        visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.around.deck.asks))
+        _come_by(s.columns, s.packed, s.around, today, brought)
         _look_around(s.columns, s.packed, s.around, today, visits)
         return Arrivals(visits, learned[:learners].copy(), source[:learners].copy())
 
@@ -258,7 +333,7 @@ class ByColumn:
         """Census of customers and sample of ever-buyers."""
         s = self.customers
         out = _no_answers(len(s))
-        _survey(s.columns, s.packed, today, share, out)
+        _survey(s.columns, s.packed, today, share, np.flatnonzero(s.columns.status >= CUSTOMER), out)
         return out
 
 
@@ -294,8 +369,18 @@ class ByAgent:
         """Set bounds and lapse days of all rows from the rules in force."""
         self.set.do("start", day)
 
-    def arrive(self, today: Today) -> Arrivals:
-        """Awareness and visits of those who may act."""
+    def settle(self, day: int) -> None:
+        """Spend everybody's lapse budget up to before `day` under the rules in force."""
+        self.set.do("settle", day)
+
+    def receive(self, today: Today, messages: Messages) -> None:
+        """Reactions to the morning's pushes and e-mails."""
+        seen = messages.view(np.recarray)
+        for j, agent in self._of(messages["row"]):
+            agent.receive(today, seen, j)
+
+    def arrive(self, today: Today, messages: Messages) -> Arrivals:
+        """Awareness and visits of those who may act, and visits of those who clicked."""
         learning = customer_day.common_learning(self.customers.rules, today)
         acts = []
         for agent in self._everybody():
@@ -305,7 +390,9 @@ class ByAgent:
         acts.sort()
         acted = np.array([row for row, _ in acts], np.int32)
         code = np.array([act for _, act in acts], np.uint8)
-        visits = new_visits(acted[code == VISITED])
+        visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.around.deck.asks))
+        for _, agent in self._of(brought):
+            agent.come_by(today)
         seen = visits.view(np.recarray)
         for j, agent in self._of(visits["row"]):
             agent.look_around(today, seen, j)

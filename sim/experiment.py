@@ -21,9 +21,10 @@ import yaml
 
 from sim import tables
 from sim.journal import NAMES
+from sim.offers import Placed
 from sim.parameters import Choice, ConfigError, Parameter
 from sim.pool import Pool, WorkerDied
-from sim.replication import Placed, Result, Task, WorldsOf, replication_seed, run_task
+from sim.replication import Result, Task, WorldsOf, replication_seed, run_task
 from sim.settings import Settings, resolved
 from sim.uncertainty import points
 
@@ -61,6 +62,13 @@ def run_experiment(
     write_parquet(folder, "measures.parquet", measures)
     kpis(measures).to_csv(folder / "kpis.csv", index=False, lineterminator="\n")
     write_parquet(folder, "daily.parquet", _stack([result.daily for result in results]))
+    for name, frames in (
+        ("campaigns.parquet", [result.campaigns for result in results]),
+        ("projects.parquet", [result.projects for result in results]),
+    ):
+        found = _stack(frames)
+        if len(found):
+            write_parquet(folder, name, found)
     if results[0].task.journal >= 0:
         _write_first(folder, results[0], settings)
     write_assumptions(folder, settings, [result.task for result in results if result.task.twin == 0])
@@ -193,26 +201,39 @@ def write_parquet(folder: Path, name: str, frame: pd.DataFrame) -> None:
 
 
 def _write_first(folder: Path, first: Result, settings: Settings) -> None:
-    """customers.parquet and events.parquet, from the first replication."""
+    """customers.parquet, events.parquet and states.parquet, from the first replication."""
     if first.customers is not None:
         write_parquet(folder, "customers.parquet", first.customers)
     start = np.datetime64(settings.start_date, "us")
     with pq.ParquetWriter(folder / "events.parquet", _EVENT_SCHEMA, compression="zstd", compression_level=3) as writer:
-        for arm, (customer, code, day, value) in first.journeys:
+        for arm, (customer, code, day, value), _states in first.journeys:
             arrays = [
                 pa.array(customer),
                 pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), pa.array(NAMES)).cast(pa.string()),
                 pa.array(start + day.astype("timedelta64[D]")),
-                pa.array([arm]).take(pa.array(np.zeros(len(customer), np.int32))),
+                _repeated(arm, len(customer)),
                 pa.array(value),
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=_EVENT_SCHEMA))
+    with pq.ParquetWriter(folder / "states.parquet", _STATE_SCHEMA, compression="zstd", compression_level=3) as writer:
+        for arm, _events, (customer, day, satisfaction, expectation) in first.journeys:
+            states = [pa.array(customer), pa.array(day), _repeated(arm, len(customer)), pa.array(satisfaction),
+                      pa.array(expectation)]  # fmt: skip
+            writer.write_table(pa.Table.from_arrays(states, schema=_STATE_SCHEMA))
+
+
+def _repeated(text: str, times: int) -> pa.Array:
+    return pa.array([text]).take(pa.array(np.zeros(times, np.int32)))
 
 
 _EVENT_SCHEMA = pa.schema([
     (tables.EVENTS[0].name, pa.int32()), (tables.EVENTS[1].name, pa.string()),
     (tables.EVENTS[2].name, pa.timestamp("us")), (tables.EVENTS[3].name, pa.string()),
     (tables.EVENTS[4].name, pa.float32()),
+])  # fmt: skip
+_STATE_SCHEMA = pa.schema([
+    (tables.STATES[0].name, pa.int32()), (tables.STATES[1].name, pa.int16()), (tables.STATES[2].name, pa.string()),
+    (tables.STATES[3].name, pa.float32()), (tables.STATES[4].name, pa.float32()),
 ])  # fmt: skip
 
 

@@ -32,15 +32,18 @@ class DeliveryTerms(NamedTuple):
     transit: tuple[int, int, int]
     hold_norush: bool
 
-    def slack(self, kind: int) -> int:
-        """Days an order may lie before it must ship."""
-        return self.lead[kind] - self.transit[kind]
+    def due(self, batch: Batch) -> int:
+        """Day by which a batch must ship to keep its promise."""
+        return batch.day + self.lead[batch.kind] + batch.extra - self.transit[batch.kind]
 
-    def handed_over(self, kind: int, order_day: int, ship_day: int) -> int:
-        """Day of delivery of orders shipped on `ship_day`; a no-rush parcel may be held until its promised day."""
+    def handed_over(self, kind: int, order_day: int, ship_day: int, extra: int = 0) -> int:
+        """Day of delivery of orders shipped on `ship_day`; a no-rush parcel may be held until its promised day.
+
+        `extra` are the days beyond no-rush's lead that the customer chose to wait.
+        """
         arrival = ship_day + self.transit[kind]
         if kind == NORUSH and self.hold_norush:
-            arrival = max(arrival, order_day + self.lead[kind])
+            arrival = max(arrival, order_day + self.lead[kind] + extra)
         return arrival
 
 
@@ -51,6 +54,7 @@ ORDER = np.dtype(
         ("saved", np.float32),  # discount as a share of the mean basket
         ("day", np.int16),
         ("kind", np.uint8),
+        ("extra", np.uint8),  # days of waiting chosen beyond no-rush's lead
         ("first", np.uint8),
     ],
     align=True,
@@ -70,6 +74,7 @@ def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int) -
         if v[j].kind != NO_ORDER:
             one = orders[count]
             one.row, one.day, one.kind, one.first = v[j].row, day, v[j].kind, v[j].first
+            one.extra = v[j].extra if v[j].kind == NORUSH else 0
             one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / basket_shape)
             count += 1
     return as_they_ship(seed, day, orders[:count])
@@ -88,21 +93,34 @@ def as_they_ship(seed: int, day: int, orders: Orders) -> Orders:
 
 
 class Batch(NamedTuple):
-    """One day's orders of one class, in the order they will ship. Never changed, so that copies may share it."""
+    """One day's orders of one class, in the order they will ship. Never changed, so that copies may share it.
+
+    Where customers choose how long to wait, orders that chose the same `extra` days.
+    """
 
     day: int
     kind: int
     orders: Orders
+    extra: int = 0
 
     def part(self, chosen: slice | NDArray[np.bool_]) -> Batch:
         """Some of the orders."""
-        return Batch(self.day, self.kind, self.orders[chosen])
+        return Batch(self.day, self.kind, self.orders[chosen], self.extra)
 
 
 def batches(day: int, orders: Orders) -> list[Batch]:
-    """A day's orders, sorted by class, as a batch per class."""
+    """A day's orders, sorted by class, as a batch per class and days chosen."""
     edges = orders["kind"].searchsorted(_EDGES).tolist()
-    return [Batch(day, kind, orders[start:end]) for kind, (start, end) in enumerate(pairwise(edges)) if end > start]
+    found = [Batch(day, kind, orders[start:end]) for kind, (start, end) in enumerate(pairwise(edges)) if end > start]
+    return [part for batch in found for part in _by_extra(batch)]
+
+
+def _by_extra(batch: Batch) -> list[Batch]:
+    """No-rush orders apart by the days of waiting chosen; others are as they are."""
+    chosen = batch.orders["extra"]
+    if batch.kind != NORUSH or not chosen.any():
+        return [batch]
+    return [Batch(batch.day, NORUSH, batch.orders[chosen == extra], int(extra)) for extra in np.unique(chosen)]
 
 
 _EDGES = np.arange(STORE + 2, dtype=np.uint8)
@@ -113,7 +131,8 @@ def episodes_of(batches: Sequence[Batch], terms: DeliveryTerms, day: int) -> Epi
     if not batches:
         return np.zeros(0, EPISODE)
     # bytes are joined since NumPy first looks into the fields of what it concatenates, at fifty times the time
-    return _episodes(np.frombuffer(b"".join([batch.orders.data for batch in batches]), ORDER), (*terms.lead, 0), day)
+    joined = b"".join([batch.orders.tobytes() for batch in batches])
+    return _episodes(np.frombuffer(joined, ORDER), (*terms.lead, 0), day)
 
 
 @compiled
@@ -126,7 +145,8 @@ def _episodes(orders: Orders, lead: tuple[int, int, int, int], day: int) -> Epis
         one, order = episodes[place], orders[j]
         one.row, one.order_day, one.kind = order.row, order.day, order.kind
         one.first, one.saved = order.first, order.saved
-        one.late = day - order.day - lead[order.kind]
+        one.extra = order.extra
+        one.late = day - order.day - lead[order.kind] - order.extra
     return episodes
 
 
@@ -138,6 +158,7 @@ def log_deliveries(c: Columns, e: Episodes, day: int) -> tuple[int, int]:
         if e[j].kind != STORE:
             me = c.more[e[j].row]
             me.delivered += 1
+            me.last_late = max(-127, min(127, int(e[j].late)))
             me.lead_days += day - e[j].order_day
             me.late += e[j].late > 0
             handed += 1
@@ -184,12 +205,8 @@ class FulfilmentCentre:
     shipped: list[tuple[int, Batch]] = field(default_factory=list)
     heads: dict[int, QueueHead] = field(default_factory=dict)
 
-    def due(self, batch: Batch) -> int:
-        """Day by which a batch must ship to keep its promise."""
-        return batch.day + self.terms.slack(batch.kind)
-
     def _precedence(self, batch: Batch) -> tuple[int, int]:
-        return self.due(batch), batch.kind
+        return self.terms.due(batch), batch.kind
 
     def take(self, batch: Batch) -> None:
         """Queue a day's orders of one class."""
@@ -219,7 +236,7 @@ class FulfilmentCentre:
         if not self.queue:
             return NOTHING_LEFT
         first = self.queue[0]
-        return QueueHead(self.due(first), first.kind, float(first.orders[0]["tie"]))
+        return QueueHead(self.terms.due(first), first.kind, float(first.orders[0]["tie"]))
 
     def deliveries(self, day: int) -> list[Batch]:
         """Orders handed over on `day`."""
@@ -238,7 +255,7 @@ class FulfilmentCentre:
 
 def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:
     """Put orders that ship on a day among those arriving."""
-    arriving.setdefault(terms.handed_over(batch.kind, batch.day, ship_day), []).append(batch)
+    arriving.setdefault(terms.handed_over(batch.kind, batch.day, ship_day, batch.extra), []).append(batch)
 
 
 class ShippingRecord:
@@ -312,7 +329,7 @@ class ReplayedCentre:
         """Fix the ship day of every order of a batch."""
         if not len(batch.orders):
             return
-        days = self.record.ship_days(batch, batch.day + self.terms.slack(batch.kind))
+        days = self.record.ship_days(batch, self.terms.due(batch))
         for day in np.unique(days):
             self.leaving.setdefault(int(day), []).append(batch.part(days == day))
         self.waiting += len(batch.orders)

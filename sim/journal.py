@@ -1,4 +1,9 @@
-"""The journal: what happened to whom, for the event log of the first replication (process-mining column names)."""
+"""The journal: what happened to whom and how they felt about it, for the event log and the states of the first
+replication.
+
+Both are kept as arrays a day, in the order of the day; sorting by customer at the end leaves each customer's own order
+as it was. A journal is for arms whose talk is live: what is heard is what was just told.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import NEVER, NO_ORDER, NORUSH, Columns
-from agents.day import Episodes
+from agents.behaviour import mean_expectation
+from agents.columns import LAPSED, NEVER, NO_ORDER, NORUSH
+from agents.day import Episodes, Messages
+from agents.network import Network
+from agents.state import Customers
 from sim.engines import Arrivals, Census
 from sim.tables import EVENT_NAMES
 
@@ -16,38 +24,58 @@ NAMES = tuple(EVENT_NAMES)
 CODE = {name: code for code, name in enumerate(NAMES)}
 
 
+Events = tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int16], NDArray[np.float32]]
+"""row, code, day, value; arrays of one length."""
+
+States = tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.float32], NDArray[np.float32]]
+"""row, day, satisfaction, expectation; arrays of one length."""
+
+
 class Journal:
-    """Events of the first `limit` customers, as arrays a day: row, code, day, value."""
+    """Events and states of the first `limit` customers."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._parts: list[tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int16], NDArray[np.float32]]] = []
+        self._events: list[Events] = []
+        self._states: list[States] = []
 
     def note(self, day: int, name: str, rows: NDArray[np.int32], values: NDArray[Any] | float) -> None:
-        """Events of one name on one day; rows ascending."""
+        """Events of one name on one day; each row's own in the order they happened."""
         kept = rows < self.limit
         rows = rows[kept]
         if len(rows):
             value = np.broadcast_to(np.asarray(values, np.float32), kept.shape)[kept]
-            self._parts.append((
+            self._events.append((
                 rows, np.full(len(rows), CODE[name], np.uint8), np.full(len(rows), day, np.int16), value,
             ))  # fmt: skip
 
-    def shopping(self, day: int, arrivals: Arrivals) -> None:
-        """Awareness, visits, popups, orders, coupons."""
+    def messages(self, day: int, m: Messages, asks: NDArray[np.uint8]) -> None:
+        """Pushes and e-mails; a click on a question tells the firm what one likes. asks: by card of the deck."""
+        clicked, told = m["clicked"] == 1, (m["clicked"] == 1) & (asks[m["card"]] == 1)
+        self.note(day, "message sent", m["row"], m["variant"])
+        self.note(day, "message clicked", m["row"][clicked], m["variant"][clicked])
+        self.note(day, "preference told", m["row"][told], m["variant"][told])
+        left = m["opted_out"] == 1
+        self.note(day, "opted out", m["row"][left], m["variant"][left])
+
+    def shopping(self, day: int, customers: Customers, arrivals: Arrivals) -> None:
+        """Awareness, visits, popups, orders, coupons, and how visitors then feel."""
         v = arrivals.visits
         self.note(day, "aware", arrivals.learned, arrivals.source)
-        self.note(day, "visit", v["row"], 1.0)
+        self.note(day, "visit", v["row"], v["channel"])
         shown, clicked, ordered = v["popup"] > 0, v["clicked"] == 1, v["kind"] != NO_ORDER
         self.note(day, "popup shown", v["row"][shown], v["popup"][shown])
         self.note(day, "popup clicked", v["row"][clicked], v["popup"][clicked])
+        linked = v["linked"] == 1
+        self.note(day, "linked", v["row"][linked], v["welcome"][linked])
         self.note(day, "order", v["row"][ordered], v["basket"][ordered])
         used, earned = v["redeemed"] == 1, (v["kind"] == NORUSH) & (v["norush_coupon"] > 0)
         self.note(day, "coupon redeemed", v["row"][used], v["discount"][used])
         self.note(day, "coupon issued", v["row"][earned], v["norush_coupon"][earned])
+        self._feel(day, customers, v["row"])
 
-    def settled(self, day: int, columns: Columns, e: Episodes, gone: NDArray[np.int32]) -> None:
-        """Deliveries, support, scores, talk, lapses."""
+    def settled(self, day: int, customers: Customers, e: Episodes, gone: NDArray[np.int32]) -> None:
+        """Deliveries, support, scores, talk, lapses, and how those who were served then feel."""
         self.note(day, "delivered", e["row"], e["late"])
         called, talked, lapsed = e["contact"] == 1, e["talk"] != 0, e["lapsed"] == 1
         waited = np.where(e["served"] == 1, e["wait"], -e["wait"])
@@ -55,18 +83,56 @@ class Journal:
         self.note(day, "episode", e["row"], e["score"])
         self.note(day, "talk", e["row"][talked], e["score"][talked])
         for rows in (e["row"][lapsed], gone):
-            last = columns.of("last_order")[rows].astype(np.float64)
+            last = customers.columns.of("last_order")[rows].astype(np.float64)
             self.note(day, "lapsed", rows, np.where(last == NEVER, 0.0, day - last))
+        self._feel(day, customers, np.unique(e["row"]))
+
+    def heard(self, day: int, customers: Customers, e: Episodes) -> None:
+        """The day's talk reaches the talkers' ties; whoever has lapsed does not listen."""
+        told = e[e["talk"] != 0]
+        ties, talk = _ties(customers.network, told["row"])
+        listens = customers.columns.status[ties] != LAPSED
+        self.note(day, "heard", ties[listens], told["score"][talk[listens]])
 
     def survey(self, day: int, census: Census) -> None:
         """Survey answers."""
         rows = np.flatnonzero(census.sampled >= 0).astype(np.int32)
         self.note(day, "survey answer", rows, census.sampled[rows])
 
-    def columns(self) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.int16], NDArray[np.float32]]:
-        """(customer, code, day, value) of all events, by customer, then in the order they happened."""
-        if not self._parts:
+    def _feel(self, day: int, customers: Customers, rows: NDArray[np.int32]) -> None:
+        """Satisfaction and expectation of these rows as they stand now."""
+        rows = rows[rows < self.limit]
+        if len(rows):
+            of = customers.columns.of
+            places = ("site", "store", "delivery", "product")
+            touchpoints = [of(f"expect_{place}")[rows].astype(float) for place in places]
+            expectation = mean_expectation(customers.rules, *touchpoints)  # type: ignore[arg-type]  # of columns
+            self._states.append((
+                rows, np.full(len(rows), day, np.int16), of("satisfaction")[rows],
+                np.asarray(expectation, np.float32),
+            ))  # fmt: skip
+
+    def columns(self) -> Events:
+        """All events, by customer, then in the order they happened."""
+        if not self._events:
             return np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.int16), np.empty(0, np.float32)
-        row, code, day, value = (np.concatenate(parts) for parts in zip(*self._parts, strict=True))
+        row, code, day, value = (np.concatenate(parts) for parts in zip(*self._events, strict=True))
         order = np.argsort(row, kind="stable")
         return row[order], code[order], day[order], value[order]
+
+    def states(self) -> States:
+        """All states, by customer, then in the order of time."""
+        if not self._states:
+            return np.empty(0, np.int32), np.empty(0, np.int16), np.empty(0, np.float32), np.empty(0, np.float32)
+        row, day, satisfaction, expectation = (np.concatenate(parts) for parts in zip(*self._states, strict=True))
+        order = np.argsort(row, kind="stable")
+        return row[order], day[order], satisfaction[order], expectation[order]
+
+
+def _ties(network: Network, rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The ties of these rows, row by row, and for each the place in `rows` it is a tie of."""
+    first = network.start[rows].astype(np.int64)
+    count = network.start[rows + 1] - first
+    owner = np.repeat(np.arange(len(rows)), count)
+    before = np.cumsum(count) - count
+    return network.ties[(first - before)[owner] + np.arange(len(owner))], owner

@@ -1,8 +1,8 @@
 """Money and coupons: what is booked to whom, in whole yen, on the day it arises.
 
 An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, booked on its order
-day; support is booked on the day of contact, a popup on the day it is shown. Whole yen make sums exact: the sum of
-the customers' ledgers is the cash.
+day; support is booked on the day of contact, a message on the day it is sent or shown. Whole yen make sums exact: the
+sum of the customers' ledgers is the cash, less what an intervention costs the firm as a whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agents import day as customer_day
 from agents.behaviour import PackedRules, Rules
 from agents.columns import NO_ORDER, NORUSH, Columns
 from agents.compiled import loop, rule
-from agents.day import Episodes, Visits
+from agents.day import Episodes, Messages, Visits
 from agents.state import Customers
 from agents.wallet import Wallet, grown_wallet, issue, redeem
 from sim.support import Calls
@@ -43,6 +43,13 @@ def _book(c: Columns, r: Rules, row: int, day: int, profit: int) -> None:
     me.npv += profit * discount_factor(r, day)
 
 
+@rule
+def _book_cost(c: Columns, r: Rules, row: int, day: int, yen: int) -> None:
+    """Book what an intervention costs about one customer."""
+    _book(c, r, row, day, -yen)
+    c.more[row].cost += yen * discount_factor(r, day)
+
+
 class Takings(NamedTuple):
     """What a day's visits came to: yen, and numbers of coupons."""
 
@@ -63,10 +70,9 @@ def _book_visits(c: Columns, rules: PackedRules, v: Visits, day: int) -> tuple[i
             profit += won
             redeemed += v[j].redeemed
             earned += earns_coupon(v, j)
-        if v[j].popup_cost != 0:
-            _book(c, r, v[j].row, day, -v[j].popup_cost)
-            c.more[v[j].row].cost += v[j].popup_cost * discount_factor(r, day)
-            profit -= v[j].popup_cost
+        if v[j].message_cost != 0:
+            _book_cost(c, r, v[j].row, day, v[j].message_cost)
+            profit -= v[j].message_cost
     return revenue, profit, redeemed, earned
 
 
@@ -96,7 +102,25 @@ def book_visits(customers: Customers, visits: Visits, day: int) -> Takings:
 
 
 @loop
-def _book_calls(c: Columns, rules: PackedRules, e: Episodes, calls: Calls, cost_per_minute: float, day: int) -> int:
+def _book_messages(c: Columns, rules: PackedRules, m: Messages, day: int) -> int:
+    r = rules[0]
+    total = 0
+    for j in range(len(m)):
+        if m[j].cost != 0:
+            _book_cost(c, r, m[j].row, day, m[j].cost)
+            total += m[j].cost
+    return total
+
+
+def book_messages(customers: Customers, messages: Messages, day: int) -> int:
+    """Book the day's pushes and e-mails, read or not; their cost in yen."""
+    return _book_messages(customers.columns, customers.packed, messages, day)
+
+
+@loop
+def _book_calls(
+    c: Columns, rules: PackedRules, e: Episodes, calls: Calls, cost_per_minute: float, per_recovery: int, day: int
+) -> int:
     r = rules[0]
     total = 0
     for k in range(len(calls.episode)):
@@ -105,13 +129,18 @@ def _book_calls(c: Columns, rules: PackedRules, e: Episodes, calls: Calls, cost_
         yen = whole(calls.contacts.service[k] * cost_per_minute) if calls.contacts.served[k] else 0
         if yen != 0:
             _book(c, r, row, day, -yen)
+        if per_recovery != 0 and e[calls.episode[k]].resolved:
+            _book_cost(c, r, row, day, per_recovery)
+            yen += per_recovery
         total += yen
     return total
 
 
-def book_calls(customers: Customers, episodes: Episodes, calls: Calls, cost_per_minute: float, day: int) -> int:
-    """Book the minutes of service of those served; their cost in yen."""
-    return _book_calls(customers.columns, customers.packed, episodes, calls, cost_per_minute, day)
+def book_calls(
+    customers: Customers, episodes: Episodes, calls: Calls, cost_per_minute: float, per_recovery: int, day: int
+) -> int:
+    """Book the minutes of service of those served, and what is given to those whose matter is resolved; yen."""
+    return _book_calls(customers.columns, customers.packed, episodes, calls, cost_per_minute, per_recovery, day)
 
 
 @loop

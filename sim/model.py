@@ -3,7 +3,8 @@
 The order of a day (MODEL 3), times of day in brackets:
 
  1. [00:00] the company looks at its calendar; coupons that ended yesterday expire
- 2. [06:00] customers learn of the brand, or visit, bringing beliefs up to date             (`Engine.arrive`)
+ 2. [06:00] pushes and e-mails go out and are read or not                       (`Campaigns`, `Engine.receive`)
+            customers learn of the brand, or visit, bringing beliefs up to date             (`Engine.arrive`)
  3.         the company sees the visitors and makes its offers                               (`Offers`)
  4.         visitors react, choose, order; orders are booked, batched, queued                (`Engine.choose`)
  5.         orders handed over today, and today's store purchases, are experienced           (`Engine.experience`)
@@ -11,17 +12,18 @@ The order of a day (MODEL 3), times of day in brackets:
  7. [20:00] the fulfilment centre ships                                                      (`FulfilmentCentre`)
  8. [22:00] episodes are settled: satisfaction, talk, attrition                             (`Engine.conclude`, `lapse`)
  9.         the day's talk reaches ties and public                                           (`Engine.hear`)
-10. [23:00] weekly: survey and census; then the recorder writes the day's row
+10. [23:00] weekly: survey and census; campaigns that learn revise their shares; then the recorder writes the day's row
+11. [23:30] on the days of its meetings, the firm takes up what customers say          (`voice.Board`)
 
 Customers read word of mouth as of the day before, so 2-5 and 8 are synchronous. They affect one another through four
-recorded places only: talk, ship days, support waits, company state (constant as yet).
+recorded places only: talk, ship days, support waits, company state (shares of variants; quality and other `Changes`).
 
 At midnight a world is plain data: `snapshot` copies it, and every arm starts from a copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -33,10 +35,12 @@ from numpy.typing import NDArray
 from agents import wallet
 from agents.columns import OUTCOMES, STORE
 from agents.customer import Customer
-from agents.day import EPISODE, Episodes, Today, Visits
+from agents.day import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
 from agents.network import small_world
 from agents.population import draw_population
 from agents.state import Customers
+from sim.campaigns import Campaigns, deck_of
+from sim.changes import NO_CHANGES, Changes, changed_rules, shifted_quality, together
 from sim.engines import ByAgent, ByColumn, Engine
 from sim.fulfilment import (
     Batch,
@@ -50,15 +54,18 @@ from sim.fulfilment import (
     orders_of,
 )
 from sim.journal import Journal
-from sim.ledger import Books, book_calls, book_visits
-from sim.offers import Intervention, Observed, Offers
+from sim.ledger import Books, book_calls, book_messages, book_visits
+from sim.offers import Observed, Offers, Placed, menu_of, offered, written
 from sim.recorder import Recorder
 from sim.support import Calls, Desk, ReplayedDesk, SupportDesk, WaitingRecord, calls_of, hang_up
 from sim.talk import Public, Talks, talks_of
-from sim.world import World, surroundings
+from sim.voice import Board
+from sim.world import World, quality, surroundings
 
 MORNING, SHIPPING, EVENING, NIGHT = 6 / 24, 20 / 24, 22 / 24, 23 / 24
 """Times of day on a clock that counts days."""
+
+NO_MESSAGES: Messages = np.zeros(0, MESSAGE)
 
 EngineName = Literal["column", "agent"]
 
@@ -91,13 +98,23 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Arm:
-    """Who is treated with what, and which interfaces are replayed."""
+    """Who is treated with what, and which interfaces are replayed.
 
-    interventions: Sequence[tuple[int, Intervention]] = ()
+    Replaying the company keeps the variants' shares as they began: the recorded world treats nobody and learns nothing.
+    """
+
+    interventions: Placed = ()
     treated: NDArray[np.bool_] | None = None
     recorded: Recording | None = None
     replay_talk: bool = False
     replay_congestion: bool = False
+    replay_company: bool = False
+    standing: Changes = NO_CHANGES  # what is put otherwise all the time, where everybody is treated
+
+    @property
+    def everybody(self) -> bool:
+        """Whether all customers are treated: interventions that act on the company as a whole act then only."""
+        return self.treated is not None and bool(self.treated.all())
 
 
 def founded(world: World) -> Snapshot:
@@ -107,7 +124,7 @@ def founded(world: World) -> Snapshot:
     customers = Customers(
         columns,
         world.rules,
-        surroundings(world, public.weight, public.score),
+        surroundings(world, public.weight, public.score, deck_of([]), menu_of([])),
         wallet.new_wallet(1024),
         small_world(world.seed, world.customers, world.degree, world.rewiring),
     )
@@ -139,7 +156,14 @@ class CXModel(mesa.Model):
         self.customers = start.customers
         self.customers.use(world.rules)
         self.public = start.public
-        self.customers.around = surroundings(world, self.public.weight, self.public.score)
+        nobody = np.zeros(len(self.customers), bool)
+        self.treated = nobody if self.arm.treated is None else self.arm.treated
+        self.somebody = bool(self.treated.any())
+        self.campaigns = self._campaigns()
+        deck, menu = self.campaigns.deck, menu_of(self.arm.interventions)
+        self.customers.around = surroundings(world, self.public.weight, self.public.score, deck, menu)
+        self.in_force = NO_CHANGES
+        self.company_costs = np.zeros(world.days, np.int64)  # yen by day of the horizon, booked to no customer
         self.books = start.books
         self.journal = journal
         self.record = record
@@ -149,8 +173,7 @@ class CXModel(mesa.Model):
         )
         self.env = simpy.Environment(initial_time=start.day)
         self.centre, self.desk = self._company(start)
-        nobody = np.zeros(len(self.customers), bool)
-        self.treated = nobody if self.arm.treated is None else self.arm.treated
+        self.boards = self._boards()
         self.recorder = Recorder(self.customers.columns, start.day, world.days)
         self._stores: list[Batch] = []
         self._episodes: Episodes = np.zeros(0, EPISODE)
@@ -164,6 +187,19 @@ class CXModel(mesa.Model):
         if self.arm.replay_congestion and recorded is not None:
             return ReplayedCentre.resumed(start.centre, recorded.shipping), ReplayedDesk(recorded.waiting)
         return start.centre, SupportDesk(self.env, self.world.desk)
+
+    def _campaigns(self) -> Campaigns:
+        sends = [(number, one.name, one.message) for number, one in self.arm.interventions if one.message is not None]
+        columns = self.customers.columns
+        return Campaigns(sends, columns, self.world.seed, self.treated, self.world.message_cap)
+
+    def _boards(self) -> list[Board]:
+        """The firm's meetings over what customers say, in arms in which everybody is treated."""
+        asked = [one.meetings() for _, one in self.arm.interventions] if self.arm.everybody else []
+        boards = [Board(terms) for terms in asked if terms is not None]
+        for board in boards:
+            self.env.process(board.meetings(self.env, self._spend))
+        return boards
 
     # -- running
 
@@ -225,6 +261,8 @@ class CXModel(mesa.Model):
             yield self.env.timeout(day + NIGHT - self.env.now)
             if (day + 1) % 7 == 0:
                 self._weekly(day)
+            if self.somebody and not self.arm.replay_company:
+                self._spend(day, self.campaigns.revise(day))
             self._close_day(day)
             yield self.env.timeout(day + 1 - self.env.now)
 
@@ -238,18 +276,41 @@ class CXModel(mesa.Model):
 
     def today(self, day: int) -> Today:
         """What customers find on a day."""
-        q = self.world.traits.quality
         return Today(
             self.world.seed, day, self.world.first_day - 1, float(self.world.season[self.world.on(day)]),
             float(self.world.ad_intensity), float(self.public.volume),
-            float(q[0]), float(q[1]), float(q[2]), float(q[3]),
         )  # fmt: skip
 
     def _open_day(self, day: int) -> None:
         if day == 0:
             self._start_horizon()
+        self._change(day)
         self._today = self.today(day)
         self.recorder.put(day, coupons_expired=self.books.expire(day))
+
+    def _change(self, day: int) -> None:
+        """Put the day's changes of the company in force, where they differ from yesterday's."""
+        if not self.arm.everybody:
+            return
+        stated = [one.changes(day) for _, one in self.arm.interventions]
+        wanted = together([self.arm.standing, *stated, *(board.changes(day) for board in self.boards)])
+        if wanted == self.in_force:
+            return
+        lapse_hazard_moves = wanted.competitor != self.in_force.competitor
+        if lapse_hazard_moves:
+            self.engine.settle(day)
+        self.customers.use(changed_rules(self.world.rules, wanted))
+        self.customers.around.quality[:] = shifted_quality(quality(self.world), wanted)
+        if lapse_hazard_moves:
+            self.engine.start(day)
+        self.in_force = wanted
+
+    def _spend(self, day: int, yen: float) -> None:
+        """Book what costs the firm as a whole: its simulated market's part of the members it has."""
+        part = round(yen * self.world.customers / self.world.members)
+        if part and day >= 0:
+            self.company_costs[day] += part
+            self.recorder.add(day, "profit", -part)
 
     def _start_horizon(self) -> None:
         """Outcomes count from day 0."""
@@ -257,24 +318,49 @@ class CXModel(mesa.Model):
             self.customers.columns.of(name)[:] = 0
 
     def _shopping(self, day: int) -> None:
-        arrivals = self.engine.arrive(self._today)
-        self._offer(day, arrivals.visits)
+        messages = self._write(day)
+        arrivals = self.engine.arrive(self._today, messages)
+        found = self._offer(day, arrivals.visits)
         self.engine.choose(self._today, arrivals.visits)
+        self.campaigns.count_visits(arrivals.visits, found)
+        self.campaigns.count_messages(messages, arrivals.visits)
         self._book(day, arrivals.visits)
         self._queue_orders(day, arrivals.visits)
         self.recorder.arrivals(day, arrivals)
+        self._book_messages(day, messages)
         if self.journal is not None:
-            self.journal.shopping(day, arrivals)
+            self.journal.shopping(day, self.customers, arrivals)
 
-    def _offer(self, day: int, visits: Visits) -> None:
-        if not self.arm.interventions:
+    def _write(self, day: int) -> Messages:
+        """The morning's pushes and e-mails, as their receivers take them."""
+        if not any(one.writes_on(day) for _, one in self.arm.interventions):
+            return NO_MESSAGES
+        world = self.world
+        messages = written(self.arm.interventions, self.campaigns, day, world.traits.personas.names, world.topics)
+        self.engine.receive(self._today, messages)
+        if self.journal is not None:
+            self.journal.messages(day, messages, self.campaigns.deck.asks)
+        return messages
+
+    def _book_messages(self, day: int, messages: Messages) -> None:
+        if len(messages) == 0:
             return
-        columns = self.customers.columns
-        offers = Offers(columns, visits, self.world.seed, day, self.treated, self.world.popup_cap)
-        seen = Observed(columns, visits, day, self.world.traits.personas.names, self.world.topics)
-        for number, intervention in self.arm.interventions:
-            offers.speak_for(number)
-            intervention.on_visits(seen, offers)
+        self.recorder.add(day, "profit", -book_messages(self.customers, messages, day))
+        self.recorder.messages(day, messages)
+
+    def _offer(self, day: int, visits: Visits) -> dict[int, NDArray[np.bool_]]:
+        """Put the interventions' offers with the visits; which visitors each campaign found."""
+        if not self.arm.interventions:
+            return {}
+        columns, world = self.customers.columns, self.world
+        offers = Offers(columns, visits, day, self.campaigns)
+        rows, channel = np.ascontiguousarray(visits["row"]), np.ascontiguousarray(visits["channel"])
+        offered(
+            self.arm.interventions,
+            Observed(columns, rows, day, world.traits.personas.names, world.topics, channel),
+            offers,
+        )
+        return offers.found
 
     def _book(self, day: int, visits: Visits) -> None:
         takings = book_visits(self.customers, visits, day)
@@ -304,7 +390,7 @@ class CXModel(mesa.Model):
             self.desk.open(day, self._calls.contacts)
 
     def _ship(self, day: int) -> None:
-        capacity = int(self.world.capacity[self.world.on(day)])
+        capacity = int(self.world.capacity[self.world.on(day)] * self.in_force.capacity)
         self.recorder.put(day, capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))
 
     def _settle(self, day: int) -> None:
@@ -315,12 +401,15 @@ class CXModel(mesa.Model):
         gone = self.engine.lapse(self._today)
         self.recorder.settled(day, episodes, len(gone))
         if self.journal is not None:
-            self.journal.settled(day, self.customers.columns, episodes, gone)
+            self.journal.settled(day, self.customers, episodes, gone)
 
     def _hang_up(self, day: int, episodes: Episodes, calls: Calls) -> None:
         """What the desk did goes into the episodes and the books."""
         hang_up(episodes, calls)
-        spent = book_calls(self.customers, episodes, calls, self.world.desk.cost_per_minute, day)
+        for board in self.boards:
+            board.listen(self.customers.columns, episodes["row"][calls.episode], day)
+        per_recovery = round(self.in_force.recovery_cost)
+        spent = book_calls(self.customers, episodes, calls, self.world.desk.cost_per_minute, per_recovery, day)
         self.recorder.add(day, "profit", -spent)
         self.recorder.contacts(day, calls.contacts)
 
@@ -331,11 +420,16 @@ class CXModel(mesa.Model):
         if self.arm.replay_talk and self.arm.recorded is not None:
             talks = self.arm.recorded.talks[day]
         self.engine.hear(self._today, talks)
-        self.public.end_day(day, float(self.customers.around.decay[1]), talks)
+        if self.journal is not None:
+            self.journal.heard(day, self.customers, self._episodes)
+        told = self.in_force.complaint, self.in_force.complaint_su, self.world.rules.negative_weight
+        self.public.end_day(day, float(self.customers.around.decay[1]), talks, self.public.complaint(*told))
 
     def _weekly(self, day: int) -> None:
         census = self.engine.survey(self._today, self.world.survey_share)
         self.recorder.survey(day, census)
+        for board in self.boards:
+            board.read(self.customers.columns, census.sampled, self.world.seed, day)
         if self.journal is not None:
             self.journal.survey(day, census)
 

@@ -155,23 +155,22 @@ def mean_state(model: CXModel, day: int) -> tuple[float, float, float, float]:
     Then the sums of purchase rates, per day, of those who were customers before the first day and of those since.
     """
     s = model.customers
-    return _mean_state(s.columns, s.packed, s.around, day, model.world.first_day - 1)
+    customers = np.flatnonzero(s.columns.status == CUSTOMER)
+    return _mean_state(s.columns, s.packed, s.around, customers, day, model.world.first_day - 1)
 
 
 @loop
 def _mean_state(
-    c: Columns, rules: PackedRules, w: Surroundings, day: int, base: int
+    c: Columns, rules: PackedRules, w: Surroundings, customers: NDArray[np.intp], day: int, base: int
 ) -> tuple[float, float, float, float]:
     r = rules[0]
-    satisfaction, expectation, old, new, customers = 0.0, 0.0, 0.0, 0.0, 0
-    for row in range(len(c.status)):
-        if c.status[row] == CUSTOMER:
-            bring_up_to_date(c, r, w, row, day, base)
-            satisfaction += c.more[row].satisfaction
-            expectation += expectation_of(c, r, row)
-            customers += 1
-            if c.more[row].first_order > base:
-                new += c.more[row].rate
-            else:
-                old += c.more[row].rate
-    return satisfaction / max(customers, 1), expectation / max(customers, 1), old, new
+    satisfaction, expectation, old, new = 0.0, 0.0, 0.0, 0.0
+    for row in customers:
+        bring_up_to_date(c, r, w, row, day, base)
+        satisfaction += c.more[row].satisfaction
+        expectation += expectation_of(c, r, row)
+        if c.more[row].first_order > base:
+            new += c.more[row].rate
+        else:
+            old += c.more[row].rate
+    return satisfaction / max(len(customers), 1), expectation / max(len(customers), 1), old, new

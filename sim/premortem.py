@@ -28,9 +28,10 @@ from agents import draws
 from sim import tables
 from sim.experiment import Progress, running, write_assumptions, write_parquet
 from sim.model import Arm, CXModel, Snapshot, founded
+from sim.offers import Placed
 from sim.parameters import ConfigError, listed, nearest, number, show, whole
 from sim.pilot import references
-from sim.replication import Placed, Task, WorldsOf, replication_seed
+from sim.replication import Task, WorldsOf, replication_seed
 from sim.settings import Settings, resolved
 from sim.uncertainty import points
 from sim.world import World, world_of
@@ -135,10 +136,17 @@ def _weeks(most: int, value: object) -> tuple[int, ...]:
 
 
 def treatment(placed: Mapping[str, Placed]) -> tuple[str, Placed]:
-    """The scenario that is tested, with its interventions; of several, all together. Raises ConfigError of none."""
+    """The scenario that is tested, with its interventions; of several, all together.
+
+    Raises ConfigError of none, and of one that acts on the company as a whole.
+    """
     if not placed:
         raise ConfigError("scenario: adds nothing that could be tested; name one that does, say scenario=peach_popup")
-    return list(placed.items())[-1]
+    name, own = list(placed.items())[-1]
+    for _, one in own:
+        if one.company_wide:
+            raise ConfigError(f"scenario: {one.name} acts on everybody at once, so that no test can leave a part out")
+    return name, own
 
 
 # -- who is treated -------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import AWARE, CUSTOMER, EXPRESS, LAPSED, NEVER, NORUSH, STANDARD, STORE, UNAWARE, Columns
-from agents.compiled import loop, rule
-from agents.day import Episodes, Visits
+from agents.columns import AWARE, CUSTOMER, EXPRESS, LAPSED, NORUSH, STANDARD, STORE, UNAWARE, Columns
+from agents.compiled import loop
+from agents.day import Episodes, Messages, Visits
 from sim import tables
 from sim.engines import Arrivals, Census
 from sim.support import Contacts
@@ -69,6 +69,11 @@ class Recorder:
         self.status[AWARE] += len(arrivals.learned) - acquired
         self.status[CUSTOMER] += acquired
         self.add(day, "open_orders", express + standard + norush)
+
+    def messages(self, day: int, messages: Messages) -> None:
+        """Pushes and e-mails, beside the day's popups."""
+        self.add(day, "impressions", len(messages))
+        self.add(day, "clicks", int(messages["clicked"].sum()))
 
     def deliveries(self, day: int, handed: int, late: int) -> None:
         """Online orders handed over, and late ones."""
@@ -151,32 +156,29 @@ def _count_answers(answers: NDArray[np.int8]) -> tuple[int, int, int]:
     return promoters, detractors, total
 
 
-@loop
 def mean_state(c: Columns, day: int) -> tuple[float, int, int, int, int]:
     """Mean satisfaction of current customers in su, NaN of nobody; then how many stand at each stage.
 
     Stages, of those neither unaware nor lapsed: shop and compare, purchase, experience, aware; first match counts.
     """
-    total, customers = 0.0, 0
-    shop, purchase, experience, aware = 0, 0, 0, 0
-    for row in range(len(c.status)):
-        if c.status[row] == AWARE:
-            looks = _lately(c.last_visit[row], day)
-            shop += looks
-            aware += not looks
-        elif c.status[row] == CUSTOMER:
-            me = c.more[row]
-            total += me.satisfaction
-            customers += 1
-            if me.open_orders > 0:
-                purchase += 1
-            elif _lately(c.last_visit[row], day) and me.last_order < c.last_visit[row]:
-                shop += 1
-            else:
-                experience += 1
-    return (total / customers if customers else np.nan), shop, purchase, experience, aware
+    customers, prospects = np.flatnonzero(c.status == CUSTOMER), c.status == AWARE
+    looking = int(np.count_nonzero(prospects & (c.last_visit > day - SHOPPING_DAYS)))
+    satisfaction, shop, purchase = _mean_state(c, customers, day)
+    return (
+        satisfaction / len(customers) if len(customers) else np.nan, looking + shop, purchase,
+        len(customers) - shop - purchase, int(np.count_nonzero(prospects)) - looking,
+    )  # fmt: skip
 
 
-@rule
-def _lately(last_visit: int, day: int) -> bool:
-    return last_visit != NEVER and day - last_visit < SHOPPING_DAYS
+@loop
+def _mean_state(c: Columns, customers: NDArray[np.intp], day: int) -> tuple[float, int, int]:
+    """Of these customers: sum of satisfaction, how many shop and compare, how many wait for an order."""
+    total, shop, purchase = 0.0, 0, 0
+    for row in customers:
+        me = c.more[row]
+        total += me.satisfaction
+        if me.open_orders > 0:
+            purchase += 1
+        elif c.last_visit[row] > day - SHOPPING_DAYS and me.last_order < c.last_visit[row]:
+            shop += 1
+    return total, shop, purchase

@@ -1,7 +1,8 @@
 """One replication: pilots, the shared burn-in, the baseline, and every arm from the same midnight with the same luck.
 
-Arms are named in `sim.tables`. Shapley values need the treated world under every set of live interfaces; no company
-lever acts yet, so word of mouth and congestion make four treated runs.
+Arms are named in `sim.tables`. Shapley values need the treated world under every set of live interfaces: four treated
+runs, and eight where a campaign learns, so that company state acts too. What acts on the company as a whole has no
+treated and untreated customers: it is run as a whole only.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from agents import draws
-from agents.columns import LAPSED, NEVER, STATUS_NAMES
+from agents.columns import LAPSED, NEVER, STATUS_NAMES, TOUCHPOINT_NAMES
 from agents.draws import draw
 from sim import tables
-from sim.journal import Journal
+from sim.journal import Events, Journal, States
 from sim.model import Arm, CXModel, EngineName, Recording, founded
-from sim.offers import Intervention
+from sim.offers import Placed
 from sim.outcomes import (
     FIELD_TEST_DAYS,
     Mask,
@@ -36,7 +36,6 @@ from sim.pilot import references
 from sim.settings import Settings
 from sim.world import World, world_of
 
-Placed = tuple[tuple[int, Intervention], ...]
 WorldsOf = Callable[[Settings], Mapping[str, Placed]]
 """What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
 
@@ -55,13 +54,32 @@ class Task:
 
 @dataclass
 class Result:
-    """Tables of one replication; `journeys` are (arm, events) and `customers` ready frames, first replication only."""
+    """Tables of one replication; `journeys` are (arm, events, states).
+
+    `journeys` and `customers` are of the first replication only; `campaigns` and `projects` may have no rows.
+    """
 
     task: Task
     measures: pd.DataFrame
     daily: pd.DataFrame
+    campaigns: pd.DataFrame
+    projects: pd.DataFrame
     customers: pd.DataFrame | None = None
-    journeys: list[tuple[str, tuple[NDArray[Any], ...]]] = field(default_factory=list)
+    journeys: list[tuple[str, Events, States]] = field(default_factory=list)
+
+
+def learns(placed: Placed) -> bool:
+    """Whether a campaign among these learns."""
+    return any(one.message is not None and one.message.cycle is not None for _, one in placed)
+
+
+def replayed(placed: Placed, everybody: Mask, recorded: Recording, part: str) -> Arm:
+    """Everybody treated, with the interfaces live that a part's name lists."""
+    live = part.split("_")
+    return Arm(
+        placed, everybody, recorded, replay_talk="wom" not in live, replay_congestion="congestion" not in live,
+        replay_company="company" not in live,
+    )  # fmt: skip
 
 
 def replication_seed(seed: int, replication: int, twin: int) -> int:
@@ -91,7 +109,9 @@ class _Replication:
         self.personas = tuple(personas)
         self.rows: list[tuple[str, str, str, str, float]] = []
         self.days: list[pd.DataFrame] = []
-        self.journeys: list[tuple[str, tuple[NDArray[Any], ...]]] = []
+        self.campaigns: list[tuple[Any, ...]] = []
+        self.projects: list[tuple[Any, ...]] = []
+        self.journeys: list[tuple[str, Events, States]] = []
 
     def run(self) -> Result:
         """Burn in, run the baseline and record it, then every arm of every scenario."""
@@ -115,7 +135,10 @@ class _Replication:
                 customers = customer_table(self.baseline, treated, name, self.segments, self.personas)
         if not self.placed and self.task.journal >= 0:
             customers = customer_table(self.baseline, self.baseline, "", self.segments, self.personas)
-        return Result(self.task, self._measures(), pd.concat(self.days, ignore_index=True), customers, self.journeys)
+        days = pd.concat(self.days, ignore_index=True)
+        campaigns = self._table(tables.CAMPAIGNS, self.campaigns)
+        projects = self._table(tables.PROJECTS, self.projects)
+        return Result(self.task, self._measures(), days, campaigns, projects, customers, self.journeys)
 
     def _scenario(self, name: str, own: Placed, recorded: Recording | None, keep: bool) -> Outcome:
         """All arms of one scenario; the outcome of its total effect."""
@@ -124,9 +147,9 @@ class _Replication:
         treated = self._finish(name, self._model(Arm(own, everybody), journal))
         self._keep_journey(name, journal)
         self._measure(name, treated)
-        if recorded is not None:
-            for part, talk, congestion in (("direct", True, True), ("wom", False, True), ("congestion", True, False)):
-                arm = Arm(own, everybody, recorded, replay_talk=talk, replay_congestion=congestion)
+        if recorded is not None and not any(one.company_wide for _, one in own):
+            for part in tables.ADAPTIVE_PARTS if learns(own) else tables.PARTS:
+                arm = replayed(own, everybody, recorded, part)
                 self._measure(f"{name}/{part}", self._finish(f"{name}/{part}", self._model(arm)))
             self._field_test(f"{name}/ab", own)
         for share in self.task.faces:
@@ -156,14 +179,33 @@ class _Replication:
         model.run(self.world.days)
         outcome = outcome_of(model, early)
         self._keep_days(arm, outcome)
+        self._keep_company(arm, model)
         return outcome
+
+    def _keep_company(self, arm: str, model: CXModel) -> None:
+        """What the firm sees of its campaigns and has decided in its meetings; not in arms no firm could run."""
+        if "*" in arm or arm.partition("/")[2] not in ("", "ab"):
+            return
+        for one in model.campaigns.of.values():
+            for variant, counts in enumerate(zip(*one.tally, strict=True)):
+                share = one.shares[variant - 1] if variant else np.nan
+                self.campaigns.append((arm, one.name, one.message.channel, variant, *counts, share, one.revisions))
+        for number, board in enumerate(model.boards):
+            for day, touchpoint in board.started:
+                self.projects.append((arm, number, day, TOUCHPOINT_NAMES[touchpoint]))
+
+    def _table(self, columns: Sequence[tables.Column], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
+        """Rows under their declared columns, the first two being replication and twin."""
+        own = (self.task.replication, self.task.twin)
+        frame = pd.DataFrame([(*own, *row) for row in rows], columns=[column.name for column in columns])
+        return frame.astype({column.name: column.dtype for column in columns})
 
     def _journal(self, wanted: bool) -> Journal | None:
         return Journal(self.task.journal) if wanted and self.task.journal > 0 else None
 
     def _keep_journey(self, arm: str, journal: Journal | None) -> None:
         if journal is not None:
-            self.journeys.append((arm, journal.columns()))
+            self.journeys.append((arm, journal.columns(), journal.states()))
 
     def _segments(self, baseline: Outcome) -> Iterator[tuple[str, Mask]]:
         """Everybody, those any intervention would have reached in the baseline, and each true persona."""
@@ -190,7 +232,7 @@ class _Replication:
     def _stayers(self, outcome: Outcome, chosen: Mask) -> float:
         """NPS of the baseline plus the difference among those who are customers in both arms."""
         arm, reference = stayers(outcome, self.baseline, chosen)
-        return promoters(self.baseline, chosen) + arm - reference
+        return promoters(self.baseline, np.flatnonzero(chosen)) + arm - reference
 
     def _measures(self) -> pd.DataFrame:
         frame = pd.DataFrame(self.rows, columns=["arm", "group", "segment", "metric", "value"])

@@ -372,6 +372,19 @@ def _correlation(value: object) -> tuple[tuple[float, ...], ...]:
     return rows
 
 
+class OptIn(Section):
+    """Shares of customers who agree to off-site messages."""
+
+    mail: Share
+    push: Share
+
+
+class Onboarding(Section):
+    """The app's first launch: the share of new app users who link an account, say."""
+
+    link: InnerProbability
+
+
 class Company(Section):
     """The firm."""
 
@@ -385,7 +398,9 @@ class Company(Section):
     hold_norush: Switch
     capacity_ratio: Positive
     desk: Desk
-    popup_cap: Annotated[int, BeforeValidator(whole(0, 1000))]
+    opt_in: OptIn = OptIn(mail=0.6, push=0.4)
+    onboarding: Onboarding | None = None
+    message_cap: Annotated[int, BeforeValidator(whole(0, 1000))]
     survey_share: Probability
     margin: Probability
     discount_rate: NotNegative
@@ -458,8 +473,8 @@ class Market(Section):
 
 # ------------------------------------------------------------------------------------------------ scenarios
 
-Option = Parameter | Choice | bool | str | tuple[Any, ...] | dict[str, Any]
-"""A setting of an intervention: numbers are parameters, text and switches plain."""
+Option = Parameter | Choice | bool | str | tuple[Any, ...] | dict[str, Any] | None
+"""A setting of an intervention: numbers are parameters, text and switches plain; null where it is left out."""
 
 
 class Intervention(BaseModel):
@@ -497,7 +512,7 @@ class Intervention(BaseModel):
 def _option(key: str, value: Any) -> Any:
     """Read one option; errors name its key."""
     try:
-        if isinstance(value, Parameter | Choice | bool):
+        if value is None or isinstance(value, Parameter | Choice | bool):
             return value
         if isinstance(value, str):
             return text(value)

@@ -11,9 +11,14 @@ replayed from the baseline (MODEL: estimands):
 `X/direct`             everybody treated, every interface replayed from the baseline
 `X/wom`                word of mouth live, congestion replayed
 `X/congestion`         congestion live, word of mouth replayed
+`X/company`            company state live, the others replayed; this arm and those of two live interfaces
+                       (`X/wom_congestion`, ...) only where a campaign of X learns
 `X/ab`                 a fair coin treats each customer; all interfaces live
 `X*FACE`               X with every coupon face multiplied by FACE (break-even curve), total effect only
 =====================  ==========================================================================
+
+A scenario that acts on the company as a whole (a meeting, better service, an outage) can be neither replayed nor
+tested on half of the customers: it has the arm `X` only.
 
 With several scenarios, X also runs over their combination, named `A+B`.
 """
@@ -29,6 +34,9 @@ ESTIMANDS = ("total", "direct", "spillover", "wom", "congestion", "company", "ab
 """`ab_test` is the raw difference a 50/50 field test would see; `ab_bias` is that difference, less the same split's
 difference in the untreated world, less the total effect (per-customer means only)."""
 PARTS = ("direct", "wom", "congestion")
+"""Arms of the split where no company lever acts: everything replayed, then all but one interface."""
+ADAPTIVE_PARTS = (*PARTS, "company", "wom_congestion", "wom_company", "congestion_company")
+"""Arms of the split where the company learns: every set of live interfaces but the full one."""
 
 
 class Column(NamedTuple):
@@ -274,7 +282,12 @@ EVENTS = (
 )
 EVENT_NAMES = {
     "aware": "1 by advertising, 2 by word of mouth",
-    "visit": "1",
+    "message sent": "number of the variant",
+    "message clicked": "number of the variant",
+    "opted out": "number of the variant",
+    "linked": "number of the variant, 0 without a message",
+    "preference told": "number of the variant",
+    "visit": "channel: 0 website, 1 app, 2 store",
     "popup shown": "number of the variant",
     "popup clicked": "number of the variant",
     "order": "basket, yen",
@@ -284,9 +297,34 @@ EVENT_NAMES = {
     "support contact": "wait, minutes (negative: given up after)",
     "episode": "score, su",
     "talk": "score told, su",
+    "heard": "score told by a tie, su",
     "lapsed": "days since the last order",
     "survey answer": "0 to 10",
 }
+
+STATES = (
+    Column("customer", "int32", "", "row number"),
+    Column("day", "int16", "days", "day of the visit, or of the orders handed over"),
+    Column("arm", "str", "", "baseline or X"),
+    Column("satisfaction", "float32", "su", "latent satisfaction after it"),
+    Column("expectation", "float32", "su", "mean over touchpoints, after it"),
+)
+"""states.parquet: how the customers of events.parquet felt after each of their visits, and at the end of each day on
+which orders were handed over to them; by customer and in the order of time. Nobody can see this in a real firm."""
+
+FUNNEL = (
+    Column("arm", "str", "", "baseline or X"),
+    Column("kind", "str", "", "what customers are grouped by: everybody, start, persona, segment (the declared one) or channel"),
+    Column("group", "str", "", "which of them"),
+    Column("stage", "str", "", "potential, aware, visit, order, second order, third order"),
+    Column("customers", "int32", "customers", "of the group that reached the stage within the horizon"),
+    Column("share", "float64", "1", "of the group's potential customers"),
+    Column("drop_off", "float64", "1", "share of the stage before that did not reach this one; blank for the first"),
+    Column("ci_low", "float64", "1", "lower end of its 90 % interval (Wilson): chance among the customers of one draw only"),
+    Column("ci_high", "float64", "1", "upper end"),
+)
+"""funnel.csv: first draw, customers whose journeys were kept and who had not lapsed before day 0. Each stage holds part
+of the one before; a channel's visits and orders are those made through it."""
 
 PARAMETERS = (
     Column("name", "str", "", "dotted path of the key in the configuration"),
@@ -305,6 +343,80 @@ DRAWS = (
     Column("value", "float64", "see parameters.csv", "drawn value; for a choice its index in the options"),
 )
 """draws.parquet: the point of the Latin hypercube each replication was run at."""
+
+CAMPAIGNS = (
+    Column("replication", "int32", "1", "draw"),
+    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("arm", "str", "", "baseline, X or X/ab"),
+    Column("campaign", "str", "", "key of the intervention in the scenario file"),
+    Column("channel", "str", "", "popup, welcome, push or email"),
+    Column("variant", "int16", "", "from 1; 0: found by the rule and shown nothing (untreated, held out, over the cap)"),
+    Column("shown", "int64", "times", "times shown or sent within the horizon; for variant 0 times found"),
+    Column("clicked", "int64", "times", "of them clicked"),
+    Column("ordered", "int64", "times", "of them with an order on the same visit, or by the receiver on the same day"),
+    Column("linked", "int64", "times", "of them linked at the app's first launch"),
+    Column("opted_out", "int64", "times", "of them answered by opting out of the channel"),
+    Column("cost", "int64", "yen", "of messages"),
+    Column("share", "float64", "1", "share of the traffic the variant is given at the end of the horizon"),
+    Column("revisions", "int32", "1", "times the shares were revised"),
+)
+"""campaigns.parquet: what a dashboard of campaigns would show; a row per arm, campaign and variant. Only in runs that
+have campaigns."""
+
+PROJECTS = (
+    Column("replication", "int32", "1", "draw"),
+    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("arm", "str", "", "X"),
+    Column("board", "int16", "", "number of the meeting's intervention within the arm"),
+    Column("day", "int16", "days", "day of the meeting that started the project"),
+    Column("touchpoint", "str", "", "site, store, delivery or product"),
+)
+"""projects.parquet: what meetings over the customers' voice started; a row per project. Only in runs that have them."""
+
+JOURNEY_MAP = (
+    Column("persona", "str", "", "everybody or a true persona"),
+    Column("arm", "str", "", "baseline (as-is) or X (to-be)"),
+    Column("stage", "str", "", "learn, shop, buy, receive or return"),
+    Column("touchpoint", "str", "", "advertising, friends, messages, site, store, delivery, product or support"),
+    Column("events", "int64", "events", "within the horizon, of customers whose journeys were kept"),
+    Column("customers", "int64", "customers", "of them with at least one"),
+    Column("score", "float64", "su", "mean score of what was told or experienced there; blank where nothing is scored"),
+    Column("ci_low", "float64", "su", "lower end of its 90 % interval: chance among the customers of one draw only"),
+    Column("ci_high", "float64", "su", "upper end"),
+    Column("below", "float64", "1", "share of the scores below neutral"),
+    Column("depth", "float64", "su", "mean of those"),
+)
+"""map/map.csv, written by `cxsim map`: what the first draw's customers met, stage by touchpoint."""
+
+CAMPAIGN_RATES = (
+    Column("intervention", "str", "", "X"),
+    Column("campaign", "str", "", "key of the intervention in the scenario file"),
+    Column("channel", "str", "", "popup, welcome, push or email"),
+    Column("variant", "int16", "", "from 1; blank: all of them together"),
+    Column("quantity", "str", "", "click, order, order_anyway, order_lift, link, link_anyway, link_lift, opt_out, share (of the traffic at the end), wins (draws in which that is the largest), shown, cost or revisions"),
+    Column("unit", "str", "", "%, % points, times or yen"),
+    Column("value", "float64", "unit", "mean over draws"),
+    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over draws; with one draw Wilson's, of a share counted in so many"),
+    Column("ci_high", "float64", "unit", "upper end"),
+    Column("draws", "int32", "1", "draws that have a value"),
+)
+"""campaigns.csv, written with the report where there is campaigns.parquet. `_anyway` is the rate of those whom the rule
+finds in the baseline, where nobody is shown anything; `_lift` is the rate less that one, draw by draw."""
+
+RECOVERY = (
+    Column("intervention", "str", "", "X, where its effect begins after day 0"),
+    Column("metric", "str", "", "nps, customer (active customers) or profit"),
+    Column("unit", "str", "", "unit of the depth"),
+    Column("begins", "int32", "days", "day on which the effect begins"),
+    Column("quantity", "str", "", "depth, deepest, half or tenth"),
+    Column("value", "float64", "unit, or days", "depth: largest weekly shortfall, mean over draws; deepest: days from the beginning to the middle of that week; half, tenth: until the shortfall is first down to this share of it. Days are medians over draws"),
+    Column("ci_low", "float64", "likewise", "lower end of the 90 % interval over draws; of days the 5 % quantile"),
+    Column("ci_high", "float64", "likewise", "upper end; blank where it lies beyond the horizon"),
+    Column("reached", "int32", "draws", "draws that get there within the horizon"),
+    Column("draws", "int32", "1", "number of draws"),
+)
+"""recovery.csv, written with the report: how deep a shock goes and how long it lasts, against the same world without
+it, in weeks counted from its beginning."""
 
 PROBES = (
     Column("intervention", "str", "", "X"),
@@ -375,3 +487,59 @@ PREMORTEM = (
     Column("tests", "int32", "1", "number of tests in all"),
 )
 """premortem.csv: a row per design, metric and reading."""
+
+REPAIRED, BROKEN, STEP = "repaired", "broken", "step"
+"""What is done to a touchpoint: a step better, a step worse; and half the difference between the two."""
+
+DRIVEN = ("ltv", "residual", "nps")
+"""Metrics that touchpoints are judged by; the first one ranks."""
+
+KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parquet")
+"""What `cxsim drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS. (A sweep's drivers.csv is another thing.)"""
+
+KEY_DRIVER_ARMS = (
+    Column("draw", "int32", "1", "number of the draw of the uncertain parameters"),
+    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("touchpoint", "str", "", "site, store, delivery, product or support; blank for the baseline"),
+    Column("persona", "str", "", "for whom it is moved: everybody or a true persona; blank for the baseline"),
+    Column("change", "str", "", "baseline, repaired (a step better) or broken (a step worse)"),
+    Column("metric", "str", "", "ltv, residual or nps"),
+    Column("value", "float64", "see metric", "the arm's value over everybody, whoever it is moved for"),
+)
+"""key_drivers.parquet: a row per world, arm and metric."""
+
+COMPLAINTS = (
+    Column("draw", "int32", "1", "number of the draw"),
+    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("persona", "str", "", "declared persona of those who complain: the true one the firm does not see"),
+    Column("touchpoint", "str", "", "site, store, delivery or product: what weighed worst in their last episode"),
+    Column("comments", "int64", "comments", "contacts with support, and surveyed detractors who comment, over the horizon"),
+)
+"""complaints.parquet: what the firm hears in the baseline. Nobody names support: it is heard of itself."""
+
+RATINGS = (
+    Column("draw", "int32", "1", "number of the draw"),
+    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("persona", "str", "", "declared persona of the respondent"),
+    Column("answer", "int8", "points", "would you recommend us, 0 to 10"),
+    Column("site", "int8", "points", "rating of the touchpoint, 0 to 10: made of the quality expected there as the answer is of satisfaction"),
+    Column("store", "int8", "points", "likewise"),
+    Column("delivery", "int8", "points", "likewise"),
+    Column("product", "int8", "points", "likewise"),
+)
+"""ratings.parquet: a row per answered survey of the baseline."""
+
+KEY_DRIVERS = (
+    Column("persona", "str", "", "everybody or a persona: for whom the touchpoint is moved, whose complaints and answers count"),
+    Column("touchpoint", "str", "", "site, store, delivery, product or support"),
+    Column("measure", "str", "", "ltv, residual or nps: effect on everybody; complaints: share of the complaints; survey: standardised regression weight of the rating"),
+    Column("change", "str", "", "of an effect: repaired, broken, or step (half the difference between the two)"),
+    Column("unit", "str", "", "unit of value, interval and error"),
+    Column("value", "float64", "unit", "mean over draws"),
+    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the draws; of a survey, its sampling is in it"),
+    Column("ci_high", "float64", "unit", "upper end"),
+    Column("mc_se", "float64", "unit", "Monte Carlo standard error of the value: what more computing would remove"),
+    Column("rank", "int32", "1", "place within persona, measure and change, 1 for the largest value; of broken, for the smallest"),
+    Column("draws", "int32", "1", "number of draws with a value"),
+)
+"""key_drivers.csv: ranked within persona, measure and change; steps first, for everybody first."""

@@ -75,12 +75,18 @@ class Public:
         """Mean stock of talk per customer, both signs."""
         return self.stock[0] * self.unit
 
-    def end_day(self, day: int, decay: float, talks: Talks) -> None:
-        """Let yesterday's talk fade, add today's, and extend the sums."""
-        self.stock = [math.floor(old * decay + 0.5) + new for old, new in zip(self.stock, _said(talks), strict=True)]
+    def end_day(self, day: int, decay: float, talks: Talks, besides: tuple[int, int, int] = (0, 0, 0)) -> None:
+        """Let yesterday's talk fade, add today's and what came from elsewhere, and extend the sums."""
+        said = [new + more for new, more in zip(_said(talks), besides, strict=True)]
+        self.stock = [math.floor(old * decay + 0.5) + new for old, new in zip(self.stock, said, strict=True)]
         i = day - self.base
         self.weight[i + 1] = self.weight[i] + self.share * self.stock[1] * self.unit
         self.score[i + 1] = self.score[i] + self.share * self.stock[2] * self.unit
+
+    def complaint(self, share: float, told: float, weight: float) -> tuple[int, int, int]:
+        """Bad talk that no customer told, as if a share of everybody had; `told` is the share times the score in su."""
+        volume, weighted, score = (math.floor(one / self.unit + 0.5) for one in (share, weight * share, weight * told))
+        return volume, weighted, score
 
     def copied(self) -> Public:
         """An independent copy."""

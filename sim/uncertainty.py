@@ -73,8 +73,20 @@ def quantiles(settings: Settings, n: int) -> tuple[dict[str, Parameter | Choice]
     Draws are independent but for those of which the company's evidence says something jointly.
     """
     uncertain = {path: one for path, one in settings.parameters() if one.uncertain}
-    design = latin_hypercube(settings.seed, list(uncertain), n)
+    design = latin_hypercube(settings.seed, [_dimension_of(settings, path) for path in uncertain], n)
     return uncertain, _correlated(design, list(uncertain), settings.company.jointly)
+
+
+def _dimension_of(settings: Settings, path: str) -> str:
+    """Name of the dimension a parameter is drawn along: its path, or an intervention's kind and option.
+
+    So that scenarios of one kind are compared alike: where pushes are clicked a lot, they are in all of them.
+    """
+    group, *names = path.split(".")
+    if group != "scenario":
+        return path
+    scenario, _, key, *option = names
+    return ".".join([settings.scenario[scenario].interventions[key].kind, *option])
 
 
 def _correlated(design: NDArray[np.float64], names: list[str], jointly: Jointly | None) -> NDArray[np.float64]:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviour import Rules
-from agents.day import Surroundings
+from agents.behaviour import Rules, logit
+from agents.day import Deck, Menu, Surroundings
 from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from sim.fulfilment import DeliveryTerms
@@ -64,7 +64,8 @@ class World:
     rewiring: float
     talk_half_life: float
     ad_intensity: float
-    popup_cap: int
+    members: int
+    message_cap: int
     survey_share: float
     fixed_cost: float
     established: bool
@@ -105,7 +106,8 @@ def world_of(settings: Settings, seed: int) -> World:
         rewiring=market.network.rewiring.value,
         talk_half_life=behaviour.talk.half_life.value,
         ad_intensity=market.ad_intensity.value,
-        popup_cap=company.popup_cap,
+        members=company.members,
+        message_cap=company.message_cap,
         survey_share=company.survey_share.value,
         fixed_cost=company.fixed_cost_per_day.value,
         established=market.kind == "established",
@@ -130,8 +132,10 @@ def sized(world: World, known: References, servers: int) -> World:
     return replace(world, capacity=capacity, desk=world.desk._replace(servers=servers))
 
 
-def surroundings(world: World, public_weight: NDArray[np.float64], public_score: NDArray[np.float64]) -> Surroundings:
-    """Read-only tables of a world around its public talk."""
+def surroundings(
+    world: World, public_weight: NDArray[np.float64], public_score: NDArray[np.float64], deck: Deck, menu: Menu
+) -> Surroundings:
+    """Tables of a world around its public talk, its campaigns' messages and its choices of days."""
     days = np.arange(world.burn_in + world.days + 3)
     personas = world.traits.personas
     return Surroundings(
@@ -141,8 +145,15 @@ def surroundings(world: World, public_weight: NDArray[np.float64], public_score:
         gamma=gamma_table(world.rules.basket_shape),
         topics=world.topic_shares,
         persona_price=personas.price,
-        persona_quality=personas.quality,
+        quality=quality(world),
+        deck=deck,
+        menu=menu,
     )
+
+
+def quality(world: World) -> NDArray[np.float64]:
+    """Mean quality as configured, su: float64 (personas, touchpoints)."""
+    return np.array(world.traits.quality) + world.traits.personas.quality[:, np.newaxis]
 
 
 def _season(settings: Settings) -> NDArray[np.float64]:
@@ -199,6 +210,7 @@ def _traits(settings: Settings) -> Traits:
             company.quality.delivery.value, company.quality.product.value,
         ),
         belief_sd=behaviour.beliefs.initial_sd.value,
+        mail_opt_in=company.opt_in.mail,
     )  # fmt: skip
 
 
@@ -281,6 +293,7 @@ def _experience(settings: Settings) -> Numbers:
     rest = 1.0 - x.mean_weight.value  # shared by peak and end as 3 to 2
     return dict(
         noise_sd=x.noise_sd.value,
+        noise_store=x.noise_sd.value,
         weight_site=x.weight_site.value,
         weight_store=x.weight_store.value,
         weight_delivery=x.weight_delivery.value,
@@ -304,21 +317,24 @@ def _experience(settings: Settings) -> Numbers:
         recovery=support.recovery.value,
         unresolved=support.unresolved.value,
         wait_penalty=support.wait_penalty.value,
+        support_quality=0.0,
     )
 
 
 def _loyalty(settings: Settings) -> Numbers:
     """Attrition, messages and the survey."""
-    b = settings.behaviour
+    b, onboarding = settings.behaviour, settings.company.onboarding
     return dict(
+        mail_opt_in=settings.company.opt_in.mail,
+        push_opt_in=settings.company.opt_in.push,
+        onboarding=float(onboarding is not None),
+        activation_base=logit(onboarding.link.value) if onboarding is not None else 0.0,
         episode_clock=float(b.attrition.clock.value == "episode"),
         satisfaction_slope=b.attrition.satisfaction_slope.value,
         activation_slope=b.attrition.activation_slope.value,
         competitor_slope=b.attrition.competitor_slope.value,
         idleness=b.attrition.idleness.value,
-        match_slope=b.messages.match_slope.value,
         match_floor=b.messages.match_floor.value,
-        match_depth=b.messages.match_depth.value,
         fatigue_slope=b.messages.fatigue_slope.value,
         fatigue_half_life=b.messages.fatigue_half_life.value,
         annoyance=b.messages.annoyance.value,

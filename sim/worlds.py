@@ -86,11 +86,13 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
     """Put one value of a world into the raw configuration, in place."""
     *groups, last = path.split(".")
     node: dict[str, Any] = raw
+    anew = False  # below a null of the configuration a world may write what it likes: the settings check it
     for depth, name in enumerate(groups):
         above = ".".join(groups[:depth])
-        if name not in node and above != NEW_NAMES_IN:
+        if name not in node and above != NEW_NAMES_IN and not anew:
             raise ConfigError(f"{full}: no such key{nearest(name, map(str, node))}")
         below = node.setdefault(name, {})
+        anew = anew or below is None
         if not isinstance(below, dict):
             # A plain number that the world says more about: {value, range} or {mean, se}.
             below = node[name] = {}
@@ -101,6 +103,6 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
         del node[last]
         return
     fresh = ".".join(groups) == NEW_NAMES_IN or ".".join(groups[:-1]) == NEW_NAMES_IN or last in PARTS
-    if last not in node and not fresh:
+    if last not in node and not fresh and not anew:
         raise ConfigError(f"{full}: no such key{nearest(last, map(str, node))}")
     node[last] = copied(value)

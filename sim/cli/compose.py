@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sim.settings import Settings
 
 CONFIG_NAME = "config"
-GROUPS = ("company", "personas", "market", "behaviour", "scenario", "sweep", "premortem", "gate", "optimise")
-NOT_SETTINGS = ("hydra", "sweep", "premortem", "gate", "optimise")
+GROUPS = ("company", "personas", "market", "behaviour", "scenario", "sweep", "premortem", "drivers", "gate", "optimise")
+NOT_SETTINGS = ("hydra", "sweep", "premortem", "drivers", "gate", "optimise")
 """Parts of a composed configuration that say how it is run, not what is run."""
 
 TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
@@ -219,13 +219,14 @@ def settings_of(job: DictConfig, own: Any) -> Settings:
 
     `own` is Hydra's part, which knows what was chosen and given by hand.
     """
+    from scenarios.intervention import completed
     from sim.settings import load_settings
 
     with hydras_errors_in_words():
         given = given_overrides(plain(own.overrides.task))
         raw = plain({str(name): job[name] for name in job if name not in NOT_SETTINGS})
     _check_headers([value for key, value in given if key == "scenario"], raw.get("scenario"))
-    return load_settings(raw, _by_hand(given))
+    return load_settings(completed(raw), _by_hand(given))
 
 
 def given_overrides(overrides: list[str]) -> list[tuple[str, Any]]:

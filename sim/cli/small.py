@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def calibrate(words: list[str]) -> int:
 
 
 def report(words: list[str]) -> int:
-    """Make the report of a run folder again."""
+    """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
     parser = Parser(
         prog="cxsim report", description=_("Make report.html and the figures of a run folder again.")
     )
@@ -115,14 +115,22 @@ def report(words: list[str]) -> int:
     folder = parser.parse_args(without_language(words)).folder
     from sim.parameters import ConfigError
 
-    if not (folder / "effects.csv").is_file():
+    module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
+    if module is None:
         raise ConfigError(f"{folder}: is no run folder; effects.csv is not there")
     from analysis.load import RunError
-    from analysis.report import write_report
 
     try:
-        write_report(folder, language_asked(words))
+        import_module(module).write_report(folder, language_asked(words))
     except RunError as error:
         raise ConfigError(str(error)) from None
     print(folder / "report.html")
     return OK
+
+
+REPORTS = {
+    "effects.csv": "analysis.report",
+    "tests.parquet": "analysis.premortem_report",
+    "key_drivers.parquet": "analysis.key_drivers_report",
+}
+"""What writes the page of a folder that holds a table."""

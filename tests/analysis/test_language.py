@@ -50,6 +50,7 @@ OTHER_LINES = (
     "job 0a failed: ValueError: nobody expected this",
     "job 0a died: a worker process was killed, most likely for want of memory",
     "job 0a missing: was not run",
+    "sweeps/a: is no folder of a run or a sweep",
     # of Hydra, turned into a line
     "company=cdnwo: no such company; one of cdnow, quick; did you mean cdnow?",
     "scenario=norush: no such scenario; one of baseline, norush_coupon; did you mean norush_coupon?",

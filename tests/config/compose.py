@@ -7,6 +7,7 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from scenarios.intervention import completed
 from sim.cli.compose import NOT_SETTINGS
 from sim.settings import Settings, load_settings
 
@@ -16,7 +17,7 @@ def raw(*overrides: str) -> dict[str, Any]:
     with initialize_config_module("conf", version_base="1.3"):
         config = compose("config", overrides=list(overrides))
     plain = OmegaConf.to_container(config, resolve=True)
-    return {str(key): value for key, value in plain.items() if key not in NOT_SETTINGS}  # type: ignore[union-attr]
+    return completed({str(key): value for key, value in plain.items() if key not in NOT_SETTINGS})  # type: ignore[union-attr]
 
 
 def shipped(*overrides: str) -> Settings:

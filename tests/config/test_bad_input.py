@@ -17,10 +17,16 @@ from sim.cli import main
 
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
 POPUP = "scenario.peach_popup.interventions.peach_popup"
+MAIL = "scenario.ma_email.interventions.ma_email"
+CYCLE = "scenario.repro_pdca_weekly.interventions.repro_pdca_weekly.cycle"
 
 
 def run(*overrides: str) -> list[str]:
     return ["run", *overrides]
+
+
+def mail(*overrides: str) -> list[str]:
+    return run("scenario=ma_email", *overrides)
 
 
 def mine(*overrides: str) -> list[str]:
@@ -101,6 +107,24 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("customers=20000000", "market.network.degree=500"), ["market.network.degree: 500", "at most 106"]),
     (run("customers=100", "market.network.degree.range=[6,300]"), ["degree: 300", "customers=100"]),
     (run("scenario=norush_coupon_peak", "days=60"), ["norush_coupon_peak.start: 120", "from 0 to 59"]),
+    # mechanisms
+    (mail(f"+{MAIL}.rule.satisfaction={{at_least: 1}}"),
+        ["ma_email.rule: satisfaction: a firm cannot log this", "one of orders"]),
+    (mail(f"{MAIL}.rule={{orders: {{at_lest: 1}}}}"), ["rule: orders: at_lest", "at_least?"]),
+    (mail(f"{MAIL}.rule={{segment: fans}}"), ["rule: 'fans'", "did you mean fan?"]),
+    (mail(f"+{MAIL}.shares=[1.2]"), ["shares: 1.2", "from 0 to 1"]),
+    (mail(f"+{MAIL}.variants=[1,2]",
+        f"+{MAIL}.shares=[0.7,0.2]"), ["shares: 0.7, 0.2 sum to 0.9"]),
+    (mail(f"+{MAIL}.shares=[0.5,0.5]"), ["shares: 2 numbers for 1 variants"]),
+    (mail(f"+{MAIL}.holdout=2"), ["ma_email.holdout: 2", "from 0 to 1"]),
+    (mail(f"{MAIL}.content=histry"), ["did you mean history?"]),
+    (run("scenario=repro_pdca_weekly", f"{CYCLE}.explore=2"),
+        ["cycle: explore: 2", "from 0 to 1"]),
+    (run("scenario=mf_onboarding", "company.onboarding=null"), ["welcome needs company.onboarding"]),
+    (run("scenario=muji_voc", "company.survey_share=0"), ["survey_share is 0"]),
+    (run("scenario=rakuten_push", "company.opt_in.push=0"), ["opt_in.push is 0"]),
+    (run("company.desk.hours=0"), ["company.desk.hours: 0", "from 1"]),
+    (run("company.opt_in.mail=1.2"), ["company.opt_in.mail: 1.2", "from 0 to 1"]),
     # keys
     (run("customer=1000"), ["customer: no such key", "did you mean customers?"]),
     (run("company.capacty_ratio=1"), ["company.capacty_ratio", "did you mean company.capacity_ratio?"]),
@@ -115,7 +139,7 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("+personas.mix.a/b={share: 0}"), ["personas.mix.a/b"]),
     (run("+company._target_=os.system"), ["company._target_: os.system is refused"]),
     # choices of files
-    (run("scenario=norush"), ["scenario=norush", "baseline, norush_coupon", "did you mean norush_coupon?"]),
+    (run("scenario=norush"), ["scenario=norush", "baseline, combo", "did you mean norush_coupon?"]),
     (run("scenario=[norush_coupon,peach]"), ["scenario=peach", "did you mean peach_popup?"]),
     (run("scenario=[]"), ["scenario: is empty"]),
     (run("scenario="), ["scenario="]),

@@ -55,7 +55,7 @@ def test_points_grid_and_samples_combine() -> None:
     sweep = {
         "points": [{"customers": 1000, "days": 30}, {"customers": 2000, "days": 60}],
         "grid": {"seed": [1, 2, 3], "scenario": ["norush_coupon", ["norush_coupon", "peach_popup"]]},
-        "sample": {"size": 4, "ranges": {"company.margin": "own", "company.popup_cap": [1, 5]}},
+        "sample": {"size": 4, "ranges": {"company.margin": "own", "company.message_cap": [1, 5]}},
     }
     found = points(sweep, shipped())
     assert len(found) == 2 * 6 * 4
@@ -63,7 +63,7 @@ def test_points_grid_and_samples_combine() -> None:
     margins = sorted({point["company.margin"] for point in found})
     # one margin in each quarter of its own range, 0.15 to 0.5
     assert [int((margin - 0.15) / 0.35 * 4) for margin in margins] == [0, 1, 2, 3]
-    assert {type(point["company.popup_cap"]) for point in found} == {int}
+    assert {type(point["company.message_cap"]) for point in found} == {int}
 
 
 def test_sobol_points_fill_every_cell_of_a_square() -> None:

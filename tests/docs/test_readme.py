@@ -16,7 +16,7 @@ from sim import cli
 from sim.cli import COMMANDS
 from sim.guard import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "examples" / "README.md"])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=100"]
 OWN = ROOT / "examples" / "my_scenario"
 
@@ -150,7 +150,7 @@ def test_yaml_shown_is_yaml(page: Path) -> None:
 def test_paths_named_exist(page: Path) -> None:
     folders = r"agents|sim|scenarios|conf|analysis|tests|examples|benchmarks"
     named = set(re.findall(rf"`((?:{folders})/[\w/.-]*)`", page.read_text(encoding="utf-8")))
-    ours = {"scenarios/regulars.py"}  # where the README tells the reader to put a copy
+    ours = {"scenarios/regulars.py", "scenarios/mine.py", "tests/scenarios/test_mine.py"}  # the reader's own
     assert {path for path in named - ours if not (ROOT / path).exists()} == set()
 
 

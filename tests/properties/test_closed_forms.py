@@ -15,9 +15,11 @@ from agents import behaviour
 from agents import day as customer_day
 from agents import wallet as purse
 from agents.behaviour import DEBT_REPAID, Rules
-from agents.columns import AWARE, FAR, FIXED_POINT, NEVER, new_columns
+from agents.columns import AWARE, FAR, FIXED_POINT, NEVER, RECORD, VISITING, new_columns
+from agents.compiled import CACHE_LINE
 from agents.day import VISIT, Surroundings, Today
-from sim.offers import CAP_DAYS, impressions_lately, note_impressions
+from sim.campaigns import CAP_DAYS, deck_of, impressions_lately, note_impressions
+from sim.offers import menu_of
 from tests.worlds import free_world, settings
 
 RULES: Rules = free_world(settings("scenario=baseline"), 1).rules
@@ -26,7 +28,8 @@ RULES: Rules = free_world(settings("scenario=baseline"), 1).rules
 def around(half_life: float, days: int) -> Surroundings:
     none = np.zeros(0)
     decay = np.exp(-math.log(2.0) * np.arange(days + 3) / half_life)
-    return Surroundings(decay, np.zeros(days + 3), np.zeros(days + 3), none, none, none, none)
+    weight, score = np.zeros(days + 3), np.zeros(days + 3)
+    return Surroundings(decay, weight, score, none, none, none, np.zeros((1, 4)), deck_of([]), menu_of([]))
 
 
 # -- beliefs ---------------------------------------------------------------------------------------------------------
@@ -62,7 +65,7 @@ def hearing(seed: int, days: int, rate: float, half_life: float) -> tuple[list[f
         if said:
             volume, weight, score = volume + 1.0, weight + 1.0, score + said
             one = round(FIXED_POINT)
-            today = Today(1, day, -1, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+            today = Today(1, day, -1, 1.0, 1.0, 0.0)
             customer_day.hear(columns, r, w, today, 0, one, one, round(said * FIXED_POINT))
         public_weight = 0.9 * public_weight + rng.uniform(0.0, 0.02)
         public_score = 0.9 * public_score + rng.uniform(0.0, 0.02)
@@ -103,7 +106,7 @@ def test_a_stock_heard_once_sums_geometrically() -> None:
             columns,
             r,
             w,
-            Today(1, 5, -1, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+            Today(1, 5, -1, 1.0, 1.0, 0.0),
             0,
             FIXED_POINT,
             FIXED_POINT,
@@ -223,6 +226,14 @@ def test_idle_days_of_somebody_who_hardly_ever_buys_are_none_when_compiled_too()
 
     idle = njit(lambda rate: behaviour.idle_days(rate, 3, 10, 300))
     assert [idle(rate) for rate in (1e-10, 1e-20, 1e-38)] == [0.0, 0.0, 0.0]
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_most_visits_touch_is_the_start_of_a_record_and_no_longer_than_a_cache_line() -> None:
+    fields = RECORD.fields or {}
+    assert max(fields[name][0].itemsize + fields[name][1] for name in VISITING) <= CACHE_LINE
 
 
 # -- cap on impressions ------------------------------------------------------------------------------------------------

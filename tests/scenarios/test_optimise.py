@@ -224,7 +224,7 @@ def test_statistics_by_hand() -> None:
         ({"levers": {"a": {"low": 0, "high": 10, "step": 3}}}, "step: 3 is not allowed"),
         ({"levers": {"a": {"low": 0, "hihg": 10}}}, "did you mean high?"),
         ({"levers": {FACE: {"low": 0, "high": 9, "cost_per_day": 1}}}, "an intervention has its own cost"),
-        ({"levers": {"company.popup_cap": {"low": 1, "high": 5}}}, "the effect on ltv is not allowed"),
+        ({"levers": {"company.message_cap": {"low": 1, "high": 5}}}, "the effect on ltv is not allowed"),
         ({"objectives": []}, "optimise.objectives: [] is not a list; at least one"),
         ({"objectives": [{"metric": "lvt", "of": "effect", "over": "mean", "goal": "maximise"}]}, "did you mean ltv?"),
         ({"objectives": [{"metric": "ltv", "of": "effect", "over": 2, "goal": "maximise"}]}, "2 is not allowed; mean"),
@@ -263,9 +263,9 @@ def test_a_lever_of_the_company_costs_what_is_said() -> None:
     costs = [0.0, 0.5]
     found = []
     for cost in costs:
-        levers = {"company.popup_cap": {"low": 1, "high": 5, "cost_per_day": cost}}
+        levers = {"company.message_cap": {"low": 1, "high": 5, "cost_per_day": cost}}
         search = search_with(levers=levers, objectives=objectives, draws=2)
-        one = candidate(search, shipped(*TINY, "scenario=[norush_coupon]"), {"company.popup_cap": 4})
+        one = candidate(search, shipped(*TINY, "scenario=[norush_coupon]"), {"company.message_cap": 4})
         found.append(Evaluation(worlds_of, search.metrics)(one))
     # 4 units at 0.5 yen a day and potential customer over 28 days
     for arm in (0, 1):

@@ -272,6 +272,11 @@ def test_the_command_writes_a_whole_folder_and_the_same_twice(
     assert {Path("tests.parquet"), Path("premortem.csv"), Path("report.html"), Path("config.yaml")} <= files
     for file in files - {Path("provenance.json")}:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes(), file
+    page = (tmp_path / "one" / "report.html").read_bytes()
+    assert cli.main(["report", str(tmp_path / "one"), "language=ja"]) == cli.OK
+    assert 'lang="ja"' in (tmp_path / "one" / "report.html").read_text(encoding="utf-8")
+    assert cli.main(["report", str(tmp_path / "one")]) == cli.OK
+    assert (tmp_path / "one" / "report.html").read_bytes() == page
 
 
 @pytest.mark.parametrize(
@@ -281,6 +286,7 @@ def test_the_command_writes_a_whole_folder_and_the_same_twice(
         ("premortem.tets=3", "cxsim: premortem.tets: no such key; "),
         ("premortem=mine", "cxsim: premortem=mine: no such premortem; only default\n"),
         ("scenario=baseline", "cxsim: scenario: adds nothing that could be tested; "),
+        ("scenario=muji_voc", "cxsim: scenario: muji_voc acts on everybody at once"),
     ],
 )
 def test_a_bad_word_is_told_in_one_line_and_leaves_nothing(

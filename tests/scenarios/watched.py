@@ -43,7 +43,8 @@ def watch(
     columns = model.customers.columns
 
     def choosing(today: Today, visits: Visits) -> None:
-        observed = Observed(columns, visits, today.day, world.traits.personas.names, world.topics)
+        rows, channel = np.ascontiguousarray(visits["row"]), np.ascontiguousarray(visits["channel"])
+        observed = Observed(columns, rows, today.day, world.traits.personas.names, world.topics, channel)
         eligible = observed.online & observed.searched(topic, 14) & ~observed.ordered_since_search()
         status = columns.status[visits["row"]].astype(np.int64)
         choose(today, visits)

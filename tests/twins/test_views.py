@@ -58,8 +58,8 @@ def test_a_view_has_no_state_and_no_attribute_it_should_not(engine: EngineName) 
             getattr(view, name)
     known = {name for name in dir(Customer) if not name.startswith("_")} - set(dir(mesa.Agent))
     assert known == {
-        "status_name", "expectation", "start", "arrive", "look_around", "choose", "experience", "conclude", "lapse",
-        "hear", "survey",
+        "status_name", "expectation", "start", "settle", "receive", "come_by", "arrive", "look_around", "choose",
+        "experience", "conclude", "lapse", "hear", "survey",
     }  # fmt: skip
     assert not known & set(ATTRIBUTES)
 

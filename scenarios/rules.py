@@ -1,0 +1,180 @@
+"""Targeting rules: conditions over what a firm can log, all of which must hold.
+
+In a scenario file a rule is a group of conditions, each named after an observable:
+
+    rule:
+      days_since_order: {at_least: 30, at_most: 120}   # amounts and days since something: bounds, either may be missing
+      answer: {at_most: 6}                             # last survey answer; whoever has given none is not found
+      searched: {topic: campaign_route, within_days: 14}
+      segment: [bargain, plain]                        # as declared to the firm
+      ordered_since_search: false
+      holds_coupon: true
+
+A rule without conditions finds everybody the channel reaches. Latent traits cannot be named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.offers import AMOUNTS, DAYS_SINCE, Observed
+from sim.parameters import ConfigError, listed, nearest, number, show, switch, text
+from sim.settings import Settings
+
+Mask = NDArray[np.bool_]
+
+
+class Condition(Protocol):
+    """One condition: whom it finds, and whether the settings know what it names."""
+
+    def finds(self, seen: Observed) -> Mask: ...
+
+    def agree(self, settings: Settings) -> None: ...
+
+
+@dataclass(frozen=True)
+class Between:
+    """An amount, or days since something, within bounds."""
+
+    name: str
+    low: float
+    high: float
+
+    def finds(self, seen: Observed) -> Mask:
+        """Those within."""
+        return seen.between(self.name, self.low, self.high)
+
+    def agree(self, settings: Settings) -> None:
+        """Nothing to know."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A topic searched lately."""
+
+    topic: str
+    within_days: int
+
+    def finds(self, seen: Observed) -> Mask:
+        """Those whose last search was for it."""
+        return seen.searched(self.topic, self.within_days)
+
+    def agree(self, settings: Settings) -> None:
+        """Raise ConfigError for a topic nobody searches."""
+        _known(self.topic, settings.market.topics, "search topic of market.topics")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Declared segments."""
+
+    names: tuple[str, ...]
+
+    def finds(self, seen: Observed) -> Mask:
+        """Those of any of them."""
+        return np.asarray(np.logical_or.reduce([seen.segment(name) for name in self.names]))
+
+    def agree(self, settings: Settings) -> None:
+        """Raise ConfigError for a segment that is no persona."""
+        for name in self.names:
+            _known(name, settings.personas.mix, "persona of personas.mix")
+
+
+@dataclass(frozen=True)
+class Is:
+    """Something that is so or is not."""
+
+    name: str
+    wanted: bool
+
+    def finds(self, seen: Observed) -> Mask:
+        """Those of whom it is, or is not."""
+        return np.asarray(FLAGS[self.name](seen) == self.wanted)
+
+    def agree(self, settings: Settings) -> None:
+        """Nothing to know."""
+
+
+FLAGS: Mapping[str, Callable[[Observed], Mask]] = {
+    "ordered_since_search": lambda seen: seen.ordered_since_search(),
+    "holds_coupon": lambda seen: seen.holds_coupon,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Conditions that must all hold."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    def finds(self, seen: Observed) -> Mask:
+        """Whom it finds among those seen: bool, of their shape."""
+        found = np.ones(len(seen), bool)
+        for condition in self.conditions:
+            found &= condition.finds(seen)
+        return found
+
+    def agree(self, settings: Settings) -> None:
+        """Raise ConfigError where a condition names what the settings do not have."""
+        for condition in self.conditions:
+            condition.agree(settings)
+
+
+EVERYBODY = Rule()
+OBSERVABLES = (*AMOUNTS, *DAYS_SINCE, *FLAGS, "searched", "segment")
+
+
+def rule(stated: object) -> Rule:
+    """Read a rule. Raises ConfigError naming the condition and what is allowed."""
+    if not isinstance(stated, Mapping):
+        raise ConfigError(f"{show(stated)} is no rule; a group of conditions on {listed(OBSERVABLES)}")
+    return Rule(tuple(_condition(str(name), one) for name, one in stated.items()))
+
+
+def _condition(name: str, stated: Any) -> Condition:
+    try:
+        if name in AMOUNTS or name in DAYS_SINCE:
+            return Between(name, *_bounds(stated))
+        if name in FLAGS:
+            return Is(name, switch(stated))
+        if name == "searched":
+            parts = _parts(stated, ("topic", "within_days"))
+            if len(parts) < 2:
+                raise ConfigError(f"{show(stated)} is not complete; {{topic: NAME, within_days: DAYS}}")
+            return Searched(text(parts["topic"]), int(number(parts["within_days"])))
+        if name == "segment":
+            names = (stated,) if isinstance(stated, str) else stated
+            if not isinstance(names, Sequence) or not names:
+                raise ConfigError(f"{show(stated)} is no segment; a persona's name, or a list of them")
+            return Segment(tuple(text(one) for one in names))
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    raise ConfigError(f"{name}: a firm cannot log this; {listed(OBSERVABLES)}{nearest(name, OBSERVABLES)}")
+
+
+def _bounds(stated: Any) -> tuple[float, float]:
+    parts = _parts(stated, ("at_least", "at_most"))
+    low = number(parts["at_least"]) if "at_least" in parts else -np.inf
+    high = number(parts["at_most"]) if "at_most" in parts else np.inf
+    if not parts or low > high:
+        raise ConfigError(f"{show(stated)} are no bounds; {{at_least: LOW, at_most: HIGH}}, either may be missing")
+    return low, high
+
+
+def _parts(stated: Any, allowed: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(stated, Mapping):
+        raise ConfigError(f"{show(stated)} is not a group of keys; {listed(allowed)}")
+    for key in stated:
+        if key not in allowed:
+            raise ConfigError(f"{key}: no such part; {listed(allowed)}{nearest(str(key), allowed)}")
+    return stated
+
+
+def _known(name: str, known: Mapping[str, Any], what: str) -> None:
+    if name not in known:
+        raise ConfigError(f"rule: {name!r} is no {what}; {listed(known)}{nearest(name, known)}")

@@ -1,0 +1,84 @@
+"""What may happen to a firm: an outage, a complaint that goes round, a late supplier, a rival's move.
+
+A shock is a scenario like any other: the same customers with the same luck, with and without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from agents.columns import SITE, TOUCHPOINT_NAMES
+from scenarios.intervention import FOR_EVER, Intervention, register, uncertain
+from sim.changes import NO_CHANGES, Changes, Shift
+from sim.parameters import Bounds, whole, word
+
+
+@dataclass(frozen=True)
+class Shock(Intervention):
+    """Base of all shocks: they hit everybody."""
+
+    company_wide: ClassVar[bool] = True
+
+    def changes(self, day: int) -> Changes:
+        """The blow, while it lasts."""
+        return self.blow(day) if self.active(day) else NO_CHANGES
+
+    def blow(self, day: int) -> Changes:
+        """What a day of it changes."""
+        raise NotImplementedError
+
+
+@register("outage")
+@dataclass(frozen=True)
+class Outage(Shock):
+    """A touchpoint works badly for some days; while the site does, fewer visits there end in an order."""
+
+    days: int = field(default=3, metadata={"check": whole(1, FOR_EVER)})
+    touchpoint: str = field(default="site", kw_only=True, metadata={"check": word(*TOUCHPOINT_NAMES)})
+    quality: float = uncertain(Bounds(-10.0, 10.0), -2.0, -3.0, -1.0, "su")
+    friction: float = uncertain(Bounds(0.0, 10.0), 1.0, 0.0, 2.0, "logit of an order lost online, where the site fails")
+
+    def blow(self, day: int) -> Changes:
+        """Quality falls, and so does conversion where the site fails."""
+        shift = Shift(TOUCHPOINT_NAMES.index(self.touchpoint), self.quality)
+        return Changes(quality=(shift,), friction_online=self.friction if shift.touchpoint == SITE else 0.0)
+
+
+@register("viral_complaint")
+@dataclass(frozen=True)
+class ViralComplaint(Shock):
+    """A complaint everybody hears in public: as if a share of all customers had told a bad story on its day."""
+
+    days: int = field(default=1, metadata={"check": whole(1, FOR_EVER)})
+    share: float = uncertain(Bounds(0.0, 1.0), 0.05, 0.02, 0.1, "share of all customers")
+    score: float = uncertain(Bounds(-10.0, 10.0), -2.0, -3.0, -1.0, "su told")
+
+    def blow(self, day: int) -> Changes:
+        """Bad talk reaches the public."""
+        return Changes(complaint=self.share, complaint_su=self.share * self.score)
+
+
+@register("supplier_delay")
+@dataclass(frozen=True)
+class SupplierDelay(Shock):
+    """The fulfilment centre can ship only part of what it could, for some days."""
+
+    days: int = field(default=14, metadata={"check": whole(1, FOR_EVER)})
+    left: float = uncertain(Bounds(0.0, 1.0), 0.3, 0.1, 0.6, "share of capacity left")
+
+    def blow(self, day: int) -> Changes:
+        """Capacity shrinks."""
+        return Changes(capacity=self.left)
+
+
+@register("competitor_move")
+@dataclass(frozen=True)
+class CompetitorMove(Shock):
+    """A rival becomes more attractive: fewer visits end in an order, and customers drift away sooner."""
+
+    strength: float = uncertain(Bounds(-5.0, 5.0), 0.2, 0.05, 0.4, "logit, log hazard")
+
+    def blow(self, day: int) -> Changes:
+        """The rival pulls."""
+        return Changes(competitor=self.strength)

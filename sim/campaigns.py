@@ -1,0 +1,298 @@
+"""Campaigns: who gets which message, and what the firm sees of it.
+
+One engine for popups and welcomes (on the site and in the app) and for pushes and e-mails (off it). A campaign finds
+people by a rule over what a firm can log; the engine keeps fair halves and holdouts apart, the cap on messages and one
+off-site message a day, first come first served in the order of the configuration; variant and holdout stick to the
+customer. What was sent, clicked, bought is tallied by variant: variant 0 are those the rule found who got nothing.
+
+A campaign with a `Cycle` learns (plan, do, check, act): at each revision the variant that did best so far gets the
+larger share. The shares are company state, a recorded interface: a replay keeps them as they began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import draws
+from agents.columns import BY_MAIL, BY_PUSH, FAR, NO_ORDER, Columns
+from agents.compiled import compiled, rule
+from agents.day import MESSAGE, Deck, Messages, Visits
+from agents.draws import row_draws
+
+Channel = Literal["popup", "welcome", "push", "email"]
+BITS: Mapping[Channel, int] = {"popup": 0, "welcome": 0, "push": BY_PUSH, "email": BY_MAIL}
+GOALS: Mapping[Channel, str] = {"popup": "ordered", "welcome": "linked", "push": "clicked", "email": "clicked"}
+"""What a cycle judges variants by."""
+
+CAP_DAYS = 7
+"""The window of the cap on messages."""
+
+MOST_CARDS = 255
+
+
+class Cycle(NamedTuple):
+    """Plan, do, check, act: every so many days the best variant seen so far gets all but `explore` of the traffic."""
+
+    every: int  # days
+    least: int  # times each variant must have been shown before it is judged
+    explore: float  # share left to the others, together
+    cost: int  # yen per revision, of the firm with all its members
+    first: int = 0  # day from which days are counted
+    last: int = FAR  # day from which nothing is revised any more
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a campaign sends. `lifts` and `appeals` are logits by variant, as `agents.day.Deck` has them; yen."""
+
+    channel: Channel
+    lifts: tuple[float, ...]
+    appeals: tuple[float, ...]
+    slope: float = 0.0
+    fit: float = 0.0
+    depth: float = 0.0
+    cost: int = 0
+    holdout: float = 0.0
+    opt_out: float = 0.0
+    asks: bool = False
+    shares: tuple[float, ...] = ()  # of the variants, at first; none: equal
+    cycle: Cycle | None = None
+
+    @property
+    def variants(self) -> int:
+        """How many there are."""
+        return len(self.lifts)
+
+
+class Tally(NamedTuple):
+    """Counts by variant, 0 first: those found who got nothing. int64 (variants + 1,) each."""
+
+    shown: NDArray[np.int64]
+    clicked: NDArray[np.int64]
+    ordered: NDArray[np.int64]
+    linked: NDArray[np.int64]
+    opted_out: NDArray[np.int64]
+    cost: NDArray[np.int64]  # yen
+
+
+def new_tally(variants: int) -> Tally:
+    """Nothing yet."""
+    return Tally(*(np.zeros(variants + 1, np.int64) for _ in Tally._fields))
+
+
+def deck_of(messages: Sequence[Message]) -> Deck:
+    """One card per message and variant, in order; one blank card where there are none."""
+    cards = [(m, lift, appeal) for m in messages for lift, appeal in zip(m.lifts, m.appeals, strict=True)]
+    cards = cards or [(Message("popup", (0.0,), (0.0,)), 0.0, 0.0)]
+
+    def column(values: list[Any], dtype: Any = np.float64) -> NDArray[Any]:
+        return np.array(values, dtype)
+
+    return Deck(
+        lift=column([lift for _, lift, _ in cards]),
+        appeal=column([appeal for _, _, appeal in cards]),
+        slope=column([m.slope for m, _, _ in cards]),
+        fit=column([m.fit for m, _, _ in cards]),
+        depth=column([m.depth for m, _, _ in cards]),
+        opt_out=column([m.opt_out for m, _, _ in cards]),
+        asks=column([m.asks for m, _, _ in cards], np.uint8),
+        bit=column([BITS[m.channel] for m, _, _ in cards], np.uint8),
+    )
+
+
+@dataclass
+class Campaign:
+    """One message of one intervention in one arm: its place in the deck, its shares, its tally."""
+
+    number: int  # of the intervention: sticky draws are keyed by it
+    name: str
+    message: Message
+    first_card: int
+    shares: NDArray[np.float64] = field(init=False)
+    tally: Tally = field(init=False)
+    revisions: int = 0
+
+    def __post_init__(self) -> None:
+        equal = (1.0 / self.message.variants,) * self.message.variants
+        self.shares = np.array(self.message.shares or equal)
+        self.tally = new_tally(self.message.variants)
+
+    def variant_of(self, seed: int, rows: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Variant of each row, from 0; it moves only when the shares do."""
+        if self.message.variants == 1:
+            return np.zeros(len(rows), np.int64)
+        u = row_draws(seed, rows, 0, draws.VARIANT, self.number)
+        return np.searchsorted(np.cumsum(self.shares)[:-1], u, side="right")
+
+    def held_out(self, seed: int, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Who is kept without the message for good."""
+        if self.message.holdout == 0.0:
+            return np.zeros(len(rows), bool)
+        return np.asarray(row_draws(seed, rows, 0, draws.HOLDOUT, self.number) < self.message.holdout)
+
+    def revise(self) -> None:
+        """Give the best variant seen so far the larger share; nothing before every variant was shown often enough."""
+        cycle = self.message.cycle
+        shown = self.tally.shown[1:]
+        if cycle is None or len(shown) < 2 or shown.min() < cycle.least:
+            return
+        won = getattr(self.tally, GOALS[self.message.channel])[1:]
+        self.shares[:] = cycle.explore / (len(shown) - 1)
+        self.shares[int(np.argmax(won / shown))] = 1.0 - cycle.explore
+
+
+class Campaigns:
+    """All campaigns of one arm. `treated` says who may get anything, `cap` how many messages in seven days."""
+
+    def __init__(
+        self,
+        messages: Sequence[tuple[int, str, Message]],
+        columns: Columns,
+        seed: int,
+        treated: NDArray[np.bool_],
+        cap: int,
+    ) -> None:
+        self.columns, self.seed, self.treated, self.cap = columns, seed, treated, cap
+        self.of: dict[int, Campaign] = {}
+        card = 0
+        for number, name, message in messages:
+            self.of[number] = Campaign(number, name, message, card)
+            card += message.variants
+        self.deck = deck_of([message for _, _, message in messages])
+        self._passed: dict[int, NDArray[np.int32]] = {}
+
+    # -- off the site
+
+    def audience(self, channel: Channel) -> NDArray[np.int32]:
+        """Whom the firm may write to, ascending. Consent is given at the first order (e-mail) or app visit (push)."""
+        return np.flatnonzero(self.columns.consent & BITS[channel]).astype(np.int32)
+
+    def sent(self, day: int, found: Sequence[tuple[int, NDArray[np.int32], NDArray[np.bool_]]]) -> Messages:
+        """The day's messages to the rows found, as (campaign, rows, whether it fits by its rule), by priority."""
+        self._passed = {}
+        taken = np.zeros(0, np.int32)
+        parts: list[Messages] = []
+        for number, rows, relevant in found:
+            campaign = self.of[number]
+            free = self._may_get(campaign, rows, day) & ~among(rows, taken)
+            part = self._written(campaign, rows[free], relevant[free])
+            note_impressions(self.columns, part["row"], day)
+            self._passed[number] = rows[~free]
+            taken = np.sort(np.concatenate([taken, part["row"]]))
+            parts.append(part)
+        if len(parts) == 1:
+            return parts[0]
+        messages = np.concatenate(parts) if parts else np.zeros(0, MESSAGE)
+        return messages[np.argsort(messages["row"], kind="stable")]
+
+    def _written(self, campaign: Campaign, rows: NDArray[np.int32], relevant: NDArray[np.bool_]) -> Messages:
+        variant = campaign.variant_of(self.seed, rows)
+        messages = np.zeros(len(rows), MESSAGE)
+        messages["row"], messages["relevant"] = rows, relevant
+        messages["campaign"], messages["variant"] = campaign.number, variant + 1
+        messages["card"], messages["cost"] = campaign.first_card + variant, campaign.message.cost
+        return messages
+
+    # -- on the site
+
+    def may_see(self, number: int, rows: NDArray[np.int32], day: int) -> NDArray[np.bool_]:
+        """Who of these visitors may be shown the campaign's message now."""
+        return self._may_get(self.of[number], rows, day)
+
+    def _may_get(self, campaign: Campaign, rows: NDArray[np.int32], day: int) -> NDArray[np.bool_]:
+        may = self.treated[rows] & ~campaign.held_out(self.seed, rows)
+        return np.asarray(may & (impressions_lately(self.columns, rows, day) < self.cap))
+
+    # -- what the firm sees
+
+    def count_visits(self, visits: Visits, found: Mapping[int, NDArray[np.bool_]]) -> None:
+        """Tally the visitors each on-site campaign found, by what they were shown and did."""
+        for number, chosen in found.items():
+            campaign = self.of[number]
+            own = visits[chosen]
+            field_, card = ("welcome", "welcome_card") if campaign.message.channel == "welcome" else ("popup", "card")
+            mine = (own[card] >= campaign.first_card) & (own[card] < campaign.first_card + campaign.message.variants)
+            variant = np.where(mine, own[field_], 0).astype(np.int64)
+            everybody = np.ones(len(own), bool)
+            clicked = (own["clicked"] == 1) & (variant > 0) & (campaign.message.channel == "popup")
+            self._add(campaign, variant, shown=everybody, clicked=clicked,
+                ordered=own["kind"] != NO_ORDER, linked=own["linked"] == 1)  # fmt: skip
+            shown = np.bincount(variant, minlength=campaign.message.variants + 1)
+            campaign.tally.cost[1:] += campaign.message.cost * shown[1:]
+
+    def count_messages(self, messages: Messages, visits: Visits) -> None:
+        """Tally what was sent, clicked and opted out of, and who ordered the same day; then forget who got nothing."""
+        if not self._passed:
+            return
+        buyers = visits["row"][visits["kind"] != NO_ORDER]
+        ordered = among(messages["row"], buyers)
+        for number, passed in self._passed.items():
+            campaign = self.of[number]
+            campaign.tally.shown[0] += len(passed)
+            campaign.tally.ordered[0] += int(among(passed, buyers).sum())
+            mine = messages["campaign"] == number
+            own = messages[mine]
+            self._add(campaign, own["variant"].astype(np.int64), shown=np.ones(len(own), bool),
+                clicked=own["clicked"] == 1, ordered=ordered[mine], opted_out=own["opted_out"] == 1)  # fmt: skip
+            np.add.at(campaign.tally.cost, own["variant"], own["cost"])
+        self._passed = {}
+
+    @staticmethod
+    def _add(campaign: Campaign, variant: NDArray[np.int64], **happened: NDArray[np.bool_]) -> None:
+        for name, mask in happened.items():
+            counts = getattr(campaign.tally, name)
+            counts += np.bincount(variant[mask], minlength=len(counts))
+
+    # -- learning
+
+    def revise(self, day: int) -> int:
+        """Revise the shares of campaigns whose cycle ends with this day; what that costs the firm, yen."""
+        spent = 0
+        for campaign in self.of.values():
+            cycle = campaign.message.cycle
+            if cycle is None or not cycle.first <= day < cycle.last:
+                continue
+            if (day + 1 - cycle.first) % cycle.every == 0:
+                campaign.revise()
+                campaign.revisions += 1
+                spent += cycle.cost
+        return spent
+
+
+def among(rows: NDArray[np.int32], known: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Which of these rows are among the known ones, which ascend."""
+    if len(known) == 0:
+        return np.zeros(len(rows), bool)
+    place = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+    return np.asarray(known[place] == rows)
+
+
+@compiled
+def impressions_lately(c: Columns, rows: NDArray[np.int32], day: int) -> NDArray[np.int64]:
+    """Impressions of each row over today and the six days before."""
+    counts = np.zeros(len(rows), np.int64)
+    for k in range(len(rows)):
+        packed = _shifted(c, rows[k], day)
+        for ago in range(CAP_DAYS):
+            counts[k] += (packed >> (4 * ago)) & 15
+    return counts
+
+
+@compiled
+def note_impressions(c: Columns, rows: NDArray[np.int32], day: int) -> None:
+    """Count one impression more for each row today."""
+    for k in range(len(rows)):
+        c.more[rows[k]].impressions = _shifted(c, rows[k], day) + 1
+        c.more[rows[k]].impressions_day = day
+
+
+@rule
+def _shifted(c: Columns, row: int, day: int) -> int:
+    """Daily counts, four bits each, moved so that today is lowest."""
+    days = min(8, day - int(c.more[row].impressions_day))
+    return (int(c.more[row].impressions) << (4 * days)) & 0xFFFFFFFF
