@@ -31,8 +31,9 @@ SITE, STORE_FRONT, DELIVERY, PRODUCT = 0, 1, 2, 3
 TOUCHPOINT_NAMES = ("site", "store", "delivery", "product")
 """Touchpoints of an episode: columns of the quality table, slots of the performance draws."""
 
-BY_MAIL, BY_PUSH, LIKES = 1, 2, 4
-"""Bits of `consent`: e-mails and pushes a customer has agreed to, and whether he or she has said what they like."""
+BY_MAIL, BY_PUSH, LIKES, HAS_APP = 1, 2, 4, 8
+"""Bits of `consent`: e-mails and pushes a customer has agreed to, whether he or she has said what they like, and has
+the app: a hot column, so that visits need not look up their first one in the app."""
 
 SEVERITY_UNIT = 1.0 / 32.0
 """su of one step of `severity`."""
@@ -95,7 +96,7 @@ ATTRIBUTES: dict[str, Column] = {
     "severity": Column("int8", "su/32", "how badly it weighed: minus its weighted score, at most 4 su either way"),
     # messages and coupons
     "activated": Column("uint8", "", "onboarded"),
-    "consent": Column("uint8", "", "what the firm was given, in bits: 1 e-mail, 2 push, 4 what the customer likes"),
+    "consent": Column("uint8", "", "what the firm was given, in bits: 1 e-mail, 2 push, 4 likes, 8 the app is used"),
     "fatigue": Column("float32", "impressions", "decaying count of messages"),
     "mood": Column("float32", "su", "part of `satisfaction` that messages made; it fades as fatigue does"),
     "fatigue_day": Column("int16", "day", "day of `fatigue` and `mood`", NEVER),

@@ -31,6 +31,7 @@ from agents.columns import (
     DELIVERY,
     FAR,
     FIXED_POINT,
+    HAS_APP,
     LAPSED,
     LIKES,
     NEVER,
@@ -339,7 +340,7 @@ def recover(c: Columns, r: Rules, row: int, day: int) -> None:
 def felt(c: Columns, r: Rules, row: int, day: int) -> float:
     """Satisfaction on `day`, once what messages did to it has faded so far; su."""
     me = c.more[row]
-    if int(me.fatigue_day) == NEVER:
+    if me.mood == 0.0:  # most have none: its day is not looked up
         return float(me.satisfaction)
     left = behaviour.fatigue_after(r, float(me.mood), day - int(me.fatigue_day))
     return float(me.satisfaction) + (left - float(me.mood))
@@ -468,10 +469,10 @@ def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, 
     me = c.more[row]
     channel, topic = where_to(r, w, today.seed, today.day, row)
     v[j].channel = channel
-    if channel == APP and int(me.first_app) == NEVER:
+    if channel == APP and int(c.consent[row]) & HAS_APP == 0:
         me.first_app = today.day
-        if draw(today.seed, row, 0, draws.OPT_IN, 1) < r.push_opt_in:
-            c.consent[row] = int(c.consent[row]) | BY_PUSH
+        agrees = draw(today.seed, row, 0, draws.OPT_IN, 1) < r.push_opt_in
+        c.consent[row] = int(c.consent[row]) | (HAS_APP | BY_PUSH if agrees else HAS_APP)
     if topic > 0:
         me.topic = topic
         me.topic_day = today.day

@@ -300,7 +300,8 @@ class ByColumn:
         visited, learned, source = self._room
         visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
         visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.around.deck.asks))
-        _come_by(s.columns, s.packed, s.around, today, brought)
+        if len(brought):
+            _come_by(s.columns, s.packed, s.around, today, brought)
         _look_around(s.columns, s.packed, s.around, today, visits)
         return Arrivals(visits, learned[:learners].copy(), source[:learners].copy())
 

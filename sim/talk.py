@@ -85,6 +85,8 @@ class Public:
 
     def complaint(self, share: float, told: float, weight: float) -> tuple[int, int, int]:
         """Bad talk that no customer told, as if a share of everybody had; `told` is the share times the score in su."""
+        if share == 0.0:
+            return 0, 0, 0
         volume, weighted, score = (math.floor(one / self.unit + 0.5) for one in (share, weight * share, weight * told))
         return volume, weighted, score
 
