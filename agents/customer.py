@@ -53,7 +53,7 @@ class Customer(mesa.Agent):
     def receive(self, today: Today, messages: Messages, j: int) -> None:
         """React to the push or e-mail in entry j."""
         s = self.customers
-        customer_day.receive(s.readable, s.rules, s.around, today, messages, j)
+        customer_day.receive(s.readable, s.rules, s.deck, today, messages, j)
 
     def come_by(self, today: Today) -> None:
         """Visit because of a click."""
@@ -77,7 +77,7 @@ class Customer(mesa.Agent):
     def choose(self, today: Today, visits: Visits, j: int) -> None:
         """Decide on an order, the visit being entry j."""
         s = self.customers
-        customer_day.choose(s.readable, s.rules, s.around, s.wallet, today, visits, j)
+        customer_day.choose(s.readable, s.rules, s.around, s.deck, s.menu, s.wallet, today, visits, j)
 
     def experience(self, today: Today, episodes: Episodes, j: int) -> None:
         """Receive and use the order in entry j."""

@@ -87,6 +87,13 @@ class Menu(NamedTuple):
     face: NDArray[np.int32]  # yen of the coupon
 
 
+_ZERO, _NO = np.zeros(1), np.zeros(1, np.uint8)
+BLANK_DECK = Deck(_ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _NO, _NO)
+"""One blank card, where nothing is sent: compiled code is handed some deck always."""
+
+NO_MENU = Menu(np.zeros(0, np.uint8), np.zeros(0, np.uint8), np.zeros(0, np.int32))
+
+
 class Surroundings(NamedTuple):
     """Shared tables; customers only read them."""
 
@@ -97,8 +104,6 @@ class Surroundings(NamedTuple):
     topics: NDArray[np.float64]  # cumulated shares of search topics
     persona_price: NDArray[np.float64]
     quality: NDArray[np.float64]  # su by persona and touchpoint, as in force today
-    deck: Deck
-    menu: Menu
 
 
 VISIT = np.dtype(
@@ -297,20 +302,20 @@ def expectation_of(c: Columns, r: Rules, row: int) -> float:
 
 
 @rule
-def receive(c: Columns, r: Rules, w: Surroundings, today: Today, m: Messages, j: int) -> None:
+def receive(c: Columns, r: Rules, deck: Deck, today: Today, m: Messages, j: int) -> None:
     """React to a push or an e-mail: click, tire, be annoyed, opt out. Whoever has lapsed does not look."""
     row, card = int(m[j].row), int(m[j].card)
     if int(c.status[row]) == LAPSED:
         return
     me = c.more[row]
-    clicked, m[j].boost = _react(c, r, w, today, row, card, m[j].relevant == 1, OFF_SITE)
+    clicked, m[j].boost = _react(c, r, deck, today, row, card, m[j].relevant == 1, OFF_SITE)
     m[j].clicked = clicked
-    if clicked and w.deck.asks[card] == 1:
+    if clicked and deck.asks[card] == 1:
         c.consent[row] = int(c.consent[row]) | LIKES
     elif not clicked:
         u = draw(today.seed, row, today.day, draws.OPT_OUT, 0)
-        if u < w.deck.opt_out[card] * float(me.fatigue):
-            c.consent[row] = int(c.consent[row]) & ~int(w.deck.bit[card])
+        if u < deck.opt_out[card] * float(me.fatigue):
+            c.consent[row] = int(c.consent[row]) & ~int(deck.bit[card])
             m[j].opted_out = 1
 
 
@@ -359,20 +364,20 @@ def _tire(c: Columns, r: Rules, row: int, day: int) -> float:
 
 @rule
 def _react(
-    c: Columns, r: Rules, w: Surroundings, today: Today, row: int, card: int, relevant: bool, slot: int
+    c: Columns, r: Rules, deck: Deck, today: Today, row: int, card: int, relevant: bool, slot: int
 ) -> tuple[bool, float]:
     """Whether a message is clicked, and the utility it would add: less where it fits less or the customer is tired."""
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
     fatigue = _tire(c, r, row, today.day)
-    match = behaviour.message_match(r, int(me.orders), w.deck.fit[card], w.deck.depth[card], relevant)
-    appeal = behaviour.click_probability(r, w.deck.appeal[card], w.deck.slope[card], match, fatigue)
+    match = behaviour.message_match(r, int(me.orders), deck.fit[card], deck.depth[card], relevant)
+    appeal = behaviour.click_probability(r, deck.appeal[card], deck.slope[card], match, fatigue)
     clicked = draw(today.seed, row, today.day, draws.CLICK, slot) < appeal
     mood = r.click_bonus * match if clicked else -r.annoyance * (1.0 - match)
     me.satisfaction = float(me.satisfaction) + mood
     me.mood = float(me.mood) + mood
     schedule_lapse(c, r, row, today.day)
-    return clicked, behaviour.message_lift(r, w.deck.lift[card], match, fatigue)
+    return clicked, behaviour.message_lift(r, deck.lift[card], match, fatigue)
 
 
 # -- 1 arrive ----------------------------------------------------------------------------------------------------
@@ -482,19 +487,21 @@ def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, 
 
 
 @rule
-def choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, v: Visits, j: int) -> None:
+def choose(
+    c: Columns, r: Rules, w: Surroundings, deck: Deck, menu: Menu, wallet: Wallet, today: Today, v: Visits, j: int
+) -> None:
     """React to the popup, decide whether to order, and what and how."""
     row = int(v[j].row)
     me = c.more[row]
     rate = _visit_rate(c, r, today, row)
     message = float(v[j].boost)
     if v[j].popup > 0:
-        v[j].clicked, lift = _react(c, r, w, today, row, int(v[j].card), v[j].relevant == 1, ON_SITE)
+        v[j].clicked, lift = _react(c, r, deck, today, row, int(v[j].card), v[j].relevant == 1, ON_SITE)
         message += lift
     if r.onboarding > 0.5 and v[j].channel == APP and int(me.first_app) == today.day:
-        _launch(c, r, w, today, v, j)
+        _launch(c, r, deck, today, v, j)
     if v[j].menu > 0:
-        _pick_days(c, r, w, v, j)
+        _pick_days(c, r, menu, v, j)
     face = _coupon_face(c, r, wallet, today, row)
     mean_basket = r.basket_shape / float(me.spend)
     gain = _class_gain(c, r, v, j) if v[j].channel != SHOP and v[j].norush_coupon > 0 else 0.0
@@ -509,14 +516,14 @@ def choose(c: Columns, r: Rules, w: Surroundings, wallet: Wallet, today: Today, 
 
 
 @rule
-def _launch(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: int) -> None:
+def _launch(c: Columns, r: Rules, deck: Deck, today: Today, v: Visits, j: int) -> None:
     """The app's first launch: link an account, say, or not; a message of welcome may lift the chance."""
     row = int(v[j].row)
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
     lift = 0.0
     if v[j].welcome > 0:
-        lift = behaviour.message_lift(r, w.deck.lift[int(v[j].welcome_card)], 1.0, _tire(c, r, row, today.day))
+        lift = behaviour.message_lift(r, deck.lift[int(v[j].welcome_card)], 1.0, _tire(c, r, row, today.day))
     if draw(today.seed, row, 0, draws.ACTIVATE, 0) < behaviour.logistic(r.activation_base + lift):
         me.activated = 1
         refresh_bound(c, r, row, today.day)
@@ -534,12 +541,12 @@ def _coupon_face(c: Columns, r: Rules, wallet: Wallet, today: Today, row: int) -
 
 
 @rule
-def _pick_days(c: Columns, r: Rules, w: Surroundings, v: Visits, j: int) -> None:
+def _pick_days(c: Columns, r: Rules, menu: Menu, v: Visits, j: int) -> None:
     """Of the days offered, those that are worth most to a customer of this waiting cost, should no-rush be chosen."""
     waiting_cost, best = float(c.more[v[j].row].waiting_cost), -1e300
-    for option in range(len(w.menu.owner)):
-        if w.menu.owner[option] + 1 == v[j].menu:
-            face, extra = int(w.menu.face[option]), int(w.menu.extra[option])
+    for option in range(len(menu.owner)):
+        if menu.owner[option] + 1 == v[j].menu:
+            face, extra = int(menu.face[option]), int(menu.extra[option])
             utility = behaviour.class_utility(r, NORUSH, waiting_cost, float(face), extra)
             if utility > best:
                 best = utility

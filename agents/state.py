@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 from agents.behaviour import Rules, pack
 from agents.columns import Columns
-from agents.day import Surroundings
+from agents.day import BLANK_DECK, NO_MENU, Deck, Menu, Surroundings
 from agents.network import Network
 from agents.wallet import Wallet, copy_wallet
 
 
 @dataclass
 class Customers:
-    """State of all customers and what they share; the network and tables are never written to.
+    """State of all customers and what they share; network, tables, deck and menu are never written to.
 
     `readable` shows the same columns to plain Python, `packed` the same rules to compiled code.
     """
@@ -23,6 +23,8 @@ class Customers:
     around: Surroundings
     wallet: Wallet
     network: Network
+    deck: Deck = BLANK_DECK
+    menu: Menu = NO_MENU
 
     def __post_init__(self) -> None:
         self.readable = self.columns.readable()

@@ -13,8 +13,8 @@ from analysis import key_drivers_plots as drawn
 from analysis import words
 from analysis.effects import aligned
 from analysis.key_drivers import COMPLAINED, RATED, SURVEYED, KeyDrivers, Lead, write_summary
-from analysis.language import N_, _, told_in
-from analysis.page import Picture, picture, render
+from analysis.language import N_, _
+from analysis.page import Picture, picture, write_page
 from sim.tables import BROKEN, DRIVEN, EVERYBODY, METRIC, REPAIRED, STEP
 
 LTV, RESIDUAL, NPS = DRIVEN
@@ -246,11 +246,7 @@ def write_report(folder: Path | str, language: str | None = None) -> Path:
     """
     run = KeyDrivers(folder)
     write_summary(run.folder)
-    with told_in(language or str(run.config.get("language", "en"))):
-        page = render("key_drivers.html.j2", _context(run))
-    path = run.folder / "report.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
-    return path
+    return write_page(run, "key_drivers.html.j2", _context, language)
 
 
 def _context(run: KeyDrivers) -> dict[str, Any]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis import fonts, plots, words
-from analysis.language import _, language
+from analysis.language import _, language, told_in
+from analysis.load import Run
+
+Folder = TypeVar("Folder", bound=Run)
 
 
 class Picture(NamedTuple):
@@ -35,6 +38,20 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     environment.filters["typeset"] = lambda text: words.typeset(str(text))
     environment.globals |= {"_": lambda text: Markup(_(text)), "language": language}
     return fonts.with_font(environment.get_template(template).render(context))
+
+
+def write_page(
+    run: Folder, template: str, context: Callable[[Folder], Mapping[str, Any]], wanted: str | None
+) -> Path:
+    """Write report.html into a folder, told in the language wanted, or in its run's own; the path.
+
+    Raises LanguageError.
+    """
+    with told_in(wanted or str(run.config.get("language", "en"))):
+        page = render(template, context(run))
+    path = run.folder / "report.html"
+    path.write_text(page, encoding="utf-8", newline="\n")
+    return path
 
 
 def picture(figure: Figure, stem: Path, caption: str) -> Picture:

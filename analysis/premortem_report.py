@@ -15,8 +15,8 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis import plots, words
 from analysis.effects import aligned
-from analysis.language import N_, _, told_in
-from analysis.page import Picture, picture, render
+from analysis.language import N_, _
+from analysis.page import Picture, picture, write_page
 from analysis.premortem import (
     DECIDES,
     PreMortem,
@@ -344,11 +344,7 @@ def write_report(folder: Path | str, language: str | None = None) -> Path:
     """
     run = PreMortem(folder)
     write_summary(run.folder)
-    with told_in(language or str(run.config.get("language", "en"))):
-        page = render("premortem.html.j2", _context(run))
-    path = run.folder / "report.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
-    return path
+    return write_page(run, "premortem.html.j2", _context, language)
 
 
 def _context(run: PreMortem) -> dict[str, Any]:

@@ -28,9 +28,9 @@ from analysis import (
 )
 from analysis.estimands import Cube, spread
 from analysis.journeys import Journeys
-from analysis.language import N_, _, told_in
+from analysis.language import N_, _
 from analysis.load import Run
-from analysis.page import Picture, picture, render
+from analysis.page import Picture, picture, write_page
 from sim.tables import EVERYBODY
 
 FEW_DRAWS = plots.FEW_DRAWS
@@ -89,22 +89,18 @@ def write_report(folder: Path | str, language: str | None = None) -> Path:
     run = Run(folder)
     if run.interventions and not run.has("effects.csv"):
         effects.write_effects(run.folder)
-    with told_in(language or str(run.config.get("language", "en"))):
-        page = render("report.html.j2", _context(run))
-    path = run.folder / "report.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
-    return path
+    return write_page(run, "report.html.j2", _context, language)
 
 
 def _context(run: Run) -> dict[str, Any]:
-    names = run.interventions
+    names, journeys = run.interventions, Journeys.kept(run)
     return {
         "title": _title(names),
         "facts": _facts(run),
         "overview": _overview(run) if len(names) > 1 else [],
         "interactions": effects.interaction_words(run) if len(names) > 1 else [],
-        "sections": [_section(run, name) for name in names],
-        "levels": _levels(run) if not names else None,
+        "sections": [_section(run, name, journeys) for name in names],
+        "levels": _levels(run, journeys) if not names else None,
         "not_costed": [_(item) for item in NOT_COSTED],
         "assumptions": [row for row in _assumptions(run.parameters) if not row["known"]],
         "taken_as_known": [row for row in _assumptions(run.parameters) if row["known"]],
@@ -141,7 +137,7 @@ def _draw_count(run: Run) -> int:
     return int(run.measures["replication"].nunique())
 
 
-def _section(run: Run, name: str) -> dict[str, Any]:
+def _section(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
     """Everything the page says about one intervention."""
     made = plots.figures(run, name)
     found, turning, stopping = effects.verdict_sentences(run, name)
@@ -162,16 +158,15 @@ def _section(run: Run, name: str) -> dict[str, Any]:
         "choices": _choices(run, name),
         "face": flips.stated_face(run, name),
         "pictures": _pictures(run, name, made),
-        **_lived(run, name),
+        **_lived(run, name, journeys),
         "campaigns": campaign_report.section(run, name),
         "projects": meetings.section(run, name),
         "recovery": recovery.section(run, name),
     }
 
 
-def _lived(run: Run, name: str) -> dict[str, Any]:
+def _lived(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
     """The funnel, the journey map and one telling story, where the run kept the journeys of this arm."""
-    journeys = Journeys.kept(run)
     if journeys is None or journeys.told != name:
         return {"funnel": None, "map": None, "story": None}
     stem = run.folder / "figures" / plots.file_name(name)
@@ -409,7 +404,7 @@ def _choices(run: Run, name: str) -> list[dict[str, str]]:
     return found
 
 
-def _levels(run: Run) -> dict[str, Any]:
+def _levels(run: Run, journeys: Journeys | None) -> dict[str, Any]:
     """The page of a baseline alone."""
     rows = []
     for metric, found in effects.levels(run):
@@ -428,7 +423,7 @@ def _levels(run: Run) -> dict[str, Any]:
         "questions": _questions(run, "baseline"),
         "rows": rows,
         "pictures": _pictures(run, "baseline", plots.level_figures(run)),
-        **_lived(run, "baseline"),
+        **_lived(run, "baseline", journeys),
     }
 
 

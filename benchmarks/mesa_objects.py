@@ -44,11 +44,9 @@ from agents.columns import (
     STORE_FRONT,
     UNAWARE,
 )
-from agents.day import Today, basket_of, order_cost, order_fee, where_to
+from agents.day import Surroundings, Today, basket_of, order_cost, order_fee, where_to
 from agents.draws import draw, normal_quantile
-from sim.campaigns import deck_of
 from sim.model import Snapshot
-from sim.offers import menu_of
 from sim.world import World, surroundings
 
 Walk = Literal["shuffle_do", "do"]
@@ -332,10 +330,9 @@ class Market(mesa.Model):
         self.counts: Counter[str] = Counter()
         known = start.day - start.public.base + 1
         self.public = [stock / FIXED_POINT for stock in start.public.stock]
-        tables = surroundings(world, start.public.weight[:known], start.public.score[:known], deck_of([]), menu_of([]))
+        tables = surroundings(world, start.public.weight[:known], start.public.score[:known])
         # lists: plain Python reads them faster than arrays
-        lists = {name: table.tolist() for name, table in tables._asdict().items() if name not in ("deck", "menu")}
-        self.around = tables._replace(**lists)
+        self.around = Surroundings(*(table.tolist() for table in tables))  # type: ignore[arg-type]
         sent = [world.terms.handed_over(kind, 0, 0) for kind in range(3)]
         self.delivery = [(days, days - world.terms.lead[kind]) for kind, days in enumerate(sent)]
         self._populate(start)

@@ -16,10 +16,10 @@ import numpy as np
 
 from agents.behaviour import logit
 from scenarios.intervention import Intervention, Mask, checked, register, rounded, uncertain
-from scenarios.rules import EVERYBODY, Rule, rule
+from scenarios.rules import EVERYBODY, Rule, parts, rule
 from sim.campaigns import Channel, Cycle, Message
 from sim.offers import Observed, Offers
-from sim.parameters import Bounds, ConfigError, listed, nearest, number, real, show, text, whole, word
+from sim.parameters import Bounds, ConfigError, number, read_group, real, show, text, whole, word
 from sim.settings import Settings
 
 FITS = {
@@ -66,22 +66,17 @@ CYCLE = {
 }
 
 
+USUAL_CYCLE = {"every": 7, "least": 200, "explore": 0.2, "cost": 0}
+"""What a cycle is where a scenario file does not say."""
+
+
 def _cycle(value: object) -> Cycle | None:
     """Reader of a cycle: how often shares are revised, after how many impressions, with what share left to the rest."""
     if value is None:
         return None
     if not isinstance(value, Mapping):
         raise ConfigError(f"{show(value)} is no cycle; a group of {', '.join(CYCLE)}")
-    for key in value:
-        if key not in CYCLE:
-            raise ConfigError(f"{key}: no such part; {listed(CYCLE)}{nearest(str(key), CYCLE)}")
-    parts: dict[str, Any] = {"every": 7, "least": 200, "explore": 0.2, "cost": 0}
-    for key, stated in value.items():
-        try:
-            parts[key] = CYCLE[key](stated)
-        except ConfigError as error:
-            raise ConfigError(f"{key}: {error}") from None
-    return Cycle(**parts)
+    return Cycle(**read_group(parts(value, CYCLE), CYCLE, optional=USUAL_CYCLE))
 
 
 @dataclass(frozen=True)
@@ -224,9 +219,7 @@ class OffSite(Campaign):
     """Base of pushes and e-mails: sent in the morning every so many days; a click brings a visit, or one opts out."""
 
     every: int = field(default=7, kw_only=True, metadata={"check": whole(1, 3650)})  # days
-    opt_out: float = uncertain(Bounds(0.0, 1.0), 0.002, 0.0005, 0.008, "1/unclicked message and unit of fatigue"
-    )
-
+    opt_out: float = uncertain(Bounds(0.0, 1.0), 0.002, 0.0005, 0.008, "1/unclicked message and unit of fatigue")
     click: float = field(default=0.5, kw_only=True, metadata={"check": real(INNER)})  # each channel has its own prior
 
     def appeal_in(self, settings: Settings) -> float:
@@ -276,8 +269,7 @@ class Ask(OffSite):
     """
 
     channel = "push"
-    click: float = uncertain(INNER, 0.15, 0.05, 0.30, "answers/question at a match of one half"
-    )
+    click: float = uncertain(INNER, 0.15, 0.05, 0.30, "answers/question at a match of one half")
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Campaign:

@@ -15,30 +15,32 @@ A rule without conditions finds everybody the channel reaches. Latent traits can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from scenarios.intervention import Mask
 from sim.offers import AMOUNTS, DAYS_SINCE, Observed
 from sim.parameters import ConfigError, listed, nearest, number, show, switch, text
 from sim.settings import Settings
 
-Mask = NDArray[np.bool_]
 
-
-class Condition(Protocol):
+class Condition(ABC):
     """One condition: whom it finds, and whether the settings know what it names."""
 
-    def finds(self, seen: Observed) -> Mask: ...
+    @abstractmethod
+    def finds(self, seen: Observed) -> Mask:
+        """Whom it finds among those seen."""
 
-    def agree(self, settings: Settings) -> None: ...
+    def agree(self, settings: Settings) -> None:  # noqa: B027  # most name nothing of the settings
+        """Raise ConfigError where it names what the settings do not have."""
 
 
 @dataclass(frozen=True)
-class Between:
+class Between(Condition):
     """An amount, or days since something, within bounds."""
 
     name: str
@@ -49,12 +51,9 @@ class Between:
         """Those within."""
         return seen.between(self.name, self.low, self.high)
 
-    def agree(self, settings: Settings) -> None:
-        """Nothing to know."""
-
 
 @dataclass(frozen=True)
-class Searched:
+class Searched(Condition):
     """A topic searched lately."""
 
     topic: str
@@ -70,7 +69,7 @@ class Searched:
 
 
 @dataclass(frozen=True)
-class Segment:
+class Segment(Condition):
     """Declared segments."""
 
     names: tuple[str, ...]
@@ -86,7 +85,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Is:
+class Is(Condition):
     """Something that is so or is not."""
 
     name: str
@@ -95,9 +94,6 @@ class Is:
     def finds(self, seen: Observed) -> Mask:
         """Those of whom it is, or is not."""
         return np.asarray(FLAGS[self.name](seen) == self.wanted)
-
-    def agree(self, settings: Settings) -> None:
-        """Nothing to know."""
 
 
 FLAGS: Mapping[str, Callable[[Observed], Mask]] = {
@@ -143,10 +139,10 @@ def _condition(name: str, stated: Any) -> Condition:
         if name in FLAGS:
             return Is(name, switch(stated))
         if name == "searched":
-            parts = _parts(stated, ("topic", "within_days"))
-            if len(parts) < 2:
+            found = parts(stated, ("topic", "within_days"))
+            if len(found) < 2:
                 raise ConfigError(f"{show(stated)} is not complete; {{topic: NAME, within_days: DAYS}}")
-            return Searched(text(parts["topic"]), int(number(parts["within_days"])))
+            return Searched(text(found["topic"]), int(number(found["within_days"])))
         if name == "segment":
             names = (stated,) if isinstance(stated, str) else stated
             if not isinstance(names, Sequence) or not names:
@@ -158,15 +154,16 @@ def _condition(name: str, stated: Any) -> Condition:
 
 
 def _bounds(stated: Any) -> tuple[float, float]:
-    parts = _parts(stated, ("at_least", "at_most"))
-    low = number(parts["at_least"]) if "at_least" in parts else -np.inf
-    high = number(parts["at_most"]) if "at_most" in parts else np.inf
-    if not parts or low > high:
+    found = parts(stated, ("at_least", "at_most"))
+    low = number(found["at_least"]) if "at_least" in found else -np.inf
+    high = number(found["at_most"]) if "at_most" in found else np.inf
+    if not found or low > high:
         raise ConfigError(f"{show(stated)} are no bounds; {{at_least: LOW, at_most: HIGH}}, either may be missing")
     return low, high
 
 
-def _parts(stated: Any, allowed: tuple[str, ...]) -> Mapping[str, Any]:
+def parts(stated: Any, allowed: Collection[str]) -> Mapping[str, Any]:
+    """A group of these parts, none of which must be there. Raises ConfigError for any other."""
     if not isinstance(stated, Mapping):
         raise ConfigError(f"{show(stated)} is not a group of keys; {listed(allowed)}")
     for key in stated:

@@ -27,8 +27,7 @@ class VoiceOfCustomer(Intervention):
     cost: float = uncertain(Bounds(0.0), 2e6, 1e6, 4e6, "yen per project")
     budget: float = field(default=24e6, kw_only=True, metadata={"check": real(Bounds(0.0))})  # yen a year
     capacity: int = field(default=2, kw_only=True, metadata={"check": whole(1, 100)})  # projects at once
-    comments: float = uncertain(Bounds(0.0, 1.0), 0.3, 0.15, 0.6, "share of surveyed detractors who comment"
-    )
+    comments: float = uncertain(Bounds(0.0, 1.0), 0.3, 0.15, 0.6, "share of surveyed detractors who comment")
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:

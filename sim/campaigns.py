@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from agents import draws
 from agents.columns import BY_MAIL, BY_PUSH, FAR, NO_ORDER, Columns
 from agents.compiled import compiled, rule
-from agents.day import MESSAGE, Deck, Messages, Visits
+from agents.day import BLANK_DECK, MESSAGE, Deck, Messages, Visits
 from agents.draws import row_draws
 
 Channel = Literal["popup", "welcome", "push", "email"]
@@ -31,8 +31,6 @@ GOALS: Mapping[Channel, str] = {"popup": "ordered", "welcome": "linked", "push":
 
 CAP_DAYS = 7
 """The window of the cap on messages."""
-
-MOST_CARDS = 255
 
 
 class Cycle(NamedTuple):
@@ -77,7 +75,6 @@ class Tally(NamedTuple):
     ordered: NDArray[np.int64]
     linked: NDArray[np.int64]
     opted_out: NDArray[np.int64]
-    cost: NDArray[np.int64]  # yen
 
 
 def new_tally(variants: int) -> Tally:
@@ -86,9 +83,10 @@ def new_tally(variants: int) -> Tally:
 
 
 def deck_of(messages: Sequence[Message]) -> Deck:
-    """One card per message and variant, in order; one blank card where there are none."""
+    """One card per message and variant, in order; a blank one where there are none."""
     cards = [(m, lift, appeal) for m in messages for lift, appeal in zip(m.lifts, m.appeals, strict=True)]
-    cards = cards or [(Message("popup", (0.0,), (0.0,)), 0.0, 0.0)]
+    if not cards:
+        return BLANK_DECK
 
     def column(values: list[Any], dtype: Any = np.float64) -> NDArray[Any]:
         return np.array(values, dtype)
@@ -121,6 +119,13 @@ class Campaign:
         equal = (1.0 / self.message.variants,) * self.message.variants
         self.shares = np.array(self.message.shares or equal)
         self.tally = new_tally(self.message.variants)
+
+    @property
+    def cost(self) -> NDArray[np.int64]:
+        """Yen of messages by variant, 0 first."""
+        paid = self.message.cost * self.tally.shown
+        paid[0] = 0
+        return paid
 
     def variant_of(self, seed: int, rows: NDArray[np.int32]) -> NDArray[np.int64]:
         """Variant of each row, from 0; it moves only when the shares do."""
@@ -179,7 +184,7 @@ class Campaigns:
         parts: list[Messages] = []
         for number, rows, relevant in found:
             campaign = self.of[number]
-            free = self._may_get(campaign, rows, day) & ~among(rows, taken)
+            free = self.may_get(number, rows, day) & ~among(rows, taken)
             part = self._written(campaign, rows[free], relevant[free])
             note_impressions(self.columns, part["row"], day)
             self._passed[number] = rows[~free]
@@ -198,14 +203,9 @@ class Campaigns:
         messages["card"], messages["cost"] = campaign.first_card + variant, campaign.message.cost
         return messages
 
-    # -- on the site
-
-    def may_see(self, number: int, rows: NDArray[np.int32], day: int) -> NDArray[np.bool_]:
-        """Who of these visitors may be shown the campaign's message now."""
-        return self._may_get(self.of[number], rows, day)
-
-    def _may_get(self, campaign: Campaign, rows: NDArray[np.int32], day: int) -> NDArray[np.bool_]:
-        may = self.treated[rows] & ~campaign.held_out(self.seed, rows)
+    def may_get(self, number: int, rows: NDArray[np.int32], day: int) -> NDArray[np.bool_]:
+        """Who of these rows may get the campaign's message now, on the site or off it."""
+        may = self.treated[rows] & ~self.of[number].held_out(self.seed, rows)
         return np.asarray(may & (impressions_lately(self.columns, rows, day) < self.cap))
 
     # -- what the firm sees
@@ -222,8 +222,6 @@ class Campaigns:
             clicked = (own["clicked"] == 1) & (variant > 0) & (campaign.message.channel == "popup")
             self._add(campaign, variant, shown=everybody, clicked=clicked,
                 ordered=own["kind"] != NO_ORDER, linked=own["linked"] == 1)  # fmt: skip
-            shown = np.bincount(variant, minlength=campaign.message.variants + 1)
-            campaign.tally.cost[1:] += campaign.message.cost * shown[1:]
 
     def count_messages(self, messages: Messages, visits: Visits) -> None:
         """Tally what was sent, clicked and opted out of, and who ordered the same day; then forget who got nothing."""
@@ -239,7 +237,6 @@ class Campaigns:
             own = messages[mine]
             self._add(campaign, own["variant"].astype(np.int64), shown=np.ones(len(own), bool),
                 clicked=own["clicked"] == 1, ordered=ordered[mine], opted_out=own["opted_out"] == 1)  # fmt: skip
-            np.add.at(campaign.tally.cost, own["variant"], own["cost"])
         self._passed = {}
 
     @staticmethod

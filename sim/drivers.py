@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 
 from agents import draws
@@ -29,13 +28,13 @@ from agents.columns import TOUCHPOINT_NAMES, Columns
 from agents.draws import normal_quantile, row_draws
 from sim import changes, tables
 from sim.changes import Changes, Shift
-from sim.experiment import TWIN_EVERY, TWINNED, Progress, running, write_assumptions, write_parquet
+from sim.experiment import Progress, running, twinned, write_assumptions, write_config, write_parquet
 from sim.model import Arm, CXModel, Snapshot, founded
 from sim.outcomes import measures, outcome_of
-from sim.parameters import Bounds, ConfigError, listed, nearest, real
+from sim.parameters import Bounds, read_group, real
 from sim.pilot import references
-from sim.replication import Task, replication_seed
-from sim.settings import Settings, resolved
+from sim.replication import Task, replication_seed, table
+from sim.settings import Settings
 from sim.uncertainty import points
 from sim.voice import Board, Meetings
 from sim.world import World, world_of
@@ -63,16 +62,7 @@ READERS = {"step": real(Bounds(0.0, 5.0, above=True)), "comments": real(Bounds(0
 
 def plan_of(node: Mapping[str, Any]) -> Plan:
     """A checked plan of its keys in the configuration. Raises ConfigError of one line."""
-    for key in node:
-        if key not in READERS:
-            raise ConfigError(f"drivers.{key}: no such key; {listed(READERS)}{nearest(str(key), READERS)}")
-    found: dict[str, float] = {}
-    for key, read in READERS.items():
-        try:
-            found[key] = read(node.get(key))
-        except ConfigError as error:
-            raise ConfigError(f"drivers.{key}: {error}") from None
-    return Plan(**found)
+    return Plan(**read_group(node, READERS, "drivers"))
 
 
 class Move(NamedTuple):
@@ -180,18 +170,10 @@ def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task
     answers = np.concatenate(heard.ratings or [np.zeros((0, 2 + len(TOUCHPOINT_NAMES)), np.int64)])
     ratings = [(personas[row[0]], *row[1:]) for row in answers.tolist()]
     return Found(
-        _table(tables.KEY_DRIVER_ARMS, rows, task),
-        _table(tables.COMPLAINTS, complaints, task),
-        _table(tables.RATINGS, ratings, task),
+        table(tables.KEY_DRIVER_ARMS, rows, task),
+        table(tables.COMPLAINTS, complaints, task),
+        table(tables.RATINGS, ratings, task),
     )
-
-
-def _table(columns: Sequence[tables.Column], rows: Sequence[tuple[Any, ...]], task: Task) -> pd.DataFrame:
-    """Rows under their declared columns, the first two being draw and twin."""
-    frame = pd.DataFrame(
-        [(task.replication, task.twin, *row) for row in rows], columns=[column.name for column in columns]
-    )
-    return frame.astype({column.name: column.dtype for column in columns})
 
 
 # -- all worlds -----------------------------------------------------------------------------------------------
@@ -205,8 +187,7 @@ def run_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, prog
     tasks = list(_tasks(settings))
     with running(partial(run_world, settings, plan), threads, progress) as run:
         worlds = run(tasks)
-    config = yaml.safe_dump(resolved(settings) | {"drivers": asdict(plan)}, sort_keys=False, allow_unicode=True)
-    (folder / "config.yaml").write_text(config, encoding="utf-8", newline="\n")
+    write_config(folder, settings, drivers=asdict(plan))
     for name, frames in zip(tables.KEY_DRIVER_FILES, zip(*worlds, strict=True), strict=True):
         write_parquet(folder, name, pd.concat(frames, ignore_index=True))
     write_assumptions(folder, settings, [task for task in tasks if task.twin == 0])
@@ -217,6 +198,5 @@ def _tasks(settings: Settings) -> Iterator[Task]:
     size = USUAL_DRAWS if settings.replications == "auto" else settings.replications
     first, until = (0, size) if settings.draws == "all" else settings.draws
     design = points(settings, size)
-    for draw in range(first, until):
-        for twin in (0, 1) if draw % TWIN_EVERY == 0 and draw < TWINNED else (0,):
-            yield Task(draw, twin, design[draw], replication_seed(settings.seed, draw, twin), parts=False)
+    for draw, twin in twinned(first, until):
+        yield Task(draw, twin, design[draw], replication_seed(settings.seed, draw, twin), parts=False)

@@ -20,7 +20,7 @@ from agents.behaviour import PackedRules
 from agents.columns import CUSTOMER, UNAWARE, Columns
 from agents.compiled import loop, prefetch
 from agents.customer import Customer
-from agents.day import NOTHING, VISITED, Episodes, Messages, Surroundings, Today, Visits, new_visits
+from agents.day import NOTHING, VISITED, Deck, Episodes, Menu, Messages, Surroundings, Today, Visits, new_visits
 from agents.draws import day_key, hash_draw, uniform_of
 from agents.state import Customers
 from agents.wallet import Wallet
@@ -92,10 +92,10 @@ def _settle(c: Columns, rules: PackedRules, day: int) -> None:
 
 
 @loop
-def _receive(c: Columns, rules: PackedRules, w: Surroundings, today: Today, m: Messages) -> None:
+def _receive(c: Columns, rules: PackedRules, deck: Deck, today: Today, m: Messages) -> None:
     r = rules[0]
     for j in range(len(m)):
-        customer_day.receive(c, r, w, today, m, j)
+        customer_day.receive(c, r, deck, today, m, j)
 
 
 @loop
@@ -195,10 +195,12 @@ def _look_around(c: Columns, rules: PackedRules, w: Surroundings, today: Today, 
 
 
 @loop
-def _choose(c: Columns, rules: PackedRules, w: Surroundings, wallet: Wallet, today: Today, v: Visits) -> None:
+def _choose(
+    c: Columns, rules: PackedRules, w: Surroundings, deck: Deck, menu: Menu, wallet: Wallet, today: Today, v: Visits
+) -> None:
     r = rules[0]
     for j in range(len(v)):
-        customer_day.choose(c, r, w, wallet, today, v, j)
+        customer_day.choose(c, r, w, deck, menu, wallet, today, v, j)
 
 
 @loop
@@ -292,14 +294,14 @@ class ByColumn:
     def receive(self, today: Today, messages: Messages) -> None:
         """Reactions to the morning's pushes and e-mails."""
         s = self.customers
-        _receive(s.columns, s.packed, s.around, today, messages)
+        _receive(s.columns, s.packed, s.deck, today, messages)
 
     def arrive(self, today: Today, messages: Messages) -> Arrivals:
         """Screen everybody; awareness and visits of those who act, and of those who clicked."""
         s = self.customers
         visited, learned, source = self._room
         visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
-        visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.around.deck.asks))
+        visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.deck.asks))
         if len(brought):
             _come_by(s.columns, s.packed, s.around, today, brought)
         _look_around(s.columns, s.packed, s.around, today, visits)
@@ -308,7 +310,7 @@ class ByColumn:
     def choose(self, today: Today, visits: Visits) -> None:
         """Decisions of the day's visitors."""
         s = self.customers
-        _choose(s.columns, s.packed, s.around, s.wallet, today, visits)
+        _choose(s.columns, s.packed, s.around, s.deck, s.menu, s.wallet, today, visits)
 
     def experience(self, today: Today, episodes: Episodes) -> None:
         """Scores and contacts of the day's deliveries."""
@@ -391,7 +393,7 @@ class ByAgent:
         acts.sort()
         acted = np.array([row for row, _ in acts], np.int32)
         code = np.array([act for _, act in acts], np.uint8)
-        visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.around.deck.asks))
+        visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.deck.asks))
         for _, agent in self._of(brought):
             agent.come_by(today)
         seen = visits.view(np.recarray)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -57,8 +57,7 @@ def run_experiment(
         results = _replicate(settings, placed, run, enough)
         probes = run(_probe_tasks(settings, placed)) if placed and settings.arms == "all" else []
     measures = _stack([result.measures for result in results])
-    config = yaml.safe_dump(resolved(settings), sort_keys=False, allow_unicode=True)
-    (folder / "config.yaml").write_text(config, encoding="utf-8")
+    write_config(folder, settings)
     write_parquet(folder, "measures.parquet", measures)
     kpis(measures).to_csv(folder / "kpis.csv", index=False, lineterminator="\n")
     write_parquet(folder, "daily.parquet", _stack([result.daily for result in results]))
@@ -123,11 +122,16 @@ def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Ta
     """Draws first .. until - 1 of the design of `size` points; some under a second seed as well."""
     design = points(settings, size)
     whole = settings.arms == "all"
-    for replication in range(first, until):
-        for twin in (0, 1) if replication % TWIN_EVERY == 0 and replication < TWINNED else (0,):
-            seed = replication_seed(settings.seed, replication, twin)
-            journal = settings.events if replication == 0 and twin == 0 and whole else -1
-            yield Task(replication, twin, design[replication], seed, parts=whole, journal=journal)
+    for replication, twin in twinned(first, until):
+        seed = replication_seed(settings.seed, replication, twin)
+        journal = settings.events if replication == 0 and twin == 0 and whole else -1
+        yield Task(replication, twin, design[replication], seed, parts=whole, journal=journal)
+
+
+def twinned(first: int, until: int) -> Iterator[tuple[int, int]]:
+    """Draws first .. until - 1 as (draw, twin): some of them under a second seed as well."""
+    for draw in range(first, until):
+        yield from ((draw, twin) for twin in ((0, 1) if draw % TWIN_EVERY == 0 and draw < TWINNED else (0,)))
 
 
 def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
@@ -192,6 +196,12 @@ def kpis(measures: pd.DataFrame) -> pd.DataFrame:
 
 def _stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
+
+
+def write_config(folder: Path, settings: Settings, **plan: Any) -> None:
+    """config.yaml: the configuration as it was run, and a plan's own group beside it."""
+    config = yaml.safe_dump(resolved(settings) | plan, sort_keys=False, allow_unicode=True)
+    (folder / "config.yaml").write_text(config, encoding="utf-8", newline="\n")
 
 
 def write_parquet(folder: Path, name: str, frame: pd.DataFrame) -> None:

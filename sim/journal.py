@@ -7,6 +7,7 @@ as it was. A journal is for arms whose talk is live: what is heard is what was j
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,19 +115,24 @@ class Journal:
 
     def columns(self) -> Events:
         """All events, by customer, then in the order they happened."""
-        if not self._events:
-            return np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.int16), np.empty(0, np.float32)
-        row, code, day, value = (np.concatenate(parts) for parts in zip(*self._events, strict=True))
-        order = np.argsort(row, kind="stable")
-        return row[order], code[order], day[order], value[order]
+        row, code, day, value = _by_row(self._events or [_NO_EVENTS])
+        return row, code, day, value
 
     def states(self) -> States:
         """All states, by customer, then in the order of time."""
-        if not self._states:
-            return np.empty(0, np.int32), np.empty(0, np.int16), np.empty(0, np.float32), np.empty(0, np.float32)
-        row, day, satisfaction, expectation = (np.concatenate(parts) for parts in zip(*self._states, strict=True))
-        order = np.argsort(row, kind="stable")
-        return row[order], day[order], satisfaction[order], expectation[order]
+        row, day, satisfaction, expectation = _by_row(self._states or [_NO_STATES])
+        return row, day, satisfaction, expectation
+
+
+_NO_EVENTS: Events = (np.empty(0, np.int32), np.empty(0, np.uint8), np.empty(0, np.int16), np.empty(0, np.float32))
+_NO_STATES: States = (np.empty(0, np.int32), np.empty(0, np.int16), np.empty(0, np.float32), np.empty(0, np.float32))
+
+
+def _by_row(parts: Sequence[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:
+    """The parts' columns put together, ordered by the first, each row's own order kept."""
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return [column[order] for column in columns]
 
 
 def _ties(network: Network, rows: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.parameters import ConfigError, listed, nearest, number, show, text, whole, word
+from sim.parameters import ConfigError, nearest, number, read_group, show, text, whole, word
 from sim.tables import METRIC
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def read_search(node: Any) -> Search:
         "draws": whole(2, 10_000),
         "fresh_draws": whole(2, 10_000),
     }
-    search = Search(**_read(node, readers, "optimise", {"constraints": ()}))
+    search = Search(**read_group(node, readers, "optimise", {"constraints": ()}))
     moved = [lever.key for lever in search.levers if lever.in_both_arms]
     for one in search.objectives:
         if moved and one.statistic.of == EFFECT:
@@ -164,7 +164,7 @@ def _levers(node: Any) -> tuple[Lever, ...]:
 def _lever(key: str, node: Any) -> Lever:
     optional = {"step": None, "cost_per_day": 0.0}
     readers = dict.fromkeys(("low", "high"), _as_written) | dict.fromkeys(optional, number)
-    lever = Lever(key, **_read(node, readers, key, optional))
+    lever = Lever(key, **read_group(node, readers, key, optional))
     if not lever.low < lever.high:
         raise ConfigError(f"{key}: low {lever.low:g} is not below high {lever.high:g}")
     if lever.step is not None:
@@ -195,14 +195,14 @@ STATISTIC: dict[str, Callable[[Any], Any]] = {"metric": word(*METRIC), "of": wor
 
 
 def _objective(node: Any) -> Objective:
-    found = _read(node, STATISTIC | {"goal": word(MAXIMISE, MINIMISE)}, "", {})
+    found = read_group(node, STATISTIC | {"goal": word(MAXIMISE, MINIMISE)})
     goal = found.pop("goal")
     return Objective(Statistic(**found), goal)
 
 
 def _constraint(node: Any) -> Constraint:
     bounds = {"at_least": None, "at_most": None}
-    found = _read(node, STATISTIC | dict.fromkeys(bounds, number), "", bounds)
+    found = read_group(node, STATISTIC | dict.fromkeys(bounds, number), optional=bounds)
     least, most = found.pop("at_least"), found.pop("at_most")
     if (least is None) == (most is None):
         raise ConfigError(f"{show(node)} is not allowed; either at_least or at_most")
@@ -213,28 +213,6 @@ def _list(node: Any) -> Sequence[Any]:
     if isinstance(node, str) or not isinstance(node, Sequence) or not node:
         raise ConfigError(f"{show(node)} is not a list; at least one, each with metric, of, over and goal")
     return node
-
-
-def _read(
-    node: Any, readers: Mapping[str, Callable[[Any], Any]], path: str, optional: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Every key of a group through its reader."""
-    prefix = f"{path}." if path else ""
-    if not isinstance(node, Mapping):
-        raise ConfigError(f"{path or 'it'}: {show(node)} is not a group of keys; {listed(readers)}")
-    for key in node:
-        if key not in readers:
-            raise ConfigError(f"{prefix}{key}: no such key; {listed(readers)}{nearest(str(key), readers)}")
-    found = dict(optional)
-    for key, read in readers.items():
-        if key not in node and key not in optional:
-            raise ConfigError(f"{prefix}{key}: is missing")
-        if node.get(key) is not None:
-            try:
-                found[key] = read(node[key])
-            except ConfigError as error:
-                raise ConfigError(f"{prefix}{key}: {error}") from None
-    return found
 
 
 def present_point(search: Search, plain: Mapping[str, Any]) -> dict[str, float | int]:

@@ -39,7 +39,7 @@ from agents.day import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
 from agents.network import small_world
 from agents.population import draw_population
 from agents.state import Customers
-from sim.campaigns import Campaigns, deck_of
+from sim.campaigns import Campaigns
 from sim.changes import NO_CHANGES, Changes, changed_rules, shifted_quality, together
 from sim.engines import ByAgent, ByColumn, Engine
 from sim.fulfilment import (
@@ -124,7 +124,7 @@ def founded(world: World) -> Snapshot:
     customers = Customers(
         columns,
         world.rules,
-        surroundings(world, public.weight, public.score, deck_of([]), menu_of([])),
+        surroundings(world, public.weight, public.score),
         wallet.new_wallet(1024),
         small_world(world.seed, world.customers, world.degree, world.rewiring),
     )
@@ -160,8 +160,8 @@ class CXModel(mesa.Model):
         self.treated = nobody if self.arm.treated is None else self.arm.treated
         self.somebody = bool(self.treated.any())
         self.campaigns = self._campaigns()
-        deck, menu = self.campaigns.deck, menu_of(self.arm.interventions)
-        self.customers.around = surroundings(world, self.public.weight, self.public.score, deck, menu)
+        self.customers.around = surroundings(world, self.public.weight, self.public.score)
+        self.customers.deck, self.customers.menu = self.campaigns.deck, menu_of(self.arm.interventions)
         self.in_force = NO_CHANGES
         self.company_costs = np.zeros(world.days, np.int64)  # yen by day of the horizon, booked to no customer
         self.books = start.books

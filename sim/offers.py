@@ -214,7 +214,7 @@ class Offers:
 
     def _shown(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         self.found[self._number] = chosen
-        return self._reach(chosen) & self._campaigns.may_see(self._number, self._rows, self._day)
+        return self._reach(chosen) & self._campaigns.may_get(self._number, self._rows, self._day)
 
     def _show(self, shown: NDArray[np.bool_], variant: str, card: str) -> None:
         campaign = self._campaigns.of[self._number]

@@ -20,19 +20,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import yaml
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from agents import draws
 from sim import tables
-from sim.experiment import Progress, running, write_assumptions, write_parquet
+from sim.experiment import Progress, running, write_assumptions, write_config, write_parquet
 from sim.model import Arm, CXModel, Snapshot, founded
 from sim.offers import Placed
-from sim.parameters import ConfigError, listed, nearest, number, show, whole
+from sim.parameters import ConfigError, listed, nearest, number, read_group, show, whole
 from sim.pilot import references
 from sim.replication import Task, WorldsOf, replication_seed
-from sim.settings import Settings, resolved
+from sim.settings import Settings
 from sim.uncertainty import points
 from sim.world import World, world_of
 
@@ -78,9 +77,6 @@ class Plan:
 
 def plan_of(node: Mapping[str, Any], settings: Settings) -> Plan:
     """A checked plan of its keys in the configuration. Raises ConfigError of one line."""
-    for key in node:
-        if key not in Plan.__dataclass_fields__:
-            raise ConfigError(f"premortem.{key}: no such key; {listed(Plan.__dataclass_fields__)}")
     readers: dict[str, Callable[[object], Any]] = {
         "design": _designs,
         "tests": whole(1, MOST_TESTS),
@@ -90,13 +86,7 @@ def plan_of(node: Mapping[str, Any], settings: Settings) -> Plan:
         "level": partial(_between, 0.0, 0.5),
         "power": partial(_between, 0.0, 1.0),
     }
-    found: dict[str, Any] = {}
-    for key, read in readers.items():
-        try:
-            found[key] = read(node.get(key))
-        except ConfigError as error:
-            raise ConfigError(f"premortem.{key}: {error}") from None
-    plan = Plan(**found)
+    plan = Plan(**read_group(node, readers, "premortem"))
     fewest = min(plan.share, 1.0 - plan.share) * settings.customers
     if fewest < FEWEST:
         raise ConfigError(
@@ -327,8 +317,7 @@ def run_premortem(
     tasks = list(_tasks(settings))
     with running(partial(run_world, settings, worlds, plan), threads, progress) as run:
         tests = pd.concat(run(tasks), ignore_index=True)
-    config = yaml.safe_dump(resolved(settings) | {"premortem": plan.plain()}, sort_keys=False, allow_unicode=True)
-    (folder / "config.yaml").write_text(config, encoding="utf-8", newline="\n")
+    write_config(folder, settings, premortem=plan.plain())
     write_parquet(folder, "tests.parquet", tests)
     write_assumptions(folder, settings, tasks)
 

@@ -24,6 +24,9 @@ CENSUS_DAYS = 28
 SHOPPING_DAYS = 14
 """A visitor who has not bought counts as shopping for so many days."""
 
+PROMOTER, DETRACTOR = 9, 6
+"""Answers from the first on are promoters', up to the second detractors' (Reichheld 2003)."""
+
 
 class Recorder:
     """Daily rows from `start` on, and the weekly censuses."""
@@ -151,8 +154,8 @@ def _count_answers(answers: NDArray[np.int8]) -> tuple[int, int, int]:
     promoters, detractors, total = 0, 0, 0
     for answer in answers:
         total += answer >= 0
-        promoters += answer >= 9
-        detractors += 0 <= answer <= 6
+        promoters += answer >= PROMOTER
+        detractors += 0 <= answer <= DETRACTOR
     return promoters, detractors, total
 
 

@@ -136,8 +136,8 @@ class _Replication:
         if not self.placed and self.task.journal >= 0:
             customers = customer_table(self.baseline, self.baseline, "", self.segments, self.personas)
         days = pd.concat(self.days, ignore_index=True)
-        campaigns = self._table(tables.CAMPAIGNS, self.campaigns)
-        projects = self._table(tables.PROJECTS, self.projects)
+        campaigns = table(tables.CAMPAIGNS, self.campaigns, self.task)
+        projects = table(tables.PROJECTS, self.projects, self.task)
         return Result(self.task, self._measures(), days, campaigns, projects, customers, self.journeys)
 
     def _scenario(self, name: str, own: Placed, recorded: Recording | None, keep: bool) -> Outcome:
@@ -187,18 +187,12 @@ class _Replication:
         if "*" in arm or arm.partition("/")[2] not in ("", "ab"):
             return
         for one in model.campaigns.of.values():
-            for variant, counts in enumerate(zip(*one.tally, strict=True)):
+            for variant, counts in enumerate(zip(*one.tally, one.cost, strict=True)):
                 share = one.shares[variant - 1] if variant else np.nan
                 self.campaigns.append((arm, one.name, one.message.channel, variant, *counts, share, one.revisions))
         for number, board in enumerate(model.boards):
             for day, touchpoint in board.started:
                 self.projects.append((arm, number, day, TOUCHPOINT_NAMES[touchpoint]))
-
-    def _table(self, columns: Sequence[tables.Column], rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:
-        """Rows under their declared columns, the first two being replication and twin."""
-        own = (self.task.replication, self.task.twin)
-        frame = pd.DataFrame([(*own, *row) for row in rows], columns=[column.name for column in columns])
-        return frame.astype({column.name: column.dtype for column in columns})
 
     def _journal(self, wanted: bool) -> Journal | None:
         return Journal(self.task.journal) if wanted and self.task.journal > 0 else None
@@ -248,6 +242,13 @@ class _Replication:
         frame.insert(0, "replication", np.int32(self.task.replication))
         frame.insert(0, "arm", arm)
         self.days.append(frame[[column.name for column in tables.DAILY]])
+
+
+def table(columns: Sequence[tables.Column], rows: Sequence[tuple[Any, ...]], task: Task) -> pd.DataFrame:
+    """Rows under their declared columns, the first two being the task's draw and twin."""
+    own = (task.replication, task.twin)
+    frame = pd.DataFrame([(*own, *row) for row in rows], columns=[column.name for column in columns])
+    return frame.astype({column.name: column.dtype for column in columns})
 
 
 def customer_table(

@@ -21,15 +21,11 @@ from agents import draws
 from agents.columns import SEVERITY_UNIT, TOUCHPOINT_NAMES, Columns
 from agents.draws import row_draws
 from sim.changes import Changes, Shift
+from sim.recorder import DETRACTOR
+from sim.world import DAYS_PER_YEAR
 
 AFTER_HOURS = 23.5 / 24
 """Time of day of a meeting: after the day's survey."""
-
-DETRACTOR = 6
-"""Answers up to this are detractors' (Reichheld 2003)."""
-
-DAYS_PER_YEAR = 365.0
-
 
 class Meetings(NamedTuple):
     """How the firm listens and acts."""
@@ -47,14 +43,13 @@ class Meetings(NamedTuple):
 
 @dataclass
 class Board:
-    """Comments since the last meeting, projects so far, and what they have changed.
+    """What was said since the last meeting, projects so far, and what they have changed.
 
-    `severity` and `comments` are by touchpoint: su, and how many; `spent` in yen of the firm with all its members.
+    `severity` is a total by touchpoint, su; `spent` in yen of the firm with all its members.
     """
 
     terms: Meetings
     severity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(len(TOUCHPOINT_NAMES)))
-    comments: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(TOUCHPOINT_NAMES), np.int64))
     started: list[tuple[int, int]] = field(default_factory=list)  # (day of the meeting, touchpoint)
     spent: float = 0.0
 
@@ -64,10 +59,8 @@ class Board:
             return
         worst = columns.of("worst")[rows].astype(np.int64)
         said = worst > 0
-        size = len(TOUCHPOINT_NAMES)
         severity = SEVERITY_UNIT * columns.of("severity")[rows][said]
-        self.severity += np.bincount(worst[said] - 1, weights=severity, minlength=size)
-        self.comments += np.bincount(worst[said] - 1, minlength=size)
+        self.severity += np.bincount(worst[said] - 1, weights=severity, minlength=len(TOUCHPOINT_NAMES))
 
     def read(self, columns: Columns, answers: NDArray[np.int8], seed: int, day: int) -> None:
         """Take in the comments of a survey day: some of the detractors write one. answers: int8 (N,), -1 for none."""
@@ -81,7 +74,7 @@ class Board:
         if self.severity[worst] > 0.0 and self._running(day) < self.terms.capacity and self._affordable(day):
             self.started.append((day, worst))
             self.spent += self.terms.cost
-        self.severity[:], self.comments[:] = 0.0, 0
+        self.severity[:] = 0.0
         return self.spent - before
 
     def _running(self, day: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviour import Rules, logit
-from agents.day import Deck, Menu, Surroundings
+from agents.day import Surroundings
 from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from sim.fulfilment import DeliveryTerms
@@ -132,10 +132,8 @@ def sized(world: World, known: References, servers: int) -> World:
     return replace(world, capacity=capacity, desk=world.desk._replace(servers=servers))
 
 
-def surroundings(
-    world: World, public_weight: NDArray[np.float64], public_score: NDArray[np.float64], deck: Deck, menu: Menu
-) -> Surroundings:
-    """Tables of a world around its public talk, its campaigns' messages and its choices of days."""
+def surroundings(world: World, public_weight: NDArray[np.float64], public_score: NDArray[np.float64]) -> Surroundings:
+    """Tables of a world around its public talk."""
     days = np.arange(world.burn_in + world.days + 3)
     personas = world.traits.personas
     return Surroundings(
@@ -146,8 +144,6 @@ def surroundings(
         topics=world.topic_shares,
         persona_price=personas.price,
         quality=quality(world),
-        deck=deck,
-        menu=menu,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.language import _
 from sim.cli.compose import compose, composer, given_overrides, hydras_errors_in_words, plain
-from sim.cli.terminal import OK, Parser, without_language
+from sim.cli.terminal import OK, Parser, run_errors_in_words, without_language
 
 if TYPE_CHECKING:
     from analysis.gate import Thresholds
@@ -22,7 +22,6 @@ def gate(words: list[str]) -> int:
     given = _parser().parse_intermixed_args(without_language(words))
     thresholds = _thresholds(given.overrides, given.config_dir)
     from analysis import gate as decision
-    from analysis.load import RunError
     from sim.folder import replace_text
     from sim.parameters import ConfigError
 
@@ -30,10 +29,8 @@ def gate(words: list[str]) -> int:
     if place.is_dir() or not place.parent.is_dir():
         raise ConfigError(f"--out {place}: is a folder, or in none that is there; name a file" if given.out else
                           f"{given.folder}: is no folder of a run or a sweep")  # fmt: skip
-    try:
+    with run_errors_in_words():
         found = decision.gate(given.folder, thresholds)
-    except RunError as error:
-        raise ConfigError(str(error)) from None
     replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     for verdict in found["verdicts"]:
         print("\n  ".join([verdict["sentence"], *verdict["notes"]]), end="\n\n")
@@ -81,7 +78,7 @@ def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
 def _read_thresholds(node: Any) -> Thresholds:
     from analysis.gate import Thresholds
     from analysis.information import Cost
-    from sim.parameters import Bounds, real, whole, word
+    from sim.parameters import Bounds, read_group, real, whole, word
 
     share, yen = real(Bounds(0.5, 1.0)), real(Bounds(0.0))
     test = {
@@ -90,32 +87,12 @@ def _read_thresholds(node: Any) -> Thresholds:
     }  # fmt: skip
     readers = {
         "metric": word("profit", "ltv"), "go_probability": share, "stop_probability": share,
-        "regret_share": real(Bounds(0.0, 1.0)), "test": lambda node: _group(node, test, f"{GROUP}.test"),
+        "regret_share": real(Bounds(0.0, 1.0)), "test": lambda node: read_group(node, test, f"{GROUP}.test"),
     }  # fmt: skip
-    found = _group(node, readers, GROUP)
+    found = read_group(node, readers, GROUP)
     sizes = found.pop("test")
     cost = Cost(sizes.pop("fixed_cost"), sizes.pop("daily_cost"))
     return Thresholds(**found, **sizes, cost=cost)
-
-
-def _group(node: Any, readers: Mapping[str, Callable[[Any], Any]], path: str) -> dict[str, Any]:
-    """Every key of a group through its reader; all must be there and no other."""
-    from sim.parameters import ConfigError, listed, nearest, show
-
-    if not isinstance(node, Mapping):
-        raise ConfigError(f"{path}: {show(node)} is not a group of keys; {listed(readers)}")
-    for key in node:
-        if key not in readers:
-            raise ConfigError(f"{path}.{key}: no such key; {listed(readers)}{nearest(str(key), readers)}")
-    found = {}
-    for key, read in readers.items():
-        if key not in node:
-            raise ConfigError(f"{path}.{key}: is missing")
-        try:
-            found[key] = read(node[key])
-        except ConfigError as error:
-            raise error if str(error).startswith(path) else ConfigError(f"{path}.{key}: {error}") from None
-    return found
 
 
 def _several(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:

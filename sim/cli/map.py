@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from analysis.language import _
-from sim.cli.terminal import OK, Parser, language_asked, without_language
+from sim.cli.terminal import OK, folder_asked, language_asked, run_errors_in_words
 
 
 def journey_map(words: list[str]) -> int:
     """Write RUN/map/ and print the worst pain point of every persona."""
-    parser = Parser(
-        prog="cxsim map",
-        description=_(
-            "The journey map of every persona, as it is and with the scenario: emotional curve, pain points, "
-            "touchpoints, facts, moments of truth. Writes RUN/map/ with a picture for the wall per persona."
-        ),
+    description = _(
+        "The journey map of every persona, as it is and with the scenario: emotional curve, pain points, "
+        "touchpoints, facts, moments of truth. Writes RUN/map/ with a picture for the wall per persona."
     )
-    parser.add_argument("folder", type=Path, metavar="RUN", help=_("a run folder"))
-    folder = parser.parse_args(without_language(words)).folder
-    from analysis.load import RunError
+    folder = folder_asked(words, "map", description, "RUN", _("a run folder"))
     from analysis.map_report import FOLDER, write_map
-    from sim.parameters import ConfigError
 
-    try:
+    with run_errors_in_words():
         told = write_map(folder, language_asked(words))
-    except RunError as error:
-        raise ConfigError(str(error)) from None
     print(f"{told}\n\n{folder / FOLDER / 'index.html'}")
     return OK

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.language import _, retold
 from sim.cli.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain
 from sim.cli.run import threads_of
-from sim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, say
+from sim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, run_errors_in_words, say
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -65,13 +65,9 @@ def _parser() -> Parser:
 
 def _need_optuna() -> None:
     from analysis.extras import needed
-    from analysis.load import RunError
-    from sim.parameters import ConfigError
 
-    try:
+    with run_errors_in_words("optimise: "):
         needed("optuna")
-    except RunError as error:
-        raise ConfigError(f"optimise: {error}") from None
 
 
 def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.language import N_, _, retold
 from sim.cli.compose import check_own_folder, compose, composer, settings_of
-from sim.cli.terminal import OK, Parser, language_asked, without_language
+from sim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, without_language
 
 COLUMNS = {"customer": N_("customer"), "date": N_("date"), "value": N_("value")}
 OPTIONAL_COLUMNS = {
@@ -56,27 +56,7 @@ def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
 
 def calibrate(words: list[str]) -> int:
     """Fit a company to a real log."""
-    parser = Parser(
-        prog="cxsim calibrate", description=_("Fit purchase, dropout and spend to a log of purchases.")
-    )
-    parser.add_argument("log", type=Path, help=_("CSV, CSV.gz or Parquet, a row per purchase"))
-    for column, what in COLUMNS.items():
-        told = _("column with the {what}").format(what=_(what))
-        parser.add_argument(f"--{column}", required=True, metavar="COL", help=told)
-    parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
-    parser.add_argument(
-        "--holdout", type=int, default=0, metavar="WEEKS", help=_("keep the last weeks out and test on them")
-    )
-    parser.add_argument(
-        "--yen", type=float, default=1.0, metavar="RATE", help=_("yen per unit of the log's currency (default 1)")
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
-    )
-    for column, what in OPTIONAL_COLUMNS.items():
-        told = _("column with the {what}").format(what=_(what))
-        parser.add_argument(f"--{column}", metavar="COL", help=told)
-    given = vars(parser.parse_args(without_language(words)))
+    given = vars(_calibrate_parser().parse_args(without_language(words)))
     from sim.parameters import ConfigError
 
     if not 0 < given["yen"] < float("inf"):
@@ -106,24 +86,41 @@ def calibrate(words: list[str]) -> int:
     return OK
 
 
+def _calibrate_parser() -> Parser:
+    parser = Parser(
+        prog="cxsim calibrate", description=_("Fit purchase, dropout and spend to a log of purchases.")
+    )
+    parser.add_argument("log", type=Path, help=_("CSV, CSV.gz or Parquet, a row per purchase"))
+    for column, what in COLUMNS.items():
+        told = _("column with the {what}").format(what=_(what))
+        parser.add_argument(f"--{column}", required=True, metavar="COL", help=told)
+    parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
+    parser.add_argument(
+        "--holdout", type=int, default=0, metavar="WEEKS", help=_("keep the last weeks out and test on them")
+    )
+    parser.add_argument(
+        "--yen", type=float, default=1.0, metavar="RATE", help=_("yen per unit of the log's currency (default 1)")
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
+    )
+    for column, what in OPTIONAL_COLUMNS.items():
+        told = _("column with the {what}").format(what=_(what))
+        parser.add_argument(f"--{column}", metavar="COL", help=told)
+    return parser
+
+
 def report(words: list[str]) -> int:
     """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
-    parser = Parser(
-        prog="cxsim report", description=_("Make report.html and the figures of a run folder again.")
-    )
-    parser.add_argument("folder", type=Path, metavar="RUN", help=_("a run folder"))
-    folder = parser.parse_args(without_language(words)).folder
+    description = _("Make report.html and the figures of a run folder again.")
+    folder = folder_asked(words, "report", description, "RUN", _("a run folder"))
     from sim.parameters import ConfigError
 
     module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
     if module is None:
         raise ConfigError(f"{folder}: is no run folder; effects.csv is not there")
-    from analysis.load import RunError
-
-    try:
+    with run_errors_in_words():
         import_module(module).write_report(folder, language_asked(words))
-    except RunError as error:
-        raise ConfigError(str(error)) from None
     print(folder / "report.html")
     return OK
 

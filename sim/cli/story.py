@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.language import _
-from sim.cli.terminal import OK, Parser, language_asked, without_language
+from sim.cli.terminal import OK, Parser, language_asked, run_errors_in_words, without_language
 
 
 def story(words: list[str]) -> int:
@@ -13,20 +13,17 @@ def story(words: list[str]) -> int:
     given = _parser().parse_args(without_language(words))
     from analysis import story_report
     from analysis.finders import FINDERS
-    from analysis.load import RunError
     from sim.folder import replace_text
     from sim.parameters import ConfigError, listed
 
     if (given.customer is None) == (given.find is None):
         raise ConfigError(f"story: either CUSTOMER or --find NAME is needed; NAME is {listed(FINDERS)}")
     language = language_asked(words)
-    try:
+    with run_errors_in_words():
         if given.find is not None:
             print(story_report.listed(given.folder, given.find, language))
             return OK
         told = story_report.tell(given.folder, given.customer, language)
-    except RunError as error:
-        raise ConfigError(str(error)) from None
     place = story_report.place_of(given.folder, given.customer)
     replace_text(place, told.page)
     print(f"{told.terminal}\n\n{place}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 LANGUAGE = "language="
@@ -71,6 +73,26 @@ class _Formatter(argparse.HelpFormatter):
         from analysis.language import _
 
         super().add_usage(usage, actions, groups, prefix or _("usage: "))
+
+
+def folder_asked(words: list[str], command: str, description: str, metavar: str, what: str) -> Path:
+    """The folder that a command line of nothing else names; texts as they are shown."""
+    parser = Parser(prog=f"cxsim {command}", description=description)
+    parser.add_argument("folder", type=Path, metavar=metavar, help=what)
+    folder: Path = parser.parse_args(without_language(words)).folder
+    return folder
+
+
+@contextmanager
+def run_errors_in_words(before: str = "") -> Iterator[None]:
+    """Tell in one line of a folder that cannot be read; what stands `before` it says where."""
+    from analysis.load import RunError
+    from sim.parameters import ConfigError
+
+    try:
+        yield
+    except RunError as error:
+        raise ConfigError(f"{before}{error}") from None
 
 
 def processors() -> int:

@@ -13,8 +13,6 @@ from agents.day import Surroundings, basket_of
 from agents.draws import day_key, draw, hash_draw, normal_quantile, row_draws, uniform_of
 from agents.population import SMALLEST_DROPOUT, gamma_table, poisson_quantile
 from agents.quantiles import beta_quantiles, gamma_quantiles
-from sim.campaigns import deck_of
-from sim.offers import menu_of
 
 LEVEL = 1e-4
 """Each chi-square test rejects a good generator with this probability; seeds are fixed, so it does so or never does."""
@@ -143,7 +141,7 @@ def test_beta_quantiles_are_exact_to_what_a_float32_can_hold(a: float, b: float)
 def test_the_basket_table_has_the_mean_and_the_quantiles_of_its_gamma(shape: float) -> None:
     table = gamma_table(shape)
     none = np.zeros(0)
-    w = Surroundings(none, none, none, table, none, none, np.zeros((1, 4)), deck_of([]), menu_of([]))
+    w = Surroundings(none, none, none, table, none, none, np.zeros((1, 4)))
     spend = 1e-6
     grid = (np.arange(1 << 16) + 0.5) / (1 << 16)
     baskets = np.array([basket_of(w, float(u), spend) for u in grid]) * spend

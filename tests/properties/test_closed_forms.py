@@ -18,8 +18,7 @@ from agents.behaviour import DEBT_REPAID, Rules
 from agents.columns import AWARE, FAR, FIXED_POINT, NEVER, RECORD, VISITING, new_columns
 from agents.compiled import CACHE_LINE
 from agents.day import VISIT, Surroundings, Today
-from sim.campaigns import CAP_DAYS, deck_of, impressions_lately, note_impressions
-from sim.offers import menu_of
+from sim.campaigns import CAP_DAYS, impressions_lately, note_impressions
 from tests.worlds import free_world, settings
 
 RULES: Rules = free_world(settings("scenario=baseline"), 1).rules
@@ -29,7 +28,7 @@ def around(half_life: float, days: int) -> Surroundings:
     none = np.zeros(0)
     decay = np.exp(-math.log(2.0) * np.arange(days + 3) / half_life)
     weight, score = np.zeros(days + 3), np.zeros(days + 3)
-    return Surroundings(decay, weight, score, none, none, none, np.zeros((1, 4)), deck_of([]), menu_of([]))
+    return Surroundings(decay, weight, score, none, none, none, np.zeros((1, 4)))
 
 
 # -- beliefs ---------------------------------------------------------------------------------------------------------
