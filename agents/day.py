@@ -66,32 +66,41 @@ class Today(NamedTuple):
     public_volume: float
 
 
-class Deck(NamedTuple):
-    """What campaigns send: one card per campaign and variant, arrays of one length. Logits, su, yen and shares."""
+CARD = np.dtype(
+    [
+        ("lift", np.float64),  # utility of an order, logits: on impression on the site, on a click elsewhere
+        ("appeal", np.float64),  # logit of a click at a match of one half
+        ("slope", np.float64),  # logit of a click per unit of match
+        ("fit", np.float64),  # match of somebody without orders, as a share of the way from the floor to one
+        ("depth", np.float64),  # what a long order history adds to that share
+        ("opt_out", np.float64),  # probability of opting out per unit of fatigue, where not clicked
+        ("asks", np.uint8),  # 1: a click answers a question about one's likes and brings no visit
+        ("bit", np.uint8),  # off-site channel, as in `consent`; 0 on the site
+    ],
+    align=True,
+)
+"""What a variant of a campaign sends."""
 
-    lift: NDArray[np.float64]  # utility of an order: on impression on the site, on a click elsewhere
-    appeal: NDArray[np.float64]  # logit of a click at a match of one half
-    slope: NDArray[np.float64]  # logit of a click per unit of match
-    fit: NDArray[np.float64]  # match of somebody without orders, as a share of the way from the floor to one
-    depth: NDArray[np.float64]  # what a long order history adds to that share
-    opt_out: NDArray[np.float64]  # probability of opting out per unit of fatigue, where not clicked
-    asks: NDArray[np.uint8]  # 1: a click answers a question about one's likes and brings no visit
-    bit: NDArray[np.uint8]  # off-site channel, as in `consent`; 0 on the site
+OPTION = np.dtype(
+    [
+        ("owner", np.uint8),  # number of the intervention
+        ("extra", np.uint8),  # days beyond no-rush's lead
+        ("face", np.int32),  # yen of the coupon
+    ],
+    align=True,
+)
+"""One of the days to choose from that no-rush delivery comes with."""
 
+Deck = NDArray[Any]
+"""CARD by card: all variants of all campaigns."""
 
-class Menu(NamedTuple):
-    """Choices of days that no-rush delivery comes with, of all interventions; arrays of one length."""
+Menu = NDArray[Any]
+"""OPTION by option: those of all interventions."""
 
-    owner: NDArray[np.uint8]  # number of the intervention
-    extra: NDArray[np.uint8]  # days beyond no-rush's lead
-    face: NDArray[np.int32]  # yen of the coupon
-
-
-_ZERO, _NO = np.zeros(1), np.zeros(1, np.uint8)
-BLANK_DECK = Deck(_ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _ZERO, _NO, _NO)
+BLANK_DECK: Deck = np.zeros(1, CARD)
 """One blank card, where nothing is sent: compiled code is handed some deck always."""
 
-NO_MENU = Menu(np.zeros(0, np.uint8), np.zeros(0, np.uint8), np.zeros(0, np.int32))
+NO_MENU: Menu = np.zeros(0, OPTION)
 
 
 class Surroundings(NamedTuple):
@@ -310,12 +319,12 @@ def receive(c: Columns, r: Rules, deck: Deck, today: Today, m: Messages, j: int)
     me = c.more[row]
     clicked, m[j].boost = _react(c, r, deck, today, row, card, m[j].relevant == 1, OFF_SITE)
     m[j].clicked = clicked
-    if clicked and deck.asks[card] == 1:
+    if clicked and deck["asks"][card] == 1:
         c.consent[row] = int(c.consent[row]) | LIKES
     elif not clicked:
         u = draw(today.seed, row, today.day, draws.OPT_OUT, 0)
-        if u < deck.opt_out[card] * float(me.fatigue):
-            c.consent[row] = int(c.consent[row]) & ~int(deck.bit[card])
+        if u < deck["opt_out"][card] * float(me.fatigue):
+            c.consent[row] = int(c.consent[row]) & ~int(deck["bit"][card])
             m[j].opted_out = 1
 
 
@@ -370,14 +379,14 @@ def _react(
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
     fatigue = _tire(c, r, row, today.day)
-    match = behaviour.message_match(r, int(me.orders), deck.fit[card], deck.depth[card], relevant)
-    appeal = behaviour.click_probability(r, deck.appeal[card], deck.slope[card], match, fatigue)
+    match = behaviour.message_match(r, int(me.orders), deck["fit"][card], deck["depth"][card], relevant)
+    appeal = behaviour.click_probability(r, deck["appeal"][card], deck["slope"][card], match, fatigue)
     clicked = draw(today.seed, row, today.day, draws.CLICK, slot) < appeal
     mood = r.click_bonus * match if clicked else -r.annoyance * (1.0 - match)
     me.satisfaction = float(me.satisfaction) + mood
     me.mood = float(me.mood) + mood
     schedule_lapse(c, r, row, today.day)
-    return clicked, behaviour.message_lift(r, deck.lift[card], match, fatigue)
+    return clicked, behaviour.message_lift(r, deck["lift"][card], match, fatigue)
 
 
 # -- 1 arrive ----------------------------------------------------------------------------------------------------
@@ -523,7 +532,7 @@ def _launch(c: Columns, r: Rules, deck: Deck, today: Today, v: Visits, j: int) -
     consume_hazard(c, r, row, today.day)
     lift = 0.0
     if v[j].welcome > 0:
-        lift = behaviour.message_lift(r, deck.lift[int(v[j].welcome_card)], 1.0, _tire(c, r, row, today.day))
+        lift = behaviour.message_lift(r, deck["lift"][int(v[j].welcome_card)], 1.0, _tire(c, r, row, today.day))
     if draw(today.seed, row, 0, draws.ACTIVATE, 0) < behaviour.logistic(r.activation_base + lift):
         me.activated = 1
         refresh_bound(c, r, row, today.day)
@@ -544,9 +553,9 @@ def _coupon_face(c: Columns, r: Rules, wallet: Wallet, today: Today, row: int) -
 def _pick_days(c: Columns, r: Rules, menu: Menu, v: Visits, j: int) -> None:
     """Of the days offered, those that are worth most to a customer of this waiting cost, should no-rush be chosen."""
     waiting_cost, best = float(c.more[v[j].row].waiting_cost), -1e300
-    for option in range(len(menu.owner)):
-        if menu.owner[option] + 1 == v[j].menu:
-            face, extra = int(menu.face[option]), int(menu.extra[option])
+    for option in range(len(menu)):
+        if menu["owner"][option] + 1 == v[j].menu:
+            face, extra = int(menu["face"][option]), int(menu["extra"][option])
             utility = behaviour.class_utility(r, NORUSH, waiting_cost, float(face), extra)
             if utility > best:
                 best = utility

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agents.behaviour import Rules, pack
 from agents.columns import Columns
@@ -23,8 +23,8 @@ class Customers:
     around: Surroundings
     wallet: Wallet
     network: Network
-    deck: Deck = BLANK_DECK
-    menu: Menu = NO_MENU
+    deck: Deck = field(default_factory=lambda: BLANK_DECK)
+    menu: Menu = field(default_factory=lambda: NO_MENU)
 
     def __post_init__(self) -> None:
         self.readable = self.columns.readable()

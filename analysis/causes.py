@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis import words
-from analysis.journeys import BY_TALK, CHANNELS, STORE, event_word
+from analysis.journeys import BY_TALK, CHANNELS, STORE, TOUCHPOINTS, event_word
 from analysis.language import N_, _
 
 RECENT = 60
@@ -42,6 +42,7 @@ TOLD = {
     "support contact": N_("reaches support after {size} min"),
     "support given up": N_("gives up on support after {size} min"),
     "episode": N_("scores the experience {score} su"),
+    "let down": N_("is let down most by {place}"),
     "talk": N_("tells friends ({score} su)"),
     "heard": N_("hears from a friend ({score} su)"),
     "lapsed": N_("lapses silently, {time} after the last order"),
@@ -54,11 +55,12 @@ UNKNOWN = N_("{event}: {number}")
 
 
 class Event(NamedTuple):
-    """What happened, as it was logged."""
+    """What happened, as it was logged; of a message, its campaign where there are several."""
 
     day: int
     name: str
     value: float
+    campaign: str = ""
 
 
 class Moment(NamedTuple):
@@ -84,6 +86,23 @@ class Life(NamedTuple):
 def duration(days: float) -> str:
     """So many days, whatever their sign."""
     return _("a day") if abs(days) == 1 else _("{count} days").format(count=words.number(abs(days), 0))
+
+
+def _place(event: Event) -> str:
+    """Where a visit went, or what let down; empty for other events."""
+    if event.name == "visit":
+        return _(CHANNELS.get(int(event.value), ""))
+    return words.touchpoint(TOUCHPOINTS.get(int(event.value), "")) if event.name == "let down" else ""
+
+
+def _of_campaign(told: str, event: Event) -> str:
+    """What is told of a message, with its campaign where there are several."""
+    return _("{told} ({campaign})").format(told=told, campaign=event.campaign) if event.campaign else told
+
+
+def _number(message: Event) -> str:
+    """The variant of a message, for a cause."""
+    return _of_campaign(words.plain(message.value), message)
 
 
 def moments(life: Life) -> list[Moment]:
@@ -126,15 +145,16 @@ class _Teller:
             self.handed_over.append(event)
 
     def _told(self, event: Event) -> str:
-        return _(TOLD.get(self._how(event), UNKNOWN)).format(
+        told = _(TOLD.get(self._how(event), UNKNOWN)).format(
             event=event_word(event.name),
             number=words.plain(event.value),
             yen=words.number(event.value, 0),
             size=words.number(abs(event.value), 0),
             time=duration(event.value),
             score=words.signed(event.value, 1),
-            place=_(CHANNELS.get(int(event.value), "")) if event.name == "visit" else "",
+            place=_place(event),
         )
+        return _of_campaign(told, event)
 
     def _how(self, event: Event) -> str:
         """The entry of TOLD that tells an event."""
@@ -164,6 +184,7 @@ class _Teller:
             "aware": self._of_awareness, "visit": self._of_visit, "order": self._of_order, "talk": self._of_talk,
             "coupon redeemed": self._of_redemption, "coupon issued": self._of_coupon, "episode": self._of_score,
             "support contact": self._of_contact, "lapsed": self._of_lapse, "survey answer": self._of_answer,
+            "let down": self._of_let_down,
         }  # fmt: skip
         if event.name in causes:
             yield from causes[event.name](event)
@@ -182,16 +203,16 @@ class _Teller:
     def _of_visit(self, event: Event) -> Iterator[str]:
         click = self._happens("message clicked")
         if click is not None:
-            yield _("brought by the click on message {number}").format(number=words.plain(click.value))
+            yield _("brought by the click on message {number}").format(number=_number(click))
 
     def _of_order(self, event: Event) -> Iterator[str]:
         if event.day == int(self.life.person["acquired_day"]):
             yield _("the first order ever")
         clicked, shown, used = map(self._happens, ("popup clicked", "popup shown", "coupon redeemed"))
         if clicked is not None:
-            yield _("after the click on popup {number}").format(number=words.plain(clicked.value))
+            yield _("after the click on popup {number}").format(number=_number(clicked))
         elif shown is not None:
-            yield _("after popup {number}, seen and not clicked").format(number=words.plain(shown.value))
+            yield _("after popup {number}, seen and not clicked").format(number=_number(shown))
         if used is not None:
             yield _("with a coupon")
 
@@ -214,14 +235,20 @@ class _Teller:
             yield _("support was reached") if contact.value >= 0 else _("support was not reached")
         yield from self._felt(event.day)
 
+    def _of_let_down(self, event: Event) -> Iterator[str]:
+        alone = sum(one.name == "episode" for one in self.today) == 1
+        if alone and self.late > 0 and TOUCHPOINTS.get(int(event.value)) == "delivery":
+            yield _("the order came late")
+
     def _felt(self, day: int) -> Iterator[str]:
-        """How satisfaction moved on a day with a single experience."""
+        """How satisfaction moved by the single experience of a day: the day's last state less the one before, which may
+        be of the same day, after a visit or a message."""
         states = self.life.states
-        before, after = states[states["day"] < day], states[states["day"] <= day]
-        if len(before) and sum(one.name == "episode" for one in self.today) == 1:
+        until = states[states["day"] <= day]
+        if len(until) > 1 and sum(one.name == "episode" for one in self.today) == 1:
+            before, after = until["satisfaction"].iloc[-2:]
             yield _("satisfaction goes from {before} to {after}").format(
-                before=words.number(float(before["satisfaction"].iloc[-1]), 2),
-                after=words.number(float(after["satisfaction"].iloc[-1]), 2),
+                before=words.number(float(before), 2), after=words.number(float(after), 2)
             )
 
     def _of_talk(self, event: Event) -> Iterator[str]:

@@ -24,7 +24,7 @@ from analysis.language import N_, _
 from analysis.load import Run, RunError
 from analysis.pooled import Configuration, Option, configurations, options
 from analysis.sweeps import PLAN, Sweep
-from sim.tables import EVERYBODY
+from sim.tables import COMPANY_WIDE, EVERYBODY
 
 GO, TEST, STOP = "go", "test", "stop"
 ENOUGH = 30
@@ -59,6 +59,7 @@ class Evidence(NamedTuple):
     """
 
     option: Option
+    metric: str
     measured: Array
     effect: Array
     mc_se: float
@@ -66,6 +67,7 @@ class Evidence(NamedTuple):
     regret: Regret
     learning: list[tuple[str, float]] | None
     bias: Array
+    company_wide: bool
     tests: list[Worth]
 
     @property
@@ -129,8 +131,10 @@ def evidence(option: Option, thresholds: Thresholds) -> Evidence:
     error = monte_carlo_error(both[:, keep])
     effect = information.without_luck(measured, error * math.sqrt(len(measured)))
     bias = _bias(option, thresholds.metric)
+    company_wide = _company_wide(option, bias)
     return Evidence(
         option,
+        thresholds.metric,
         measured,
         effect,
         mc_se=error,
@@ -138,7 +142,8 @@ def evidence(option: Option, thresholds: Thresholds) -> Evidence:
         regret=information.regret(effect),
         learning=_learning(option, thresholds.metric, information.perfect(effect)),
         bias=bias,
-        tests=_tests(option, effect, bias, thresholds),
+        company_wide=company_wide,
+        tests=[] if company_wide else _tests(option, effect, bias, thresholds),
     )
 
 
@@ -153,6 +158,17 @@ def _bias(option: Option, metric: str) -> Array:
     keep = ~np.isnan(both[0])
     found = both[0, keep]
     return information.without_luck(found, monte_carlo_error(both[:, keep]) * math.sqrt(len(found)))
+
+
+def _company_wide(option: Option, bias: Array) -> bool:
+    """Whether it acts on everybody at once, so that no test can leave a part of the customers out.
+
+    Kinds of our own tell; those of a firm's own, whom we do not know, a run with arms=all that has no field test.
+    """
+    run = option.configuration.runs[0]
+    stated = [run.node(f"scenario.{name}.interventions") or {} for name in option.intervention.split("+")]
+    kinds = {one["kind"] for interventions in stated for one in interventions.values()}
+    return not kinds.isdisjoint(COMPANY_WIDE) or (run.config.get("arms") == "all" and not len(bias))
 
 
 def _learning(option: Option, metric: str, everything: float) -> list[tuple[str, float]] | None:
@@ -221,6 +237,7 @@ def verdict(found: Evidence, thresholds: Thresholds) -> dict[str, Any]:
         "members": members,
         "draws": len(found.measured),
         "draws_without_value": planned - len(found.measured),
+        "company_wide": found.company_wide,
         "rough": len(found.measured) < ENOUGH,
         "effect": {"mean": mean, "ci_low": over.low, "ci_high": over.high, "mc_se": found.mc_se, "firm": firm},
         "p_positive": found.probability._asdict(),
@@ -285,13 +302,33 @@ SENTENCES = {
         "{going}."
     ),
 }
+UNTESTABLE = {
+    GO: N_(
+        "Go, though not beyond doubt, and no A/B test can remove the doubt: {name} acts on everybody at once, so that "
+        "what is left is to decide now, to try it over time, or to bring data. It raises {metric} with probability "
+        "{p}, the luck of the simulated worlds left out ({between}, from {draws} draws), the expected effect is {size} "
+        "yen per potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the "
+        "firm's {members} members; the expected regret of going is {going} yen per potential customer, of stopping "
+        "{stopping}."
+    ),
+    STOP: N_(
+        "Stop, though not beyond doubt, and no A/B test can remove the doubt: {name} acts on everybody at once, so "
+        "that what is left is to decide now, to try it over time, or to bring data. It raises {metric} with "
+        "probability {p}, the luck of the simulated worlds left out ({between}, from {draws} draws), the expected "
+        "effect is {size} yen per potential customer over {days} days (90 % interval {span}, that luck included), "
+        "{total} yen for the firm's {members} members; the expected regret of stopping is {stopping} yen per potential "
+        "customer, of going {going}."
+    ),
+}
+"""What is said of a company-wide intervention that the draws leave open."""
 
 
 def _sentence(found: Evidence, thresholds: Thresholds, decision: str, clear: bool) -> str:
     over, members, share = spread(found.measured), found.members, found.probability
     places = words.decimals(over.mean, over.low, over.high)
     test = _test_words(found) if decision == TEST else {}
-    return _(SENTENCES[decision, clear]).format(
+    text = UNTESTABLE[decision] if found.company_wide and not clear else SENTENCES[decision, clear]
+    return _(text).format(
         name=found.option.label,
         metric=_(METRIC_WORDS[thresholds.metric]),
         p=words.percent(share.probability),
@@ -325,7 +362,7 @@ def money(yen: float, sign: bool = False) -> str:
 
 def _notes(found: Evidence) -> list[str]:
     """What qualifies the sentence, a sentence each."""
-    makers = (_rough, _lucky, _learning_words, _testing_words, _bias_words, _beyond)
+    makers = (_rough, _lucky, _learning_words, _which_value, _testing_words, _bias_words, _beyond)
     return [text for text in (make(found) for make in makers) if text]
 
 
@@ -376,8 +413,19 @@ def _learning_words(found: Evidence) -> str:
     return text.format(total=total, first=words.moved(name), worth=money(value * found.members))
 
 
+def _which_value(found: Evidence) -> str:
+    """How this value of knowing more differs from that of a sweep's report, which a reader may hold beside it."""
+    return _(
+        "Here the worth of knowing is for the choice between {name} and doing nothing, by {metric}, the luck of the "
+        "simulated worlds taken out where it is known; a sweep's report has it for the choice between all its options, "
+        "by LTV and with that luck left in, so the two differ and neither bounds the other."
+    ).format(name=found.option.label, metric=_(METRIC_WORDS[found.metric]))
+
+
 def _testing_words(found: Evidence) -> str:
     best = found.best
+    if found.company_wide:
+        return _everybody_words(found)
     if best is None:
         return _(
             "No test was valued: none of those considered is shorter than the horizon, or the folder lacks profit_sd."
@@ -388,6 +436,22 @@ def _testing_words(found: Evidence) -> str:
         "The best of the tests considered, {customers} customers over {test_days} days, would lose {loss} yen: "
         "{information} yen of information for {delay} yen of delay and {cost} yen of cost."
     ).format(loss=money(-best.net * found.members), **_test_words(found))
+
+
+def _everybody_words(found: Evidence) -> str:
+    """Why no test was valued of what acts on everybody; where knowing more is worth anything, what else would tell."""
+    untested = _(
+        "No A/B test was valued: it acts on everybody at once, and none can leave a part of the customers out."
+    )
+    if min(found.regret) == 0:
+        return untested
+    instead = _(
+        "A trial over time compares weeks with it and weeks without: season, trend and whatever else happens in them "
+        "pass for its effect, and what outlasts it is missed. Data of the firm's own go into the scenario's file as a "
+        "mean with its standard error, or in with cxsim learn. Neither can be worth more than knowing everything, and "
+        "what either is worth is not reckoned here."
+    )
+    return words.sentences((untested, instead))
 
 
 def _bias_words(found: Evidence) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.language import N_, _
 from analysis.load import Run, RunError
-from sim.tables import BASELINE, EVENT_NAMES
+from sim.tables import BASELINE, CARD_EVENTS, EVENT_NAMES
 
 EVENT_WORDS = {
     "aware": N_("learns of the brand"),
@@ -31,6 +32,7 @@ EVENT_WORDS = {
     "delivered": N_("order handed over"),
     "support contact": N_("contact with support"),
     "episode": N_("experience scored"),
+    "let down": N_("let down by a touchpoint"),
     "talk": N_("talks to friends"),
     "heard": N_("hears from a friend"),
     "lapsed": N_("lapses silently"),
@@ -48,6 +50,9 @@ STORE = 2
 CHANNELS = {0: N_("website"), 1: N_("app"), STORE: N_("store")}
 """Values of a visit."""
 
+TOUCHPOINTS = {0: "site", 1: "store", 2: "delivery", 3: "product"}
+"""Values of being let down."""
+
 SCORES = ("episode", "talk", "heard")
 """Kinds of event whose value is in su."""
 
@@ -58,8 +63,9 @@ BY_TALK = 2
 class Journeys:
     """Events, states and people of the customers whose journeys were kept.
 
-    `events` has the columns customer, event, day, arm and value, each customer's in the order they happened; scores
-    are rounded to the digit that is shown, so that what looks the same is the same.
+    `events` has the columns customer, event, day, arm, value and campaign, each customer's in the order they happened.
+    Of messages the value is the number of the variant, and the campaign is named where its arm has several, else empty.
+    Scores are rounded to the digit that is shown, so that what looks the same is the same.
     Raises RunError where the run kept none.
     """
 
@@ -124,7 +130,7 @@ class Journeys:
 
 def _events(run: Run) -> pd.DataFrame:
     table = run.events
-    value = table["value"].to_numpy(dtype=float)
+    value, campaign = _variants(run, table)
     start = pd.Timestamp(str(run.config.get("start_date", "2027-01-01")))
     names = [*EVENT_NAMES, *sorted(set(pd.unique(table[EVENT])) - set(EVENT_NAMES))]
     return pd.DataFrame({
@@ -133,7 +139,28 @@ def _events(run: Run) -> pd.DataFrame:
         "day": (table[TIME] - start).dt.days.to_numpy(),
         "arm": pd.Categorical(table["arm"], categories=list(pd.unique(table["arm"]))),
         "value": np.where(table[EVENT].isin(SCORES), np.round(value, 1), value),
+        "campaign": campaign,
     })  # fmt: skip
+
+
+def _variants(run: Run, table: pd.DataFrame) -> tuple[npt.NDArray[np.float64], pd.Categorical]:
+    """By event: its value, variants for cards, and the campaign's name where the arm has several."""
+    value, campaign = table["value"].to_numpy(dtype=float, copy=True), np.full(len(table), "", dtype=object)
+    carded = table[EVENT].isin(CARD_EVENTS).to_numpy() & (value > 0)
+    for arm, own in cards(run).groupby("arm", sort=False):
+        rows = np.flatnonzero(carded & (table["arm"] == arm).to_numpy())
+        card = own.iloc[value[rows].astype(int) - 1]
+        value[rows] = card["variant"]
+        if own["campaign"].nunique() > 1:
+            campaign[rows] = card["campaign"]
+    return value, pd.Categorical(campaign)
+
+
+def cards(run: Run) -> pd.DataFrame:
+    """What the first draw's arms could send: arm, campaign, variant; a row per card, each arm's from number 1 on."""
+    table = run.optional("campaigns.parquet")
+    first = (table["replication"] == 0) & (table["twin"] == 0) & (table["variant"] > 0)
+    return table.loc[first, ["arm", "campaign", "variant"]].reset_index(drop=True)
 
 
 def event_word(event: str) -> str:

@@ -12,20 +12,8 @@ from analysis.language import N_, _
 from sim.tables import BROKEN, DRIVEN, EVERYBODY, REPAIRED, STEP
 
 LTV, _RESIDUAL, NPS = DRIVEN
-TOUCHPOINT_WORDS = {
-    "site": N_("the site"),
-    "store": N_("the store"),
-    "delivery": N_("the delivery"),
-    "product": N_("the product"),
-    "support": N_("support"),
-}
 RANKINGS = {LTV: N_("LTV"), NPS: N_("NPS"), COMPLAINED: N_("complaints"), SURVEYED: N_("survey")}
 CHANGE_LOOKS = {REPAIRED: (N_("a step better"), plots.BLUE, 0.2), BROKEN: (N_("a step worse"), plots.VERMILION, -0.2)}
-
-
-def touchpoint(name: str) -> str:
-    """The touchpoint in words."""
-    return _(TOUCHPOINT_WORDS.get(name, name))
 
 
 def touchpoints(run: KeyDrivers, persona: str) -> list[str]:
@@ -69,8 +57,8 @@ def paired_bars(run: KeyDrivers, cells: list[tuple[str, str]]) -> Figure:
 
 def _label(persona: str, name: str) -> str:
     if persona == EVERYBODY:
-        return touchpoint(name)
-    return _("{persona}: {touchpoint}").format(touchpoint=touchpoint(name), persona=words.segment(persona))
+        return words.touchpoint(name)
+    return _("{persona}: {touchpoint}").format(touchpoint=words.touchpoint(name), persona=words.segment(persona))
 
 
 def _bars(axes: Axes, rows: list[pd.Series], change: str) -> None:

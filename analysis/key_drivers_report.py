@@ -74,7 +74,7 @@ def _worth(run: KeyDrivers, first: str) -> str:
         "potential customer if the touchpoint gets better, by {broken} if it gets worse."
     ).format(
         step=words.plain(run.step),
-        touchpoint=drawn.touchpoint(first),
+        touchpoint=words.touchpoint(first),
         days=run.days,
         repaired=_with_span(run.cell(EVERYBODY, first, LTV, REPAIRED)),
         broken=_with_span(run.cell(EVERYBODY, first, LTV, BROKEN)),
@@ -93,7 +93,7 @@ def _with_span(row: pd.Series) -> str:
 
 def _ahead(run: KeyDrivers, first: str, second: str) -> str:
     return _("It is ahead of {second}, the next, in {ahead} of {draws} draws of what is not known.").format(
-        second=drawn.touchpoint(second), **_counted(run.lead(EVERYBODY, first, second))
+        second=words.touchpoint(second), **_counted(run.lead(EVERYBODY, first, second))
     )
 
 
@@ -109,7 +109,7 @@ def _nps(run: KeyDrivers, first: str) -> str:
     if best == first:
         return _("NPS moves most with it as well: {effect} points a step.").format(effect=effect)
     return _("NPS moves most with {touchpoint} instead: {effect} points a step.").format(
-        touchpoint=drawn.touchpoint(best), effect=effect
+        touchpoint=words.touchpoint(best), effect=effect
     )
 
 
@@ -144,7 +144,7 @@ def _instead(run: KeyDrivers, measure: str, first: str) -> str:
     }[measure]
     lead = run.lead(EVERYBODY, first, named)
     return text.format(
-        named=drawn.touchpoint(named), value=value, less=words.number(lead.over.mean),
+        named=words.touchpoint(named), value=value, less=words.number(lead.over.mean),
         span=words.span(lead.over.low, lead.over.high), **_counted(lead),
     )  # fmt: skip
 
@@ -160,7 +160,7 @@ def _sizes(run: KeyDrivers) -> str:
         "A step at {first} is worth {effect} times one at {last}; complaints make it {complaints} times, the survey's "
         "chart {survey} times."
     ).format(
-        first=drawn.touchpoint(first), last=drawn.touchpoint(last), effect=effect, complaints=complaints, survey=survey
+        first=words.touchpoint(first), last=words.touchpoint(last), effect=effect, complaints=complaints, survey=survey
     )
 
 
@@ -181,7 +181,7 @@ def _persona(run: KeyDrivers) -> str:
         "Of single personas a step is worth most at {touchpoint} for {persona}: {effect} yen per potential customer of "
         "the whole market."
     ).format(
-        touchpoint=drawn.touchpoint(best["touchpoint"]), persona=words.segment(best["persona"]), effect=_with_span(best)
+        touchpoint=words.touchpoint(best["touchpoint"]), persona=words.segment(best["persona"]), effect=_with_span(best)
     )
 
 
@@ -203,9 +203,9 @@ def disagreements(run: KeyDrivers) -> Iterator[str]:
             "{surveyed}."
         ).format(
             persona=words.segment(persona),
-            best=drawn.touchpoint(best),
-            complained=drawn.touchpoint(complained),
-            surveyed=drawn.touchpoint(surveyed),
+            best=words.touchpoint(best),
+            complained=words.touchpoint(complained),
+            surveyed=words.touchpoint(surveyed),
         )
 
 
@@ -230,10 +230,10 @@ def _line(run: KeyDrivers, touchpoint: str) -> tuple[str, ...]:
         for change in (REPAIRED, BROKEN)
     ]
     if touchpoint not in RATED:
-        return (drawn.touchpoint(touchpoint), *effects, "-", "-", "")
+        return (words.touchpoint(touchpoint), *effects, "-", "-", "")
     share = words.percent(run.cell(EVERYBODY, touchpoint, COMPLAINED)["value"] / 100)
     weight = words.number(run.cell(EVERYBODY, touchpoint, SURVEYED)["value"], 2)
-    return (drawn.touchpoint(touchpoint), *effects, share, weight, "")
+    return (words.touchpoint(touchpoint), *effects, share, weight, "")
 
 
 # -- the page -------------------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ def _effect(run: KeyDrivers, persona: str, name: str, metric: str) -> dict[str, 
     """A row: both moves with intervals, the step with its Monte Carlo error, and what it does beyond the horizon."""
     rows = {change: run.cell(persona, name, metric, change) for change in (REPAIRED, BROKEN, STEP)}
     beyond = run.cell(persona, name, RESIDUAL, STEP)
-    found = {"touchpoint": drawn.touchpoint(name), "error": words.number(rows[STEP]["mc_se"], 2)}
+    found = {"touchpoint": words.touchpoint(name), "error": words.number(rows[STEP]["mc_se"], 2)}
     for change, row in rows.items():
         found[change] = words.signed(row["value"], 2)
         found[f"{change}_span"] = words.span(row["ci_low"], row["ci_high"], 2)
@@ -331,7 +331,7 @@ def _rankings(run: KeyDrivers, persona: str) -> list[dict[str, str]]:
         rows.append(
             {measure: "-" if place is None else str(place) for measure, place in places.items()}
             | {
-                "touchpoint": drawn.touchpoint(name),
+                "touchpoint": words.touchpoint(name),
                 "share": words.percent(share["value"] / 100),
                 "share_span": _unsigned(share["ci_low"], share["ci_high"], 0),
                 "weight": words.number(weight["value"], 2),

@@ -2,8 +2,9 @@
 
 Stages go from learning of the brand to coming back or drifting away; touchpoints are where customers meet the company,
 or one another. The map has an emotional curve (scores and expectations in su, 0 is neutral), rational facts, pain
-points (where scores fall below neutral, how often and how badly), volume, and moments of truth (the experiences after
-which most changed). The form is that of customer journey maps (Lemon and Verhoef 2016; moments of truth: Normann 1984).
+points (where scores fall below neutral, how often, how badly, and which touchpoint let down), volume, and moments of
+truth (the experiences after which most changed). The form is that of customer journey maps (Lemon and Verhoef 2016;
+moments of truth: Normann 1984).
 
 It is made of the journeys that a run kept: customers of the first draw. Its intervals are therefore sampling intervals,
 the chance of so many customers; what the draws say of a fact stands beside it with an interval of its own.
@@ -24,6 +25,7 @@ from scipy.special import stdtrit
 from analysis.effects import Answer, answer, levels
 from analysis.estimands import SHARE
 from analysis.journeys import BY_TALK, NEVER, STORE, Journeys
+from analysis.journeys import TOUCHPOINTS as LET_DOWN_BY
 from analysis.language import N_
 from sim.tables import BASELINE, EVERYBODY, JOURNEY_MAP
 
@@ -81,9 +83,14 @@ FACTS = {
 }
 """Metrics of all draws that speak of a stage."""
 
-SAMPLED = {"learn": "by_talk", "shop": "visits", "buy": "paid", "receive": "wait", "return": "gap"}
+SAMPLED = {
+    "learn": ("by_talk",), "shop": ("visits",), "buy": ("paid",), "receive": ("wait", "days_late"), "return": ("gap",),
+}  # fmt: skip
 """Facts that the journeys tell: of those who learn, % by word of mouth; visits per visitor; yen paid per order;
-minutes waited at the desk; days between orders."""
+minutes waited at the desk, days late of deliveries that are late; days between orders."""
+
+NOTHING = ""
+"""What let down in an experience that did not score below neutral, or in which no touchpoint did."""
 
 Values = npt.NDArray[np.float64]
 
@@ -173,7 +180,8 @@ class Lived:
 
         customer, day, score, kind (one of EXPERIENCES), first (of the customer's first order ever), wait (minutes at
         the desk; negative: given up), satisfaction (change over the day, su), lapsed (within AFTER_DAYS; blank where
-        the horizon ends before), talked.
+        the horizon ends before), talked, blamed (what let down, or NOTHING; blank where orders share the day, since
+        which of them it was is not logged).
         """
         table = _numbered(self.of("episode")).rename(columns={"value": "score"})
         handed = _numbered(self.of("delivered")).rename(columns={"value": "late"})
@@ -186,7 +194,15 @@ class Lived:
         table = table.merge(self._change(), on=["customer", "day"], how="left")
         talks = self.of("talk")[["customer", "day"]].drop_duplicates().assign(talked=1.0)
         table = table.merge(talks, on=["customer", "day"], how="left").fillna({"talked": 0.0})
+        table = table.assign(blamed=self._blamed(table))
         return table.assign(lapsed=self._lapsed(table))
+
+    def _blamed(self, table: pd.DataFrame) -> pd.Series:
+        """What let down, by experience."""
+        noted = self.of("let down")
+        noted = noted[["customer", "day"]].assign(blamed=noted["value"].map(LET_DOWN_BY))
+        blamed = table[["customer", "day"]].merge(noted, on=["customer", "day"], how="left")["blamed"].fillna(NOTHING)
+        return blamed.where(~table.duplicated(["customer", "day"], keep=False).to_numpy(), None)
 
     def _bought_in_store(self) -> pd.DataFrame:
         store = self.orders[self.orders["channel"] == STORE]
@@ -275,14 +291,31 @@ def _numbered(events: pd.DataFrame) -> pd.DataFrame:
 # -- what the map shows -------------------------------------------------------------------------------------------
 
 
+class Blame(NamedTuple):
+    """A touchpoint, and the share of orders in which it let down."""
+
+    touchpoint: str
+    share: Mean
+
+
+class LetDown(NamedTuple):
+    """How often a touchpoint let down, by arm: of all orders, and of those that score below neutral."""
+
+    every: dict[str, Mean]
+    moved: Mean | None  # of all orders: to-be less as-is
+    below: dict[str, Mean]
+
+
 class Pain(NamedTuple):
-    """Scores below neutral of one kind: how often, how badly (su, mean of those below), and of all badness how much."""
+    """Scores below neutral of one kind: how often, how badly (su, mean of those below), of all badness how much, and
+    the touchpoints that let down in those below, the most frequent first."""
 
     what: str
     occasions: int
     below: Mean  # share
     depth: float
     part: float  # of the sum of all scores below neutral of EXPERIENCES; NaN for what is heard
+    blames: list[Blame]
 
 
 class Moment(NamedTuple):
@@ -320,6 +353,7 @@ class Map(NamedTuple):
     moved: dict[str, Mean]  # by stage: to-be less as-is
     volume: pd.DataFrame  # columns of sim.tables.JOURNEY_MAP
     pains: dict[str, list[Pain]]  # by arm, the worst first
+    let_down: dict[str, LetDown]  # by touchpoint, the most frequent below neutral first; empty where none is logged
     moments: dict[str, list[Moment]]  # by arm
     facts: list[Fact]
 
@@ -344,6 +378,7 @@ def journey_map(journeys: Journeys, persona: str = EVERYBODY) -> Map:
         persona, len(chosen), journeys.run.days, arms, curve, moved,
         pd.concat([volume(one, persona) for one in lived.values()], ignore_index=True),
         {arm: pains(one) for arm, one in lived.items()},
+        let_down(lived),
         {arm: moments(one) for arm, one in lived.items()},
         [*_sampled_facts(list(lived.values())), *_drawn_facts(journeys, persona)],
     )  # fmt: skip
@@ -376,9 +411,40 @@ def pains(lived: Lived) -> list[Pain]:
     table = lived.experiences
     everything = float(-table["score"].clip(upper=0).sum())
     own = [_pain(kind, table[table["kind"] == kind], everything) for kind in EXPERIENCES]
-    heard = _pain(HEARD, lived.of("heard").rename(columns={"value": "score"}), math.nan)
+    heard = _pain(HEARD, lived.of("heard").rename(columns={"value": "score"}).assign(blamed=None), math.nan)
     worst = sorted((one for one in own if one.occasions), key=lambda one: -one.part)
     return [*worst, heard] if heard.occasions else worst
+
+
+def blames(table: pd.DataFrame) -> list[Blame]:
+    """The touchpoints that let down in some of these experiences, the most frequent first."""
+    found = [Blame(touchpoint, _blamed(table, touchpoint)) for touchpoint in LET_DOWN_BY.values()]
+    return sorted((one for one in found if one.share.value > 0), key=lambda one: -one.share.value)
+
+
+def let_down(lived: dict[str, Lived]) -> dict[str, LetDown]:
+    """How often each touchpoint let down, in every arm; the baseline's comes first."""
+    every = {arm: one.experiences for arm, one in lived.items()}
+    below = {arm: table[table["score"] < 0] for arm, table in every.items()}
+    first, *others = every.values()
+    return {
+        place: LetDown(
+            {arm: _blamed(table, place) for arm, table in every.items()},
+            clustered([_indicator(others[0], place), _indicator(first, place)]) if others else None,
+            {arm: _blamed(table, place) for arm, table in below.items()},
+        )
+        for place in (one.touchpoint for one in blames(next(iter(below.values()))))
+    }
+
+
+def _blamed(table: pd.DataFrame, touchpoint: str) -> Mean:
+    return clustered([_indicator(table, touchpoint)])
+
+
+def _indicator(table: pd.DataFrame, touchpoint: str) -> tuple[Values, Values]:
+    """customer of each experience whose day is its own, and whether the touchpoint let down."""
+    told = table[table["blamed"].notna()]
+    return np.asarray(told["customer"]), np.asarray(told["blamed"] == touchpoint, dtype=np.float64)
 
 
 def _pain(what: str, table: pd.DataFrame, everything: float) -> Pain:
@@ -386,7 +452,7 @@ def _pain(what: str, table: pd.DataFrame, everything: float) -> Pain:
     below = clustered([(table["customer"].to_numpy(), (score < 0).astype(float))])
     depth = float(score[score < 0].mean()) if (score < 0).any() else math.nan
     part = float(-score[score < 0].sum()) / everything if everything else math.nan
-    return Pain(what, len(score), below, depth, part)
+    return Pain(what, len(score), below, depth, part, blames(table[table["score"] < 0]))
 
 
 def moments(lived: Lived) -> list[Moment]:
@@ -418,7 +484,7 @@ def _after(table: pd.DataFrame, changed: str) -> Mean:
 
 def _sampled_facts(lived: list[Lived]) -> Iterator[Fact]:
     """Facts that the journeys tell."""
-    for stage, name in SAMPLED.items():
+    for stage, name in ((stage, name) for stage, names in SAMPLED.items() for name in names):
         occasions = [_occasions(one, name) for one in lived]
         means = [_mean(table) for table in occasions]
         over = _moved(occasions[1], occasions[0]) if len(lived) > 1 else means[0]
@@ -439,6 +505,9 @@ def _occasions(lived: Lived, name: str) -> pd.DataFrame:
     if name == "wait":
         waited = lived.of("support contact")
         return waited[["customer"]].assign(value=waited["value"].abs())
+    if name == "days_late":
+        handed = lived.of("delivered")
+        return handed.loc[handed["value"] > 0, ["customer", "value"]]
     return lived.orders[["customer", name]].dropna().set_axis(["customer", "value"], axis=1)
 
 

@@ -25,8 +25,8 @@ SIZE = (16.5, 11.7)
 """Inches: A3 across, which enlarges to A1 and A0."""
 
 LEFT, RIGHT = 0.115, 0.985
-LANES = {"title": (0.925, 0.075), "stages": (0.866, 0.055), "curve": (0.585, 0.272), "pain": (0.485, 0.085),
-         "touch": (0.262, 0.213), "facts": (0.127, 0.122), "moments": (0.036, 0.078), "foot": (0.0, 0.028)}  # fmt: skip
+LANES = {"title": (0.925, 0.075), "stages": (0.866, 0.055), "curve": (0.625, 0.232), "pain": (0.508, 0.105),
+         "touch": (0.292, 0.207), "facts": (0.127, 0.153), "moments": (0.036, 0.078), "foot": (0.0, 0.028)}  # fmt: skip
 """Lower edge and height of each lane, as shares of the page."""
 
 WASH, PALE, GLOW = "#F4F6F8", "#FDF3EE", "#FFF6DF"
@@ -120,7 +120,7 @@ def _range(found: Map) -> tuple[float, float]:
     depths = [pain.depth for pains in found.pains.values() for pain in pains if words.known(pain.depth)]
     top, bottom = max([*points, 0.5]), min([*points, *depths, -0.5])
     room = top - bottom
-    return bottom - 0.14 * room, top + 0.36 * room
+    return bottom - 0.14 * room, top + 0.46 * room
 
 
 def _line_of(axes: Axes, found: Map, name: str, order: int) -> None:
@@ -182,13 +182,13 @@ def _pain_cards(axes: Axes, found: Map) -> None:
     width = len(STAGES) / max(len(shown), 3)
     for number, what in enumerate(shown, 1):
         start = (number - 1) * width
-        axes.scatter([start + 0.08], [0.72], s=420, color=VERMILION, clip_on=False)
+        axes.scatter([start + 0.08], [0.80], s=420, color=VERMILION, clip_on=False)
         axes.text(
-            start + 0.08, 0.72, str(number), color="white", fontsize=MIDDLE, fontweight="bold", ha="center", va="center"
+            start + 0.08, 0.80, str(number), color="white", fontsize=MIDDLE, fontweight="bold", ha="center", va="center"
         )
         name, numbers = map_words.pain_card(found, what)
-        axes.text(start + 0.18, 0.72, name, fontsize=MIDDLE, fontweight="bold", va="center", color=VERMILION)
-        axes.text(start + 0.18, 0.48, words.typeset(numbers), fontsize=SMALL, va="top", linespacing=1.3)
+        axes.text(start + 0.18, 0.80, name, fontsize=MIDDLE, fontweight="bold", va="center", color=VERMILION)
+        axes.text(start + 0.18, 0.61, words.typeset(numbers), fontsize=SMALL, va="top", linespacing=1.3)
 
 
 def _touchpoints(axes: Axes, found: Map) -> None:
@@ -225,9 +225,9 @@ def _facts(axes: Axes, found: Map) -> None:
         own = [one for one in found.facts if one.stage == stage]
         for number, one in enumerate(own):
             name, value, interval = (words.typeset(text) for text in map_words.fact(one))
-            y = 1.0 - 0.345 * number
+            y = 1.0 - 0.255 * number
             axes.text(place - 0.47, y, value, fontsize=MIDDLE, fontweight="bold", va="top")
-            axes.text(place - 0.47, y - 0.165, f"{name}  {interval}", fontsize=TINY, va="top", color=GREY)
+            axes.text(place - 0.47, y - 0.128, f"{name}  {interval}", fontsize=TINY, va="top", color=GREY)
 
 
 def _moments(axes: Axes, found: Map) -> None:

@@ -58,7 +58,7 @@ def _context(run: Run, found: list[Map]) -> dict[str, Any]:
         "days": found[0].days,
         "caution": map_words.caution(found[0]),
         "sections": [_section(run, one) for one in found],
-        "notes": [_(map_words.DESCRIPTION), _(map_words.NOT_TOLD)],
+        "notes": [_(map_words.DESCRIPTION), _(map_words.ATTRIBUTION)],
         "fingerprint": run.fingerprint,
     }
 
@@ -71,6 +71,7 @@ def _section(run: Run, one: Map) -> dict[str, Any]:
         "worst": map_words.worst(one),
         "picture": picture(map_plots.wall(one), run.folder / FOLDER / stem, map_words.title(one)),
         "moved": _moved(one),
+        "let_down": map_words.let_down(one),
         "moments": [map_words.moment(moment) for moment in one.moments[one.arms[0]]],
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from analysis import words
 from analysis.language import N_, _
 from analysis.map import (
@@ -16,7 +18,9 @@ from analysis.map import (
     LATE,
     SERVED,
     STAGES,
+    Blame,
     Fact,
+    LetDown,
     Map,
     Mean,
     Moment,
@@ -40,6 +44,7 @@ FACT_WORDS = {
     "paid": (N_("price paid per order"), N_("yen")),
     "lead_time": (N_("days to delivery"), N_("days")),
     "on_time": (N_("delivered in time"), N_("%")),
+    "days_late": (N_("days late when late"), N_("days")),
     "wait": (N_("wait for support"), N_("minutes")),
     "gap": (N_("days between orders"), N_("days")),
     "churn": (N_("lapse silently"), N_("%")),
@@ -60,9 +65,12 @@ DESCRIPTION = N_(
     "Moments of truth describe what came after, they do not prove causes: whoever has a late delivery may differ from "
     "others. Only the difference between the two arms is an effect."
 )
-NOT_TOLD = N_(
-    "An order is scored as a whole: how much of it is the site's, the product's or the delivery's doing is not in the "
-    "journeys, so the product is shown with the score of the whole order."
+ATTRIBUTION = N_(
+    "An order is scored as a whole, so the product is shown with the score of the whole order. A touchpoint lets down "
+    "where it weighed worst in an order below neutral and was itself below, which the model knows and no real firm "
+    "sees. It says what weighed, not what a repair would bring: that says cxsim drivers. An order below neutral "
+    "without such a touchpoint was pulled down by waiting or by support; orders that share their day with another are "
+    "left out."
 )
 
 
@@ -102,7 +110,22 @@ def worst(found: Map) -> str:
         persona=persona(found), what=_(EXPERIENCE_WORDS[pain.what]), occasions=f"{pain.occasions:,}",
         depth=words.number(-pain.depth, 2), part=words.number(100 * pain.part, 0), **_per_cent(pain.below),
     )  # fmt: skip
-    return words.sentences((_capital(told), _with_scenario(found, pain.what), _sharpest(pains)))
+    return words.sentences((_capital(told), _blamed(pain), _with_scenario(found, pain.what), _sharpest(pains)))
+
+
+def _blamed(pain: Pain) -> str:
+    """The touchpoint that let down most often in a pain point."""
+    blame = _clearest(pain)
+    if blame is None:
+        return ""
+    text = _("In {below} % of those below neutral it was {touchpoint} that weighed worst ({low} to {high}).")
+    return text.format(touchpoint=words.touchpoint(blame.touchpoint), **_per_cent(blame.share))
+
+
+def _clearest(pain: Pain) -> Blame | None:
+    """The touchpoint that let down most often; None where too few orders tell, or none is logged."""
+    first = pain.blames[0] if pain.blames else None
+    return first if first and first.share.occasions >= FEWEST and words.known(first.share.low) else None
 
 
 def _with_scenario(found: Map, what: str) -> str:
@@ -133,9 +156,9 @@ def _sharpest(pains: list[Pain]) -> str:
     )
 
 
-def _per_cent(share: Mean) -> dict[str, str]:
+def _per_cent(share: Mean, places: int = 1) -> dict[str, str]:
     ends = {"below": share.value, "low": max(share.low, 0.0), "high": min(share.high, 1.0)}
-    return {name: words.number(100 * value, 1) for name, value in ends.items()}
+    return {name: words.number(100 * value, places) for name, value in ends.items()}
 
 
 def pain_card(found: Map, what: str) -> tuple[str, str]:
@@ -146,7 +169,37 @@ def pain_card(found: Map, what: str) -> tuple[str, str]:
     depth = " → ".join(words.number(-one.depth, 2) for one in known)
     text = _("{below} % of {occasions} below neutral,\nby {depth} su on average")
     occasions = f"{known[0].occasions:,}" if known else "0"
-    return _capital(_(EXPERIENCE_WORDS[what])), text.format(below=below, occasions=occasions, depth=depth)
+    numbers = text.format(below=below, occasions=occasions, depth=depth)
+    return _capital(_(EXPERIENCE_WORDS[what])), "\n".join(filter(None, (numbers, *map(_card_blame, known[:1]))))
+
+
+def _card_blame(pain: Pain) -> str:
+    """What weighed worst as it is, for the wall; empty where that cannot be told."""
+    blame = _clearest(pain)
+    if blame is None:
+        return ""
+    text = _("{touchpoint} worst: {below} % ({low} to {high})")
+    told = _capital(words.touchpoint(blame.touchpoint))
+    return text.format(touchpoint=told, **_per_cent(blame.share, places=0))
+
+
+def let_down(found: Map) -> list[tuple[str, ...]]:
+    """A row per touchpoint, in %: of all orders in both arms, the difference with its interval, of those below
+    neutral as it is with its interval."""
+    return [(words.touchpoint(name), *_let_down_cells(one)) for name, one in found.let_down.items()]
+
+
+def _let_down_cells(one: LetDown) -> Iterator[str]:
+    yield from (_share_with_span(share) for share in one.every.values())
+    if one.moved is not None:
+        yield words.signed(100 * one.moved.value, 2)
+        yield words.span(100 * one.moved.low, 100 * one.moved.high, 2)
+    yield _share_with_span(next(iter(one.below.values())))
+
+
+def _share_with_span(share: Mean) -> str:
+    ends = _per_cent(share)
+    return _("{below} ({low} to {high})").format(**ends) if words.known(share.low) else ends["below"]
 
 
 def moment(one: Moment) -> str:

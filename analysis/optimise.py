@@ -141,11 +141,21 @@ class Searched:
         """Levers of the company that cost nothing here."""
         return [words.moved(one["key"]) for one in self.in_both_arms if not one["cost_per_day"]]
 
+    def unit(self, lever: dict[str, Any]) -> str:
+        """A lever's unit as the configuration states it, else as its option has it; empty where neither does."""
+        stated: str = self.plan.get("units", {}).get(lever["key"], "")
+        return stated or words.option_unit(lever["key"])
+
+    def headed(self, lever: dict[str, Any]) -> str:
+        """A lever with its unit, for what stands over or under its values."""
+        name, unit = words.moved(lever["key"]), words.parameter_unit(self.unit(lever))
+        return _("{what}, {unit}").format(what=name, unit=unit) if unit else name
+
     def point(self, number: int) -> str:
         """A point's levers in words."""
         table = self.fresh if number in self.fresh.index else self.trials
         row = table.loc[number]
-        told = [(words.moved(one["key"]), words.plain(float(row[one["key"]]))) for one in self.levers]
+        told = [(words.moved(one["key"]), words.amount(float(row[one["key"]]), self.unit(one))) for one in self.levers]
         return words.enumerated([_("{key} {value}").format(key=key, value=value) for key, value in told])
 
 
@@ -440,7 +450,7 @@ def over_levers(found: Searched) -> Figure:
         _scatter(axes, trials[lever["key"]], shown.trials(), trials["status"])
         axes.plot([found.plan["present"][lever["key"]]], [shown.present()], "D", color=plots.VERMILION, markersize=6,
                   linestyle="none", label=_("present configuration"))  # fmt: skip
-        axes.set_xlabel(folded(words.moved(lever["key"]), 34))
+        axes.set_xlabel(folded(found.headed(lever), 34))
         plots.grid_lines(axes, "y")
     for axes in list(grid.flat)[len(levers) :]:
         axes.set_visible(False)
@@ -512,7 +522,7 @@ def write_report(folder: Path | str) -> Path:
         "points": [_point_row(found, number) for number in [PRESENT, *found.best]],
         "goals": [goal.words for goal in found.objectives],
         "levers": [_lever_row(one, found) for one in found.levers],
-        "lever_names": [words.moved(one["key"]) for one in found.levers],
+        "lever_names": [found.headed(one) for one in found.levers],
         "single": len(found.best) == 1,
         "costs": any(one["cost_per_day"] for one in found.levers),
         "sought": [_sought(found, place) for place in range(len(found.objectives))],
@@ -570,6 +580,7 @@ def _lever_row(lever: dict[str, Any], found: Searched) -> dict[str, str]:
     key = lever["key"]
     return {
         "key": Markup(escape(key).replace(".", Markup(".<wbr>"))),
+        "unit": words.parameter_unit(found.unit(lever)),
         "range": _("{low} to {high}").format(low=words.plain(lever["low"]), high=words.plain(lever["high"])),
         "present": words.plain(found.plan["present"][key]),
         "best": words.plain(float(found.trials.loc[found.best[0], key])) if len(found.best) == 1 else "-",

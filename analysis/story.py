@@ -67,8 +67,8 @@ def story(journeys: Journeys, customer: int) -> Story:
 def _life(journeys: Journeys, customer: int, arm: str) -> Life:
     own = journeys.arm(arm)
     own = own[own["customer"] == customer]
-    logged = own[["day", "event", "value"]].itertuples(index=False, name=None)
-    events = [Event(int(day), str(name), float(value)) for day, name, value in logged]
+    logged = own[["day", "event", "value", "campaign"]].itertuples(index=False, name=None)
+    events = [Event(int(day), str(name), float(value), str(campaign)) for day, name, value, campaign in logged]
     states, people = journeys.states, journeys.people
     states = states[(states["customer"] == customer) & (states["arm"] == arm)].reset_index(drop=True)
     return Life(arm, events, states, people[(people["customer"] == customer) & (people["arm"] == arm)].iloc[0])

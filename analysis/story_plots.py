@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis import plots, words
 from analysis.causes import DETRACTOR, PROMOTER, Event, Life
-from analysis.journeys import STORE
+from analysis.journeys import STORE, TOUCHPOINTS
 from analysis.language import N_, _
 from analysis.story import Story
 from sim.tables import BASELINE
@@ -27,6 +27,7 @@ LANES = {
     N_("coupon"): ("coupon issued", "coupon redeemed"),
     N_("delivery"): ("delivered",),
     N_("support"): ("support contact",),
+    N_("let down by"): ("let down",),
     N_("tells friends"): ("talk",),
     N_("survey"): ("survey answer",),
 }
@@ -38,6 +39,9 @@ DRAWN_OTHERWISE = ("episode", "lapsed")
 
 LANE, CURVE = 0.21, 1.15
 """Inches."""
+
+BLAMED = {"site": "o", "store": "D", "delivery": ">", "product": "s"}
+"""Marks of what let down, as visits and deliveries have them."""
 
 GOOD, BAD, MESSAGE, POPUP = plots.GREEN, plots.VERMILION, plots.ORANGE, plots.PURPLE
 
@@ -157,6 +161,7 @@ def mark(event: Event) -> Mark:
         "coupon issued": Mark("d", MESSAGE, 6.5, full=False),
         "coupon redeemed": Mark("d", MESSAGE, 6.5),
         "delivered": Mark(">", BAD, text=words.signed(value, 0)) if value > 0 else Mark(">", GOOD),
+        "let down": Mark(BLAMED.get(TOUCHPOINTS.get(int(value), ""), "v"), BAD, 4.5),
         "support contact": Mark("P", plots.BLUE, 6.5) if value >= 0 else Mark("X", BAD, 6.5),
         "survey answer": Mark("o", _opinion(value), 6, text=words.number(value, 0)),
     }

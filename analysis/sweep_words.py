@@ -236,15 +236,8 @@ def condition(name: str, low: float, high: float, own: Space) -> str:
         text = _("{name} is between {low} and {high}")
     else:
         text = _("{name} is above {low}") if math.isfinite(low) else _("{name} is at most {high}")
-    return text.format(name=parameter, low=_amount(low, name, own), high=_amount(high, name, own))
-
-
-def _amount(value: float, name: str, own: Space) -> str:
-    """A parameter's value with its unit; shares and ratios have none that helps."""
-    unit = own.units.get(name, "")
-    if not unit or unit.startswith(("share", "ratio")):
-        return words.plain(value)
-    return _("{amount} {unit}").format(amount=words.plain(value), unit=_(unit))
+    low_end, high_end = (words.amount(value, own.units.get(name, "")) for value in (low, high))
+    return text.format(name=parameter, low=low_end, high=high_end)
 
 
 def apart(worlds: Sequence[World], found: Sequence[Option]) -> str:

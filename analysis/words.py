@@ -23,8 +23,30 @@ MOVED_WORDS = {
     "expectation_slope": N_("slope of expectation on purchase"),
 }
 """Words for what a probe moved, by the last part of its dotted path."""
+TOUCHPOINT_WORDS = {
+    "site": N_("the site"),
+    "store": N_("the store"),
+    "delivery": N_("the delivery"),
+    "product": N_("the product"),
+    "support": N_("support"),
+}
+OPTION_UNITS = {
+    "start": N_("days"),
+    "days": N_("days"),
+    "every": N_("days"),
+    "valid_days": N_("days"),
+    "face": N_("yen"),
+    "cost": N_("yen per message"),
+    "budget": N_("yen a year"),
+}
+"""Units of an intervention's options, whose plain numbers state none, by the last part of the dotted path."""
 STATUS_WORDS = {"done": N_("done"), "failed": N_("failed"), "died": N_("died"), "missing": N_("missing")}
 """How a job of a sweep stands."""
+
+
+def touchpoint(name: str) -> str:
+    """The touchpoint in words; its own name when it is none of ours."""
+    return _(TOUCHPOINT_WORDS.get(name, name))
 
 
 def label(metric: str) -> str:
@@ -74,6 +96,17 @@ def parameter_unit(unit: str) -> str:
     return "" if unit == "1" else _(unit)
 
 
+def option_unit(path: str) -> str:
+    """The unit of an intervention's option by its dotted path; empty where we know none."""
+    return OPTION_UNITS.get(path.rpartition(".")[2], "") if ".interventions." in path else ""
+
+
+def amount(value: float, unit: str) -> str:
+    """A parameter's value with its unit; shares and ratios have none that helps."""
+    told = "" if unit.startswith(("share", "ratio")) else parameter_unit(unit)
+    return _("{amount} {unit}").format(amount=plain(value), unit=told) if told else plain(value)
+
+
 def known(value: float | None) -> bool:
     """Whether there is a number at all."""
     return value is not None and math.isfinite(value)
@@ -100,9 +133,13 @@ def plain(value: float) -> str:
 
 
 def signed(value: float, places: int | None = None) -> str:
-    """As `number`, with a plus sign on what is above zero."""
+    """As `number`, with a plus sign on what is above zero. What would round to zero keeps its first digit: beside an
+    effect called clear, an interval must not seem to reach zero."""
     text = number(value, places)
-    return text if not known(value) or text.startswith("-") or not re.search("[1-9]", text) else f"+{text}"
+    if not known(value) or value == 0:
+        return text
+    text = text if re.search("[1-9]", text) else f"{value:.1g}"
+    return text if text.startswith("-") else f"+{text}"
 
 
 def span(low: float, high: float, places: int | None = None) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from agents import draws
 from agents.columns import BY_MAIL, BY_PUSH, FAR, NO_ORDER, Columns
 from agents.compiled import compiled, rule
-from agents.day import BLANK_DECK, MESSAGE, Deck, Messages, Visits
+from agents.day import BLANK_DECK, CARD, MESSAGE, Deck, Messages, Visits
 from agents.draws import row_draws
 
 Channel = Literal["popup", "welcome", "push", "email"]
@@ -46,7 +46,7 @@ class Cycle(NamedTuple):
 
 @dataclass(frozen=True)
 class Message:
-    """What a campaign sends. `lifts` and `appeals` are logits by variant, as `agents.day.Deck` has them; yen."""
+    """What a campaign sends. `lifts` and `appeals` are logits by variant, as `agents.day.CARD` has them; yen."""
 
     channel: Channel
     lifts: tuple[float, ...]
@@ -84,23 +84,12 @@ def new_tally(variants: int) -> Tally:
 
 def deck_of(messages: Sequence[Message]) -> Deck:
     """One card per message and variant, in order; a blank one where there are none."""
-    cards = [(m, lift, appeal) for m in messages for lift, appeal in zip(m.lifts, m.appeals, strict=True)]
-    if not cards:
-        return BLANK_DECK
-
-    def column(values: list[Any], dtype: Any = np.float64) -> NDArray[Any]:
-        return np.array(values, dtype)
-
-    return Deck(
-        lift=column([lift for _, lift, _ in cards]),
-        appeal=column([appeal for _, _, appeal in cards]),
-        slope=column([m.slope for m, _, _ in cards]),
-        fit=column([m.fit for m, _, _ in cards]),
-        depth=column([m.depth for m, _, _ in cards]),
-        opt_out=column([m.opt_out for m, _, _ in cards]),
-        asks=column([m.asks for m, _, _ in cards], np.uint8),
-        bit=column([BITS[m.channel] for m, _, _ in cards], np.uint8),
-    )
+    cards = [
+        (lift, appeal, m.slope, m.fit, m.depth, m.opt_out, m.asks, BITS[m.channel])
+        for m in messages
+        for lift, appeal in zip(m.lifts, m.appeals, strict=True)
+    ]
+    return np.array(cards, CARD) if cards else BLANK_DECK
 
 
 @dataclass

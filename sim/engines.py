@@ -301,7 +301,7 @@ class ByColumn:
         s = self.customers
         visited, learned, source = self._room
         visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
-        visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.deck.asks))
+        visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.deck["asks"]))
         if len(brought):
             _come_by(s.columns, s.packed, s.around, today, brought)
         _look_around(s.columns, s.packed, s.around, today, visits)
@@ -393,7 +393,7 @@ class ByAgent:
         acts.sort()
         acted = np.array([row for row, _ in acts], np.int32)
         code = np.array([act for _, act in acts], np.uint8)
-        visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.deck.asks))
+        visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.deck["asks"]))
         for _, agent in self._of(brought):
             agent.come_by(today)
         seen = visits.view(np.recarray)

@@ -112,15 +112,13 @@ def batches(day: int, orders: Orders) -> list[Batch]:
     """A day's orders, sorted by class, as a batch per class and days chosen."""
     edges = orders["kind"].searchsorted(_EDGES).tolist()
     found = [Batch(day, kind, orders[start:end]) for kind, (start, end) in enumerate(pairwise(edges)) if end > start]
-    return [part for batch in found for part in _by_extra(batch)]
+    return found if not np.count_nonzero(orders["extra"]) else [part for batch in found for part in _by_extra(batch)]
 
 
 def _by_extra(batch: Batch) -> list[Batch]:
-    """No-rush orders apart by the days of waiting chosen; others are as they are."""
+    """A batch apart by the days of waiting chosen, which only no-rush orders have."""
     chosen = batch.orders["extra"]
-    if batch.kind != NORUSH or not chosen.any():
-        return [batch]
-    return [Batch(batch.day, NORUSH, batch.orders[chosen == extra], int(extra)) for extra in np.unique(chosen)]
+    return [Batch(batch.day, batch.kind, batch.orders[chosen == extra], int(extra)) for extra in np.unique(chosen)]
 
 
 _EDGES = np.arange(STORE + 2, dtype=np.uint8)

@@ -339,7 +339,7 @@ class CXModel(mesa.Model):
         messages = written(self.arm.interventions, self.campaigns, day, world.traits.personas.names, world.topics)
         self.engine.receive(self._today, messages)
         if self.journal is not None:
-            self.journal.messages(day, messages, self.campaigns.deck.asks)
+            self.journal.messages(day, messages, self.campaigns.deck["asks"])
         return messages
 
     def _book_messages(self, day: int, messages: Messages) -> None:
@@ -390,7 +390,8 @@ class CXModel(mesa.Model):
             self.desk.open(day, self._calls.contacts)
 
     def _ship(self, day: int) -> None:
-        capacity = int(self.world.capacity[self.world.on(day)] * self.in_force.capacity)
+        usual = int(self.world.capacity[self.world.on(day)])  # NumPy takes long to multiply its integers by a float
+        capacity = int(usual * self.in_force.capacity)
         self.recorder.put(day, capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))
 
     def _settle(self, day: int) -> None:

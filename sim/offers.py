@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.columns import APP, LIKES, NEVER, OBSERVABLE, SHOP, UNKNOWN, Columns
-from agents.day import Menu, Messages, Visits
+from agents.day import OPTION, Menu, Messages, Visits
 from sim.campaigns import Campaigns, Message, note_impressions
 from sim.changes import Changes
 from sim.voice import Meetings
@@ -165,9 +165,8 @@ Placed = Sequence[tuple[int, Intervention]]
 
 def menu_of(placed: Placed) -> Menu:
     """The choices of days of all interventions."""
-    options = [(number, *one) for number, intervention in placed for one in intervention.days_to_choose]
-    owner, extra, face = (np.array([option[part] for option in options], np.int32) for part in range(3))
-    return Menu(owner.astype(np.uint8), extra.astype(np.uint8), face)
+    options = [(number, extra, face) for number, one in placed for extra, face in one.days_to_choose]
+    return np.array(options, OPTION)
 
 
 class Offers:

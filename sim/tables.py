@@ -37,6 +37,9 @@ PARTS = ("direct", "wom", "congestion")
 """Arms of the split where no company lever acts: everything replayed, then all but one interface."""
 ADAPTIVE_PARTS = (*PARTS, "company", "wom_congestion", "wom_company", "congestion_company")
 """Arms of the split where the company learns: every set of live interfaces but the full one."""
+COMPANY_WIDE = ("competitor_move", "outage", "staff", "supplier_delay", "viral_complaint", "voice_of_customer")
+"""Our kinds of intervention that act on the company as a whole; a test holds this to their classes, which who reads a
+run folder does not see."""
 
 
 class Column(NamedTuple):
@@ -282,35 +285,42 @@ EVENTS = (
 )
 EVENT_NAMES = {
     "aware": "1 by advertising, 2 by word of mouth",
-    "message sent": "number of the variant",
-    "message clicked": "number of the variant",
-    "opted out": "number of the variant",
-    "linked": "number of the variant, 0 without a message",
-    "preference told": "number of the variant",
+    "message sent": "number of the card",
+    "message clicked": "number of the card",
+    "opted out": "number of the card",
+    "linked": "number of the card, 0 without a message",
+    "preference told": "number of the card",
     "visit": "channel: 0 website, 1 app, 2 store",
-    "popup shown": "number of the variant",
-    "popup clicked": "number of the variant",
+    "popup shown": "number of the card",
+    "popup clicked": "number of the card",
     "order": "basket, yen",
     "coupon redeemed": "discount, yen",
     "coupon issued": "face, yen",
     "delivered": "days late (negative: early), 0 in the store",
     "support contact": "wait, minutes (negative: given up after)",
     "episode": "score, su",
+    "let down": "touchpoint that weighed worst in a day's last episode, where that scored below neutral and so did the "
+    "touchpoint itself: 0 site, 1 store, 2 delivery, 3 product",
     "talk": "score told, su",
     "heard": "score told by a tie, su",
     "lapsed": "days since the last order",
     "survey answer": "0 to 10",
 }
+"""A card is a variant of a campaign. The cards of an arm are numbered from 1 on through all its campaigns, in the order
+in which its rows stand in campaigns.parquet, variant 0 left out: with one campaign, by the variant."""
+
+CARD_EVENTS = tuple(name for name, value in EVENT_NAMES.items() if value.startswith("number of the card"))
 
 STATES = (
     Column("customer", "int32", "", "row number"),
-    Column("day", "int16", "days", "day of the visit, or of the orders handed over"),
+    Column("day", "int16", "days", "day of the visit, of the push or e-mail, or of the orders handed over"),
     Column("arm", "str", "", "baseline or X"),
     Column("satisfaction", "float32", "su", "latent satisfaction after it"),
     Column("expectation", "float32", "su", "mean over touchpoints, after it"),
 )
-"""states.parquet: how the customers of events.parquet felt after each of their visits, and at the end of each day on
-which orders were handed over to them; by customer and in the order of time. Nobody can see this in a real firm."""
+"""states.parquet: how the customers of events.parquet felt after each of their visits, on days without one after a push
+or an e-mail, and at the end of each day on which orders were handed over to them; by customer and in the order of time.
+Nobody can see this in a real firm. Who has lapsed does not look at messages, and has no state after one."""
 
 FUNNEL = (
     Column("arm", "str", "", "baseline or X"),

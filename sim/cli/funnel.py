@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.language import _
-from sim.cli.terminal import OK, folder_asked, language_asked, run_errors_in_words
+from sim.cli.terminal import OK, folder_asked, language_asked, run_errors_in_words, shown
 
 
 def funnel(words: list[str]) -> int:
@@ -17,8 +17,8 @@ def funnel(words: list[str]) -> int:
     from sim.folder import replace_text
 
     with run_errors_in_words():
-        told = tell(folder, language_asked(words))
-    replace_text(folder / "funnel.csv", told.table)
-    replace_text(folder / "funnel.html", told.page)
-    print(f"{told.terminal}\n\n{folder / 'funnel.html'}")
+        answer = tell(folder, language_asked(words))
+    replace_text(folder / "funnel.csv", answer.table)
+    replace_text(folder / "funnel.html", answer.page)
+    print(f"{answer.terminal}\n\n{shown(folder / 'funnel.html')}")
     return OK

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.language import _
 from sim.cli.compose import compose, composer, given_overrides, hydras_errors_in_words, plain
-from sim.cli.terminal import OK, Parser, run_errors_in_words, without_language
+from sim.cli.terminal import OK, Parser, run_errors_in_words, shown, without_language
 
 if TYPE_CHECKING:
     from analysis.gate import Thresholds
@@ -34,7 +34,7 @@ def gate(words: list[str]) -> int:
     replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     for verdict in found["verdicts"]:
         print("\n  ".join([verdict["sentence"], *verdict["notes"]]), end="\n\n")
-    print(place)
+    print(shown(place))
     return OK
 
 

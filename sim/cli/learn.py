@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.language import _, retold
 from sim.cli.compose import addable, compose, composer, plain, settings_of
 from sim.cli.run import threads_of
-from sim.cli.terminal import OK, Parser
+from sim.cli.terminal import OK, Parser, shown
 
 if TYPE_CHECKING:
     from analysis.learning import Tables
@@ -152,6 +152,6 @@ def _write(place: Path, given: Any, tables: Tables, text: str) -> None:
         write_page(draft.path, given.name, given.company, given.draws)
         folder = draft.publish(lambda _place: None)
     replace_text(place, text)
-    print(f"\n{place}\n{folder / 'report.html'}")
-    command = f"cxsim run --config-dir {shlex.quote(str(given.out))} company={given.name}"
+    print(f"\n{shown(place)}\n{shown(folder / 'report.html')}")
+    command = f"cxsim run --config-dir {shlex.quote(shown(given.out))} company={given.name}"
     print(_("now: {command}").format(command=command))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.language import _
-from sim.cli.terminal import OK, folder_asked, language_asked, run_errors_in_words
+from sim.cli.terminal import OK, folder_asked, language_asked, run_errors_in_words, shown
 
 
 def journey_map(words: list[str]) -> int:
@@ -16,6 +16,6 @@ def journey_map(words: list[str]) -> int:
     from analysis.map_report import FOLDER, write_map
 
     with run_errors_in_words():
-        told = write_map(folder, language_asked(words))
-    print(f"{told}\n\n{folder / FOLDER / 'index.html'}")
+        answer = write_map(folder, language_asked(words))
+    print(f"{answer}\n\n{shown(folder / FOLDER / 'index.html')}")
     return OK

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.language import _, retold
 from sim.cli.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain
 from sim.cli.run import threads_of
-from sim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, run_errors_in_words, say
+from sim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, run_errors_in_words, say, shown
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -33,19 +33,19 @@ def optimise(words: list[str]) -> int:
     given = _parser().parse_intermixed_args(words)
     _need_optuna()
     with composer(given.config_dir) as hydra:
-        work, settings = _work(hydra, [addable(override) for override in given.overrides])
+        work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
         folder, key = _folder(given.out, given.overrides), _key(work, settings)
         with _held(folder, key):
             try:
-                _search(work, settings, folder, key)
+                _search(work, settings, units, folder, key)
             except KeyboardInterrupt:
-                say(f"interrupted; the same command goes on with what is missing in {folder}")
+                say(f"interrupted; the same command goes on with what is missing in {shown(folder)}")
                 return INTERRUPTED
             from analysis.optimise import sentences, write_report
 
             write_report(folder)
             print("\n".join(sentences(folder)), end="\n\n")
-            print(folder)
+            print(shown(folder))
     return OK
 
 
@@ -70,8 +70,9 @@ def _need_optuna() -> None:
         needed("optuna")
 
 
-def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings]:
-    """What is to be searched, and the settings where the levers stand at present. Raises ConfigError."""
+def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str, str]]:
+    """What is to be searched, the settings where the levers stand at present, and the levers' units. Raises
+    ConfigError."""
     from scenarios.intervention import worlds_of
     from sim import optimise as core
     from sim.levers import present_point, read_search
@@ -84,7 +85,9 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings]:
         raise ConfigError(f"{GROUP}: names no search file; {GROUP}=NAME, {listed(names)}")
     search = read_search(plain(config[GROUP]))
     jobs = JobComposer(hydra, CONFIG_NAME, [])
-    present = present_point(search, resolved(jobs.settings(overrides)))
+    now = resolved(jobs.settings(overrides))
+    present = present_point(search, now)
+    units = {key: unit for key in present if (unit := _unit(now, key))}
 
     def candidate_of(point: Any) -> core.Candidate:
         settings = jobs.settings([*overrides, *(f"{key}={value}" for key, value in point.items())])
@@ -94,10 +97,16 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings]:
     for end in ("low", "high"):  # here already, so that a bad range is told before any work
         candidate_of({lever.key: getattr(lever, end) for lever in search.levers})
     settings = candidate_of(present).settings
-    return core.Work(search, present, settings.seed, candidate_of, partial(core.fresh, search)), settings
+    return core.Work(search, present, settings.seed, candidate_of, partial(core.fresh, search)), settings, units
 
 
-def _search(work: Work, settings: Settings, folder: Path, key: str) -> None:
+def _unit(now: Mapping[str, Any], key: str) -> str:
+    """The unit that the configuration states for a key; empty for a plain number, which states none."""
+    node: Any = reduce(lambda above, part: above[part], key.split("."), now)
+    return str(node.get("unit", "")) if isinstance(node, Mapping) else ""
+
+
+def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Path, key: str) -> None:
     """Do the work, side by side."""
     from scenarios.intervention import worlds_of
     from sim.optimise import Evaluation, treated_arm
@@ -108,6 +117,7 @@ def _search(work: Work, settings: Settings, folder: Path, key: str) -> None:
     about = {
         "key": key, "scenario": treated_arm(worlds_of(settings)), "customers": settings.customers,
         "days": settings.days, "members": settings.company.members, "seed": settings.seed,
+        "units": units,
     }  # fmt: skip
     progress = Progress(sys.stderr, retold)
     try:

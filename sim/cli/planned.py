@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from analysis.language import _, retold
 from sim.cli.compose import addable, compose, composer, hydras_errors_in_words, plain, settings_of
 from sim.cli.run import given_by_hand, threads_of
-from sim.cli.terminal import OK, Parser
+from sim.cli.terminal import OK, Parser, shown
 
 if TYPE_CHECKING:
     from sim.progress import Progress
@@ -77,7 +77,7 @@ class Planned(ABC):
             settings = settings_of(config, config.hydra)
             plan = self.plan(plain(config[self.group]), settings)
         folder = self._written(settings, plan, wanted, exact=given_by_hand(overrides, "hydra.run.dir"))
-        print("\n\n".join([*self.told(folder), str(folder)]))
+        print("\n\n".join([*self.told(folder), shown(folder)]))
         return OK
 
     def _parser(self) -> Parser:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from analysis.language import _, retold, use
 from sim.cli.compose import CONFIG_NAME, addable, compose, composer, hydras_errors_in_words, settings_of
-from sim.cli.terminal import OK, Parser, processors
+from sim.cli.terminal import OK, Parser, processors, shown
 from sim.parameters import ConfigError
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _answer(settings: Settings, wanted: Path, exact: bool) -> None:
     print()
     print(effects.verdict(folder))
     print()
-    print(folder)
+    print(shown(folder))
 
 
 def threads_of(settings: Settings) -> int:

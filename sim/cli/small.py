@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.language import N_, _, retold
 from sim.cli.compose import check_own_folder, compose, composer, settings_of
-from sim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, without_language
+from sim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, shown, without_language
 
 COLUMNS = {"customer": N_("customer"), "date": N_("date"), "value": N_("value")}
 OPTIONAL_COLUMNS = {
@@ -79,8 +79,8 @@ def calibrate(words: list[str]) -> int:
     place.parent.mkdir(parents=True, exist_ok=True)
     write_picture(found.weekly(), found.fitted_weeks, place.with_suffix(""))
     place.write_text(company_text(found), encoding="utf-8", newline="\n")
-    beside = _("{place} (picture beside it: {stem}.png, {stem}.svg)").format(place=place, stem=place.stem)
-    command = f"cxsim run --config-dir {shlex.quote(str(given['out']))} company={given['name']}"
+    beside = _("{place} (picture beside it: {stem}.png, {stem}.svg)").format(place=shown(place), stem=place.stem)
+    command = f"cxsim run --config-dir {shlex.quote(shown(given['out']))} company={given['name']}"
     print(f"\n{beside}")
     print(_("now: {command}").format(command=command))
     return OK
@@ -121,7 +121,7 @@ def report(words: list[str]) -> int:
         raise ConfigError(f"{folder}: is no run folder; effects.csv is not there")
     with run_errors_in_words():
         import_module(module).write_report(folder, language_asked(words))
-    print(folder / "report.html")
+    print(shown(folder / "report.html"))
     return OK
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.language import _
-from sim.cli.terminal import OK, Parser, language_asked, run_errors_in_words, without_language
+from sim.cli.terminal import OK, Parser, language_asked, run_errors_in_words, shown, without_language
 
 
 def story(words: list[str]) -> int:
@@ -23,10 +23,10 @@ def story(words: list[str]) -> int:
         if given.find is not None:
             print(story_report.listed(given.folder, given.find, language))
             return OK
-        told = story_report.tell(given.folder, given.customer, language)
+        answer = story_report.tell(given.folder, given.customer, language)
     place = story_report.place_of(given.folder, given.customer)
-    replace_text(place, told.page)
-    print(f"{told.terminal}\n\n{place}")
+    replace_text(place, answer.page)
+    print(f"{answer.terminal}\n\n{shown(place)}")
     return OK
 
 

@@ -16,7 +16,7 @@ from analysis.language import _, retold, use
 from analysis.lines import padded
 from sim.cli.compose import JobComposer, as_overrides, compose, hydras_errors_in_words, plain, split_sweep
 from sim.cli.run import given_by_hand
-from sim.cli.terminal import INTERRUPTED, MOVED, OK, processors, say
+from sim.cli.terminal import INTERRUPTED, MOVED, OK, processors, say, shown
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -52,7 +52,7 @@ def sweep(hydra: Hydra, overrides: list[str], name: str) -> int:
             hydra.multirun(name, task, [*kept, place], with_log_configuration=False)
     except KeyboardInterrupt:
         task.close()
-        say(f"interrupted; the same command goes on with what is missing in {task.folder}")
+        say(f"interrupted; the same command goes on with what is missing in {shown(task.folder)}")
         return INTERRUPTED
     return task.close()
 
@@ -194,9 +194,9 @@ class Sweep:
         lost = [row for row in mine if row["status"] != DONE]
         for row in lost:
             say(f"job {row['key']} {row['status']}: {row['why']}")
-        told = _("{done} of {total} jobs done; cxsim sweep-report {folder} shows them")
-        print(told.format(done=len(mine) - len(lost), total=len(mine), folder=self.folder))
-        print(self.folder)
+        told, place = _("{done} of {total} jobs done; cxsim sweep-report {folder} shows them"), shown(self.folder)
+        print(told.format(done=len(mine) - len(lost), total=len(mine), folder=place))
+        print(place)
         return MOVED if lost else OK
 
 

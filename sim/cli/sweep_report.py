@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.language import _
-from sim.cli.terminal import OK, folder_asked, language_asked, run_errors_in_words
+from sim.cli.terminal import OK, folder_asked, language_asked, run_errors_in_words, shown
 
 
 def sweep_report(words: list[str]) -> int:
@@ -13,7 +13,7 @@ def sweep_report(words: list[str]) -> int:
     from analysis.sweep_report import write_sweep_report
 
     with run_errors_in_words():
-        told = write_sweep_report(folder, language_asked(words))
-    print(told)
-    print(f"\n{folder / 'report.html'}")
+        answer = write_sweep_report(folder, language_asked(words))
+    print(answer)
+    print(f"\n{shown(folder / 'report.html')}")
     return OK

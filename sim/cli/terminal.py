@@ -22,6 +22,13 @@ def say(line: str) -> None:
     print(f"cxsim: {retold(' '.join(line.split()))}", file=sys.stderr)
 
 
+def shown(place: Path) -> str:
+    """A path as every command tells it: from the current folder where it lies below it, else absolute."""
+    # Not resolved: a link that the user named stays that link.
+    whole, here = Path(os.path.abspath(place)), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
 def language_asked(words: list[str]) -> str | None:
     """The language that a command line asks for, `language=ja`: wanted before anything else can be told."""
     asked = [word.partition("=")[2] for word in words if word.startswith(LANGUAGE)]

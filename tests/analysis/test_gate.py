@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from analysis.gate import GO, STOP, TEST, Thresholds, gate
 from analysis.information import Cost
 from analysis.load import RunError
 from sim import cli
+from sim.tables import COMPANY_WIDE
+from tests.docs.tables import kinds
 
 DAYS, MEMBERS = 100, 10_000
 THRESHOLDS = Thresholds("profit", 0.9, 0.9, 0.1, (1000, 5000), (10, 20), Cost())
@@ -145,9 +148,78 @@ def test_a_residual_that_would_turn_the_sign_is_told(tmp_path: Path) -> None:
     assert not any("turn the sign" in note for note in found["notes"])
 
 
+def test_what_knowing_is_worth_says_of_which_choice(tmp_path: Path) -> None:
+    place = folder(tmp_path / "open", spread_over(-10, 12))
+    for metric, told in (("profit", "by profit"), ("ltv", "by LTV")):
+        if metric == "ltv":
+            table = pd.read_parquet(place / "measures.parquet")
+            table["metric"] = table["metric"].replace({"profit": "ltv"})
+            table.to_parquet(place / "measures.parquet", index=False)
+        notes = only(gate(place, THRESHOLDS._replace(metric=metric)))["notes"]
+        (note,) = [one for one in notes if "neither bounds the other" in one]
+        assert f"between coupon and doing nothing, {told}, " in note
+
+
 def test_nothing_at_all_stops(tmp_path: Path) -> None:
     found = only(gate(folder(tmp_path / "zero", [0.0] * 40), THRESHOLDS))
     assert (found["decision"], found["evpi"]) == (STOP, 0)
+
+
+# -- what acts on everybody at once -----------------------------------------------------------------------------
+
+
+def stated(place: Path, arms: str, **kinds: str) -> Path:
+    """The run folder with interventions of these kinds, one per scenario."""
+    scenario = {name: {"description": "", "interventions": {name: {"kind": kind}}} for name, kind in kinds.items()}
+    config = yaml.safe_load((place / "config.yaml").read_text(encoding="utf-8"))
+    text = yaml.safe_dump(config | {"arms": arms, "scenario": scenario})
+    (place / "config.yaml").write_text(text, encoding="utf-8")
+    return place
+
+
+def test_our_company_wide_kinds_are_those_of_the_classes() -> None:
+    assert list(COMPANY_WIDE) == sorted(kind for kind, cls in kinds().items() if cls.company_wide)
+
+
+@pytest.mark.parametrize(("mean", "decision"), [(1.0, GO), (-1.0, STOP)])
+@pytest.mark.parametrize("kind", COMPANY_WIDE)
+def test_what_acts_on_everybody_is_never_tested_on_some(kind: str, mean: float, decision: str, tmp_path: Path) -> None:
+    """The same draws of something that can be tested say test first."""
+    effects = spread_over(mean - 10, mean + 10)
+    plain = stated(folder(tmp_path / "plain", effects), "total", coupon="norush_coupon")
+    assert only(gate(plain, THRESHOLDS))["decision"] == TEST
+    found = only(gate(stated(folder(tmp_path / "wide", effects), "total", coupon=kind), THRESHOLDS))
+    assert (found["decision"], found["clear"], found["company_wide"]) == (decision, False, True)
+    assert (found["tests"], found["best_test"]) == ([], None)
+    assert "no A/B test can remove the doubt" in found["sentence"]
+    assert "to try it over time, or to bring data" in found["sentence"]
+    assert any("season, trend" in note and "cxsim learn" in note for note in found["notes"])
+    assert not any("worth testing" in text or "field test" in text for text in (found["sentence"], *found["notes"]))
+
+
+def test_a_combination_with_a_part_that_acts_on_everybody_is_not_tested_either(tmp_path: Path) -> None:
+    both = ("baseline", "coupon", "coupon+staff")
+    place = stated(folder(tmp_path / "both", spread_over(-9, 11), arms=both), "total", coupon="popup", staff="staff")
+    found = {one["intervention"]: one["company_wide"] for one in gate(place, THRESHOLDS)["verdicts"]}
+    assert found == {"coupon": False, "coupon+staff": True}
+
+
+def test_a_kind_of_ones_own_is_known_by_the_field_test_that_a_whole_run_lacks(tmp_path: Path) -> None:
+    effects = spread_over(-9, 11)
+    found = {
+        (arms, len(bias)): only(gate(stated(place, arms, coupon="ours"), THRESHOLDS))["company_wide"]
+        for arms in ("all", "total")
+        for bias in ((), [0.5] * 40)
+        for place in [folder(tmp_path / f"{arms}{len(bias)}", effects, bias=bias)]
+    }
+    assert found == {("all", 0): True, ("all", 40): False, ("total", 0): False, ("total", 40): False}
+
+
+def test_a_sure_verdict_on_what_acts_on_everybody_says_what_it_said(tmp_path: Path) -> None:
+    found = only(gate(stated(folder(tmp_path / "sure", spread_over(1, 5)), "total", coupon="staff"), THRESHOLDS))
+    assert (found["decision"], found["clear"]) == (GO, True)
+    assert found["sentence"].startswith("Go: coupon raises profit")
+    assert found["notes"][-1].endswith("none can leave a part of the customers out.")
 
 
 # -- where no verdict can be given ------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from analysis.effects import write_effects
 from analysis.journeys import Journeys
 from analysis.language import told_in
 from analysis.load import Run
-from analysis.map import IN_STORE, IN_TIME, LATE, Lived, clustered, journey_map, moments, pains, personas
+from analysis.map import IN_STORE, IN_TIME, LATE, NOTHING, Lived, clustered, journey_map, moments, pains, personas
 from analysis.map_report import write_map
 from sim import cli
 from tests.analysis.hand_written import customers, events, states, write_run
@@ -28,20 +28,23 @@ DAYS = 100
 
 def run_of(folder: Path) -> Path:
     """Two hurried customers and a fan. Customer 0 orders online twice, once late and bad; 1 in the store, bad; 2 only
-    visits. In X the late delivery comes in time and is good."""
+    visits. In X the late delivery comes in time and is good. It lets customer 0 down, the store 1."""
     rows = []
     for arm in (B, X):
         late, bad = (3.0, -1.2) if arm == B else (0.0, 0.8)
+        blamed = [(0, "let down", 5, arm, 2.0)] if arm == B else []
         rows += [
             (0, "heard", 1, arm, -0.6),
             (0, "visit", 2, arm, 0.0), (0, "order", 2, arm, 3000.0), (0, "coupon redeemed", 2, arm, 500.0),
             (0, "delivered", 5, arm, late), (0, "support contact", 5, arm, 12.0), (0, "episode", 5, arm, bad),
+            *blamed,
             (0, "talk", 5, arm, bad),
             (0, "visit", 22, arm, 1.0), (0, "order", 22, arm, 1000.0),
             (0, "delivered", 24, arm, -1.0), (0, "episode", 24, arm, 0.4),
             (1, "aware", 3, arm, 2.0),
             (1, "visit", 10, arm, 2.0), (1, "order", 10, arm, 2000.0),
-            (1, "delivered", 10, arm, 0.0), (1, "episode", 10, arm, -0.4), (1, "lapsed", 20, arm, 10.0),
+            (1, "delivered", 10, arm, 0.0), (1, "episode", 10, arm, -0.4), (1, "let down", 10, arm, 1.0),
+            (1, "lapsed", 20, arm, 10.0),
             (2, "visit", 4, arm, 0.0), (2, "visit", 8, arm, 0.0),
         ]  # fmt: skip
     felt = [
@@ -130,6 +133,7 @@ def test_experiences_bear_what_came_with_them_and_after(journeys: Journeys) -> N
     assert table["satisfaction"].to_numpy() == pytest.approx([0.1 - 0.5, 0.2 - 0.1, 0.3 - 0.5])
     assert table["lapsed"].to_list() == [0.0, 0.0, 1.0]
     assert table["talked"].to_list() == [1.0, 0.0, 0.0]
+    assert table["blamed"].to_list() == ["delivery", NOTHING, "store"]
 
 
 def test_a_lapse_is_not_known_where_the_horizon_ends_before(tmp_path: Path) -> None:
@@ -143,7 +147,7 @@ def test_a_lapse_is_not_known_where_the_horizon_ends_before(tmp_path: Path) -> N
 def test_two_deliveries_of_a_day_keep_their_scores(tmp_path: Path) -> None:
     rows = [
         (0, "delivered", 5, B, 2.0), (0, "delivered", 5, B, -1.0),
-        (0, "episode", 5, B, -1.0), (0, "episode", 5, B, 1.0),
+        (0, "episode", 5, B, -1.0), (0, "episode", 5, B, -0.2), (0, "let down", 5, B, 0.0),
     ]  # fmt: skip
     frames = {
         "events.parquet": events(rows), "states.parquet": states([(0, 5, B, 0.1, 0.1)]),
@@ -151,7 +155,8 @@ def test_two_deliveries_of_a_day_keep_their_scores(tmp_path: Path) -> None:
     }  # fmt: skip
     made = write_run(tmp_path / "run", frames=frames, events=1)
     table = lived(Journeys(Run(made))).experiences
-    assert list(zip(table["kind"], table["score"], strict=True)) == [(LATE, -1.0), (IN_TIME, 1.0)]
+    assert list(zip(table["kind"], table["score"], strict=True)) == [(LATE, -1.0), (IN_TIME, -0.2)]
+    assert table["blamed"].isna().all()  # whose doing it was is logged once for both
 
 
 # -- the map --------------------------------------------------------------------------------------------------
@@ -186,6 +191,52 @@ def test_pain_points_say_how_often_how_badly_and_of_what_part(journeys: Journeys
     assert (found[IN_TIME].below.value, found[IN_TIME].part) == (0.0, 0.0)
 
 
+def test_pain_is_laid_to_the_touchpoints_that_let_down(journeys: Journeys) -> None:
+    """Of three orders two are below neutral, by the delivery and by the store; in X the store's alone."""
+    found = journey_map(journeys)
+    told = {what: [(blame.touchpoint, blame.share.value) for blame in pain.blames]
+            for what, pain in ((pain.what, pain) for pain in found.pains[B])}  # fmt: skip
+    assert told == {LATE: [("delivery", 1.0)], IN_STORE: [("store", 1.0)], IN_TIME: [], "heard": []}
+    delivery, store = found.let_down["delivery"], found.let_down["store"]
+    assert {arm: share.value for arm, share in delivery.every.items()} == pytest.approx({B: 1 / 3, X: 0.0})
+    assert {arm: share.value for arm, share in delivery.below.items()} == {B: 0.5, X: 0.0}
+    assert {arm: share.value for arm, share in store.below.items()} == {B: 0.5, X: 1.0}
+    assert delivery.moved is not None
+    assert delivery.moved.value == pytest.approx(-1 / 3)
+    assert store.moved is not None
+    assert store.moved[:3] == pytest.approx((0.0, 0.0, 0.0))
+
+
+def test_the_share_of_a_touchpoint_has_an_interval_and_is_said_where_enough_tell(tmp_path: Path) -> None:
+    """Twenty-four customers with a bad order in time each: the product let down 18 of them, nothing the others."""
+    rows = [row for who in range(24) for row in ((who, "delivered", 5, B, 0.0), (who, "episode", 5, B, -1.0))]
+    rows += [(who, "let down", 5, B, 3.0) for who in range(18)]
+    frames = {
+        "events.parquet": events(rows), "states.parquet": states([(0, 5, B, 0.1, 0.1)]),
+        "customers.parquet": customers(dict.fromkeys(range(24), "fan"), (B,)),
+    }  # fmt: skip
+    journeys = Journeys(Run(write_run(tmp_path / "run", frames=frames, events=24)))
+    (pain,) = pains(lived(journeys, customers=24))
+    ((touchpoint, share),) = pain.blames
+    half = float(t.ppf(0.95, 23)) * math.sqrt(0.75 * 0.25 / 23)
+    assert touchpoint == "product"
+    assert share[:3] == pytest.approx((0.75, 0.75 - half, 0.75 + half))
+    said = "In 75.0 % of those below neutral it was the product that weighed worst"
+    assert said in map_words.worst(journey_map(journeys))
+    (few,) = pains(lived(journeys, customers=19))
+    assert few.blames[0].share.occasions == 19
+    assert "weighed worst" not in map_words.worst(journey_map(journeys)._replace(pains={B: [few]}))
+
+
+def test_a_run_that_logged_no_touchpoint_lays_pain_to_none(tmp_path: Path) -> None:
+    made = run_of(tmp_path / "run")
+    table = pd.read_parquet(made / "events.parquet")
+    table[table["concept:name"] != "let down"].to_parquet(made / "events.parquet", index=False)
+    found = journey_map(Journeys(Run(made)))
+    assert found.let_down == {}
+    assert all(pain.blames == [] for pain in found.pains[B])
+
+
 def test_volume_counts_events_and_customers(journeys: Journeys) -> None:
     table = journey_map(journeys).volume
     own = table[table["arm"] == B].set_index(["stage", "touchpoint"])
@@ -205,6 +256,8 @@ def test_facts_are_those_of_the_journeys(journeys: Journeys) -> None:
     assert found["wait"].baseline == 12.0
     assert found["visits"].baseline == pytest.approx(5 / 3)
     assert found["by_talk"].baseline == 100.0
+    assert found["days_late"].baseline == 3.0
+    assert math.isnan(found["days_late"].scenario)  # nothing is late there
 
 
 def test_a_moment_of_truth_needs_enough_and_a_clear_difference(tmp_path: Path) -> None:
@@ -258,6 +311,7 @@ def test_the_folder_of_maps(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     told = capsys.readouterr().out
     assert "Hurried customers: most pain comes with a late delivery" in told
     place = folder / "map"
+    assert "Let down by, % of orders" in (place / "index.html").read_text(encoding="utf-8")
     pictures = {f"{name}.{kind}" for name in ("everybody", "fan", "hurried") for kind in ("svg", "png")}
     assert {path.name for path in place.iterdir()} == pictures | {"index.html", "map.csv"}
     before = {path.name: path.read_bytes() for path in place.iterdir()}

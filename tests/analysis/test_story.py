@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis import finders, story_plots, story_report
@@ -12,7 +13,7 @@ from analysis.journeys import EVENT_WORDS, Journeys
 from analysis.load import Run, RunError
 from analysis.story import BOTH, parting_words, story, timeline
 from sim import cli
-from sim.tables import BASELINE, EVENT_NAMES
+from sim.tables import BASELINE, CAMPAIGNS, EVENT_NAMES
 from tests.analysis.small_log import SCENARIO, Log, write_log
 
 WEBSITE, APP, STORE = 0.0, 1.0, 2.0
@@ -60,6 +61,21 @@ LIVES: dict[str, tuple[list[tuple[int, str, float]], str, str, str]] = {
         "hurt by coming 2 days late; support was reached; satisfaction goes from 0.80 to 0.20",
     ),
     "late contact": (LATE, "support contact", "reaches support after 12 min", "the order came late"),
+    "let down": (
+        [(4, "delivered", 0), (4, "episode", -0.2), (4, "let down", 3)],
+        "let down", "is let down most by the product", "",
+    ),
+    "let down by lateness": (
+        [*LATE, (4, "let down", 2)], "let down", "is let down most by the delivery", "the order came late",
+    ),
+    "let down on time": (
+        [(4, "delivered", 0), (4, "episode", -0.2), (4, "let down", 2)],
+        "let down", "is let down most by the delivery", "",
+    ),
+    "let down by one of two orders": (
+        [(4, "delivered", 2), (4, "delivered", 2), (4, "episode", -1), (4, "episode", -1), (4, "let down", 2)],
+        "let down", "is let down most by the delivery", "",
+    ),
     "late, then lapsed": (
         [*LATE, (40, "lapsed", 39)], "lapsed", "lapses silently, 39 days after the last order",
         "the last experience scored -1.2 su; the last order came 2 days late",
@@ -91,6 +107,51 @@ def test_an_event_is_told_with_its_cause(name: str, tmp_path: Path) -> None:
 def test_the_first_order_is_called_so(tmp_path: Path) -> None:
     journeys = journeys_of(tmp_path, {0: [(3, "order", 500), (9, "order", 500)]}, acquired_day=3)
     assert [one.why for one in moments(story(journeys, 0).lives[0])] == ["the first order ever", ""]
+
+
+SEVERAL = [
+    (2, "message sent", 2), (2, "message clicked", 2), (2, "visit", APP), (3, "opted out", 3), (4, "visit", WEBSITE),
+    (4, "popup shown", 1), (4, "order", 900), (5, "linked", 0),
+]  # fmt: skip
+
+
+def with_campaigns(folder: Path, *campaigns: tuple[str, int]) -> Journeys:
+    """A life that got cards of these campaigns: name and number of variants. Other draws have others."""
+    write_log(folder / "run", {0: SEVERAL})
+    rows = [
+        (draw, 0, arm, name, "email", variant, *[0] * 6, 0.5, 0)
+        for draw in (1, 0)
+        for arm in (BASELINE, SCENARIO)
+        for name, variants in (campaigns if draw == 0 else reversed(campaigns))
+        for variant in range(variants + 1)
+    ]
+    table = pd.DataFrame(rows, columns=[column.name for column in CAMPAIGNS])
+    table.to_parquet(folder / "run" / "campaigns.parquet", index=False)
+    return Journeys(Run(folder / "run"))
+
+
+def test_a_card_is_told_as_its_variant_and_the_campaign_where_there_are_several(tmp_path: Path) -> None:
+    several = story(with_campaigns(tmp_path / "several", ("ours", 1), ("mail", 2)), 0).lives[1]
+    assert [(one.event.value, one.told, one.why) for one in moments(several)] == [
+        (1, "is sent message 1 (mail)", ""),
+        (1, "clicks message 1 (mail)", ""),
+        (APP, "visits (app)", "brought by the click on message 1 (mail)"),
+        (2, "opts out of messages (mail)", ""),
+        (WEBSITE, "visits (website)", ""),
+        (1, "sees popup 1 (ours)", ""),
+        (900, "orders for 900 yen", "after popup 1 (ours), seen and not clicked"),
+        (0, "links an account", ""),
+    ]
+    single = moments(story(with_campaigns(tmp_path / "single", ("mail", 3)), 0).lives[1])
+    assert [single[place].told for place in (0, 3, 5)] == [
+        "is sent message 2", "opts out of messages", "sees popup 1",
+    ]  # fmt: skip
+
+
+def test_a_score_moves_satisfaction_from_where_the_days_message_left_it(tmp_path: Path) -> None:
+    found = story(journeys_of(tmp_path, {0: [(4, "message sent", 1), (4, "delivered", 0), (4, "episode", 1.0)]}), 0)
+    states = pd.DataFrame({"day": [1, 4, 4], "satisfaction": [0.8, 0.5, 0.7], "expectation": 0.5})
+    assert moments(found.lives[0]._replace(states=states))[-1].why == "satisfaction goes from 0.50 to 0.70"
 
 
 def test_two_orders_of_a_day_keep_their_own_lateness(tmp_path: Path) -> None:
@@ -150,13 +211,13 @@ def test_the_timeline_says_what_is_shared_once(tmp_path: Path) -> None:
 
 def test_no_event_is_lost_in_the_picture(tmp_path: Path) -> None:
     """Every event but those of the curve is a mark in its arm's lanes; a lane that neither life needs is left out."""
-    events = [*LATE, (6, "survey answer", 3), (40, "lapsed", 39)]
+    events = [*LATE, (4, "let down", 2), (6, "survey answer", 3), (40, "lapsed", 39)]
     figure = story_plots.picture(story(journeys_of(tmp_path, {0: events}, {0: [*events[:-1], (9, "visit", APP)]}), 0))
     lanes = figure.axes[::2]
     marks = [sum(len(line.get_xdata()) == 1 and line.get_marker() != "None" for line in axes.lines) for axes in lanes]
-    assert marks == [5, 6]
+    assert marks == [6, 7]
     assert [text.get_text() for text in lanes[0].get_yticklabels()] == [
-        "visit", "order", "delivery", "support", "survey",
+        "visit", "order", "delivery", "support", "let down by", "survey",
     ]  # fmt: skip
 
 
@@ -313,8 +374,21 @@ def test_bad_input_is_a_line(words: list[str], line: str, run: Path, capsys: pyt
     assert sorted(run.rglob("*")) == before
 
 
-def test_a_run_without_journeys_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_log(tmp_path / "run", {}, customers=3)
-    assert cli.main(["story", str(tmp_path / "run"), "0"]) == cli.BAD_INPUT
-    assert capsys.readouterr().err.endswith("kept no journeys; run it with events above 0 and arms=all\n")
+@pytest.mark.parametrize("words", [["0"], ["--find", "eventful"]])
+@pytest.mark.parametrize("table", ["empty", "none"])
+def test_a_run_without_journeys_says_so(
+    table: str, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_log(tmp_path / "run", {}, customers=3)
+    if table == "none":  # as in a run with arms=total
+        for name in ("events", "states", "customers"):
+            (folder / f"{name}.parquet").unlink()
+    assert cli.main(["story", str(folder), *words]) == cli.BAD_INPUT
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.endswith("kept no journeys; run it with events above 0 and arms=all\n")
+    assert not (folder / "stories").exists()
+
+
+def test_a_folder_that_is_not_there_is_bad_input(tmp_path: Path) -> None:
     assert cli.main(["story", str(tmp_path / "nowhere"), "0"]) == cli.BAD_INPUT

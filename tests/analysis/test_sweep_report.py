@@ -178,6 +178,8 @@ def test_the_page_of_an_uncertain_sweep_has_all_that_decides(tmp_path: Path) -> 
     assert regret["expected_regret"]["B"] == pytest.approx((best - 0.1).mean(), abs=1e-6)
     assert regret["expected_regret"]["doing nothing"] == pytest.approx(best.mean(), abs=1e-6)
     assert set(pd.read_csv(folder / "answers.csv")["draws_run"]) == {80}
+    # Its value of knowing more is not the gate's, and says so.
+    assert "cxsim gate has it for the choice between one intervention" in (folder / "report.html").read_text("utf-8")
 
 
 def test_a_sweep_of_the_world_alone_is_not_told_as_a_choice(tmp_path: Path) -> None:

@@ -15,12 +15,16 @@ from typing import Any
 import pytest
 
 import conf
+from analysis.effects import write_effects
 from sim import cli
+from sim.cli.terminal import shown
 from sim.folder import drafted
 from sim.guard import PACKAGES, ROOT, refuse_strangers
 from sim.parameters import ConfigError
 from sim.progress import Progress
 from sim.provenance import git_state, inputs_hash
+from tests.analysis.fake_run import make_run
+from tests.analysis.fake_sweep import FakeJob, make_sweep
 from tests.config.compose import shipped
 
 Experiment = Callable[..., None]
@@ -70,7 +74,7 @@ def test_a_run_appears_whole_and_is_reported(experiment: Any, capsys: pytest.Cap
         "out/answer/provenance.json",
     }
     out, err = capsys.readouterr()
-    assert out == f"the table\n\nthe verdict\n\n{Path('out/answer').resolve()}\n"
+    assert out == "the table\n\nthe verdict\n\nout/answer\n"
     assert err.splitlines() == ["replications 1/2", "replications 2/2"]
     found = json.loads(Path("out/answer/provenance.json").read_text())
     assert found["folder"] == str(Path("out/answer").resolve())
@@ -78,6 +82,36 @@ def test_a_run_appears_whole_and_is_reported(experiment: Any, capsys: pytest.Cap
     assert re.fullmatch(r"[0-9a-f]{64}", found["inputs_sha256"])
     assert found["packages"]["numpy"]
     assert Path("out/answer").stat().st_mode & 0o777 == 0o777 & ~current_umask()
+
+
+def test_a_path_is_told_from_here_where_it_lies_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    (here / "real").mkdir(parents=True)
+    (here / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(here)
+    for given in ("a/b", here / "a/b", "./x/../a/b"):
+        assert shown(Path(given)) == "a/b"
+    assert (shown(Path()), shown(Path("link/a"))) == (".", "link/a")  # a link that was named stays it
+    for given in ("../a", tmp_path / "a"):
+        assert shown(Path(given)) == str(tmp_path / "a")
+    assert shown(tmp_path / "here-too") == str(tmp_path / "here-too")
+
+
+@pytest.mark.parametrize(
+    ("command", "file"), [("report", "report.html"), ("gate", "gate.json"), ("sweep-report", "report.html")]
+)
+def test_commands_tell_paths_by_one_rule(
+    command: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if command == "sweep-report":
+        make_sweep(tmp_path / "it", [FakeJob({"scenario": "A"}, {"A": {"ltv": [1.0, 2.0] * 2}})])
+    else:
+        write_effects(make_run(tmp_path / "it", draws=4))
+    (tmp_path / "beside").mkdir()
+    for here, told in ((tmp_path, f"it/{file}"), (tmp_path / "beside", str(tmp_path / "it" / file))):
+        monkeypatch.chdir(here)
+        assert cli.main([command, str(tmp_path / "it")]) == cli.OK
+        assert capsys.readouterr().out.splitlines()[-1] == told
 
 
 def current_umask() -> int:

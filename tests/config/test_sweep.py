@@ -161,7 +161,7 @@ def test_a_sweep_runs_what_is_missing(launcher: str, capsys: pytest.CaptureFixtu
     assert [row["company.margin"] for row in table()] == ["0.2", "0.4", "0.3"]
     out = capsys.readouterr().out
     assert out.count("done    company.margin=") == 1
-    assert "3 of 3 jobs done" in out
+    assert out.endswith("3 of 3 jobs done; cxsim sweep-report it shows them\nit\n")
 
     answers = pd.read_parquet("it/sweep.parquet")
     assert set(answers["company.margin"]) == {0.2, 0.3, 0.4}

@@ -68,7 +68,7 @@ def test_the_default_run_answers(checkout: Path, capsys: pytest.CaptureFixture[s
     for row in re.findall(r"^[A-Z][\w() -]+?(?=  )", blocks("")[0], flags=re.MULTILINE):
         assert row in out
     folder = Path(out.splitlines()[-1])
-    assert folder.parent == checkout / "runs"
+    assert folder.parent == Path("runs")
     assert (folder / "report.html").is_file()
 
 

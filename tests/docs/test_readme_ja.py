@@ -9,11 +9,14 @@ import pytest
 
 from analysis.lines import width
 from sim import cli
+from sim.cli import COMMANDS
+from sim.guard import ROOT
 from tests.docs.test_readme import SMALL, blocks, checkout, commands
 
 __all__ = ["checkout"]
 
 PAGE = "README.ja.md"
+PAGES = (PAGE, "README.md")
 TYPED = commands(PAGE)
 
 
@@ -28,7 +31,7 @@ def runs() -> list[list[str]]:
 
 
 def test_there_are_commands() -> None:
-    assert {one[0] for one in TYPED} == {"run", "report", "scenarios", "sweep-report", "gate"}
+    assert {one[0] for one in TYPED} == set(COMMANDS) - {"check", "calibrate"}
     assert all(one[-1] == "language=ja" for one in TYPED)
 
 
@@ -52,10 +55,16 @@ def test_the_first_run_answers_in_japanese(checkout: Path, capsys: pytest.Captur
     assert '<html lang="ja">' in (folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_every_page_that_the_other_readme_leads_to_is_named() -> None:
+    led_to = {page: set(re.findall(r"\]\((docs/[\w/.-]+\.md)\)", (ROOT / page).read_text("utf-8"))) for page in PAGES}
+    # How cxsim itself is checked is for who changes it, and the repository's own language is English.
+    assert led_to["README.md"] - led_to[PAGE] == {"docs/continuous-integration.md"}
+
+
 def test_the_numbers_shown_are_those_of_the_other_readme() -> None:
     number = r"[+-]?\d[\d,.]*(?![\d,.]|人)"
     ours, theirs = (
-        [re.findall(number, row)[-5:] for row in blocks("", page)[0].splitlines()[3:9]] for page in (PAGE, "README.md")
+        [re.findall(number, row)[-5:] for row in blocks("", page)[0].splitlines()[3:9]] for page in PAGES
     )
     assert ours == theirs
 

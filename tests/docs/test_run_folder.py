@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,8 @@ NAMES = (
     "SWEEP", "ANSWERS", "OPTION", "DRIVERS", "PROBABILITIES", "REGRET", "RULES", "TEST_METRICS",
     "TESTS", "PREMORTEM", "KEY_DRIVER_ARMS", "COMPLAINTS", "RATINGS", "KEY_DRIVERS",
 )  # fmt: skip
-SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=500"]
+SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=500",
+         "scenario=[peach_popup,ma_email]"]  # fmt: skip
 MARK = re.compile(r"<!-- table: (\w+) -->\n(?:\n?\|.*\n)*")
 ROWS = re.compile(r"<!-- rows: EVENT_NAMES -->\n(?:\n?\|.*\n)*")
 
@@ -79,8 +81,18 @@ def test_every_file_is_described(run: Path) -> None:
     assert [path.name for path in run.iterdir() if f"`{path.name}" not in page] == []
 
 
-def test_there_are_six_snippets() -> None:
-    assert len(snippets()) == 6
+def test_there_are_seven_snippets() -> None:
+    assert len(snippets()) == 7
+
+
+def test_the_snippet_on_campaigns_names_those_of_every_event(run: Path) -> None:
+    found: dict[str, Any] = {"run": str(run)}
+    exec(next(code for code in snippets() if "campaigns.parquet" in code), found)
+    assert sorted(found["about_cards"]) == sorted(tables.CARD_EVENTS)
+    sent = {name: set(own["campaign"]) for name, own in found["messages"].groupby("concept:name")}
+    assert sent["message sent"] == {"ma_email"}
+    assert sent["popup shown"] == {"peach_popup"}
+    assert set(found["messages"]["arm"]) == {"peach_popup+ma_email"}
 
 
 @pytest.mark.parametrize("code", snippets())

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 from agents.columns import LAPSED
 from sim.journal import CODE, NAMES, Journal
 from sim.model import CXModel, EngineName
+from sim.settings import Settings
+from sim.tables import CARD_EVENTS
 from sim.world import World
 from tests.worlds import BUSY, midnight, piloted, settings, treated
 
 FOUND = settings(*BUSY, "customers=600", "days=40", "burn_in=30")
+SENDERS = "peach_popup", "ma_email", "rakuten_push", "mf_onboarding"
+SENT = settings(*BUSY, f"scenario=[{','.join(SENDERS)}]", "customers=3000", "days=40", "burn_in=30")
+ENGINES: tuple[EngineName, EngineName] = ("column", "agent")
+KINDS = {"popup": ("popup shown", "popup clicked"), "welcome": ("", "")}
+"""What the log calls being shown and clicked, by channel: pushes and e-mails are sent, a welcome is not in it."""
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +28,10 @@ def world() -> World:
     return piloted(FOUND, 3)
 
 
-def kept(world: World, engine: EngineName, limit: int) -> tuple[CXModel, Journal]:
+def kept(world: World, engine: EngineName, limit: int, found: Settings = FOUND) -> tuple[CXModel, Journal]:
     """A treated arm and its journal of the first `limit` customers."""
     journal = Journal(limit)
-    model = CXModel(world, midnight(world), treated(FOUND, "norush_coupon"), engine, journal)
+    model = CXModel(world, midnight(world), treated(found, "+".join(found.scenario)), engine, journal)
     model.run(world.days)
     return model, journal
 
@@ -32,8 +41,15 @@ def whole(world: World) -> tuple[CXModel, Journal]:
     return kept(world, "column", world.customers)
 
 
-def test_both_engines_write_the_same_bytes(world: World) -> None:
-    (_, column), (_, agent) = kept(world, "column", 400), kept(world, "agent", 400)
+@pytest.fixture(scope="module")
+def messaged() -> tuple[CXModel, Journal]:
+    """A world in which a popup, a welcome, pushes and e-mails all run."""
+    return kept(piloted(SENT, 3), "column", SENT.customers, SENT)
+
+
+@pytest.mark.parametrize("found", [FOUND, SENT])
+def test_both_engines_write_the_same_bytes(found: Settings) -> None:
+    (_, column), (_, agent) = (kept(piloted(found, 3), engine, 400, found) for engine in ENGINES)
     for one, other in zip((*column.columns(), *column.states()), (*agent.columns(), *agent.states()), strict=True):
         assert one.dtype == other.dtype
         assert one.tobytes() == other.tobytes()
@@ -50,7 +66,7 @@ def test_every_kind_of_event_of_this_world_is_there(whole: tuple[CXModel, Journa
     seen = {NAMES[code] for code in np.unique(whole[1].columns()[1])}
     assert seen == {
         "aware", "visit", "order", "coupon redeemed", "coupon issued", "delivered", "support contact", "episode",
-        "talk", "heard", "lapsed", "survey answer",
+        "let down", "talk", "heard", "lapsed", "survey answer",
     }  # fmt: skip
 
 
@@ -74,20 +90,82 @@ def test_events_of_a_day_stay_in_their_order(whole: tuple[CXModel, Journal]) -> 
     order = np.lexsort((day, row))
     assert np.array_equal(order, np.arange(len(row)))
     of_a_day = ["aware", "visit", "order", "coupon redeemed", "coupon issued", "delivered", "support contact",
-                "episode", "talk", "lapsed", "heard", "survey answer"]  # fmt: skip
+                "episode", "let down", "talk", "lapsed", "heard", "survey answer"]  # fmt: skip
     place = np.array([of_a_day.index(NAMES[one]) if NAMES[one] in of_a_day else -1 for one in range(len(NAMES))])[code]
     same = (row[1:] == row[:-1]) & (day[1:] == day[:-1])
     assert same.any()
     assert (place[1:][same] >= place[:-1][same]).all()
 
 
-def test_the_last_state_is_the_customers(whole: tuple[CXModel, Journal]) -> None:
-    """Nothing but visits and orders handed over moves satisfaction in a world without messages."""
+def test_the_last_touchpoint_that_let_down_is_the_customers(whole: tuple[CXModel, Journal]) -> None:
+    """At most one per customer and day, on days of episodes only; the last day's is what its score and columns say."""
     model, journal = whole
+    row, code, day, value = journal.columns()
+    noted, served = code == CODE["let down"], code == CODE["episode"]
+    when = list(zip(row[noted].tolist(), day[noted].tolist(), strict=True))
+    assert len(when) == len(set(when)) > 0
+    assert set(when) <= set(zip(row[served].tolist(), day[served].tolist(), strict=True))
+    # later episodes overwrite earlier ones
+    last = dict(zip(row[served].tolist(), day[served].tolist(), strict=True))
+    score = dict(zip(row[served].tolist(), value[served].tolist(), strict=True))
+    found = dict(zip(when, value[noted].tolist(), strict=True))
+    columns = model.customers.columns
+    worst, severity = columns.of("worst"), columns.of("severity")
+    expected = {who: float(worst[who]) - 1 if score[who] < 0 < severity[who] else None for who in last}
+    assert {who: found.get((who, last[who])) for who in last} == expected
+    assert set(expected.values()) == {None, 0.0, 1.0, 2.0, 3.0}
+
+
+@pytest.mark.parametrize("lived", ["whole", "messaged"])
+def test_the_last_state_is_the_customers(lived: str, request: pytest.FixtureRequest) -> None:
+    """Nothing but visits, orders handed over, pushes and e-mails moves satisfaction."""
+    model, journal = request.getfixturevalue(lived)
     row, day, satisfaction, _ = journal.states()
     last = np.flatnonzero(np.append(row[1:] != row[:-1], True))
     assert np.array_equal(satisfaction[last], model.customers.columns.of("satisfaction")[row[last]])
     assert (np.diff(day.astype(int))[row[1:] == row[:-1]] >= 0).all()
+
+
+def test_messages_leave_a_state_where_they_are_read(messaged: tuple[CXModel, Journal]) -> None:
+    """A day has at most two: after messages and visits, and after orders handed over. Who has lapsed does not read."""
+    model, journal = messaged
+    row, code, day, _ = journal.columns()
+    states = Counter(zip(*(part.tolist() for part in journal.states()[:2]), strict=True))
+    assert max(states.values()) == 2
+    lapse = np.where(model.customers.columns.status == LAPSED, model.customers.columns.lapse_day, 32767)
+    sent, visited, served = (
+        set(zip(row[code == CODE[name]].tolist(), day[code == CODE[name]].tolist(), strict=True))
+        for name in ("message sent", "visit", "episode")
+    )
+    alone = sent - visited - served
+    read = {(who, when) for who, when in alone if when <= lapse[who]}
+    assert read == alone & states.keys()
+    assert len(read) > 500
+    assert len(alone - read) > 50
+    assert sent & visited <= states.keys()
+
+
+def test_a_card_says_whose_message_it_was(messaged: tuple[CXModel, Journal]) -> None:
+    """Counted by card, the log is what each campaign tallied of each variant."""
+    model, journal = messaged
+    _, code, _, value = journal.columns()
+    campaigns = list(model.campaigns.of.values())
+    cards = [(one, variant) for one in campaigns for variant in range(1, one.message.variants + 1)]
+    logged = {name: Counter(value[code == CODE[name]].astype(int).tolist()) for name in NAMES}
+    for card, (one, variant) in enumerate(cards, 1):
+        shown, clicked = KINDS.get(one.message.channel, ("message sent", "message clicked"))
+        told = {name: int(counts[variant]) for name, counts in one.tally._asdict().items()}
+        if shown:
+            assert (logged[shown][card], logged[clicked][card]) == (told["shown"], told["clicked"])
+            assert logged["preference told"][card] == (told["clicked"] if one.message.asks else 0)
+        assert logged["opted out"][card] == told["opted_out"]
+        assert logged["linked"][card] == (told["linked"] if one.message.channel == "welcome" else 0)
+    assert len(cards) == 8
+    assert logged["linked"][0] > 0  # without a message
+    assert {name: len(logged[name]) for name in CARD_EVENTS} == {
+        "message sent": 3, "message clicked": 3, "preference told": 1, "opted out": 3, "linked": 5,
+        "popup shown": 1, "popup clicked": 1,
+    }  # fmt: skip
 
 
 def test_visits_say_their_channel(whole: tuple[CXModel, Journal]) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.optimise import write_report
 from scenarios.intervention import worlds_of
 from sim import cli
+from sim.cli.optimise import _unit
 from sim.levers import Found, Point, Search, present_point, read_search
 from sim.optimise import FAILED, FEASIBLE, INFEASIBLE, PRESENT, Candidate, Evaluation, Storage, Work, candidate, fresh
 from sim.parameters import ConfigError
@@ -272,6 +274,20 @@ def test_a_lever_of_the_company_costs_what_is_said() -> None:
         assert np.subtract(found[0]["profit"][arm], found[1]["profit"][arm]) == pytest.approx(4 * 0.5 * 28)
 
 
+def test_levers_are_shown_with_their_units(tmp_path: Path) -> None:
+    """An option of an intervention has ours, a parameter the one that the configuration states."""
+    ratio = "company.capacity_ratio"
+    assert _unit(resolved(shipped()), ratio) == "ratio to mean orders"
+    assert _unit(resolved(shipped()), "company.message_cap") == ""  # a plain number
+    about = {"scenario": "a", "customers": 1000, "days": 28, "members": 1000, "seed": SEED, "units": {SHARE: "su"}}
+    (tmp_path / "it").mkdir()
+    work(search_with(trials=6)).into(tmp_path / "it", about, Fake(), lambda *_: None)
+    page = write_report(tmp_path / "it").read_text(encoding="utf-8")
+    assert "coupon face value 150 yen, a share 0.5 su" in page
+    assert page.count('<span class="unit">, yen</span></th><td class="n">0 to 400</td>') == 1
+    assert "<th>coupon face value, yen</th><th>a share, su</th>" in page
+
+
 def test_fresh_draws_are_other_worlds() -> None:
     search = search_with(draws=2, fresh_draws=3)
     one = Candidate(shipped(*TINY), 2, 0.0)
@@ -294,6 +310,7 @@ def test_the_command_searches_and_goes_on(
     assert "fresh draws" in told
     assert told.endswith("it\n")
     assert len(table(Path("it"))) == 4
+    assert "(coupon face value 150 yen, norush coupon valid days 60 days)" in told
     made = {path.relative_to("it").as_posix() for path in Path("it").rglob("*")}
     assert {"report.html", "front.csv", "figures/history.png"} <= made
     assert cli.main([*words, "seed=2"]) == cli.BAD_INPUT
