@@ -77,14 +77,14 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     found = [Rates(str(key), str(own["channel"].iloc[0]), own) for key, own in table.groupby("campaign", sort=False)]
     stem = run.folder / "figures" / f"{plots.file_name(name)}_campaigns"
     return {
-        "campaigns": [_dashboard(run, one) for one in found],
+        "campaigns": [_dashboard(run, name, one) for one in found],
         "shrink": shrink_sentence(run),
         "readings": readings(run, name),
         "picture": picture(variants(found), stem, _(CAPTION)),
     }
 
 
-def _dashboard(run: Run, one: Rates) -> dict[str, Any]:
+def _dashboard(run: Run, name: str, one: Rates) -> dict[str, Any]:
     columns = SHOWN_RATES[one.channel]
     learns = one.of("revisions")["value"] > 0
     rows = [_row(one, variant, columns, learns) for variant in (*one.variants, ALL)]
@@ -95,7 +95,12 @@ def _dashboard(run: Run, one: Rates) -> dict[str, Any]:
         "learns": learns,
         "rows": rows if len(one.variants) > 1 else rows[-1:],
         "sentence": words.sentences(
-            (_goal_sentence(one), _winner_sentence(one) if learns else "", _cost_sentence(run, one))
+            (
+                _goal_sentence(one),
+                _winner_sentence(one) if learns else "",
+                _opt_out_sentence(run, name, one),
+                _cost_sentence(run, one),
+            )
         ),
     }
 
@@ -165,6 +170,21 @@ def _winner_sentence(one: Rates) -> str:
     ).format(
         best=best, wins=words.number(float(wins["value"]), 0), draws=int(wins["draws"]),
         revisions=words.number(one.of("revisions")["value"], 0),
+    )  # fmt: skip
+
+
+def _opt_out_sentence(run: Run, name: str, one: Rates) -> str:
+    """The addresses lost, beside what the scenario does to LTV: what is bought by annoying people."""
+    left = one.of("opted_out")
+    if not left["value"] > 0:
+        return ""
+    low, high = max(float(left["ci_low"]), 0.0), float(left["ci_high"])
+    return _(
+        "{left} receivers opt out in the simulated market over {days} days, {low} to {high} in a draw more; over the "
+        "same days LTV changes by {ltv} yen per potential customer."
+    ).format(
+        left=words.number(left["value"], 0), days=run.days, low=words.number(low, 0), high=words.number(high, 0),
+        ltv=_ltv(run, name, pd.Index(run.measures["replication"].unique())),
     )  # fmt: skip
 
 

@@ -82,7 +82,9 @@ def _quantities(rows: pd.DataFrame, untreated: pd.DataFrame) -> Iterator[tuple[s
     yield "wins", "%", won, (100 * wins.probability, 100 * wins.low, 100 * wins.high)
     final = 100.0 * rows["share"].to_numpy(dtype=float)
     yield "share", "%", final, _within(final)
-    for quantity, unit in (("shown", "times"), ("cost", "yen"), ("revisions", "times")):
+    for quantity, unit in (
+        ("shown", "times"), ("opted_out", "receivers"), ("cost", "yen"), ("revisions", "times"),
+    ):  # fmt: skip
         values = rows[quantity].to_numpy(dtype=float)
         yield quantity, unit, values, spread(values)[:3]
 

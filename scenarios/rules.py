@@ -51,6 +51,11 @@ class Between(Condition):
         """Those within."""
         return seen.between(self.name, self.low, self.high)
 
+    def agree(self, settings: Settings) -> None:
+        """Raise ConfigError for the answers of a survey that asks nobody."""
+        if self.name == "answer" and settings.company.survey_share.value == 0.0:
+            raise ConfigError("rule: answer: nobody gives one where company.survey_share is 0; above 0")
+
 
 @dataclass(frozen=True)
 class Searched(Condition):

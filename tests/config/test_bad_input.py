@@ -17,6 +17,7 @@ from sim.cli import main
 
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
 POPUP = "scenario.peach_popup.interventions.peach_popup"
+EMAIL = "scenario.ma_email.interventions.ma_email"
 MAIL = "scenario.ma_email.interventions.ma_email"
 CYCLE = "scenario.repro_pdca_weekly.interventions.repro_pdca_weekly.cycle"
 
@@ -122,6 +123,10 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
         ["cycle: explore: 2", "from 0 to 1"]),
     (run("scenario=mf_onboarding", "company.onboarding=null"), ["welcome needs company.onboarding"]),
     (run("scenario=muji_voc", "company.survey_share=0"), ["survey_share is 0"]),
+    (
+        run("scenario=ma_email", f"+{EMAIL}.rule.answer.at_most=6", "company.survey_share=0"),
+        ["rule: answer", "survey_share is 0"],
+    ),
     (run("scenario=rakuten_push", "company.opt_in.push=0"), ["opt_in.push is 0"]),
     (run("company.desk.hours=0"), ["company.desk.hours: 0", "from 1"]),
     (run("company.opt_in.mail=1.2"), ["company.opt_in.mail: 1.2", "from 0 to 1"]),
