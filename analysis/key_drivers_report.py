@@ -333,7 +333,7 @@ def _rankings(run: KeyDrivers, persona: str) -> list[dict[str, str]]:
             | {
                 "touchpoint": words.touchpoint(name),
                 "share": words.percent(share["value"] / 100),
-                "share_span": _unsigned(share["ci_low"], share["ci_high"], 0),
+                "share_span": _unsigned(max(share["ci_low"], 0.0), min(share["ci_high"], 100.0), 0),
                 "weight": words.number(weight["value"], 2),
                 "weight_span": _unsigned(weight["ci_low"], weight["ci_high"], 2),
             }

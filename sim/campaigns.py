@@ -29,6 +29,9 @@ BITS: Mapping[Channel, int] = {"popup": 0, "welcome": 0, "push": BY_PUSH, "email
 GOALS: Mapping[Channel, str] = {"popup": "ordered", "welcome": "linked", "push": "clicked", "email": "clicked"}
 """What a cycle judges variants by."""
 
+PLACES: Mapping[Channel, str] = {"popup": "card", "welcome": "welcome_card"}
+"""Fields of a visit: where a message on the site is noted, and its card."""
+
 CAP_DAYS = 7
 """The window of the cap on messages."""
 
@@ -68,7 +71,8 @@ class Message:
 
 
 class Tally(NamedTuple):
-    """Counts by variant, 0 first: those found who got nothing. int64 (variants + 1,) each."""
+    """Counts by variant, 0 first: those found who got nothing. int64 (variants + 1,) each, and likewise one campaign
+    behind the other for all of an arm."""
 
     shown: NDArray[np.int64]
     clicked: NDArray[np.int64]
@@ -77,9 +81,9 @@ class Tally(NamedTuple):
     opted_out: NDArray[np.int64]
 
 
-def new_tally(variants: int) -> Tally:
+def new_tally(entries: int) -> Tally:
     """Nothing yet."""
-    return Tally(*(np.zeros(variants + 1, np.int64) for _ in Tally._fields))
+    return Tally(*(np.zeros(entries, np.int64) for _ in Tally._fields))
 
 
 def deck_of(messages: Sequence[Message]) -> Deck:
@@ -100,14 +104,23 @@ class Campaign:
     name: str
     message: Message
     first_card: int
+    tally: Tally
     shares: NDArray[np.float64] = field(init=False)
-    tally: Tally = field(init=False)
     revisions: int = 0
 
     def __post_init__(self) -> None:
         equal = (1.0 / self.message.variants,) * self.message.variants
         self.shares = np.array(self.message.shares or equal)
-        self.tally = new_tally(self.message.variants)
+
+    def holds(self, cards: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which of these cards are its own."""
+        return np.asarray((cards >= self.first_card) & (cards < self.first_card + self.message.variants))
+
+    def pass_over(self, found: NDArray[np.bool_], **did: NDArray[np.bool_]) -> None:
+        """Tally some who were found and got nothing, and what they did all the same."""
+        self.tally.shown[0] += np.count_nonzero(found)
+        for name, mask in did.items():
+            getattr(self.tally, name)[0] += np.count_nonzero(mask & found)
 
     @property
     def cost(self) -> NDArray[np.int64]:
@@ -153,11 +166,15 @@ class Campaigns:
     ) -> None:
         self.columns, self.seed, self.treated, self.cap = columns, seed, treated, cap
         self.of: dict[int, Campaign] = {}
-        card = 0
-        for number, name, message in messages:
-            self.of[number] = Campaign(number, name, message, card)
-            card += message.variants
         self.deck = deck_of([message for _, _, message in messages])
+        self._tally = new_tally(sum(message.variants + 1 for _, _, message in messages))
+        self._entry = np.zeros(len(self.deck), np.intp)  # of the tally, by card
+        card, entry = 0, 0
+        for number, name, message in messages:
+            own = Tally(*(counts[entry : entry + message.variants + 1] for counts in self._tally))
+            self.of[number] = Campaign(number, name, message, card, own)
+            self._entry[card : card + message.variants] = entry + 1 + np.arange(message.variants)
+            card, entry = card + message.variants, entry + message.variants + 1
         self._passed: dict[int, NDArray[np.int32]] = {}
 
     # -- off the site
@@ -169,15 +186,15 @@ class Campaigns:
     def sent(self, day: int, found: Sequence[tuple[int, NDArray[np.int32], NDArray[np.bool_]]]) -> Messages:
         """The day's messages to the rows found, as (campaign, rows, whether it fits by its rule), by priority."""
         self._passed = {}
-        taken = np.zeros(0, np.int32)
+        taken = np.zeros(len(self.treated), bool)
         parts: list[Messages] = []
         for number, rows, relevant in found:
             campaign = self.of[number]
-            free = self.may_get(number, rows, day) & ~among(rows, taken)
+            free = self.may_get(number, rows, day) & ~taken[rows]
             part = self._written(campaign, rows[free], relevant[free])
             note_impressions(self.columns, part["row"], day)
             self._passed[number] = rows[~free]
-            taken = np.sort(np.concatenate([taken, part["row"]]))
+            taken[part["row"]] = True
             parts.append(part)
         if len(parts) == 1:
             return parts[0]
@@ -201,38 +218,39 @@ class Campaigns:
 
     def count_visits(self, visits: Visits, found: Mapping[int, NDArray[np.bool_]]) -> None:
         """Tally the visitors each on-site campaign found, by what they were shown and did."""
+        if not found:
+            return
+        did = {"ordered": visits["kind"] != NO_ORDER, "linked": visits["linked"] == 1}
+        got = {place: (visits[place] > 0, visits[card]) for place, card in PLACES.items()}
+        self._add(*got["popup"], clicked=visits["clicked"] == 1, **did)
+        self._add(*got["welcome"], **did)
         for number, chosen in found.items():
             campaign = self.of[number]
-            own = visits[chosen]
-            field_, card = ("welcome", "welcome_card") if campaign.message.channel == "welcome" else ("popup", "card")
-            mine = (own[card] >= campaign.first_card) & (own[card] < campaign.first_card + campaign.message.variants)
-            variant = np.where(mine, own[field_], 0).astype(np.int64)
-            everybody = np.ones(len(own), bool)
-            clicked = (own["clicked"] == 1) & (variant > 0) & (campaign.message.channel == "popup")
-            self._add(campaign, variant, shown=everybody, clicked=clicked,
-                ordered=own["kind"] != NO_ORDER, linked=own["linked"] == 1)  # fmt: skip
+            somebody, cards = got[campaign.message.channel]
+            campaign.pass_over(chosen & ~(somebody & campaign.holds(cards)), **did)
 
     def count_messages(self, messages: Messages, visits: Visits) -> None:
         """Tally what was sent, clicked and opted out of, and who ordered the same day; then forget who got nothing."""
         if not self._passed:
             return
         buyers = visits["row"][visits["kind"] != NO_ORDER]
-        ordered = among(messages["row"], buyers)
+        self._add(
+            np.ones(len(messages), bool), messages["card"], clicked=messages["clicked"] == 1,
+            opted_out=messages["opted_out"] == 1, ordered=among(messages["row"], buyers),
+        )  # fmt: skip
         for number, passed in self._passed.items():
-            campaign = self.of[number]
-            campaign.tally.shown[0] += len(passed)
-            campaign.tally.ordered[0] += int(among(passed, buyers).sum())
-            mine = messages["campaign"] == number
-            own = messages[mine]
-            self._add(campaign, own["variant"].astype(np.int64), shown=np.ones(len(own), bool),
-                clicked=own["clicked"] == 1, ordered=ordered[mine], opted_out=own["opted_out"] == 1)  # fmt: skip
+            self.of[number].pass_over(np.ones(len(passed), bool), ordered=among(passed, buyers))
         self._passed = {}
 
-    @staticmethod
-    def _add(campaign: Campaign, variant: NDArray[np.int64], **happened: NDArray[np.bool_]) -> None:
-        for name, mask in happened.items():
-            counts = getattr(campaign.tally, name)
-            counts += np.bincount(variant[mask], minlength=len(counts))
+    def _add(self, somebody: NDArray[np.bool_], cards: NDArray[np.uint8], **did: NDArray[np.bool_]) -> None:
+        """Tally who got a card, and what they did: masks and cards of one shape."""
+        got = np.flatnonzero(somebody)
+        if len(got) == 0:
+            return
+        entries = self._entry[cards[got]]
+        for name, mask in {"shown": somebody, **did}.items():
+            counts = getattr(self._tally, name)
+            counts += np.bincount(entries[mask[got]], minlength=len(counts))
 
     # -- learning
 

@@ -224,9 +224,8 @@ def test_a_welcome_lifts_the_share_that_links() -> None:
 
 def campaign(shown: list[int], won: list[int], cycle: Cycle) -> Campaign:
     n = len(shown)
-    one = Campaign(0, "a", Message("push", (0.0,) * n, (0.0,) * n, cycle=cycle), 0)
-    one.tally = new_tally(n)._replace(shown=np.array([9, *shown]), clicked=np.array([9, *won]))
-    return one
+    tally = new_tally(n + 1)._replace(shown=np.array([9, *shown]), clicked=np.array([9, *won]))
+    return Campaign(0, "a", Message("push", (0.0,) * n, (0.0,) * n, cycle=cycle), 0, tally)
 
 
 def test_a_revision_gives_the_best_variant_all_but_the_explored_share() -> None:
