@@ -132,14 +132,19 @@ def plain(value: float) -> str:
     return f"{value:.3g}" if known(value) else "-"
 
 
+FINEST = 1e-4
+"""What is smaller is not told from zero."""
+
+
 def signed(value: float, places: int | None = None) -> str:
-    """As `number`, with a plus sign on what is above zero. What would round to zero keeps its first digit: beside an
-    effect called clear, an interval must not seem to reach zero."""
-    text = number(value, places)
+    """As `number`, with a sign on all but zero. What would round to zero keeps its first digit down to the fourth
+    decimal, and its sign always: beside an effect called clear, an interval must not seem to reach zero."""
     if not known(value) or value == 0:
-        return text
-    text = text if re.search("[1-9]", text) else f"{value:.1g}"
-    return text if text.startswith("-") else f"+{text}"
+        return number(value, places)
+    text = number(abs(value), places)
+    if not re.search("[1-9]", text) and abs(value) >= FINEST:
+        text = f"{abs(value):.1g}"
+    return f"-{text}" if value < 0 else f"+{text}"
 
 
 def span(low: float, high: float, places: int | None = None) -> str:

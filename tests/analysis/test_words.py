@@ -17,11 +17,6 @@ from scenarios.intervention import REGISTRY, completed
 SIZES = st.floats(1e-12, 1e6).map(lambda size: float(f"{size:.6g}"))
 
 
-def ends(told: str) -> list[float]:
-    """The numbers of an interval as a reader takes them."""
-    return [float(end.replace(",", "")) for end in told.split(" to ")]
-
-
 @pytest.mark.parametrize(
     ("low", "high", "places", "told"),
     [
@@ -31,11 +26,12 @@ def ends(told: str) -> list[float]:
         (-0.004, 12.3, 1, "-0.004 to +12.3"),  # undecided, and by how little
         (0.0, 12.3, 1, "0.0 to +12.3"),  # zero itself is shown as such
         (-0.0, 0.0, 2, "0.00 to 0.00"),
-        (-1e-15, 2.0, 2, "-1e-15 to +2.00"),  # a residue of floating point looks like one
+        (-1e-15, 2.0, 2, "-0.00 to +2.00"),  # a residue of floating point is not told from zero
+        (-9e-5, 0.26, 2, "-0.00 to +0.26"),
         (0.06, 0.31, 2, "+0.06 to +0.31"),
     ],
 )
-def test_an_end_that_would_round_to_zero_keeps_its_first_digit(
+def test_an_end_that_would_round_to_zero_keeps_its_first_digit_or_at_least_its_sign(
     low: float, high: float, places: int, told: str
 ) -> None:
     assert words.span(low, high, places) == told
@@ -47,8 +43,10 @@ def test_an_interval_clear_of_zero_is_never_shown_with_a_zero_end(
 ) -> None:
     low, high = sorted((side * one, side * two))
     places = words.decimals(effect, low, high) if places is None else places
-    shown = [*ends(words.span(low, high, places)), *ends(words.signed(side * effect, places))]
-    assert [math.copysign(1, number) for number in shown if number != 0] == [side] * 3
+    shown = [*words.span(low, high, places).split(" to "), words.signed(side * effect, places)]
+    assert [told[0] for told in shown] == ["+" if side > 0 else "-"] * 3
+    if min(one, two, effect) >= words.FINEST:
+        assert all(re.search("[1-9]", told) for told in shown)
 
 
 def test_where_there_is_no_number_there_is_a_dash() -> None:
