@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import flips, words
-from analysis.estimands import Cube, effects_table, monte_carlo_error, spread
+from analysis.estimands import Cube, effects_table, monte_carlo_error, spread, turned
 from analysis.language import _, told_in
 from analysis.lines import padded, width
 from analysis.load import Run, interventions
@@ -160,7 +160,7 @@ def verdict(folder: Path | str) -> str:
 def verdict_sentences(run: Run, name: str) -> tuple[str, str, str]:
     """Answer, what would turn it, and why the run stopped, for one intervention."""
     turning = "" if "+" in name else flips.sentence(run, name)
-    return _answer_words(run, name), turning, _stopping_words(run, name)
+    return _answer_words(run, name), words.sentences((_beyond_words(run, name), turning)), _stopping_words(run, name)
 
 
 def _effect_rows(effects: pd.DataFrame, name: str) -> list[tuple[str, ...]]:
@@ -230,6 +230,20 @@ def _answer_words(run: Run, name: str) -> str:
         amount=words.number(abs(found.effect), places),
         between=_between_words(found, places),
         nps=_nps_words(run, name),
+    )
+
+
+def _beyond_words(run: Run, name: str) -> str:
+    """Where what is to be expected beyond the horizon outweighs the effect within it."""
+    within, beyond = answer(run.effects, name, "ltv"), answer(run.effects, name, "residual")
+    if within is None or beyond is None or not turned(within.effect, beyond.effect):
+        return ""
+    places = words.decimals(beyond.effect, beyond.low, beyond.high)
+    return _(
+        "What is to be expected beyond the {days} days would turn the sign: {size} yen per potential customer (90 % "
+        "interval {span})."
+    ).format(
+        days=run.days, size=words.signed(beyond.effect, places), span=words.span(beyond.low, beyond.high, places)
     )
 
 

@@ -141,6 +141,11 @@ def coalitions(cube: Cube, name: str, segment: str, metric: str) -> dict[str, Ar
     return total
 
 
+def turned(effect: float, more: float) -> bool:
+    """Whether an effect has the other sign once `more` is added."""
+    return effect * (effect + more) < 0
+
+
 def spread(values: Array) -> Spread:
     """The 90 % predictive interval for one further draw, and the probability that it is positive.
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis import information, unknowns, words
-from analysis.estimands import Array, field_test_bias, monte_carlo_error, spread
+from analysis.estimands import Array, field_test_bias, monte_carlo_error, spread, turned
 from analysis.information import Cost, Design, Firm, Regret, Worth
 from analysis.language import N_, _
 from analysis.load import Run, RunError
@@ -229,7 +229,7 @@ def verdict(found: Evidence, thresholds: Thresholds) -> dict[str, Any]:
         "intervention": found.option.label,
         "decision": decision,
         "clear": clear,
-        "sentence": _sentence(found, thresholds, decision, clear),
+        "sentence": words.sentences((_sentence(found, thresholds, decision, clear), _beyond(found))),
         "notes": _notes(found),
         "metric": thresholds.metric,
         "unit": "yen per potential customer over the horizon",
@@ -362,7 +362,7 @@ def money(yen: float, sign: bool = False) -> str:
 
 def _notes(found: Evidence) -> list[str]:
     """What qualifies the sentence, a sentence each."""
-    makers = (_rough, _lucky, _learning_words, _which_value, _testing_words, _bias_words, _beyond)
+    makers = (_rough, _lucky, _learning_words, _which_value, _testing_words, _bias_words)
     return [text for text in (make(found) for make in makers) if text]
 
 
@@ -415,6 +415,8 @@ def _learning_words(found: Evidence) -> str:
 
 def _which_value(found: Evidence) -> str:
     """How this value of knowing more differs from that of a sweep's report, which a reader may hold beside it."""
+    if min(found.regret) == 0:
+        return ""
     return _(
         "Here the worth of knowing is for the choice between {name} and doing nothing, by {metric}, the luck of the "
         "simulated worlds taken out where it is known; a sweep's report has it for the choice between all its options, "
@@ -466,13 +468,17 @@ def _bias_words(found: Evidence) -> str:
 
 
 def _beyond(found: Evidence) -> str:
-    residual = _residual(found)
-    if not residual * found.mean < 0 or abs(residual) < abs(found.mean):
+    """Where what is to be expected beyond the horizon would turn the sign, so that nobody decides without it."""
+    if not turned(found.mean, _residual(found)):
         return ""
+    over = spread(found.option.each("residual").to_numpy())
+    places = words.decimals(over.mean, over.low, over.high)
     return _(
-        "Beyond the horizon the expected effect is {residual} yen per potential customer, which would turn the sign; "
-        "it is not in the verdict."
-    ).format(residual=words.signed(residual))
+        "But what it does beyond the {days} days would turn the sign: {residual} yen per potential customer are to be "
+        "expected there (90 % interval {span}), and they are not in this verdict."
+    ).format(
+        days=found.run.days, residual=words.signed(over.mean, places), span=words.span(over.low, over.high, places)
+    )
 
 
 def _rounded(node: Any) -> Any:

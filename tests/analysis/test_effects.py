@@ -216,6 +216,22 @@ def test_verdict_takes_a_side_where_the_interval_does(tmp_path: Path, size: floa
     assert "Monte Carlo error was not estimated" in verdict(folder)
 
 
+@pytest.mark.parametrize(
+    ("residual", "told"), [(-9.0, True), (-4.0, False), (9.0, False)], ids=["outweighs", "lessens", "adds"]
+)
+def test_verdict_says_where_the_time_beyond_the_horizon_would_turn_it(
+    tmp_path: Path, residual: float, told: bool
+) -> None:
+    folder = make_run(tmp_path / "run")
+    tables = [
+        measures(coalition({"baseline": [100] * 3, "norush_coupon": [100 + size] * 3}), metric)
+        for metric, size in (("ltv", 5.0), ("residual", residual))
+    ]
+    pd.concat(tables).to_parquet(folder / "measures.parquet")
+    write_effects(folder)
+    assert (f"beyond the 112 days would turn the sign: {residual:.2f} yen" in verdict(folder)) is told
+
+
 def test_verdict_of_two_scenarios_and_of_none(tmp_path: Path) -> None:
     write_effects(make_run(tmp_path / "two", {"A": "a", "B": "b"}))
     assert "A x B: together they do" in verdict(tmp_path / "two")

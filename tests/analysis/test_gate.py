@@ -143,9 +143,9 @@ def test_few_draws_are_called_rough_and_no_unknown_is_named(tmp_path: Path) -> N
 def test_a_residual_that_would_turn_the_sign_is_told(tmp_path: Path) -> None:
     found = only(gate(folder(tmp_path / "late", spread_over(1, 5), residual=-9.0), THRESHOLDS))
     assert found["decision"] == GO
-    assert any("-9.0" in note and "turn the sign" in note for note in found["notes"])
+    assert "would turn the sign: -9.00" in found["sentence"]
     found = only(gate(folder(tmp_path / "fine", spread_over(1, 5), residual=-1.0), THRESHOLDS))
-    assert not any("turn the sign" in note for note in found["notes"])
+    assert "turn the sign" not in found["sentence"]
 
 
 def test_what_knowing_is_worth_says_of_which_choice(tmp_path: Path) -> None:
