@@ -30,7 +30,7 @@ LANES = {"title": (0.925, 0.075), "stages": (0.866, 0.055), "curve": (0.625, 0.2
 """Lower edge and height of each lane, as shares of the page."""
 
 WASH, PALE, GLOW = "#F4F6F8", "#FDF3EE", "#FFF6DF"
-HUGE, LARGE, MIDDLE, SMALL, TINY = 25, 18, 14, 11.5, 9
+HUGE, LARGE, MIDDLE, SMALL, TINY, FINE = 25, 18, 14, 11.5, 9, 8.3
 """Points on A3."""
 
 PAIN = LinearSegmentedColormap.from_list("pain", ["#CFE3F1", "#FBE3D6", VERMILION])
@@ -227,7 +227,7 @@ def _facts(axes: Axes, found: Map) -> None:
             name, value, interval = (words.typeset(text) for text in map_words.fact(one))
             y = 1.0 - 0.255 * number
             axes.text(place - 0.47, y, value, fontsize=MIDDLE, fontweight="bold", va="top")
-            axes.text(place - 0.47, y - 0.128, f"{name}  {interval}", fontsize=TINY, va="top", color=GREY)
+            axes.text(place - 0.47, y - 0.128, f"{name}  {interval}", fontsize=FINE, va="top", color=GREY)
 
 
 def _moments(axes: Axes, found: Map) -> None:
