@@ -24,7 +24,7 @@ from analysis.language import N_, _
 from analysis.load import Run, RunError
 from analysis.pooled import Configuration, Option, configurations, options
 from analysis.sweeps import PLAN, Sweep
-from sim.tables import COMPANY_WIDE, EVERYBODY
+from sim.tables import COMPANY_WIDE, EVERYBODY, SHOCKS
 
 GO, TEST, STOP = "go", "test", "stop"
 ENOUGH = 30
@@ -109,9 +109,12 @@ def _options(folder: Path) -> list[Option]:
             raise RunError(f"{folder}: no job of this sweep is done yet")
     else:
         found = [Configuration({}, [Run(folder)], 1)]
-    chosen = options(found)
-    if not chosen:
+    stated = options(found)
+    if not stated:
         raise RunError(f"{folder}: holds the baseline alone; there is nothing to go or stop with")
+    chosen = [option for option in stated if _kinds(option) - set(SHOCKS) or not _kinds(option)]
+    if not chosen:
+        raise RunError(f"{folder}: holds shocks alone, which nobody chooses; its report says how deep they go")
     return chosen
 
 
@@ -165,10 +168,15 @@ def _company_wide(option: Option, bias: Array) -> bool:
 
     Kinds of our own tell; those of a firm's own, whom we do not know, a run with arms=all that has no field test.
     """
+    untested = option.configuration.runs[0].config.get("arms") == "all" and not len(bias)
+    return untested or not _kinds(option).isdisjoint(COMPANY_WIDE)
+
+
+def _kinds(option: Option) -> set[str]:
+    """Kinds of its interventions; none where the run's configuration does not state them."""
     run = option.configuration.runs[0]
     stated = [run.node(f"scenario.{name}.interventions") or {} for name in option.intervention.split("+")]
-    kinds = {one["kind"] for interventions in stated for one in interventions.values()}
-    return not kinds.isdisjoint(COMPANY_WIDE) or (run.config.get("arms") == "all" and not len(bias))
+    return {one["kind"] for interventions in stated for one in interventions.values()}
 
 
 def _learning(option: Option, metric: str, everything: float) -> list[tuple[str, float]] | None:

@@ -37,9 +37,11 @@ PARTS = ("direct", "wom", "congestion")
 """Arms of the split where no company lever acts: everything replayed, then all but one interface."""
 ADAPTIVE_PARTS = (*PARTS, "company", "wom_congestion", "wom_company", "congestion_company")
 """Arms of the split where the company learns: every set of live interfaces but the full one."""
-COMPANY_WIDE = ("competitor_move", "outage", "staff", "supplier_delay", "viral_complaint", "voice_of_customer")
-"""Our kinds of intervention that act on the company as a whole; a test holds this to their classes, which who reads a
-run folder does not see."""
+SHOCKS = ("competitor_move", "outage", "supplier_delay", "viral_complaint")
+"""Our kinds of intervention that nobody chooses."""
+COMPANY_WIDE = (*SHOCKS, "staff", "voice_of_customer")
+"""Those that act on the company as a whole. A test holds both to their classes, which who reads a run folder does not
+see."""
 
 
 class Column(NamedTuple):

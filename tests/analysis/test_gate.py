@@ -15,8 +15,9 @@ import yaml
 from analysis.gate import GO, STOP, TEST, Thresholds, gate
 from analysis.information import Cost
 from analysis.load import RunError
+from scenarios.shocks import Shock
 from sim import cli
-from sim.tables import COMPANY_WIDE
+from sim.tables import COMPANY_WIDE, SHOCKS
 from tests.docs.tables import kinds
 
 DAYS, MEMBERS = 100, 10_000
@@ -178,11 +179,12 @@ def stated(place: Path, arms: str, **kinds: str) -> Path:
 
 
 def test_our_company_wide_kinds_are_those_of_the_classes() -> None:
-    assert list(COMPANY_WIDE) == sorted(kind for kind, cls in kinds().items() if cls.company_wide)
+    assert sorted(COMPANY_WIDE) == sorted(kind for kind, cls in kinds().items() if cls.company_wide)
+    assert sorted(SHOCKS) == sorted(kind for kind, cls in kinds().items() if issubclass(cls, Shock))
 
 
 @pytest.mark.parametrize(("mean", "decision"), [(1.0, GO), (-1.0, STOP)])
-@pytest.mark.parametrize("kind", COMPANY_WIDE)
+@pytest.mark.parametrize("kind", sorted({*COMPANY_WIDE} - {*SHOCKS}))
 def test_what_acts_on_everybody_is_never_tested_on_some(kind: str, mean: float, decision: str, tmp_path: Path) -> None:
     """The same draws of something that can be tested say test first."""
     effects = spread_over(mean - 10, mean + 10)
@@ -246,6 +248,16 @@ def test_too_little_is_told_in_one_line(
         gate(place, THRESHOLDS)
     assert cli.main(["gate", str(place)]) == cli.BAD_INPUT
     assert not (place / "gate.json").exists()
+
+
+@pytest.mark.parametrize("kind", SHOCKS)
+def test_nobody_decides_on_a_shock(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = ("baseline", "coupon", "shock", "coupon+shock")
+    alone = stated(folder(tmp_path / "alone", spread_over(-9, 11), arms=both[:3:2]), "total", shock=kind)
+    assert cli.main(["gate", str(alone)]) == cli.BAD_INPUT
+    assert "holds shocks alone, which nobody chooses" in capsys.readouterr().err
+    beside = stated(folder(tmp_path / "beside", spread_over(-9, 11), arms=both), "total", coupon="popup", shock=kind)
+    assert [one["intervention"] for one in gate(beside, THRESHOLDS)["verdicts"]] == ["coupon", "coupon+shock"]
 
 
 # -- command line -----------------------------------------------------------------------------------------------
