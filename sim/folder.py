@@ -8,7 +8,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 from uuid import uuid4
@@ -38,6 +38,8 @@ class Draft:
             if _filled(place):
                 continue
             stamp(place)
+            for path in (self.path, *self.path.rglob("*")):
+                flush(path)
             try:
                 os.rename(self.path, place)
             except OSError as error:
@@ -45,6 +47,7 @@ class Draft:
                     continue
                 raise
             self.published = place
+            flush(place.parent)
             return place
         raise ConfigError(f"{self.wanted}: was filled by somebody else meanwhile; name another folder")
 
@@ -94,11 +97,23 @@ def make_folder(path: Path, made: list[Path]) -> None:
     path.mkdir()
 
 
+def flush(path: Path) -> None:
+    """See to it that a file's bytes, or a folder's names, are on the disk: after a power cut, too, a name that is there
+    has what was written under it. A file system that cannot promise this is no reason to lose an answer."""
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a file so that it is there whole or as it was."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         draft.write_text(text, encoding="utf-8", newline="\n")
+        flush(draft)
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)

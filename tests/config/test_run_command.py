@@ -197,6 +197,26 @@ def test_a_place_filled_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
         assert draft.publish(lambda _: None) == tmp_path / "answer-2"
 
 
+def test_what_is_published_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held by the order of calls, since no test can cut the power."""
+    done: list[tuple[str, Path]] = []
+    rename = os.rename
+    path_of = "/proc/self/fd/{}".format
+    monkeypatch.setattr(os, "fsync", lambda handle: done.append(("on disk", Path(os.readlink(path_of(handle))))))
+    monkeypatch.setattr(os, "rename", lambda one, other: (done.append(("named", Path(other))), rename(one, other)))
+    with drafted(tmp_path / "answer", exact=True) as draft:
+        (draft.path / "figures").mkdir()
+        written = {draft.path / "config.yaml", draft.path / "figures" / "a.svg"}
+        for path in written:
+            path.touch()
+        draft.publish(lambda _: None)
+    named = done.index(("named", tmp_path / "answer"))
+    assert {("on disk", path) for path in (*written, draft.path, draft.path / "figures")} == {*done[:named]}
+    assert done[named + 1 :] == [("on disk", tmp_path)]
+
+
 def test_config_is_shown_not_run(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "--cfg", "job", "customers=1234"]) == 0
     assert "customers: 1234" in capsys.readouterr().out
