@@ -33,6 +33,10 @@ LAPSE_BLOCK = 256
 """Rows looked at together for a lapse: a block that has one is gone through row by row."""
 
 
+AHEAD = 16
+"""Entries before their turn at which memory is asked for their records, where they are many and lie apart."""
+
+
 class Arrivals(NamedTuple):
     """Who visited (and where), who learned of the brand and how; rows ascending."""
 
@@ -92,9 +96,17 @@ def _settle(c: Columns, rules: PackedRules, day: int) -> None:
 
 
 @loop
+def _ask_ahead(more: NDArray[Any], rows: NDArray[Any], k: int) -> None:
+    """Ask memory for a record that a walk over rows will need soon."""
+    if k + AHEAD < len(rows):
+        prefetch(more, int(rows[k + AHEAD]))
+
+
+@loop
 def _receive(c: Columns, rules: PackedRules, deck: Deck, today: Today, m: Messages) -> None:
     r = rules[0]
     for j in range(len(m)):
+        _ask_ahead(c.more, m["row"], j)
         customer_day.receive(c, r, deck, today, m, j)
 
 
@@ -261,7 +273,9 @@ def _survey(
 ) -> None:
     """Ask those who have ever bought."""
     r = rules[0]
-    for row in buyers:
+    for k in range(len(buyers)):
+        _ask_ahead(c.more, buyers, k)
+        row = buyers[k]
         asked = customer_day.responds(c, r, today.seed, today.day, row, share)
         if asked or c.status[row] == CUSTOMER:
             given = customer_day.answer(c, r, today.seed, today.day, row)
