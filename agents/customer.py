@@ -101,7 +101,11 @@ class Customer(mesa.Agent):
     def survey(self, today: Today, share: float) -> tuple[int, int]:
         """(would-be answer of a current customer, answer given if sampled); -1 for none."""
         s = self.customers
-        customer = int(s.readable.status[self.row]) == CUSTOMER
+        status = int(s.readable.status[self.row])
+        if status < CUSTOMER:
+            return -1, -1
+        customer_day.get_over(s.readable, s.rules, self.row, today.day)
+        customer = status == CUSTOMER
         asked = customer_day.responds(s.readable, s.rules, today.seed, today.day, self.row, share)
         if not (asked or customer):
             return -1, -1

@@ -847,6 +847,16 @@ def answer(c: Columns, r: Rules, seed: int, day: int, row: int) -> int:
 
 
 @rule
+def get_over(c: Columns, r: Rules, row: int, day: int) -> None:
+    """Let what messages did fade in a week's step, at its end: from the next day on the hazard of lapse follows."""
+    if c.more[row].mood == 0.0:
+        return
+    consume_hazard(c, r, row, day + 1)
+    recover(c, r, row, day)
+    schedule_lapse(c, r, row, day + 1)
+
+
+@rule
 def responds(c: Columns, r: Rules, seed: int, day: int, row: int, share: float) -> bool:
     """Whether an ever-buyer is sampled today and answers."""
     me = c.more[row]

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from agents.behaviour import Rules, pack
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import day as customer_day
+from agents.behaviour import PackedRules, Rules, pack
 from agents.columns import Columns
+from agents.compiled import compiled
 from agents.day import BLANK_DECK, NO_MENU, Deck, Menu, Surroundings
 from agents.network import Network
 from agents.wallet import Wallet, copy_wallet
+
+
+@compiled
+def _felt(c: Columns, rules: PackedRules, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
+    felt = np.empty(len(rows))
+    for k in range(len(rows)):
+        felt[k] = customer_day.felt(c, rules[0], rows[k], day)
+    return felt
 
 
 @dataclass
@@ -37,6 +50,10 @@ class Customers:
 
     def __len__(self) -> int:
         return len(self.columns.status)
+
+    def felt(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
+        """Satisfaction of these rows on `day`, once what messages did to it has faded so far; su."""
+        return _felt(self.columns, self.packed, rows, day)
 
     def copied(self) -> Customers:
         """An independent copy of everything that changes."""

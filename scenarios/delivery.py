@@ -18,7 +18,10 @@ def _days(value: object) -> tuple[int, ...]:
     """Reader of a list of days."""
     if isinstance(value, str) or not isinstance(value, list | tuple) or not 1 <= len(value) <= 10:
         raise ConfigError(f"{show(value)} is not allowed; a list of one to ten whole numbers of days")
-    return tuple(whole(0, MOST_DAYS)(one) for one in value)
+    days = tuple(whole(0, MOST_DAYS)(one) for one in value)
+    if len(set(days)) < len(days):
+        raise ConfigError(f"{show(list(days))} is not allowed; each number of days once")
+    return days
 
 
 def _faces(value: object) -> tuple[int, ...]:

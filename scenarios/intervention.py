@@ -8,11 +8,11 @@ run no code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,18 @@ from numpy.typing import NDArray
 from sim.campaigns import Message
 from sim.changes import NO_CHANGES, Changes
 from sim.offers import Observed, Offers
-from sim.parameters import Bounds, ConfigError, Parameter, nearest, real, whole
+from sim.parameters import Bounds, Choice, ConfigError, Parameter, Real, is_parameter, nearest, parameter, real, whole
 from sim.settings import Intervention as Stated
 from sim.settings import Settings
 from sim.voice import Meetings
 
 FOR_EVER = 1 << 20
+
+REACH = 6.0
+"""Standard errors from the mean within which draws of the firm's own evidence lie: one in 10^9 lies beyond."""
+
+BETWEEN = 0.618
+"""Where to try a range between its ends: the share of the way that lies on no whole number."""
 
 Mask = NDArray[np.bool_]
 
@@ -47,6 +53,11 @@ class Intervention:
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
         """Build from checked options; override to use what else the settings hold."""
         return cls(name=name, **checked(cls, options, settings))
+
+    @classmethod
+    def idle(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Options that do nothing beside these, so that no prior of theirs is filled in."""
+        return ()
 
     def active(self, day: int) -> bool:
         """Whether the intervention acts on `day`."""
@@ -86,10 +97,17 @@ class Intervention:
         return None
 
 
+class Rounded(Real):
+    """Reader of a number within bounds, rounded."""
+
+    def __call__(self, value: object) -> int:
+        """The whole number nearest to it. Raises ConfigError outside the bounds."""
+        return round(super().__call__(value))
+
+
 def rounded(low: int, high: int) -> Callable[[object], int]:
     """A check for amounts that act in whole units but may be uncertain: a number in the bounds, rounded."""
-    read = real(Bounds(low, high))
-    return lambda value: round(read(value))
+    return Rounded(Bounds(low, high))
 
 
 Kind = TypeVar("Kind", bound=type[Intervention])
@@ -172,8 +190,22 @@ def _completed(stated: Any) -> Any:
     kind = stated.get("kind") if isinstance(stated, Mapping) else None
     if not isinstance(kind, str) or kind not in REGISTRY:
         return stated
-    priors = {one.name: one.metadata["prior"] for one in fields(REGISTRY[kind]) if "prior" in one.metadata}
-    return {**stated, **{name: dict(prior) for name, prior in priors.items() if name not in stated}}
+    cls = REGISTRY[kind]
+    known = {one.name: one.metadata for one in fields(cls) if "check" in one.metadata}
+    left_out = known.keys() - stated.keys() - set(cls.idle(stated))
+    priors = {name: dict(about["prior"]) for name, about in known.items() if name in left_out and "prior" in about}
+    told = {name: _bounded(one, known[name]["check"]) if name in known else one for name, one in stated.items()}
+    return told | priors
+
+
+def _bounded(stated: Any, check: Callable[[object], Any]) -> Any:
+    """The firm's own evidence of an option with the option's bounds, at which its draws are cut."""
+    if not (isinstance(check, Real) and is_parameter(stated) and "mean" in stated):
+        return stated
+    try:
+        return parameter(check.bounds)(stated)
+    except ConfigError:  # told where the options are read, which names the key
+        return stated
 
 
 def uncertain(
@@ -191,7 +223,63 @@ def build(name: str, stated: Stated, settings: Settings) -> Intervention:
     if stated.kind not in REGISTRY:
         hint = nearest(stated.kind, REGISTRY)
         raise ConfigError(f"kind: {stated.kind!r} is no registered intervention; {', '.join(sorted(REGISTRY))}{hint}")
-    return REGISTRY[stated.kind].configured(name, stated.options, settings)
+    cls = REGISTRY[stated.kind]
+    found = cls.configured(name, stated.options, settings)
+    for drawn in draws(stated.options):
+        try:
+            cls.configured(name, drawn.options, settings)
+        except ConfigError as error:
+            key = ".".join(drawn.path)
+            if drawn.span:
+                raise ConfigError(
+                    f"{key}: {drawn.span} is not allowed; a list of options, each a whole number"
+                ) from None
+            raise ConfigError(f"{key}: {_below(drawn.path, str(error))}") from None
+    return found
+
+
+class Drawn(NamedTuple):
+    """Options of which one is put where draws may put it: its path and, where it lies between two ends, these."""
+
+    path: tuple[str, ...]
+    options: Any
+    span: str = ""
+
+
+def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
+    """How far draws take each uncertain number and choice of an intervention's options, one at a time."""
+    if isinstance(stated, Mapping):
+        for key, one in stated.items():
+            for drawn in draws(one, (*path, str(key))):
+                yield drawn._replace(options={**stated, key: drawn.options})
+    elif isinstance(stated, Parameter | Choice):
+        for option in stated.options:
+            yield Drawn((*path, "options"), stated.model_copy(update={"value": option}))
+        if isinstance(stated, Parameter) and not stated.options and stated.uncertain:
+            yield from _along(stated, path)
+
+
+def _along(stated: Parameter, path: tuple[str, ...]) -> Iterator[Drawn]:
+    """A number at both ends of what draws reach, and between them."""
+    part, (low, high) = "range" if stated.se is None else "se", _reach(stated)
+    for value in (low, high):
+        yield Drawn((*path, part), stated.model_copy(update={"value": value}))
+    between = low + BETWEEN * (high - low)
+    yield Drawn((*path, part), stated.model_copy(update={"value": between}), f"{low:g} to {high:g}")
+
+
+def _reach(stated: Parameter) -> tuple[float, float]:
+    if stated.mean is None or stated.se is None:
+        return stated.low or 0.0, stated.high or 0.0
+    low, high = stated.mean - REACH * stated.se, stated.mean + REACH * stated.se
+    return max(low, stated.bounds.low), min(high, stated.bounds.high)
+
+
+def _below(path: tuple[str, ...], message: str) -> str:
+    """A message without the keys it begins with, as far as they are the path's."""
+    for key in path:
+        message = message.removeprefix(f"{key}: ")
+    return message
 
 
 def _load_all() -> None:

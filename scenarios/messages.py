@@ -34,6 +34,9 @@ FITS = {
 INNER = Bounds(1e-6, 1.0 - 1e-6)
 """Of a probability whose logit is taken."""
 
+LOGITS = Bounds(-10.0, 10.0)
+"""Of whatever is added to a logit."""
+
 CONTENTS = (*FITS, "history")
 """What a message may hold; `history` takes its depth from `behaviour.messages.match_depth`."""
 
@@ -45,6 +48,11 @@ def _multiples(value: object) -> tuple[float, ...]:
     if isinstance(value, str) or not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_VARIANTS:
         raise ConfigError(f"{show(value)} is not allowed; a list of one number per variant, at most {MOST_VARIANTS}")
     return tuple(number(one) for one in value)
+
+
+def _appeals(value: object) -> tuple[float, ...]:
+    """Reader of one logit per variant."""
+    return tuple(real(LOGITS)(one) for one in _multiples(value))
 
 
 def _shares(value: object) -> tuple[float, ...]:
@@ -79,6 +87,15 @@ def _cycle(value: object) -> Cycle | None:
     return Cycle(**read_group(parts(value, CYCLE), CYCLE, optional=USUAL_CYCLE))
 
 
+def _can_choose(cycle: Cycle, variants: int) -> None:
+    """Raise ConfigError where a cycle has nothing to choose from, or gives the best one less than an equal share."""
+    if variants == 1:
+        raise ConfigError("cycle: 1 variant leaves nothing to choose from; at least 2")
+    most = (variants - 1) / variants
+    if cycle.explore > most + 1e-6:
+        raise ConfigError(f"cycle: explore: {cycle.explore:g} is not allowed; at most {most:g}")
+
+
 @dataclass(frozen=True)
 class Campaign(Intervention):
     """Base of all campaigns: whom the rule finds, what is sent in how many variants, at what cost, to all but whom.
@@ -91,15 +108,13 @@ class Campaign(Intervention):
 
     channel: ClassVar[Channel]
 
-    lift: float = field(default=0.0, kw_only=True, metadata={"check": real(Bounds(-10.0, 10.0)), "claimed": True})
+    lift: float = field(default=0.0, kw_only=True, metadata={"check": real(LOGITS), "claimed": True})
     rule: Rule = field(default=EVERYBODY, kw_only=True, metadata={"check": rule})
     content: str = field(default="uniform", kw_only=True, metadata={"check": word(*CONTENTS)})
     variants: tuple[float, ...] = field(default=(1.0,), kw_only=True, metadata={"check": _multiples})
-    appeals: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _multiples})
+    appeals: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _appeals})
     shares: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _shares})
-    slope: float | None = field(
-        default=None, kw_only=True, metadata={"check": real(Bounds(-10.0, 10.0)), "claimed": True}
-    )
+    slope: float | None = field(default=None, kw_only=True, metadata={"check": real(LOGITS), "claimed": True})
     cost: int = field(default=0, kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen per message
     holdout: float = field(default=0.0, kw_only=True, metadata={"check": real(Bounds(0.0, 1.0))})
     cycle: Cycle | None = field(default=None, kw_only=True, metadata={"check": _cycle})
@@ -119,7 +134,18 @@ class Campaign(Intervention):
             numbers = getattr(campaign, option)
             if numbers and len(numbers) != len(campaign.variants):
                 raise ConfigError(f"{option}: {len(numbers)} numbers for {len(campaign.variants)} variants")
+        campaign._agrees_with_itself()
         return campaign
+
+    def _agrees_with_itself(self) -> None:
+        """Raise ConfigError where a variant lifts too far or a cycle cannot choose."""
+        for variant in self.variants:
+            lift = self.lift * variant
+            if not LOGITS.hold(lift):
+                allowed = str(LOGITS)
+                raise ConfigError(f"variants: {variant:g} times the lift is {lift:g} logits; {allowed}")
+        if self.cycle is not None:
+            _can_choose(self.cycle, len(self.variants))
 
     def appeal_in(self, settings: Settings) -> float:
         """Logit of a click at a match of one half."""

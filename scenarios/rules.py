@@ -24,7 +24,7 @@ import numpy as np
 
 from scenarios.intervention import Mask
 from sim.offers import AMOUNTS, DAYS_SINCE, Observed
-from sim.parameters import ConfigError, listed, nearest, number, show, switch, text
+from sim.parameters import Bounds, ConfigError, listed, nearest, number, show, switch, text, whole
 from sim.settings import Settings
 
 
@@ -127,6 +127,14 @@ class Rule:
 
 
 EVERYBODY = Rule()
+CAN_BE = {
+    "answer": Bounds(0.0, 10.0),
+    "preference": Bounds(0.0, 1.0),
+    "activated": Bounds(0.0, 1.0),
+    "last_late": Bounds(-127.0, 127.0),
+}
+"""What amounts can be; all others, and days since something, are from 0 up."""
+
 OBSERVABLES = (*AMOUNTS, *DAYS_SINCE, *FLAGS, "searched", "segment")
 
 
@@ -140,14 +148,14 @@ def rule(stated: object) -> Rule:
 def _condition(name: str, stated: Any) -> Condition:
     try:
         if name in AMOUNTS or name in DAYS_SINCE:
-            return Between(name, *_bounds(stated))
+            return Between(name, *_bounds(stated, CAN_BE.get(name, Bounds(0.0))))
         if name in FLAGS:
             return Is(name, switch(stated))
         if name == "searched":
             found = parts(stated, ("topic", "within_days"))
             if len(found) < 2:
                 raise ConfigError(f"{show(stated)} is not complete; {{topic: NAME, within_days: DAYS}}")
-            return Searched(text(found["topic"]), int(number(found["within_days"])))
+            return Searched(text(found["topic"]), _within_days(found["within_days"]))
         if name == "segment":
             names = (stated,) if isinstance(stated, str) else stated
             if not isinstance(names, Sequence) or not names:
@@ -158,12 +166,21 @@ def _condition(name: str, stated: Any) -> Condition:
     raise ConfigError(f"{name}: a firm cannot log this; {listed(OBSERVABLES)}{nearest(name, OBSERVABLES)}")
 
 
-def _bounds(stated: Any) -> tuple[float, float]:
+def _within_days(stated: Any) -> int:
+    try:
+        return whole(0, 3650)(stated)
+    except ConfigError as error:
+        raise ConfigError(f"within_days: {error}") from None
+
+
+def _bounds(stated: Any, bounds: Bounds) -> tuple[float, float]:
     found = parts(stated, ("at_least", "at_most"))
     low = number(found["at_least"]) if "at_least" in found else -np.inf
     high = number(found["at_most"]) if "at_most" in found else np.inf
     if not found or low > high:
         raise ConfigError(f"{show(stated)} are no bounds; {{at_least: LOW, at_most: HIGH}}, either may be missing")
+    if high < bounds.low or low > bounds.high:
+        raise ConfigError(f"{show(stated)} finds nobody; {bounds}")
     return low, high
 
 

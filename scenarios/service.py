@@ -13,6 +13,9 @@ from sim.parameters import Bounds, ConfigError, real, whole
 from sim.settings import Settings
 from sim.voice import Meetings
 
+YEN = Bounds(0.0, 1e12)
+"""Of an amount of the firm with all its members."""
+
 
 @register("voice_of_customer")
 @dataclass(frozen=True)
@@ -24,8 +27,8 @@ class VoiceOfCustomer(Intervention):
     every: int = field(default=7, kw_only=True, metadata={"check": whole(1, 3650)})  # days between meetings
     gain: float = uncertain(Bounds(-5.0, 5.0), 0.15, 0.0, 0.3, "su of a touchpoint's first project")
     lag: float = uncertain(Bounds(1.0, 3650.0), 42.0, 14.0, 90.0, "days from meeting to change")
-    cost: float = uncertain(Bounds(0.0), 2e6, 1e6, 4e6, "yen per project")
-    budget: float = field(default=24e6, kw_only=True, metadata={"check": real(Bounds(0.0))})  # yen a year
+    cost: float = uncertain(YEN, 2e6, 1e6, 4e6, "yen per project")
+    budget: float = field(default=24e6, kw_only=True, metadata={"check": real(YEN)})  # yen a year
     capacity: int = field(default=2, kw_only=True, metadata={"check": whole(1, 100)})  # projects at once
     comments: float = uncertain(Bounds(0.0, 1.0), 0.3, 0.15, 0.6, "share of surveyed detractors who comment")
 

@@ -5,13 +5,15 @@ A shock is a scenario like any other: the same customers with the same luck, wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from agents.columns import SITE, TOUCHPOINT_NAMES
 from scenarios.intervention import FOR_EVER, Intervention, register, uncertain
 from sim.changes import NO_CHANGES, Changes, Shift
-from sim.parameters import Bounds, whole, word
+from sim.parameters import Bounds, ConfigError, whole, word
+from sim.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,20 @@ class Outage(Shock):
     quality: float = uncertain(Bounds(-10.0, 10.0), -2.0, -3.0, -1.0, "su")
     friction: float = uncertain(Bounds(0.0, 10.0), 1.0, 0.0, 2.0, "logit of an order lost online, where the site fails")
 
+    @classmethod
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
+        """Only the site has visits that a failure makes harder to end in an order."""
+        for option in cls.idle(options):
+            if option in options:
+                raise ConfigError(f"{option}: does nothing where touchpoint is not site; leave it out")
+        return super().configured(name, options, settings)
+
+    @classmethod
+    def idle(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Friction, where another touchpoint is sure to fail."""
+        touchpoint = options.get("touchpoint", "site")
+        return ("friction",) if isinstance(touchpoint, str) and touchpoint != "site" else ()
+
     def blow(self, day: int) -> Changes:
         """Quality falls, and so does conversion where the site fails."""
         shift = Shift(TOUCHPOINT_NAMES.index(self.touchpoint), self.quality)
@@ -48,7 +64,7 @@ class Outage(Shock):
 @register("viral_complaint")
 @dataclass(frozen=True)
 class ViralComplaint(Shock):
-    """A complaint everybody hears in public: as if a share of all customers had told a bad story on its day."""
+    """A complaint in public: as if a share of all customers had told a bad story there, and to none of their ties."""
 
     days: int = field(default=1, metadata={"check": whole(1, FOR_EVER)})
     share: float = uncertain(Bounds(0.0, 1.0), 0.05, 0.02, 0.1, "share of all customers")

@@ -67,10 +67,10 @@ def together(changes: Iterable[Changes]) -> Changes:
 
 
 def changed_rules(rules: Rules, changes: Changes) -> Rules:
-    """The rules under these changes. Recovery stays at most whole: no more than the loss is made good."""
+    """The rules under these changes. Recovery stays a share: no more than the loss is made good, and none is added."""
     return rules._replace(
         support_quality=rules.support_quality + changes.support,
-        recovery=min(1.0, rules.recovery + changes.recovery) if changes.recovery else rules.recovery,
+        recovery=min(1.0, max(0.0, rules.recovery + changes.recovery)) if changes.recovery else rules.recovery,
         noise_store=rules.noise_store * changes.noise_store,
         friction_store=rules.friction_store + changes.friction_store,
         friction_web=rules.friction_web + changes.friction_online,

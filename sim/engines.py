@@ -271,11 +271,12 @@ def _hear(
 def _survey(
     c: Columns, rules: PackedRules, today: Today, share: float, buyers: NDArray[np.intp], out: Census
 ) -> None:
-    """Ask those who have ever bought."""
+    """Ask those who have ever bought, once the week's messages have faded."""
     r = rules[0]
     for k in range(len(buyers)):
         _ask_ahead(c.more, buyers, k)
         row = buyers[k]
+        customer_day.get_over(c, r, row, today.day)
         asked = customer_day.responds(c, r, today.seed, today.day, row, share)
         if asked or c.status[row] == CUSTOMER:
             given = customer_day.answer(c, r, today.seed, today.day, row)

@@ -131,7 +131,7 @@ class Journal:
             touchpoints = [of(f"expect_{place}")[rows].astype(float) for place in places]
             expectation = mean_expectation(customers.rules, *touchpoints)  # type: ignore[arg-type]  # of columns
             self._states.append((
-                rows, np.full(len(rows), day, np.int16), of("satisfaction")[rows],
+                rows, np.full(len(rows), day, np.int16), customers.felt(rows, day).astype(np.float32),
                 np.asarray(expectation, np.float32),
             ))  # fmt: skip
 

@@ -175,6 +175,7 @@ class CXModel(mesa.Model):
         self.centre, self.desk = self._company(start)
         self.boards = self._boards()
         self.recorder = Recorder(self.customers.columns, start.day, world.days)
+        self._part_order = 0.0  # what a day's capacity leaves over of a whole order is there the next day
         self._stores: list[Batch] = []
         self._episodes: Episodes = np.zeros(0, EPISODE)
         self._calls: Calls | None = None
@@ -391,7 +392,9 @@ class CXModel(mesa.Model):
 
     def _ship(self, day: int) -> None:
         usual = int(self.world.capacity[self.world.on(day)])  # NumPy takes long to multiply its integers by a float
-        capacity = int(usual * self.in_force.capacity)
+        possible = usual * self.in_force.capacity + self._part_order
+        capacity = int(possible)
+        self._part_order = possible - capacity
         self.recorder.put(day, capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))
 
     def _settle(self, day: int) -> None:

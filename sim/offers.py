@@ -190,8 +190,9 @@ class Offers:
         return np.asarray(chosen & self._campaigns.treated[self._rows])
 
     def norush_coupon(self, chosen: NDArray[np.bool_], face: int, valid_days: int) -> None:
-        """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`."""
-        better = self._reach(chosen) & (face > self._visits["norush_coupon"])
+        """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`; none beside a
+        choice of days."""
+        better = self._reach(chosen) & (face > self._visits["norush_coupon"]) & (self._visits["menu"] == 0)
         self._visits["norush_coupon"][better] = face
         self._visits["coupon_last"][better] = self._day + valid_days
 

@@ -45,6 +45,7 @@ class Outcome:
 
     columns: Columns
     residual: NDArray[np.float64]
+    satisfaction: NDArray[np.float64]
     expectation: NDArray[np.float64]
     censuses: list[Census]
     daily: dict[str, NDArray[Any]]
@@ -65,8 +66,9 @@ def outcome_of(model: CXModel, early: dict[str, NDArray[Any]]) -> Outcome:
     online = world.rules.share_web + world.rules.share_app
     _residual(s.columns, s.packed, s.around, last, world.first_day - 1, online, count, faces, residual, expectation)
     censuses = [model.recorder.censuses[day] for day in sorted(model.recorder.censuses)]
+    satisfaction = s.felt(np.arange(len(s), dtype=np.int32), last + 1)
     return Outcome(
-        s.columns, residual, expectation, censuses, model.recorder.rows, early, world.days,
+        s.columns, residual, satisfaction, expectation, censuses, model.recorder.rows, early, world.days,
         world.fixed_cost / world.customers, model.company_costs / world.customers, world.rules.discount_rate,
     )  # fmt: skip
 

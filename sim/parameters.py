@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -186,9 +187,20 @@ def _within(value: float, bounds: Bounds) -> float:
     return value
 
 
+@dataclass(frozen=True)
+class Real:
+    """Reader of a plain number within bounds, which it shows."""
+
+    bounds: Bounds
+
+    def __call__(self, value: object) -> float:
+        """The number. Raises ConfigError outside the bounds."""
+        return _within(number(value), self.bounds)
+
+
 def real(bounds: Bounds) -> Callable[[object], float]:
     """Reader of a plain number within bounds."""
-    return lambda value: _within(number(value), bounds)
+    return Real(bounds)
 
 
 def whole(low: int, high: int) -> Callable[[object], int]:

@@ -272,7 +272,7 @@ def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas:
         "segment": words[c.of("declared")],
         "eligible": eligible,
         "status": statuses[c.status],
-        "satisfaction": c.of("satisfaction"),
+        "satisfaction": own.satisfaction.astype(np.float32),
         "expectation": own.expectation.astype(np.float32),
         "acquired_day": c.of("first_order"),
         "lapsed_day": np.where(c.status == LAPSED, c.lapse_day, NEVER).astype(np.int16),

@@ -211,6 +211,43 @@ FILES: list[tuple[str | bytes, Sequence[str]]] = [
 ]  # fmt: skip
 
 
+# Options of an intervention, and what is said under its key.
+WHOLE = "a list of options, each a whole number"
+TWO = "kind: email, variants: [1, 2]"
+REFUSED: list[tuple[str, str]] = [
+    # uncertain ones, where draws may take them
+    ("kind: email, lift: {value: 1, range: [0, 20]}", "lift.range: 20 is not allowed; from -10 to 10"),
+    ("kind: email, lift: {value: 1, options: [1, -11]}", "lift.options: -11 is not allowed; from -10 to 10"),
+    ("kind: email, lift: {mean: 20, se: 1}", "lift: 20 is not allowed; from -10 to 10"),
+    ("kind: email, cost: {value: 2, range: [1, 100001]}", "cost.range: 100001 is not allowed; from 0 to 100000"),
+    ("kind: email, content: {value: history, options: [history, b]}", "content.options: 'b' is not allowed; one of"),
+    ("kind: email, every: {value: 7, range: [5, 9]}", f"every.range: 5 to 9 is not allowed; {WHOLE}"),
+    ("kind: email, every: {mean: 20, se: 1}", f"every.se: 14 to 26 is not allowed; {WHOLE}"),
+    ("kind: email, every: {value: 7, options: [7, 7.5]}", "every.options: 7.5 is not allowed; a whole number from 1"),
+    ("kind: email, start: {value: 7, range: [5, 9]}", f"start.range: 5 to 9 is not allowed; {WHOLE}"),
+    ("kind: email, days: {value: 7, range: [5, 9]}", f"days.range: 5 to 9 is not allowed; {WHOLE}"),
+    (f"{TWO}, cycle: {{every: {{value: 7, range: [5, 9]}}}}", f"cycle.every.range: 5 to 9 is not allowed; {WHOLE}"),
+    (f"{TWO}, cycle: {{explore: {{value: 0.2, range: [0, 2]}}}}", "cycle.explore.range: 2 is not allowed; from 0 to 1"),
+    (f"{TWO}, lift: {{value: 1, range: [0, 6]}}", "lift.range: variants: 2 times the lift is 12 logits"),
+    # useless or contradictory ones
+    ("kind: email, cycle: {every: 7}", "cycle: 1 variant leaves nothing to choose from; at least 2"),
+    (f"{TWO}, cycle: {{explore: 0.6}}", "cycle: explore: 0.6 is not allowed; at most 0.5"),
+    ("kind: email, rule: {searched: {topic: a, within_days: -1}}", "rule: searched: within_days: -1 is not allowed; a"),
+    ("kind: email, rule: {searched: {topic: a, within_days: 1.5}}", "rule: searched: within_days: 1.5 is not allowed"),
+    ("kind: email, rule: {orders: {at_most: -1}}", "rule: orders: {'at_most': -1} finds nobody; from 0 up"),
+    ("kind: email, rule: {days_since_order: {at_most: -1}}", "rule: days_since_order: {'at_most': -1} finds nobody"),
+    ("kind: email, rule: {answer: {at_least: 11}}", "rule: answer: {'at_least': 11} finds nobody; from 0 to 10"),
+    ("kind: email, rule: {preference: {at_least: 2}}", "rule: preference: {'at_least': 2} finds nobody; from 0 to 1"),
+    ("kind: email, rule: {activated: {at_least: 2}}", "rule: activated: {'at_least': 2} finds nobody; from 0 to 1"),
+    ("kind: voice_of_customer, cost: 1.0e+21", "cost: 1e+21 is not allowed; from 0 to"),
+    ("kind: voice_of_customer, budget: 1.0e+21", "budget: 1e+21 is not allowed; from 0 to"),
+    ("kind: outage, touchpoint: store, friction: 1", "friction: does nothing where touchpoint is not site"),
+    ("kind: delivery_choice, extra_days: [2, 2], faces: [1, 2], valid_days: 9", "extra_days: [2, 2] is not allowed"),
+    ("kind: email, lift: 2, variants: [1, -6]", "variants: -6 times the lift is -12 logits; from -10 to 10"),
+    (f"{TWO}, appeals: [0, 11]", "appeals: 11 is not allowed; from -10 to 10"),
+]
+
+
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of its own, and an experiment that must not be reached."""
@@ -317,6 +354,7 @@ def test_sweep_names_the_run_that_is_refused(capsys: pytest.CaptureFixture[str])
         ("{a: {kind: norush_coupon, face: -1, valid_days: 60}}", ["interventions.a", "face"]),
         ("{a: {kind: norush_coupon, face: 150, valid_days: many}}", ["interventions.a", "valid_days"]),
         ("{a: {kind: norush_coupon, valid_days: 60}}", ["interventions.a", "face"]),
+        *((f"{{a: {{{options}}}}}", [f"scenario.mine.interventions.a.{told}"]) for options, told in REFUSED),
     ],
 )
 def test_bad_intervention(

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from scenarios.intervention import worlds_of
 from sim.parameters import Bounds, choice, parameter
 from sim.settings import Choice, ConfigError, Parameter, Settings, apply_worlds, load_settings, resolved
+from sim.uncertainty import value_at
 from tests.config import compose
 
+LIFT = "scenario.ma_email.interventions.ma_email.lift"
 FACE = "scenario.norush_coupon.interventions.norush_coupon.face"
 
 
@@ -47,6 +50,23 @@ def test_parameters_are_sorted_and_include_those_of_interventions(shipped: Setti
     assert isinstance(found["behaviour.attrition.clock"], Choice)
     assert found["company.margin"].grade == "judgement"
     assert found["personas.declared"].grade == "known"
+
+
+def test_draws_of_an_options_own_evidence_are_cut_at_its_bounds() -> None:
+    known = compose.shipped("scenario=ma_email", f"+{LIFT}.mean=9", f"+{LIFT}.se=3")
+    lift = dict(known.parameters())[LIFT]
+    assert isinstance(lift, Parameter)
+    assert lift.bounds == Bounds(-10.0, 10.0)
+    assert 9.0 < float(value_at(lift, 1.0 - 1e-9)) <= 10.0
+    worlds_of(known)
+
+
+def test_what_does_nothing_gets_no_prior() -> None:
+    path = "scenario.shock_outage.interventions.shock_outage"
+    for touchpoint, there in (("site", True), ("store", False)):
+        found = compose.shipped("scenario=shock_outage", f"{path}.touchpoint={touchpoint}")
+        assert (f"{path}.friction" in dict(found.parameters())) is there
+        worlds_of(found)
 
 
 def test_every_uncertain_number_has_a_source(shipped: Settings) -> None:

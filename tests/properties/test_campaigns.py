@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from agents import behaviour
-from agents.columns import AWARE, BY_MAIL, BY_PUSH, CUSTOMER, LAPSED, LIKES, NEVER
-from agents.day import VISIT
+from agents.columns import AWARE, BY_MAIL, BY_PUSH, CUSTOMER, LAPSED, LIKES, NEVER, Columns
+from agents.day import VISIT, new_visits, schedule_lapse
 from scenarios.intervention import Intervention, worlds_of
 from scenarios.messages import Ask, Email, Popup, Push, Welcome
 from scenarios.rules import rule
 from sim.campaigns import CAP_DAYS, Campaign, Campaigns, Cycle, Message, new_tally
 from sim.model import Arm, CXModel, Snapshot
+from sim.offers import Offers
 from sim.settings import Settings
 from sim.world import World
 from tests.worlds import BUSY, arm_from, free_world, midnight, settings
@@ -178,13 +179,56 @@ def test_what_messages_do_to_satisfaction_fades() -> None:
     """A customer who is mailed weekly and never orders loses at most the geometric sum of fading annoyances."""
     model = sends(Email("a", every=7, appeal=-40.0), annoyance=0.04, match_floor=0.0)
     still, start = model.customers.columns, quiet()[2].customers.columns
-    idle = (still.of("orders") == start.of("orders")) & (start.of("open_orders") == 0)
-    quiet_ones = idle & (still.of("fatigue_day") == 49) & (still.status == CUSTOMER)
-    before, after = start.of("satisfaction")[quiet_ones], still.of("satisfaction")[quiet_ones]
-    lost = before.astype(float) - after.astype(float)
+    quiet_ones = idle(start, still) & (still.of("impressions_day") == 49)
     keep = 0.5 ** (7.0 / model.world.rules.fatigue_half_life)
+    since = 0.5 ** ((still.of("fatigue_day")[quiet_ones] - 49) / model.world.rules.fatigue_half_life)
     assert quiet_ones.sum() > 100
-    assert np.allclose(lost, 0.04 * (1.0 - keep**8) / (1.0 - keep), atol=1e-5)
+    assert np.allclose(lost(start, still, quiet_ones), since * 0.04 * (1.0 - keep**8) / (1.0 - keep), atol=1e-5)
+
+
+def test_after_the_last_message_satisfaction_recovers_and_the_hazard_of_lapse_follows() -> None:
+    """Nothing but the ends of weeks happens to an idle customer after a single e-mail: the last one is day 55."""
+    model = sends(Email("a", every=7, days=1, appeal=-40.0), annoyance=0.04, match_floor=0.0)
+    still, start = model.customers.columns, quiet()[2].customers.columns
+    mailed = idle(start, still) & (still.of("impressions_day") == 0)
+    left = 0.04 * 0.5 ** (55.0 / model.world.rules.fatigue_half_life)
+    assert mailed.sum() > 100
+    assert np.allclose(lost(start, still, mailed), left, atol=1e-5)
+    assert (still.of("lapse_synced")[mailed] == 56).all()
+    scheduled = still.lapse_day[mailed].copy()
+    for row in np.flatnonzero(mailed):
+        schedule_lapse(model.customers.readable, model.customers.rules, row, 56)
+    assert np.array_equal(still.lapse_day[mailed], scheduled)
+
+
+def idle(start: Columns, still: Columns) -> np.ndarray:
+    """Customers who had nothing on the way and have not ordered since."""
+    return (still.of("orders") == start.of("orders")) & (start.of("open_orders") == 0) & (still.status == CUSTOMER)
+
+
+def lost(start: Columns, still: Columns, rows: np.ndarray) -> np.ndarray:
+    """Satisfaction lost, su."""
+    return start.of("satisfaction")[rows].astype(float) - still.of("satisfaction")[rows].astype(float)
+
+
+# -- coupons beside a choice of days -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [("menu", "coupon"), ("coupon", "menu")])
+def test_a_visitor_gets_a_choice_of_days_or_a_plain_coupon_whichever_comes_first(order: tuple[str, str]) -> None:
+    columns = quiet()[2].customers.copied().columns
+    visits, everybody = new_visits(np.arange(3, dtype=np.int32)), np.ones(3, bool)
+    offers = Offers(columns, visits, 10, Campaigns([], columns, 1, np.ones(len(columns.status), bool), 3))
+    for number, what in enumerate(order):
+        offers.speak_for(number)
+        if what == "menu":
+            offers.choice_of_days(everybody, 5)
+        else:
+            offers.norush_coupon(everybody, 150, 300)
+    menu, face, last = ((1, 0, 15), (0, 150, 310))[order[0] == "coupon"]
+    assert (visits["menu"] == menu).all()
+    assert (visits["norush_coupon"] == face).all()
+    assert (visits["coupon_last"] == last).all()
 
 
 # -- asking ------------------------------------------------------------------------------------------------------------

@@ -118,11 +118,15 @@ def test_the_last_touchpoint_that_let_down_is_the_customers(whole: tuple[CXModel
 
 @pytest.mark.parametrize("lived", ["whole", "messaged"])
 def test_the_last_state_is_the_customers(lived: str, request: pytest.FixtureRequest) -> None:
-    """Nothing but visits, orders handed over, pushes and e-mails moves satisfaction."""
+    """Nothing but visits, orders handed over, pushes and e-mails moves satisfaction, and what messages did fades."""
     model, journal = request.getfixturevalue(lived)
     row, day, satisfaction, _ = journal.states()
     last = np.flatnonzero(np.append(row[1:] != row[:-1], True))
-    assert np.array_equal(satisfaction[last], model.customers.columns.of("satisfaction")[row[last]])
+    now, mood = (model.customers.columns.of(name)[row[last]] for name in ("satisfaction", "mood"))
+    assert np.array_equal(satisfaction[last][mood == 0], now[mood == 0])
+    then, left = (felt - (now - mood) for felt in (satisfaction[last], model.customers.felt(row[last], model.day - 1)))
+    assert (then * left >= 0).all()  # what messages had done to it
+    assert (np.abs(then) >= np.abs(left) - 1e-6).all()
     assert (np.diff(day.astype(int))[row[1:] == row[:-1]] >= 0).all()
 
 

@@ -252,6 +252,9 @@ def test_a_viral_complaint_lowers_what_people_expect_and_fades() -> None:
 
 def test_a_late_supplier_jams_the_warehouse_which_then_catches_up() -> None:
     models = shocked("shock_supplier")
+    usual, left = (model.recorder.rows["capacity"][28:42].cumsum() for model in models)
+    lost = 0.3 * usual - left  # of three tenths of what it could ship; an order in the making is not lost every day
+    assert ((lost > -1e-9) & (lost < 1 + 1e-9)).all()
     late, backlog = gap(models, "late"), gap(models, "backlog")
     assert (late[:28] == 0).all()
     assert late[28:60].sum() > 100
