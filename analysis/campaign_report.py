@@ -181,7 +181,7 @@ def _opt_out_sentence(run: Run, name: str, one: Rates) -> str:
     low, high = max(float(left["ci_low"]), 0.0), float(left["ci_high"])
     return _(
         "{left} receivers opt out in the simulated market over {days} days, {low} to {high} in a draw more; over the "
-        "same days LTV changes by {ltv} yen per potential customer."
+        "same days the scenario as a whole changes LTV by {ltv} yen per potential customer."
     ).format(
         left=words.number(left["value"], 0), days=run.days, low=words.number(low, 0), high=words.number(high, 0),
         ltv=_ltv(run, name, pd.Index(run.measures["replication"].unique())),

@@ -138,7 +138,7 @@ def test_the_report_has_the_dashboard_and_the_table(tmp_path: Path) -> None:
     )
     assert "cost 400 yen in the simulated market over 100 days. A revision costs the firm 50,000 yen." in page
     assert "3 receivers opt out in the simulated market over 100 days, 3 to 3 in a draw more" in page
-    assert "over the same days LTV changes by +10.0" in page
+    assert "over the same days the scenario as a whole changes LTV by +10.0" in page
     assert (made / "figures" / "X_campaigns.svg").is_file()
     table = pd.read_csv(made / "campaigns.csv")
     assert list(table.columns) == [column.name for column in CAMPAIGN_RATES]
