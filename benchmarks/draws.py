@@ -1,7 +1,7 @@
 """Time of one draw of the parameters: `python -m benchmarks.draws`.
 
 The unit that counts for a run: a draw's two pilots, its burn-in, the baseline and the treated arm, with everything
-around them, as `sim.replication.run_task` does them for `arms=total`, scenario norush_coupon. Seconds of processor
+around them, as `sim.run.replication.run_task` does them for `arms=total`, scenario norush_coupon. Seconds of processor
 time on one thread, the median over draws; a draw differs from the next by how much its customers visit. Parts:
 
     founding    drawing the two populations and making their ties
@@ -37,13 +37,14 @@ from benchmarks.engines import machine
 from benchmarks.floor import Floor
 from benchmarks.market import settings
 from scenarios.intervention import worlds_of
-from sim import pilot, replication
-from sim.model import CXModel, founded
-from sim.pilot import Pilot
-from sim.replication import Task, replication_seed, run_task
-from sim.settings import Settings
-from sim.uncertainty import points
-from sim.world import world_of
+from sim.config.sampling import points
+from sim.config.settings import Settings
+from sim.run import replication
+from sim.run.replication import Task, replication_seed, run_task
+from sim.world import pilot
+from sim.world.constants import world_of
+from sim.world.model import CXModel, founded
+from sim.world.pilot import Pilot
 
 OUT = Path(__file__).resolve().parent / "results" / "draws.json"
 

@@ -15,7 +15,7 @@ from agents import draws
 from agents.columns import LAPSED, Columns
 from agents.compiled import compiled
 from agents.draws import day_key, hash_draw, uniform_of
-from sim.model import Snapshot
+from sim.world.model import Snapshot
 
 BLOCK = 2048
 

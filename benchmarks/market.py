@@ -11,12 +11,12 @@ import math
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from cxsim.compose import NOT_SETTINGS
 from scenarios.intervention import completed
-from sim.cli.compose import NOT_SETTINGS
-from sim.model import CXModel, EngineName, Snapshot, founded
-from sim.settings import Settings, load_settings
-from sim.support import servers_for
-from sim.world import References, World, sized, with_references, world_of
+from sim.company.support import servers_for
+from sim.config.settings import Settings, load_settings
+from sim.world.constants import References, World, sized, with_references, world_of
+from sim.world.model import CXModel, EngineName, Snapshot, founded
 
 SEED = 1
 BURN_IN = 60

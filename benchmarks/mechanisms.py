@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks.engines import Variant, interleaved, ratio
 from benchmarks.market import market, midnight, settings
 from scenarios.intervention import worlds_of
-from sim.model import Arm, CXModel
+from sim.world.model import Arm, CXModel
 
 SIZES = (10_000, 100_000, 1_000_000)
 OUT = Path(__file__).resolve().parent / "results" / "mechanisms.json"

@@ -44,7 +44,7 @@ def peak_bytes() -> int:
 def live(customers: int, days: int, burn_in: int) -> Lived:
     """Found a world and live it by column, here."""
     from benchmarks.market import market
-    from sim.model import CXModel, founded
+    from sim.world.model import CXModel, founded
 
     world = market(customers, days, burn_in)
     begun = time.perf_counter()

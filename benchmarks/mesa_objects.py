@@ -46,8 +46,8 @@ from agents.columns import (
 )
 from agents.day import Surroundings, Today, basket_of, order_cost, order_fee, where_to
 from agents.draws import draw, normal_quantile
-from sim.model import Snapshot
-from sim.world import World, surroundings
+from sim.world.constants import World, surroundings
+from sim.world.model import Snapshot
 
 Walk = Literal["shuffle_do", "do"]
 

@@ -39,8 +39,8 @@ def bare(jobs: int) -> None:
     """Simulate every job's tasks, two processes side by side, and throw the results away."""
     from functools import partial
 
-    from sim.cli.compose import compose, composer, settings_of
-    from sim.pool import Pool
+    from cxsim.compose import compose, composer, settings_of
+    from sim.run.workers import Pool
 
     with composer(None) as hydra:
         configs = [compose(hydra, [*SMALL, f"scenario={name}"]) for name in ("norush_coupon", "peach_popup")]
@@ -53,8 +53,8 @@ def bare(jobs: int) -> None:
 
 def _simulated(found: Sequence[Any], item: tuple[int, int]) -> None:
     from scenarios.intervention import worlds_of
-    from sim.experiment import _tasks
-    from sim.replication import run_task
+    from sim.run.experiment import _tasks
+    from sim.run.replication import run_task
 
     which, seed = item
     settings = found[which].model_copy(update={"seed": seed})
@@ -78,7 +78,7 @@ def measured(jobs: int) -> dict[str, Any]:
         alone = [sys.executable, "-m", "benchmarks.sweep", "--bare"]
         timed([*alone, "--jobs", "2"], folder)  # compiles what is not compiled yet
         bare_cpu, bare_wall = timed([*alone, "--jobs", str(jobs)], folder)
-        command = [sys.executable, "-m", "sim.cli", "run", "-m", *words(jobs), f"hydra.sweep.dir={folder}/it"]
+        command = [sys.executable, "-m", "cxsim.cli", "run", "-m", *words(jobs), f"hydra.sweep.dir={folder}/it"]
         sweep_cpu, sweep_wall = timed(command, folder)
     overhead = sweep_cpu / bare_cpu - 1.0
     return {

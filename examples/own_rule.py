@@ -20,10 +20,10 @@ from omegaconf import OmegaConf
 
 from agents.customer import Customer
 from agents.day import Episodes, Today
-from sim.model import CXModel, founded
-from sim.pilot import references
-from sim.settings import load_settings
-from sim.world import World, world_of
+from sim.config.settings import load_settings
+from sim.world.constants import World, world_of
+from sim.world.model import CXModel, founded
+from sim.world.pilot import references
 
 SMALL_SHOP = [
     "scenario=[baseline]",

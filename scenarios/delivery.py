@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scenarios.intervention import Intervention, checked, register, rounded
-from sim.offers import Observed, Offers
-from sim.parameters import ConfigError, show, whole
-from sim.settings import Settings
+from sim.company.offers import Observed, Offers
+from sim.config.parameters import ConfigError, show, whole
+from sim.config.settings import Settings
 
 MOST_DAYS = 60
 

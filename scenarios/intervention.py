@@ -17,13 +17,24 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.campaigns import Message
-from sim.changes import NO_CHANGES, Changes
-from sim.offers import Observed, Offers
-from sim.parameters import Bounds, Choice, ConfigError, Parameter, Real, is_parameter, nearest, parameter, real, whole
-from sim.settings import Intervention as Stated
-from sim.settings import Settings
-from sim.voice import Meetings
+from sim.company.campaigns import Message
+from sim.company.changes import NO_CHANGES, Changes
+from sim.company.meetings import Meetings
+from sim.company.offers import Observed, Offers
+from sim.config.parameters import (
+    Bounds,
+    Choice,
+    ConfigError,
+    Parameter,
+    Real,
+    is_parameter,
+    nearest,
+    parameter,
+    real,
+    whole,
+)
+from sim.config.settings import Intervention as Stated
+from sim.config.settings import Settings
 
 FOR_EVER = 1 << 20
 

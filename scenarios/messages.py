@@ -1,9 +1,9 @@
 """What-ifs about messages: popups, welcomes, pushes, e-mails (MODEL 7.10).
 
-All of them are campaigns on one engine (`sim.campaigns`) and draw on one budget of attention: whoever sends a message
-tires the customer for the next. What differs is where a message meets the customer, whom its rule finds, and how well
-it fits: not at all chosen (`uniform`), by what sells best or is new, by the receiver's order history, by what the
-receiver has told the firm, or because the rule itself ensures it (`relevant`).
+All of them are campaigns on one engine (`sim.company.campaigns`) and draw on one budget of attention: whoever sends a
+message tires the customer for the next. What differs is where a message meets the customer, whom its rule finds, and
+how well it fits: not at all chosen (`uniform`), by what sells best or is new, by the receiver's order history, by what
+the receiver has told the firm, or because the rule itself ensures it (`relevant`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from agents.behaviour import logit
 from scenarios.intervention import Intervention, Mask, checked, register, rounded, uncertain
 from scenarios.rules import EVERYBODY, Rule, parts, rule
-from sim.campaigns import Channel, Cycle, Message
-from sim.offers import Observed, Offers
-from sim.parameters import Bounds, ConfigError, number, read_group, real, show, text, whole, word
-from sim.settings import Settings
+from sim.company.campaigns import Channel, Cycle, Message
+from sim.company.offers import Observed, Offers
+from sim.config.parameters import Bounds, ConfigError, number, read_group, real, show, text, whole, word
+from sim.config.settings import Settings
 
 FITS = {
     # content: (fit of somebody without orders, what a long history adds), as shares of the way from the match floor to

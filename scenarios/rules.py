@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from scenarios.intervention import Mask
-from sim.offers import AMOUNTS, DAYS_SINCE, Observed
-from sim.parameters import Bounds, ConfigError, listed, nearest, number, show, switch, text, whole
-from sim.settings import Settings
+from sim.company.offers import AMOUNTS, DAYS_SINCE, Observed
+from sim.config.parameters import Bounds, ConfigError, listed, nearest, number, show, switch, text, whole
+from sim.config.settings import Settings
 
 
 class Condition(ABC):

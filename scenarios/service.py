@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 
 from agents.columns import STORE_FRONT
 from scenarios.intervention import Intervention, register, uncertain
-from sim.changes import NO_CHANGES, Changes, Shift
-from sim.parameters import Bounds, ConfigError, real, whole
-from sim.settings import Settings
-from sim.voice import Meetings
+from sim.company.changes import NO_CHANGES, Changes, Shift
+from sim.company.meetings import Meetings
+from sim.config.parameters import Bounds, ConfigError, real, whole
+from sim.config.settings import Settings
 
 YEN = Bounds(0.0, 1e12)
 """Of an amount of the firm with all its members."""

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 from agents.columns import SITE, TOUCHPOINT_NAMES
 from scenarios.intervention import FOR_EVER, Intervention, register, uncertain
-from sim.changes import NO_CHANGES, Changes, Shift
-from sim.parameters import Bounds, ConfigError, whole, word
-from sim.settings import Settings
+from sim.company.changes import NO_CHANGES, Changes, Shift
+from sim.config.parameters import Bounds, ConfigError, whole, word
+from sim.config.settings import Settings
 
 
 @dataclass(frozen=True)

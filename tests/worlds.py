@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from agents.columns import ATTRIBUTES
 from agents.wallet import NONE
 from scenarios.intervention import worlds_of
-from sim.model import Arm, CXModel, EngineName, Snapshot, founded
-from sim.pilot import references
-from sim.replication import Placed
-from sim.settings import Settings
-from sim.world import AMPLE, References, World, sized, with_references, world_of
+from sim.config.settings import Settings
+from sim.run.replication import Placed
+from sim.world.constants import AMPLE, References, World, sized, with_references, world_of
+from sim.world.model import Arm, CXModel, EngineName, Snapshot, founded
+from sim.world.pilot import references
 from tests.config.compose import raw, shipped
 
 FLAT = ("market.season.peaks={}",)
@@ -49,7 +49,7 @@ def settings(*overrides: str) -> Settings:
 
 def changed(changes: Mapping[str, Any], *overrides: str) -> Settings:
     """Shipped settings with whole groups replaced: for maps, where an override can only add."""
-    from sim.settings import load_settings
+    from sim.config.settings import load_settings
 
     composed = raw(*overrides)
     for path, value in changes.items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from scenarios.intervention import Intervention, register
-from sim.offers import Observed, Offers
-from sim.parameters import whole
+from sim.company.offers import Observed, Offers
+from sim.config.parameters import whole
 
 
 @register("regulars_coupon")

@@ -16,14 +16,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from agents import draws
+from sim.config.parameters import Bounds, ConfigError, number, real, text, whole, word
+from sim.config.settings import Settings
 from sim.learning.pieces import Found, Observed, options
-from sim.model import Arm, CXModel, founded
-from sim.outcomes import Mask, Outcome, field_test, measures, outcome_of
-from sim.parameters import Bounds, ConfigError, number, real, text, whole, word
-from sim.pilot import references
-from sim.replication import WorldsOf
-from sim.settings import Settings
-from sim.world import World, world_of
+from sim.run.metrics import Mask, Outcome, field_test, measures, outcome_of
+from sim.run.replication import WorldsOf
+from sim.world.constants import World, world_of
+from sim.world.model import Arm, CXModel, founded
+from sim.world.pilot import references
 
 
 def _ratio(name: str) -> Callable[[Outcome, Mask], float]:

@@ -23,9 +23,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agents.columns import AWARE
-from sim.learning.market import SteeredCentre, midnight, online_only, quiet_market, silent
-from sim.learning.pieces import Found, Observed, options
-from sim.learning.tables import (
+from sim.config.parameters import ConfigError, text, whole
+from sim.config.settings import Settings
+from sim.learning.firm_tables import (
     LARGEST_WITHIN,
     columns_of,
     days,
@@ -35,11 +35,11 @@ from sim.learning.tables import (
     orders_between,
     read_table,
 )
-from sim.model import CXModel, Snapshot
-from sim.parameters import ConfigError, text, whole
-from sim.replication import WorldsOf
-from sim.settings import Settings
-from sim.world import World
+from sim.learning.market import SteeredCentre, midnight, online_only, quiet_market, silent
+from sim.learning.pieces import Found, Observed, options
+from sim.run.replication import WorldsOf
+from sim.world.constants import World
+from sim.world.model import CXModel, Snapshot
 
 FloatArray = NDArray[np.float64]
 

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from sim.config.parameters import ConfigError, Parameter
+from sim.config.sampling import points, quantiles, value_at
+from sim.config.settings import Settings
 from sim.learning.ab_test import AbTest
 from sim.learning.lateness import Lateness
 from sim.learning.pieces import Found, Observed, Piece
 from sim.learning.survey import Survey
 from sim.learning.update import DRAWS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
-from sim.parameters import ConfigError, Parameter
-from sim.pool import Pool, WorkerDied
-from sim.replication import WorldsOf, replication_seed
-from sim.settings import Settings
-from sim.uncertainty import points, quantiles, value_at
+from sim.run.replication import WorldsOf, replication_seed
+from sim.run.workers import Pool, WorkerDied
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int, str], None]

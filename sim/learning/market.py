@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.fulfilment import Batch, FulfilmentCentre
-from sim.model import CXModel, Snapshot, founded
-from sim.pilot import AMPLE_SERVERS, references
-from sim.settings import Settings
-from sim.world import AMPLE, World, world_of
+from sim.company.fulfilment import Batch, FulfilmentCentre
+from sim.config.settings import Settings
+from sim.world.constants import AMPLE, World, world_of
+from sim.world.model import CXModel, Snapshot, founded
+from sim.world.pilot import AMPLE_SERVERS, references
 
 
 def quiet_market(settings: Settings, seed: int, days: int) -> World:

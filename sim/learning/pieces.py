@@ -16,9 +16,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from sim.parameters import ConfigError, listed, nearest, show
-from sim.replication import WorldsOf
-from sim.settings import NAME, Settings
+from sim.config.parameters import ConfigError, listed, nearest, show
+from sim.config.settings import NAME, Settings
+from sim.run.replication import WorldsOf
 
 FloatArray = NDArray[np.float64]
 Reader = Callable[[object], Any]

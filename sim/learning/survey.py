@@ -17,22 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.journal import CODE, Journal
+from sim.config.parameters import ConfigError, text, whole
+from sim.config.settings import Settings
+from sim.learning.firm_tables import LARGEST_WITHIN, columns_of, jackknife, need, numbers, orders_between, read_table
 from sim.learning.market import midnight, quiet_market
 from sim.learning.pieces import Found, Observed, options
-from sim.learning.tables import (
-    LARGEST_WITHIN,
-    columns_of,
-    jackknife,
-    need,
-    numbers,
-    orders_between,
-    read_table,
-)
-from sim.model import CXModel
-from sim.parameters import ConfigError, text, whole
-from sim.replication import WorldsOf
-from sim.settings import Settings
+from sim.run.replication import WorldsOf
+from sim.world.event_log import CODE, Journal
+from sim.world.model import CXModel
 
 FloatArray = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 from scipy.stats import f as f_distribution
 
-from sim.uncertainty import latin_hypercube
+from sim.config.sampling import latin_hypercube
 
 FloatArray = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sim.company_file import plain_line, written
+from sim.calibration.company_file import plain_line, written
+from sim.config.parameters import Parameter
 from sim.learning.learn import Learned, Lesson, Statistic
 from sim.learning.pieces import Observed, Piece
-from sim.parameters import Parameter
 
 DIGITS = 4
 """Digits of a mean and a standard error: more would be noise."""

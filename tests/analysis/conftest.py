@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sim import cli
+from cxsim import cli
 
 SMALL = ("customers=800", "days=60", "burn_in=40", "replications=2", "threads=1")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.effects import write_effects
+from analysis.effects.answer import write_effects
 from sim import tables
 
 CLOCK = "behaviour.attrition.clock"

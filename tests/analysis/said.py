@@ -12,8 +12,9 @@ import yaml
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
-from sim import cli, tables
-from sim.guard import ROOT
+from cxsim import cli
+from cxsim.guard import ROOT
+from sim import tables
 
 KEYWORDS = {"_": None, "N_": None}
 SOURCES = sorted([*(ROOT / "analysis").rglob("*.py"), *(ROOT / "sim" / "cli").rglob("*.py")])
@@ -35,7 +36,7 @@ def _all() -> Iterator[tuple[str, str]]:
         for row in table if isinstance(table, tuple) else ():
             if isinstance(row, tables.Metric):
                 yield from ((text, "sim/tables.py") for text in (row.label, row.meaning, row.unit))
-    yield from ((what, "sim/cli/__init__.py") for _use, what in cli.HELP)
+    yield from ((what, "cxsim/cli/__init__.py") for _use, what in cli.HELP)
     for path in sorted((ROOT / "conf").rglob("*.yaml")):
         yield from ((text, str(path.relative_to(ROOT))) for text in of_configuration(path))
 

@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from analysis import campaign_report, meetings
-from analysis.campaigns import rates
-from analysis.effects import write_effects
-from analysis.load import Run
-from analysis.report import write_report
+from analysis.effects.answer import write_effects
+from analysis.folders.run_folder import Run
+from analysis.report import campaigns_section, meetings
+from analysis.report.campaigns import rates
+from analysis.report.page import write_report
 from sim.tables import CAMPAIGN_RATES, CAMPAIGNS, DAILY, DRAWS, PROJECTS
 from tests.analysis.hand_written import write_run
 
@@ -153,7 +153,7 @@ def _report(made: Path) -> str:
 
 def test_each_reading_of_a_claimed_number_has_its_own_answer(tmp_path: Path) -> None:
     """Draws 0 and 2 read it as .3: of 400 shown 28 and 30 order; draws 1 and 3 as .89: 29 and 31."""
-    found = campaign_report.readings(Run(campaign_run(tmp_path / "run", 4)), X)
+    found = campaigns_section.readings(Run(campaign_run(tmp_path / "run", 4)), X)
     assert [(one.option, one.draws) for one in found] == [("0.3", 2), ("0.89", 2)]
     assert [one.lift.split()[0] for one in found] == ["+3.2", "+3.5"]
     assert [one.ltv for one in found] == ["+10.0 (+10.0 to +10.0)"] * 2
@@ -169,7 +169,7 @@ def test_each_reading_of_a_claimed_number_has_its_own_answer(tmp_path: Path) -> 
 )
 def test_the_shrink_is_always_stated(tmp_path: Path, shrink: Any, told: str) -> None:
     run = Run(campaign_run(tmp_path / "run", 1, shrink=shrink))
-    assert told in campaign_report.shrink_sentence(run)
+    assert told in campaigns_section.shrink_sentence(run)
 
 
 @pytest.mark.parametrize(
@@ -180,14 +180,14 @@ def test_rules_that_find_nobody_are_told(tmp_path: Path, arm: str, told: str) ->
     table = pd.read_parquet(made / "campaigns.parquet")
     table.loc[table["arm"] == arm, ["shown", "clicked", "ordered", "opted_out"]] = 0
     table.to_parquet(made / "campaigns.parquet", index=False)
-    found = campaign_report.section(Run(made), X)
+    found = campaigns_section.section(Run(made), X)
     assert found is not None
     assert told in found["campaigns"][0]["sentence"]
 
 
 def test_a_run_without_campaigns_says_nothing_of_them(tmp_path: Path) -> None:
     run = Run(write_run(tmp_path / "run", scenario={X: {}}))
-    assert campaign_report.section(run, X) is None
+    assert campaigns_section.section(run, X) is None
     assert not (run.folder / "campaigns.csv").exists()
 
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import flips
-from analysis.effects import precise_enough, summary_table, verdict, write_effects
-from analysis.estimands import effects_table, monte_carlo_error, spread
-from analysis.load import Run, RunError
+from analysis.effects import flips
+from analysis.effects.answer import precise_enough, summary_table, verdict, write_effects
+from analysis.effects.estimands import effects_table, monte_carlo_error, spread
+from analysis.folders.run_folder import Run, RunError
 from sim.tables import EFFECTS, ESTIMANDS, MEASURES
 from tests.analysis.fake_run import make_run
 

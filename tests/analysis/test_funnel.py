@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import funnel_report
-from analysis.funnel import STAGES, funnel, lost_share
-from analysis.journeys import Journeys
-from analysis.load import Run
-from sim import cli
+from analysis.folders.run_folder import Run
+from analysis.journeys import funnel_page
+from analysis.journeys.funnel import STAGES, funnel, lost_share
+from analysis.journeys.read import Journeys
+from cxsim import cli
 from sim.tables import BASELINE, FUNNEL
 from tests.analysis.small_log import NEVER, SCENARIO, write_log
 
@@ -106,7 +106,7 @@ def test_the_sentence_names_the_step_that_loses_most(tmp_path: Path) -> None:
     lives = {row: [(1, "visit", WEBSITE), *([(1, "order", 5)] if row < 2 else [])] for row in range(9)}
     folder = write_log(tmp_path / "run", lives, {8: [(1, "visit", WEBSITE), (1, "order", 5)]}, customers=10)
     _share, low, high = lost_share(7, 9)
-    assert funnel_report.largest(funnel(Journeys(Run(folder)))) == (
+    assert funnel_page.largest(funnel(Journeys(Run(folder)))) == (
         f"The largest drop-off: 7 of 9 customers visit and never order within 100 days, 77.8 % (90 % interval "
         f"{100 * low:.1f} to {100 * high:.1f}, chance of so many customers only). With treat it is 66.7 %."
     )
@@ -114,8 +114,8 @@ def test_the_sentence_names_the_step_that_loses_most(tmp_path: Path) -> None:
 
 def test_nobody_at_all_is_told_without_numbers(tmp_path: Path) -> None:
     folder = write_log(tmp_path / "run", {0: [(1, "lapsed", 3)]}, None, {0: {"status": "lapsed", "lapsed_day": -3}})
-    assert funnel_report.largest(funnel(Journeys(Run(folder)))) == ""
-    assert "-" in funnel_report.tell(folder).terminal
+    assert funnel_page.largest(funnel(Journeys(Run(folder)))) == ""
+    assert "-" in funnel_page.tell(folder).terminal
 
 
 # -- a small world ----------------------------------------------------------------------------------------------

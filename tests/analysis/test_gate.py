@@ -12,11 +12,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.gate import GO, STOP, TEST, Thresholds, gate
-from analysis.information import Cost
-from analysis.load import RunError
+from analysis.decisions.gate import GO, STOP, TEST, Thresholds, gate
+from analysis.decisions.information import Cost
+from analysis.folders.run_folder import RunError
+from cxsim import cli
 from scenarios.shocks import Shock
-from sim import cli
 from sim.tables import COMPANY_WIDE, SHOCKS
 from tests.docs.tables import kinds
 

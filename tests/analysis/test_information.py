@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
-from analysis.estimands import Array
-from analysis.information import (
+from analysis.decisions.information import (
     Cost,
     Design,
     Firm,
@@ -22,6 +21,7 @@ from analysis.information import (
     without_luck,
     worth,
 )
+from analysis.effects.estimands import Array
 
 N = 400
 

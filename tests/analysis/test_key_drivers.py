@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.key_drivers import RATED, KeyDrivers, shares, standardised, weights
-from analysis.key_drivers_report import disagreements, summary_table, verdict, write_report
-from analysis.load import RunError
+from analysis.folders.run_folder import RunError
+from analysis.studies.key_drivers import RATED, KeyDrivers, shares, standardised, weights
+from analysis.studies.key_drivers_page import disagreements, summary_table, verdict, write_report
 from sim.tables import BASELINE, BROKEN, EVERYBODY, KEY_DRIVERS, REPAIRED, STEP
 
 WORTH = {"product": 4.0, "delivery": 3.0, "site": 2.0, "store": 1.0, "support": 0.5}

@@ -24,17 +24,19 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
-from analysis import effects, fonts, language, plots, words
-from analysis.effects import write_effects
-from analysis.language import TOLD_PLACES, Catalogue, Pattern, catalogue, retold, told_in
-from analysis.lines import folded, width
-from analysis.load import Run
-from analysis.report import write_report
-from sim import cli
-from sim.guard import ROOT
+from analysis.effects import answer
+from analysis.effects.answer import write_effects
+from analysis.folders.run_folder import Run
+from analysis.report import figures as plots
+from analysis.report.page import write_report
+from analysis.style import fonts, language, words
+from analysis.style.language import TOLD_PLACES, Catalogue, Pattern, catalogue, retold, told_in
+from analysis.style.lines import folded, width
+from cxsim import cli
+from cxsim.guard import ROOT
+from cxsim.progress import Progress
+from sim.calibration.log import RULES
 from sim.learning import ab_test, survey
-from sim.progress import Progress
-from sim.transactions import RULES
 from tests.analysis.fake_run import make_run
 from tests.analysis.said import SOURCES, TEMPLATES, lines, texts
 from tests.config.test_bad_input import VALUES
@@ -446,8 +448,8 @@ def test_a_report_is_told_again_in_the_runs_language_or_another(
 
 def test_columns_line_up(folder: Path) -> None:
     with told_in("ja"):
-        head, rule, *rows = effects.summary_table(folder).splitlines()[1:]
-        units = [words.unit(metric) for metric in effects.SHOWN]
+        head, rule, *rows = answer.summary_table(folder).splitlines()[1:]
+        units = [words.unit(metric) for metric in answer.SHOWN]
     assert width(head) <= width(rule)
     starts = {width(row) - width(unit) for row, unit in zip(rows, units, strict=True)}
     assert len(starts) == 1

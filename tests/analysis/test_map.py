@@ -12,14 +12,26 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from scipy.stats import t
 
-from analysis import map_plots, map_words, plots
-from analysis.effects import write_effects
-from analysis.journeys import Journeys
-from analysis.language import told_in
-from analysis.load import Run
-from analysis.map import IN_STORE, IN_TIME, LATE, NOTHING, Lived, clustered, journey_map, moments, pains, personas
-from analysis.map_report import write_map
-from sim import cli
+from analysis.effects.answer import write_effects
+from analysis.folders.run_folder import Run
+from analysis.journeys import map_plots, map_words
+from analysis.journeys.map import (
+    IN_STORE,
+    IN_TIME,
+    LATE,
+    NOTHING,
+    Lived,
+    clustered,
+    journey_map,
+    moments,
+    pains,
+    personas,
+)
+from analysis.journeys.map_page import write_map
+from analysis.journeys.read import Journeys
+from analysis.report import figures
+from analysis.style.language import told_in
+from cxsim import cli
 from tests.analysis.hand_written import customers, events, states, write_run
 
 B, X = "baseline", "X"
@@ -291,7 +303,7 @@ def test_the_worst_pain_point_in_a_sentence(journeys: Journeys) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_texts_of_the_wall_stay_on_the_page(journeys: Journeys, language: str) -> None:
-    with told_in(language), plots.style():
+    with told_in(language), figures.style():
         figure = map_plots.wall(journey_map(journeys))
         canvas = FigureCanvasAgg(figure)
         canvas.draw()  # which places the legend

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis import moves
-from analysis.effects import answer, write_effects
-from analysis.moves import Move
+from analysis.effects.answer import answer, write_effects
+from analysis.studies import moves
+from analysis.studies.moves import Move
 from tests.analysis.fake_run import make_run
 
 NAME = "a ltv total"

@@ -13,8 +13,8 @@ import yaml
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from analysis.load import RunError
-from analysis.premortem import (
+from analysis.folders.run_folder import RunError
+from analysis.studies.premortem import (
     PreMortem,
     chosen,
     culprit,
@@ -25,7 +25,7 @@ from analysis.premortem import (
     power_of,
     summarised,
 )
-from analysis.premortem_report import recommendation, summary_table, write_report
+from analysis.studies.premortem_page import recommendation, summary_table, write_report
 from sim.tables import PREMORTEM, TEST_METRICS, TESTS
 
 METRIC = TEST_METRICS[0].name

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import recovery
-from analysis.load import Run
-from analysis.recovery import begins, path, weekly
+from analysis.folders.run_folder import Run
+from analysis.report import recovery
+from analysis.report.recovery import begins, path, weekly
 from sim.tables import DAILY, RECOVERY
 from tests.analysis.hand_written import write_run
 

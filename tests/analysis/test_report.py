@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from analysis import plots
-from analysis.effects import write_effects
-from analysis.load import Run, RunError
-from analysis.report import write_report
+from analysis.effects.answer import write_effects
+from analysis.folders.run_folder import Run, RunError
+from analysis.report import figures as plots
+from analysis.report.page import write_report
 from tests.analysis.fake_run import make_run
 
 EVIL = "<script>alert(1)</script>"

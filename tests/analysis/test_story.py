@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import finders, story_plots, story_report
-from analysis.causes import moments
-from analysis.journeys import EVENT_WORDS, Journeys
-from analysis.load import Run, RunError
-from analysis.story import BOTH, parting_words, story, timeline
-from sim import cli
+from analysis.folders.run_folder import Run, RunError
+from analysis.journeys import finders, story_page, story_plots
+from analysis.journeys.causes import moments
+from analysis.journeys.read import EVENT_WORDS, Journeys
+from analysis.journeys.story import BOTH, parting_words, story, timeline
+from cxsim import cli
 from sim.tables import BASELINE, CAMPAIGNS, EVENT_NAMES
 from tests.analysis.small_log import SCENARIO, Log, write_log
 
@@ -311,7 +311,7 @@ def test_a_finder_that_finds_nobody_says_so(tmp_path: Path) -> None:
     write_log(tmp_path / "run", {0: SHARED})
     for name in finders.FINDERS:
         if name != "eventful":
-            assert story_report.listed(tmp_path / "run", name) == "Nobody whose journey was kept."
+            assert story_page.listed(tmp_path / "run", name) == "Nobody whose journey was kept."
 
 
 def test_a_wrong_name_lists_the_names(tmp_path: Path) -> None:
@@ -341,7 +341,7 @@ def test_the_page_tells_the_whole_story(run: Path, capsys: pytest.CaptureFixture
 
 def test_everything_is_told_in_japanese(run: Path) -> None:
     customer = finders.find(Journeys(Run(run)), "eventful")[0].customer
-    told = story_report.tell(run, customer, "ja")
+    told = story_page.tell(run, customer, "ja")
     assert "例示" in told.terminal
     assert "visits" not in told.page
 

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
-from analysis.load import RunError
-from analysis.pooled import configurations, options, varied
-from analysis.sweep_plots import panels, pareto
-from analysis.sweep_report import answered, verdict, write_sweep_report
-from analysis.sweeps import Sweep
-from sim.cli import BAD_INPUT, OK, main
+from analysis.decisions.options import configurations, options, varied
+from analysis.decisions.sweep_page import answered, verdict, write_sweep_report
+from analysis.decisions.sweep_plots import panels, pareto
+from analysis.folders.run_folder import RunError
+from analysis.folders.sweep_folder import Sweep
+from cxsim.cli import BAD_INPUT, OK, main
 from tests.analysis.fake_sweep import CAPACITY, FakeJob, design, make_sweep
 from tests.analysis.test_report import EVIL, Page
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.estimands import effects_table
-from analysis.load import RunError
-from analysis.pooled import answers, configurations, options, ranked, varied, worlds
-from analysis.sweeps import Sweep, collect
-from sim.settings import Settings
+from analysis.decisions.options import answers, configurations, options, ranked, varied, worlds
+from analysis.effects.estimands import effects_table
+from analysis.folders.run_folder import RunError
+from analysis.folders.sweep_folder import Sweep, collect
+from sim.config.settings import Settings
 from sim.tables import ANSWERS, EVERYBODY, SWEEP, SWEEP_NAMES
 from tests.analysis.fake_run import make_run
 from tests.analysis.fake_sweep import FakeJob, make_sweep

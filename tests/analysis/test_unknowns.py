@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, norm, qmc
 
-from analysis.decisions import World, decide, tables
-from analysis.drivers import drivers, established, first_order, rank_correlations
-from analysis.load import RunError
-from analysis.pooled import Option, configurations, options
-from analysis.rules import find_rule, inside
-from analysis.sweeps import Sweep
-from analysis.unknowns import NOTHING, noise_share, probabilities, regret_table, share, space, turning
+from analysis.decisions.decide import World, decide, tables
+from analysis.decisions.options import Option, configurations, options
+from analysis.decisions.regions import find_rule, inside
+from analysis.decisions.unknowns import NOTHING, noise_share, probabilities, regret_table, share, space, turning
+from analysis.effects.sensitivity import drivers, established, first_order, rank_correlations
+from analysis.folders.run_folder import RunError
+from analysis.folders.sweep_folder import Sweep
 from sim.tables import DRIVERS, PROBABILITIES, REGRET, RULES
 from tests.analysis.fake_sweep import CAPACITY, CLOCK, SLOPE, FakeJob, design, make_sweep
 
@@ -66,7 +66,7 @@ def test_first_order_indices_of_the_ishigami_function() -> None:
 
 def test_first_order_indices_of_a_linear_model_at_the_size_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     """200 draws of 80 parameters, y = 3 p0 + 2 p1 + p2: shares 9, 4 and 1 of 14, and nothing for the other 77."""
-    monkeypatch.setattr("analysis.drivers.RESAMPLES", 2)  # the intervals take most of the time
+    monkeypatch.setattr("analysis.effects.sensitivity.RESAMPLES", 2)  # the intervals take most of the time
     weight = np.array([3.0, 2.0, 1.0])
 
     def indices(seed: int) -> list[float]:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import words
-from analysis.language import told_in
+from analysis.style import words
+from analysis.style.language import told_in
 from scenarios.intervention import REGISTRY, completed
 
 SIZES = st.floats(1e-12, 1e6).map(lambda size: float(f"{size:.6g}"))

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from sim.btyd import (
+from sim.calibration.log import CleanLog, LogColumns, first_weeks, observed_cumulative_repeats, read_log, summarise
+from sim.calibration.repeat_buying import (
     BgNbd,
     Fit,
     FitError,
@@ -21,14 +22,6 @@ from sim.btyd import (
     fit_bg_nbd,
     fit_gamma_gamma,
     fit_pareto_nbd,
-)
-from sim.transactions import (
-    CleanLog,
-    LogColumns,
-    first_weeks,
-    observed_cumulative_repeats,
-    read_log,
-    summarise,
 )
 
 CDNOW = Path(__file__).parents[3] / "shared" / "data" / "cdnow_weeks1_39.csv.gz"

@@ -16,11 +16,11 @@ from scipy import integrate, special, stats
 from agents.columns import CUSTOMER, LAPSED, UNAWARE
 from agents.day import basket_of
 from agents.draws import BASKET, draws
-from sim.model import CXModel, Snapshot, founded
-from sim.outcomes import outcome_of
-from sim.recorder import net_promoters
-from sim.settings import Settings
-from sim.world import World
+from sim.config.settings import Settings
+from sim.run.metrics import outcome_of
+from sim.world.constants import World
+from sim.world.daily_log import net_promoters
+from sim.world.model import CXModel, Snapshot, founded
 from tests.worlds import changed, free_world
 
 WEEKS = 39

@@ -12,7 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from agents.draws import SHIP_TIE, draw
-from sim.fulfilment import (
+from sim.company.fulfilment import (
     ORDER,
     Batch,
     DeliveryTerms,
@@ -23,7 +23,7 @@ from sim.fulfilment import (
     batches,
     episodes_of,
 )
-from sim.support import Contacts, DeskTerms, SupportDesk, nobody_waits, servers_for
+from sim.company.support import Contacts, DeskTerms, SupportDesk, nobody_waits, servers_for
 
 TERMS = DeliveryTerms((1, 3, 6), (1, 2, 2), hold_norush=True)
 

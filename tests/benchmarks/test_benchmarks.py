@@ -16,9 +16,9 @@ from benchmarks.floor import ActingFloor, Floor
 from benchmarks.market import market, midnight, resumed, settings
 from benchmarks.mesa_objects import Market, Walk
 from scenarios.intervention import worlds_of
-from sim.model import CXModel
-from sim.replication import Task, run_task
-from sim.world import AMPLE, World
+from sim.run.replication import Task, run_task
+from sim.world.constants import AMPLE, World
+from sim.world.model import CXModel
 from tests.worlds import BUSY
 
 DAYS = 42

@@ -14,14 +14,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from sim.fulfilment import Batch
-from sim.journal import CODE, Journal
+from sim.company.fulfilment import Batch
+from sim.config.settings import Settings
+from sim.learning.firm_tables import orders_between
 from sim.learning.market import SteeredCentre, midnight
-from sim.learning.tables import orders_between
-from sim.model import CXModel, Snapshot
-from sim.pilot import references
-from sim.settings import Settings
-from sim.world import AMPLE, world_of
+from sim.world.constants import AMPLE, world_of
+from sim.world.event_log import CODE, Journal
+from sim.world.model import CXModel, Snapshot
+from sim.world.pilot import references
 
 LATE = {1: 0.03, 2: 0.03, 5: 0.02, 9: 0.02}
 """Share of parcels by days late."""

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import yaml
 
-from sim import cli, lapse
-from sim.btyd import BgNbd, Model, ParetoNbd
-from sim.calibrate import Calibration, calibrate, closed_curve, shifted
-from sim.cohort import expected_repeats, pilot_references, simulate
-from sim.company_file import company_text
-from sim.observed import utilities_for
-from sim.parameters import ConfigError
-from sim.settings import load_settings
-from sim.transactions import LogColumns
+from cxsim import cli
+from sim.calibration import lapse
+from sim.calibration.calibrate import Calibration, calibrate, closed_curve, shifted
+from sim.calibration.cohort import expected_repeats, pilot_references, simulate
+from sim.calibration.company_file import company_text
+from sim.calibration.log import LogColumns
+from sim.calibration.log_columns import utilities_for
+from sim.calibration.repeat_buying import BgNbd, Model, ParetoNbd
+from sim.config.parameters import ConfigError
+from sim.config.settings import load_settings
 from tests.config.compose import raw, shipped
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +163,7 @@ def test_closed_form_where_lapse_is_next_to_none() -> None:
 
 def test_class_utilities_give_the_shares_they_were_made_from() -> None:
     from agents.behaviour import class_utility
-    from sim.world import world_of
+    from sim.world.constants import world_of
 
     settings = shipped("scenario=baseline")
     shares = {"express": 0.2, "standard": 0.5, "norush": 0.3}
@@ -189,7 +190,7 @@ def test_end_to_end_on_the_shipped_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sim.cohort.ORDERS_WANTED", 20_000)  # nothing below asks for precision
+    monkeypatch.setattr("sim.calibration.cohort.ORDERS_WANTED", 20_000)  # nothing below asks for precision
     assert cli.main([*CUT_WORDS, "--yen", "130", "--name", "gifts"]) == 0
     out = capsys.readouterr().out
     assert "5050 rows" in out
@@ -230,7 +231,7 @@ def test_a_dirty_japanese_log_with_optional_columns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sim.cohort.ORDERS_WANTED", 20_000)  # nothing below asks for precision
+    monkeypatch.setattr("sim.calibration.cohort.ORDERS_WANTED", 20_000)  # nothing below asks for precision
     log = japanese_log(tmp_path / "注文.csv")
     words = ["calibrate", str(log), "--customer", "会員番号", "--date", "注文日", "--value", "金額", "--out", "mine"]
     words += ["--delivery-class", "配送", "--coupon", "クーポン", "--channel", "チャネル", "--name", "mise"]

@@ -12,16 +12,16 @@ import pytest
 import yaml
 from scipy.special import ndtr, ndtri
 
+from cxsim import cli
 from scenarios.intervention import worlds_of
-from sim import cli
+from sim.config.parameters import ConfigError
+from sim.config.sampling import latin_hypercube, points, quantiles
+from sim.config.settings import Settings, load_settings
+from sim.learning.firm_tables import jackknife, orders_between
 from sim.learning.lateness import Lateness, Table
 from sim.learning.learn import KINDS, Lesson, Simulated, learn, simulate
 from sim.learning.pieces import Observed, Piece, read_evidence
-from sim.learning.tables import jackknife, orders_between
 from sim.learning.update import share_beyond, updated, with_sampling_error
-from sim.parameters import ConfigError
-from sim.settings import Settings, load_settings
-from sim.uncertainty import latin_hypercube, points, quantiles
 from tests.calibration.firm import firms
 from tests.config.compose import raw, shipped
 
@@ -443,7 +443,7 @@ def test_end_to_end_in_a_tiny_world(
 ) -> None:
     """A survey at the far end of what is possible narrows the survey's own parameters; a run takes the file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sim.pilot.FIRST_PILOT", (1000, 1000))  # nothing below asks for precision
+    monkeypatch.setattr("sim.world.pilot.FIRST_PILOT", (1000, 1000))  # nothing below asks for precision
     rows = [f"c{i},{answer},{i // 10 % 2}" for i, answer in enumerate([7, 8, 8, 9, 9, 10, 6, 7, 8, 9] * 40)]
     Path("wave.csv").write_text("customer,answer,orders\n" + "\n".join(rows), encoding="utf-8")
     path = evidence(tmp_path, {"wave": {"kind": "survey", "file": "wave.csv", "within": 30}})

@@ -7,9 +7,9 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
+from cxsim.compose import NOT_SETTINGS
 from scenarios.intervention import completed
-from sim.cli.compose import NOT_SETTINGS
-from sim.settings import Settings, load_settings
+from sim.config.settings import Settings, load_settings
 
 
 def raw(*overrides: str) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import NoReturn
 
 import pytest
 
-import sim.check
-import sim.experiment
-import sim.sweep
-from sim.cli import main
+import sim.run.experiment
+import sim.studies.regression
+import sim.studies.sweep
+from cxsim.cli import main
 
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
 POPUP = "scenario.peach_popup.interventions.peach_popup"
@@ -256,7 +256,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def reached(*_: object) -> NoReturn:
         raise AssertionError("bad input reached the experiment")
 
-    for module in (sim.experiment, sim.sweep, sim.check):
+    for module in (sim.run.experiment, sim.studies.sweep, sim.studies.regression):
         monkeypatch.setattr(module, "run_experiment", reached)
 
 

@@ -14,12 +14,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import moves
-from sim import check, cli, junit
-from sim.cli.check import _work
-from sim.guard import ROOT
-from sim.pool import WorkerDied
-from sim.settings import Settings
+from analysis.studies import moves
+from cxsim import cli
+from cxsim.cli import junit
+from cxsim.cli.check import _work
+from cxsim.guard import ROOT
+from sim.config.settings import Settings
+from sim.run.workers import WorkerDied
+from sim.studies import regression
 from tests.analysis.fake_run import make_run
 from tests.config.compose import shipped as settings_under
 
@@ -53,8 +55,8 @@ def pretend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretended:
     """A folder of one's own with two regression files; runs pretend, in this process."""
     made = Pretended()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sim.check.run_experiment", made)
-    monkeypatch.setattr("sim.cli.check.processors", lambda: 1)
+    monkeypatch.setattr("sim.studies.regression.run_experiment", made)
+    monkeypatch.setattr("cxsim.cli.check.processors", lambda: 1)
     own = tmp_path / "own" / "regression"
     own.mkdir(parents=True)
     (own / "exact.yaml").write_text(EXACT)
@@ -150,9 +152,9 @@ def test_an_update_keeps_its_reasons(recorded: Pretended, capsys: pytest.Capture
 
 
 def test_a_history_stays_short() -> None:
-    kept = check.NOTHING
+    kept = regression.NOTHING
     for number in range(30):
-        kept = kept.renewed(["a=1"], kept.answer, check.Reason(str(number), "1", []))
+        kept = kept.renewed(["a=1"], kept.answer, regression.Reason(str(number), "1", []))
     assert [one.because for one in kept.history] == [str(number) for number in range(29, 9, -1)]
 
 
@@ -273,7 +275,7 @@ def test_a_folder_without_regression_files(tmp_path: Path, capsys: pytest.Captur
 def test_records_of_cxsim_itself_need_a_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sim.cli.check.ROOT", tmp_path)
+    monkeypatch.setattr("cxsim.cli.check.ROOT", tmp_path)
     assert cli.main(["check"]) == 2
     assert "is no checkout of cxsim" in capsys.readouterr().err
 
@@ -306,7 +308,7 @@ def test_legal_text_is_left_alone() -> None:
 
 
 def shipped() -> dict[str, Path]:
-    return check.held_files(SHIPPED)
+    return regression.held_files(SHIPPED)
 
 
 @pytest.mark.parametrize("scenario", sorted(path.stem for path in (ROOT / "conf" / "scenario").glob("*.yaml")))
@@ -315,13 +317,13 @@ def test_every_shipped_scenario_is_held(scenario: str) -> None:
         f"conf/scenario/{scenario}.yaml has no regression file: write conf/regression/{scenario}.yaml, then "
         f'cxsim check {scenario} --update --because "new scenario"'
     )
-    assert f"scenario={scenario}" in check.read_held(shipped()[scenario]).overrides
+    assert f"scenario={scenario}" in regression.read_held(shipped()[scenario]).overrides
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.yaml")))
 def test_every_shipped_file_has_its_record(name: str) -> None:
-    held = check.read_held(shipped()[name])
-    record = check.read_record(ROOT / "tests" / "baseline" / f"{name}.json")
+    held = regression.read_held(shipped()[name])
+    record = regression.read_record(ROOT / "tests" / "baseline" / f"{name}.json")
     assert record is not None
     assert tuple(record.overrides) == held.overrides
     assert record.history
@@ -332,7 +334,7 @@ def test_no_record_without_a_file() -> None:
 
 
 def test_the_shipped_set_holds_what_it_should() -> None:
-    held = [check.read_held(path) for path in shipped().values()]
+    held = [regression.read_held(path) for path in shipped().values()]
     assert "statistical" in {one.compare for one in held}
     assert any("engine=agent" in one.overrides for one in held)
     assert any("scenario=[norush_coupon,peach_popup]" in one.overrides for one in held)
@@ -370,7 +372,7 @@ def test_other_luck_is_no_move(tmp_path: Path) -> None:
     compared = moves.by_draws(before, after, {})
     assert max(one.draws for one in compared) == 22
     assert max(one.errors for one in compared) > 0.5  # chance did move them
-    assert moves.beyond_chance(compared, check.FALSE_ALARM) == []
+    assert moves.beyond_chance(compared, regression.FALSE_ALARM) == []
 
 
 @pytest.mark.slow
@@ -378,6 +380,6 @@ def test_a_changed_rule_is_found(tmp_path: Path) -> None:
     """One point of margin more, in every draw, moves the level of LTV and not one visit."""
     as_it_was = numbers(tmp_path, "replications=16", "company.margin={value: 0.30, range: [0.15, 0.50]}")
     now = numbers(tmp_path, "replications=16", "company.margin={value: 0.31, range: [0.16, 0.51]}")
-    called = {one.name for one in moves.beyond_chance(moves.by_draws(as_it_was, now, {}), check.FALSE_ALARM)}
+    called = {one.name for one in moves.beyond_chance(moves.by_draws(as_it_was, now, {}), regression.FALSE_ALARM)}
     assert "baseline ltv level" in called
     assert "baseline visits level" not in called

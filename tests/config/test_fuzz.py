@@ -24,14 +24,14 @@ import yaml
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from cxsim.cli import COMMANDS, main
+from cxsim.compose import JobComposer, addable, composer
 from scenarios.intervention import completed, worlds_of
 from scenarios.rules import OBSERVABLES
-from sim import check, design
-from sim.cli import COMMANDS, main
-from sim.cli.compose import JobComposer, addable, composer
-from sim.parameters import PARTS, ConfigError, Parameter
-from sim.settings import Settings, load_settings, resolved
-from sim.uncertainty import points
+from sim.config.parameters import PARTS, ConfigError, Parameter
+from sim.config.sampling import points
+from sim.config.settings import Settings, load_settings, resolved
+from sim.studies import design, regression
 from tests.config.compose import raw, shipped
 
 QUICK = settings(
@@ -317,7 +317,7 @@ records = st.fixed_dictionaries(
 
 @pytest.mark.parametrize(
     ("contents", "read"),
-    [(regressions, check.read_held), (records, check.read_record)],
+    [(regressions, regression.read_held), (records, regression.read_record)],
     ids=["regression", "record"],
 )
 def test_any_file(contents: st.SearchStrategy[bytes], read: Callable[[Path], Any], tmp_path: Path) -> None:
@@ -401,8 +401,8 @@ def _no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise ConfigError("work: none here")
 
-    monkeypatch.setattr("sim.pool.Pool.outcomes", refuse)
-    monkeypatch.setattr("sim.replication.run_task", refuse)
+    monkeypatch.setattr("sim.run.workers.Pool.outcomes", refuse)
+    monkeypatch.setattr("sim.run.replication.run_task", refuse)
 
 
 def any_line(line: list[str]) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sim.evidence import QUICK, lay_company
-from sim.parameters import ConfigError
-from sim.settings import load_settings
+from sim.config.evidence import QUICK, lay_company
+from sim.config.parameters import ConfigError
+from sim.config.settings import load_settings
 from tests.config import compose
 
 

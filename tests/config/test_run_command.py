@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 
 import conf
-from analysis.effects import write_effects
-from sim import cli
-from sim.cli.terminal import shown
-from sim.folder import drafted
-from sim.guard import PACKAGES, ROOT, refuse_strangers
-from sim.parameters import ConfigError
-from sim.progress import Progress
-from sim.provenance import git_state, inputs_hash
+from analysis.effects.answer import write_effects
+from cxsim import cli
+from cxsim.cli.terminal import shown
+from cxsim.guard import PACKAGES, ROOT, refuse_strangers
+from cxsim.progress import Progress
+from sim.config.parameters import ConfigError
+from sim.run.folder import drafted
+from sim.run.provenance import git_state, inputs_hash
 from tests.analysis.fake_run import make_run
 from tests.analysis.fake_sweep import FakeJob, make_sweep
 from tests.config.compose import shipped
@@ -43,7 +43,7 @@ def pretend(settings: Any, worlds: Any, folder: Path, threads: int, progress: An
 def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Experiment], None]:
     """Installs an experiment and an analysis that pretend; works in a folder of its own."""
     monkeypatch.chdir(tmp_path)
-    effects, report = ModuleType("analysis.effects"), ModuleType("analysis.report")
+    effects, report = ModuleType("analysis.effects.answer"), ModuleType("analysis.report.page")
     effects.write_effects = lambda folder: (folder / "effects.csv").write_text("metric\n")  # type: ignore[attr-defined]
     effects.precise_enough = lambda measures, precision: True  # type: ignore[attr-defined]
     effects.summary_table = lambda folder: "the table"  # type: ignore[attr-defined]
@@ -54,9 +54,9 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exp
         monkeypatch.setattr(f"analysis.{module.__name__.partition('.')[2]}", module, raising=False)
 
     def install(run: Experiment) -> None:
-        module = ModuleType("sim.experiment")
+        module = ModuleType("sim.run.experiment")
         module.run_experiment = run  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "sim.experiment", module)
+        monkeypatch.setitem(sys.modules, "sim.run.experiment", module)
 
     install(pretend)
     return install
@@ -269,7 +269,7 @@ def test_completion_can_be_installed(
 
 
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
-    code = "import sys; from sim.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
+    code = "import sys; from cxsim.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
@@ -355,12 +355,12 @@ def test_another_package_of_our_name_is_refused(monkeypatch: pytest.MonkeyPatch,
     stranger = ModuleType("agents")
     stranger.__spec__ = type(sys)("spec")  # type: ignore[assignment]
     monkeypatch.setattr(
-        "sim.guard.find_spec",
+        "cxsim.guard.find_spec",
         lambda name: type("Spec", (), {"submodule_search_locations": [str(tmp_path / name)]}),
     )
     with pytest.raises(ImportError, match="another package of that name"):
         refuse_strangers()
     assert cli.main(["--version"]) == 2
-    monkeypatch.setattr("sim.guard.find_spec", lambda name: None)
+    monkeypatch.setattr("cxsim.guard.find_spec", lambda name: None)
     with pytest.raises(ImportError, match=PACKAGES[0]):
         refuse_strangers()

@@ -11,9 +11,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from scenarios.intervention import worlds_of
-from sim.parameters import Bounds, choice, parameter
-from sim.settings import Choice, ConfigError, Parameter, Settings, apply_worlds, load_settings, resolved
-from sim.uncertainty import value_at
+from sim.config.parameters import Bounds, choice, parameter
+from sim.config.sampling import value_at
+from sim.config.settings import Choice, ConfigError, Parameter, Settings, apply_worlds, load_settings, resolved
 from tests.config import compose
 
 LIFT = "scenario.ma_email.interventions.ma_email.lift"

@@ -18,13 +18,14 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from sim import cli, design
-from sim.cli.compose import JobComposer, compose, composer, settings_of
-from sim.design import held, points
-from sim.parameters import ConfigError
-from sim.pool import Pool, WorkerDied
-from sim.settings import resolved
-from sim.sweep import LOCKS, job_key
+from cxsim import cli
+from cxsim.compose import JobComposer, compose, composer, settings_of
+from sim.config.parameters import ConfigError
+from sim.config.settings import resolved
+from sim.run.workers import Pool, WorkerDied
+from sim.studies import design
+from sim.studies.design import held, points
+from sim.studies.sweep import LOCKS, job_key
 from tests.config.compose import shipped
 
 TINY = ["customers=400", "days=28", "burn_in=30", "replications=2", "arms=total"]
@@ -244,7 +245,7 @@ SWEEP = [*TINY, "scenario=norush_coupon,peach_popup", "seed=1,2", "hydra.sweep.d
 
 def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     """A sweep in a process group of its own."""
-    command = [sys.executable, "-m", "sim.cli", "run", "-m", *SWEEP, *words]
+    command = [sys.executable, "-m", "cxsim.cli", "run", "-m", *SWEEP, *words]
     environment = os.environ | {"PYTHONPATH": str(cli_root())}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

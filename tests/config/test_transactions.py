@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.transactions import (
+from sim.calibration.log import (
     CleanLog,
     LogColumns,
     LogError,

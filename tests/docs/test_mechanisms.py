@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cxsim.compose import compose, composer, settings_of
+from cxsim.guard import ROOT
 from scenarios.intervention import worlds_of
-from sim.cli.compose import compose, composer, settings_of
-from sim.guard import ROOT
-from sim.model import Arm
-from sim.settings import Settings
+from sim.config.settings import Settings
+from sim.world.model import Arm
 from tests.config.compose import raw
 from tests.docs.tables import kinds
 from tests.worlds import BUSY, arm_from, differences, midnight, tight_world
@@ -81,7 +81,7 @@ def test_the_wear_of_a_weekly_e_mail_is_what_the_page_says() -> None:
 def test_the_matches_shown_are_the_models() -> None:
     from agents.behaviour import message_match
     from scenarios.messages import FITS
-    from sim.world import world_of
+    from sim.world.constants import world_of
     from tests.worlds import settings
 
     rules = world_of(settings("scenario=baseline"), 1).rules

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cxsim import cli
+from cxsim.cli import COMMANDS
+from cxsim.guard import ROOT
 from scenarios.intervention import REGISTRY
-from sim import cli
-from sim.cli import COMMANDS
-from sim.guard import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=100"]

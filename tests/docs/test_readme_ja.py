@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.lines import width
-from sim import cli
-from sim.cli import COMMANDS
-from sim.guard import ROOT
+from analysis.style.lines import width
+from cxsim import cli
+from cxsim.cli import COMMANDS
+from cxsim.guard import ROOT
 from tests.docs.test_readme import SMALL, blocks, checkout, commands
 
 __all__ = ["checkout"]

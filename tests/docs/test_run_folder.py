@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from sim import cli, tables
-from sim.guard import ROOT
+from cxsim import cli
+from cxsim.guard import ROOT
+from sim import tables
 
 PAGE = ROOT / "docs" / "run-folder.md"
 NAMES = (

@@ -16,11 +16,11 @@ from agents.day import VISIT, new_visits, schedule_lapse
 from scenarios.intervention import Intervention, worlds_of
 from scenarios.messages import Ask, Email, Popup, Push, Welcome
 from scenarios.rules import rule
-from sim.campaigns import CAP_DAYS, Campaign, Campaigns, Cycle, Message, new_tally
-from sim.model import Arm, CXModel, Snapshot
-from sim.offers import Offers
-from sim.settings import Settings
-from sim.world import World
+from sim.company.campaigns import CAP_DAYS, Campaign, Campaigns, Cycle, Message, new_tally
+from sim.company.offers import Offers
+from sim.config.settings import Settings
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, Snapshot
 from tests.worlds import BUSY, arm_from, free_world, midnight, settings
 
 SMALL = ("customers=20000", "days=56", "burn_in=60", "market.season.peaks={}")

@@ -18,7 +18,7 @@ from agents.behaviour import DEBT_REPAID, Rules
 from agents.columns import AWARE, FAR, FIXED_POINT, NEVER, RECORD, VISITING, new_columns
 from agents.compiled import CACHE_LINE
 from agents.day import VISIT, Surroundings, Today
-from sim.campaigns import CAP_DAYS, impressions_lately, note_impressions
+from sim.company.campaigns import CAP_DAYS, impressions_lately, note_impressions
 from tests.worlds import free_world, settings
 
 RULES: Rules = free_world(settings("scenario=baseline"), 1).rules

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agents.wallet import open_coupons
-from sim.model import CXModel, founded
+from sim.world.model import CXModel, founded
 from tests.properties.test_identities import BOTH, busy
 from tests.worlds import treated
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from analysis.estimands import effects_table
+from analysis.effects.estimands import effects_table
 from sim.tables import MEASURES
 
 ARMS = ("baseline", "X/direct", "X/wom", "X/congestion", "X")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from agents.columns import ATTRIBUTES
-from sim.model import Arm, CXModel, Snapshot, founded
-from sim.settings import Settings
-from sim.world import World
+from sim.config.settings import Settings
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, Snapshot, founded
 from tests.worlds import (
     BUSY,
     arm_from,

@@ -7,12 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from analysis.estimands import effects_table
+from analysis.effects.estimands import effects_table
 from scenarios.intervention import worlds_of
-from sim.model import Arm, CXModel, Snapshot
-from sim.replication import Task, run_task
-from sim.settings import Settings
-from sim.world import World
+from sim.config.settings import Settings
+from sim.run.replication import Task, run_task
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, Snapshot
 from tests.worlds import BUSY, all_ample, arm_from, differences, free_world, midnight, placed, settings, tight_world
 
 SMALL = (

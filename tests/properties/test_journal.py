@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from agents.columns import LAPSED
-from sim.journal import CODE, NAMES, Journal
-from sim.model import CXModel, EngineName
-from sim.settings import Settings
+from sim.config.settings import Settings
 from sim.tables import CARD_EVENTS
-from sim.world import World
+from sim.world.constants import World
+from sim.world.event_log import CODE, NAMES, Journal
+from sim.world.model import CXModel, EngineName
 from tests.worlds import BUSY, midnight, piloted, settings, treated
 
 FOUND = settings(*BUSY, "customers=600", "days=40", "burn_in=30")

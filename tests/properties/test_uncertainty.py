@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sim.parameters import Bounds, choice, parameter
-from sim.settings import Settings
-from sim.uncertainty import latin_hypercube, points, value_at
+from sim.config.parameters import Bounds, choice, parameter
+from sim.config.sampling import latin_hypercube, points, value_at
+from sim.config.settings import Settings
 from tests.config.compose import shipped
 
 NAMES = [f"group.parameter_{i}" for i in range(12)]

@@ -13,9 +13,9 @@ import pytest
 
 from agents.columns import DELIVERY, NEVER, NORUSH, STORE
 from agents.day import Episodes, Today, Visits
-from sim.model import Arm, CXModel, Snapshot
-from sim.settings import Settings
-from sim.world import World
+from sim.config.settings import Settings
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, Snapshot
 from tests.worlds import BUSY, arm_from, free_world, midnight, placed, settings, tight_world
 
 FLAT = ("market.season.peaks={}",)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import conf
+from cxsim.cli import main
 from scenarios.intervention import worlds_of
-from sim.cli import main
-from sim.model import Arm, CXModel, Snapshot
-from sim.settings import Settings
-from sim.world import World
+from sim.config.settings import Settings
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, Snapshot
 from tests.folders import differing
 from tests.worlds import BUSY, arm_from, differences, everything, midnight, settings, tight_world
 

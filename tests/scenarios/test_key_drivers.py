@@ -12,14 +12,15 @@ import pytest
 from agents import draws
 from agents.columns import TOUCHPOINT_NAMES, new_columns
 from agents.draws import row_draws
-from sim import cli, tables
-from sim.drivers import SUPPORT, Found, Plan, ears, lived, moves_of, plan_of, run_world
-from sim.model import CXModel, Snapshot
-from sim.parameters import ConfigError
-from sim.recorder import DETRACTOR
-from sim.replication import Task
-from sim.settings import Settings
-from sim.world import World
+from cxsim import cli
+from sim import tables
+from sim.config.parameters import ConfigError
+from sim.config.settings import Settings
+from sim.run.replication import Task
+from sim.studies.key_drivers import SUPPORT, Found, Plan, ears, lived, moves_of, plan_of, run_world
+from sim.world.constants import World
+from sim.world.daily_log import DETRACTOR
+from sim.world.model import CXModel, Snapshot
 from tests.folders import differing, files
 from tests.worlds import BUSY, free_world, midnight, settings
 

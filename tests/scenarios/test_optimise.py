@@ -13,14 +13,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.optimise import write_report
+from analysis.studies.optimise import write_report
+from cxsim import cli
+from cxsim.cli.optimise import _unit
 from scenarios.intervention import worlds_of
-from sim import cli
-from sim.cli.optimise import _unit
-from sim.levers import Found, Point, Search, present_point, read_search
-from sim.optimise import FAILED, FEASIBLE, INFEASIBLE, PRESENT, Candidate, Evaluation, Storage, Work, candidate, fresh
-from sim.parameters import ConfigError
-from sim.settings import resolved
+from sim.config.parameters import ConfigError
+from sim.config.settings import resolved
+from sim.studies.levers import Found, Point, Search, present_point, read_search
+from sim.studies.optimise import (
+    FAILED,
+    FEASIBLE,
+    INFEASIBLE,
+    PRESENT,
+    Candidate,
+    Evaluation,
+    Storage,
+    Work,
+    candidate,
+    fresh,
+)
 from tests.config.compose import shipped
 
 DRAWS, SEED = 8, 3
@@ -344,7 +355,7 @@ def test_without_optuna_there_is_one_line(monkeypatch: pytest.MonkeyPatch, capsy
             raise ModuleNotFoundError(name)
         return before(name, package)
 
-    monkeypatch.setattr("analysis.extras.import_module", without)
+    monkeypatch.setattr("analysis.folders.extras.import_module", without)
     assert cli.main(["optimise", "optimise=coupon"]) == cli.BAD_INPUT
     (line,) = capsys.readouterr().err.splitlines()
     assert "optimise: this needs optuna: pip install" in line

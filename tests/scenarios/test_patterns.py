@@ -13,9 +13,9 @@ from scipy import optimize, special
 
 from agents.behaviour import class_utility
 from agents.columns import AWARE, CUSTOMER, LAPSED
-from sim.model import CXModel, Snapshot
-from sim.settings import Settings
-from sim.world import World
+from sim.config.settings import Settings
+from sim.world.constants import World
+from sim.world.model import CXModel, Snapshot
 from tests.scenarios.watched import Watched, watch
 from tests.worlds import arm_from, changed, lived, midnight, piloted, settings, treated
 

@@ -13,10 +13,12 @@ import pytest
 from scipy.stats import ttest_ind
 
 from agents.network import small_world
+from cxsim import cli
 from scenarios.intervention import worlds_of
-from sim import cli, tables
-from sim.parameters import ConfigError
-from sim.premortem import (
+from sim import tables
+from sim.config.parameters import ConfigError
+from sim.run.replication import Task
+from sim.studies.premortem import (
     CLUSTER,
     CUSTOMER,
     LOGGED,
@@ -31,7 +33,6 @@ from sim.premortem import (
     run_world,
     treatment,
 )
-from sim.replication import Task
 from tests.folders import differing, files
 from tests.worlds import BUSY, free_world, settings
 

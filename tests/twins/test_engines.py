@@ -7,8 +7,8 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from sim.model import Arm, CXModel
-from sim.world import World
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel
 from tests.worlds import BUSY, differences, everything, lived, piloted, settings, treated
 
 SMALL = ("customers=2000", "days=200", "burn_in=30", "market.season.peaks.year_end.start=150")

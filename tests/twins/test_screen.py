@@ -10,7 +10,7 @@ import pytest
 from agents import behaviour
 from agents import day as customer_day
 from agents.columns import AWARE, CUSTOMER, FIXED_POINT, LAPSED, UNAWARE
-from sim.model import CXModel, founded
+from sim.world.model import CXModel, founded
 from tests.twins.test_engines import BOTH, by_column, case
 from tests.worlds import differences
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.intervention import worlds_of
-from sim.experiment import run_experiment
+from sim.run.experiment import run_experiment
 from tests.worlds import settings
 
 OVERRIDES = (

@@ -7,8 +7,8 @@ import pytest
 
 from agents.columns import ATTRIBUTES, OBSERVABLE, STATUS_NAMES
 from agents.customer import Customer
-from sim.engines import ByAgent
-from sim.model import CXModel, EngineName, founded
+from sim.world.engines import ByAgent
+from sim.world.model import CXModel, EngineName, founded
 from tests.worlds import BUSY, free_world, settings
 
 ROWS = (0, 7, 299)

@@ -1,0 +1,332 @@
+"""A sweep's answer: report.html, figures and tables in its folder, and the short form for a terminal.
+
+Everything is read from the plan and the finished jobs; what is not done is listed and left out. The same jobs give the
+same bytes, whichever was done first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.decisions import sweep_plots, unknown_plots
+from analysis.decisions import sweep_words as told
+from analysis.decisions.decide import Unknowns, World, decide, tables
+from analysis.decisions.options import (
+    BLOCKS,
+    Configuration,
+    Option,
+    answers,
+    configurations,
+    options,
+    ranked,
+    shown,
+    varied,
+)
+from analysis.decisions.unknowns import space_together
+from analysis.effects.answer import aligned
+from analysis.folders.sweep_folder import DONE, Job, Sweep, collect
+from analysis.report import figures
+from analysis.style import words
+from analysis.style.language import N_, _, retold, told_in
+from analysis.style.lines import folded
+from analysis.style.page import Picture, picture, render
+
+MOST_SECTIONS = 6
+"""So many options get a section on what they hang on; the tables have all of them."""
+
+MOST_PRINTED = 10
+"""So many options stand in the table on a terminal."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A sweep with all that follows from it: configurations, options best first, and what decides between them."""
+
+    sweep: Sweep
+    configurations: Sequence[Configuration]
+    options: Sequence[Option]
+    worlds: Sequence[World]
+
+    @property
+    def days(self) -> int:
+        """Horizon in days, of the first configuration."""
+        return self.configurations[0].runs[0].days
+
+    @property
+    def members(self) -> int:
+        """The firm's members, of the first configuration; customers where it states none."""
+        run = self.configurations[0].runs[0]
+        return int(run.setting("company.members", run.config.get("customers", 0)))
+
+    @property
+    def unknowns(self) -> list[Unknowns]:
+        """What options hang on, best options first, as many as get a section."""
+        found = {id(one.option): one for world in self.worlds for one in world.unknowns}
+        return [found[id(option)] for option in self.options if id(option) in found][:MOST_SECTIONS]
+
+
+def answered(folder: Path | str) -> Answered:
+    """Read a sweep's folder. Raises RunError for a folder that holds no sweep."""
+    sweep = Sweep(folder)
+    found = configurations(sweep)
+    best_first = ranked(options(found))
+    return Answered(sweep, found, best_first, decide(best_first))
+
+
+def write_sweep_report(folder: Path | str, language: str | None = None) -> str:
+    """Write sweep.parquet, the tables beside it, figures/ and report.html; return the short form for a terminal.
+
+    Told in `language`, or in that of the runs. Raises RunError for a folder that holds no sweep, or where a package is
+    missing that the answer needs; LanguageError; OSError.
+    """
+    collect(folder)
+    found = answered(folder)
+    config = found.configurations[0].runs[0].config if found.configurations else {}
+    beside = {"answers.csv": answers(found.sweep, found.configurations), **tables(found.worlds)}
+    for name, table in beside.items():
+        _replace(found.sweep.folder / name, table.to_csv(index=False, lineterminator="\n"))
+    with told_in(language or str(config.get("language", "en"))):
+        _replace(found.sweep.folder / "report.html", render("sweep.html.j2", _context(found)))
+        return _short(found)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or as it was."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    draft.write_text(text, encoding="utf-8", newline="\n")
+    draft.replace(path)
+
+
+# -- in words ---------------------------------------------------------------------------------------------------
+
+
+def verdict(found: Answered) -> list[str]:
+    """The sweep's answer, a paragraph per sentence or two."""
+    undone = _undone(found.sweep)
+    if not found.configurations:
+        return list(filter(None, [_("There is no answer yet."), undone]))
+    if not found.options:
+        return list(filter(None, [_("No job treats anybody: there is nothing to compare."), undone]))
+    lines = [told.choice(world, found.members, found.days) for world in found.worlds if len(world.options) > 1]
+    lines += [told.first(found.options, varied(found.configurations), found.days), undone]
+    lines += [told.decided(found.options)]
+    for one in found.unknowns[: told.MOST_TOLD]:
+        lines += [words.sentences([told.probable(one), told.rule(one.rule, one.space)])]
+    lines += [told.noise([one.option for one in found.unknowns]), told.apart(found.worlds, found.options)]
+    return list(filter(None, lines))
+
+
+def _undone(sweep: Sweep) -> str:
+    left = [job for job in sweep.jobs if not job.done]
+    if not left:
+        return ""
+    text = _("Jobs not done: {left} of {all}. They are left out here; the report's list of jobs says why.")
+    return text.format(left=len(left), all=len(sweep.jobs))
+
+
+def _short(found: Answered) -> str:
+    """Table and verdict for a terminal."""
+    head = (_("option"), _("draws"), _("LTV, yen"), _("ROI"), _("NPS, points"))
+    rows = [
+        (
+            one.label,
+            str(one.configuration.draws),
+            *(told.effect(one.answer(metric)) for metric in ("ltv", "roi", "nps")),
+        )
+        for one in found.options[:MOST_PRINTED]
+    ]
+    parts = [aligned(head, rows)] if rows else []
+    more = len(found.options) - len(rows)
+    parts += [_("{count} more options are in answers.csv.").format(count=more)] if more else []
+    return "\n\n".join([*parts, "\n".join(folded(line, 110) for line in verdict(found))])
+
+
+# -- the page ---------------------------------------------------------------------------------------------------
+
+
+def _context(found: Answered) -> dict[str, Any]:
+    saved = _Pictures(found.sweep.folder / "figures")
+    with figures.style():
+        return {
+            "title": _title(found),
+            "facts": _facts(found),
+            "verdict": verdict(found),
+            "ranking": _ranking(found, saved),
+            "trade_off": _trade_off(found, saved),
+            "panels": _panels(found, saved),
+            "worlds": [_world(world, saved) for world in found.worlds if not world.regret.empty],
+            "sections": [_section(number, one, saved) for number, one in enumerate(found.unknowns)],
+            "apart": told.apart(found.worlds, found.options),
+            "jobs": [_job(job, found.sweep) for job in found.sweep.jobs],
+            "keys": found.sweep.keys,
+            "folder_tables": ["sweep.parquet", "answers.csv", *tables(())],
+        }
+
+
+class _Pictures:
+    """Saves figures into one folder, and returns them for the page."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(self, name: str, figure: Figure, caption: str) -> Picture:
+        return picture(figure, self._folder / name, caption)
+
+
+def _title(found: Answered) -> str:
+    keys = [words.moved(key) for key in varied(found.configurations) or found.sweep.keys if key != BLOCKS]
+    names = list(dict.fromkeys(one.intervention for one in found.options))
+    if not keys:
+        return _("The answer of a sweep")
+    text = _("{scenario} over {keys}") if len(names) == 1 else _("The answer over {keys}")
+    return text.format(scenario=words.listed(names), keys=words.listed(keys))
+
+
+def _facts(found: Answered) -> list[tuple[str, str]]:
+    done = sum(job.done for job in found.sweep.jobs)
+    facts = [(_("Jobs done"), _("{done} of {all}").format(done=done, all=len(found.sweep.jobs)))]
+    if not found.configurations:
+        return facts
+    run = found.configurations[0].runs[0]
+    draws = sorted({one.draws for one in found.configurations})
+    customers, start = f"{int(run.config.get('customers', 0)):,}", run.config.get("start_date", _("day 0"))
+    several = f"{draws[0]}" if len(draws) == 1 else f"{draws[0]}\N{EN DASH}{draws[-1]}"
+    fixed = [
+        ("company.name", _("Company"), str(run.setting("company.name", _("not named")))),
+        ("customers", _("Simulated market"), _("{customers} potential customers").format(customers=customers)),
+        ("days", _("Horizon"), _("{days} days from {start}").format(days=run.days, start=start)),
+        ("seed", _("Seed"), str(run.config.get("seed", _("not stated")))),
+    ]
+    facts += [(term, text) for key, term, text in fixed if key not in found.sweep.keys]
+    return [*facts, (_("Draws of the unknowns"), several)]
+
+
+def _ranking(found: Answered, saved: _Pictures) -> dict[str, Any] | None:
+    if not found.options:
+        return None
+    caption = _("Options ranked by ROI; those that cost nothing follow, ranked by their effect on LTV.")
+    rows = [
+        {
+            "label": one.label,
+            "costs": one.answer("roi") is not None,
+            "draws": str(one.configuration.draws),
+            **{metric: told.effect(one.answer(metric)) for metric in ("ltv", "roi", "nps")},
+            "sure": bool((ltv := one.answer("ltv")) and ltv.sign),
+        }
+        for one in found.options[: sweep_plots.MOST_RANKED]
+    ]
+    return {
+        "rows": rows,
+        "left": len(found.options) - len(rows),
+        "picture": saved("ranking", sweep_plots.ranking(found.options), caption),
+    }
+
+
+def _trade_off(found: Answered, saved: _Pictures) -> Picture | None:
+    if not found.options:
+        return None
+    caption = _(
+        "Effects on LTV and on NPS, lines: 90 % intervals. Of options on the Pareto front none is beaten by another in "
+        "both, going by the means; where lines overlap, the draws do not say which is better."
+    )
+    return saved("trade_off", sweep_plots.trade_off(found.options), caption)
+
+
+def _panels(found: Answered, saved: _Pictures) -> list[Picture]:
+    keys = varied(found.configurations)
+    made = sweep_plots.panels(found.options, keys) if found.options else []
+    return [saved(panel.name, panel.figure, panel.caption) for panel in made]
+
+
+def _world(world: World, saved: _Pictures) -> dict[str, Any]:
+    """What decides between the options of one world."""
+    own = space_together(world.options)
+    pictures = []
+    if len(world.options) > 1:
+        regret = _("Regret: what a choice falls short of the best one in the same draw. Blue: the least.")
+        spread = _(
+            "How often the effect on LTV is at least so large. Where a curve crosses zero is the probability of a gain."
+        )
+        pictures = [
+            saved(f"regret_{world.number}", unknown_plots.regret(world.regret), regret),
+            saved(f"spread_{world.number}", unknown_plots.spreads(world.effects), spread),
+        ]
+    return {
+        "number": world.number,
+        "draws": len(world.effects),
+        "rows": [_regret_row(row) for _i, row in world.regret.iterrows()],
+        "rules": [told.rule(found, own) for found in world.best],
+        "pictures": pictures,
+    }
+
+
+def _regret_row(row: pd.Series) -> dict[str, str]:
+    return {
+        "option": _(str(row["option"])),
+        "effect": words.signed(float(row["mean_effect"])),
+        "expected": words.number(float(row["expected_regret"])),
+        "maximum": words.number(float(row["maximum_regret"])),
+        "best": words.percent(float(row["p_best"])),
+    }
+
+
+CHANCES = N_(
+    "How often the effect on LTV is above zero: over all draws, under each option of a choice, and in each third of "
+    "the range of the leading unknowns (number of draws in brackets). Blue: more probable than not; orange: less; "
+    "grey: the interval reaches one half."
+)
+DRIVERS = N_(
+    "Left: blue raises the effect, orange lowers it; the largest of so many correlations stays inside the grey band 95 "
+    "times in 100 by chance alone. Right: what each unknown explains by itself, with an interval on the safe side; "
+    "what is missing to 100 % is interaction, small influences and the luck of the seed."
+)
+
+
+def _section(number: int, one: Unknowns, saved: _Pictures) -> dict[str, Any]:
+    """What one option hangs on."""
+    ltv = one.probabilities[one.probabilities["metric"] == "ltv"]
+    drivers = one.drivers[one.drivers["metric"] == "ltv"]
+    pictures = [saved(f"chances_{number}", unknown_plots.chances(ltv), _(CHANCES))]
+    if len(drivers):
+        pictures.append(saved(f"drivers_{number}", unknown_plots.drivers(drivers), _(DRIVERS)))
+    sentences = (told.probable(one), told.rule(one.rule, one.space), told.driven(one), told.noise([one.option]))
+    return {
+        "label": one.option.label,
+        "sentences": list(filter(None, sentences)),
+        "rates": list(_rates(one.probabilities)),
+        "pictures": pictures,
+    }
+
+
+def _rates(table: pd.DataFrame) -> Iterator[dict[str, str]]:
+    """Probabilities over all draws and under each option of a choice."""
+    for _i, row in table[table["low"].isna()].iterrows():
+        yield {
+            "metric": words.label(str(row["metric"])),
+            "given": f"{words.moved(str(row['given']))} {_(str(row['value']))}" if row["given"] else _("all draws"),
+            "draws": str(row["draws"]),
+            "share": words.percent(float(row["probability"])),
+            "low": words.percent(float(row["ci_low"])),
+            "high": words.percent(float(row["ci_high"])),
+        }
+
+
+def _job(job: Job, sweep: Sweep) -> dict[str, Any]:
+    """A row of the list of jobs."""
+    why = retold(job.why) if job.status != DONE else ""
+    if job.done and job.key not in {one.key for one in sweep.finished}:
+        why = _("asked for again later, with another version or other settings; the later answer stands")
+    values = [_swept(key, job.values[key]) if key in job.values else "" for key in sweep.keys]
+    return {"key": job.key, "status": words.status(job.status), "why": why, "values": values}
+
+
+def _swept(key: str, value: Any) -> str:
+    """A swept value; of a block of draws its first and last."""
+    return f"{value[0]}\N{EN DASH}{value[1] - 1}" if key == BLOCKS else shown(value)

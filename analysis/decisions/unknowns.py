@@ -1,0 +1,191 @@
+"""What the answer of one option hangs on, over many draws of what is not known: how probable a gain is, in which part
+of a range the answer turns, and what is lost by choosing wrongly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import binomtest
+
+from analysis.decisions.options import Option
+from analysis.effects.answer import cell
+from analysis.effects.estimands import SHARE, monte_carlo_error
+from analysis.folders.run_folder import Run
+from analysis.style.language import N_
+from sim.tables import EVERYBODY
+
+THIRDS = ("low", "middle", "high")
+GAINED = ("ltv", "profit", "roi")
+
+
+class Space(NamedTuple):
+    """The drawn parameters: their values by draw (index replication, a column each), the options of those that are a
+    choice, the range of the others, and units."""
+
+    points: pd.DataFrame
+    choices: Mapping[str, Sequence[str]]
+    ranges: Mapping[str, tuple[float, float]]
+    units: Mapping[str, str]
+
+
+def space(option: Option) -> Space:
+    """What was drawn for an option."""
+    run, points = option.configuration.runs[0], option.configuration.points
+    table = run.parameters.drop_duplicates("name").set_index("name")
+    names = [str(name) for name in points.columns]
+    choices = {name: found for name in names if (found := _options(run, name))}
+    ranges = {name: _range(table, name, points[name]) for name in names if name not in choices}
+    units = {name: str(table.at[name, "unit"]) for name in names if name in table.index}
+    return Space(points, choices, ranges, {name: "" if unit in ("1", "nan") else unit for name, unit in units.items()})
+
+
+def _options(run: Run, name: str) -> list[str]:
+    node = run.node(name)
+    return [str(one) for one in node.get("options") or []] if isinstance(node, dict) else []
+
+
+def _range(table: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, float]:
+    """The stated range; of a parameter with a mean and an error, that of the draws."""
+    low, high = (cell(table, name, end) if name in table.index else math.nan for end in ("low", "high"))
+    return (low, high) if math.isfinite(low) and math.isfinite(high) else (float(values.min()), float(values.max()))
+
+
+def noise_share(option: Option) -> float:
+    """Share of the variance of the LTV effect over draws that is the luck of the seed; NaN without second seeds."""
+    effect = option.configuration.cube.effect(option.intervention, EVERYBODY, "ltv")
+    error = monte_carlo_error(effect)
+    known = effect[0][~np.isnan(effect[0])]
+    variance = float(np.var(known, ddof=1)) if len(known) > 1 else 0.0
+    return min(error**2 * len(known) / variance, 1.0) if variance > 0 else math.nan
+
+
+# -- probabilities ----------------------------------------------------------------------------------------------
+
+
+class Share(NamedTuple):
+    """A probability counted over draws, with Wilson's (1927) 90 % interval; NaN where there is no draw."""
+
+    draws: int
+    positive: int
+    probability: float
+    low: float
+    high: float
+
+    @property
+    def side(self) -> int:
+        """+1 or -1 where the interval lies on one side of one half, else 0."""
+        return int(self.low > 0.5) - int(self.high < 0.5)
+
+
+def share(gained: npt.NDArray[np.bool_]) -> Share:
+    """How often among draws."""
+    n, k = len(gained), int(np.sum(gained))
+    if n == 0:
+        return Share(0, 0, math.nan, math.nan, math.nan)
+    ends = binomtest(k, n).proportion_ci(SHARE, method="wilson")
+    return Share(n, k, k / n, float(ends.low), float(ends.high))
+
+
+def effect_of(option: Option, metric: str) -> pd.Series:
+    """The total effect on a metric in each draw; of `roi`, the return where it costs anything."""
+    return option.returns() if metric == "roi" else option.each(metric)
+
+
+def probabilities(option: Option, own: Space, leading: Sequence[str]) -> pd.DataFrame:
+    """How probable a gain is: over all draws, under each option of a choice, in each third of the leading parameters.
+
+    Columns of sim.tables.PROBABILITIES but those of OPTION.
+    """
+    rows = []
+    for metric in GAINED:
+        effect = effect_of(option, metric)
+        for given, value, low, high, chosen in _parts(effect, own, leading if metric == "ltv" else ()):
+            found = share(effect[chosen].to_numpy() > 0)
+            if found.draws:
+                rows.append((metric, given, value, low, high, *found))
+    columns = ["metric", "given", "value", "low", "high", "draws", "positive", "probability", "ci_low", "ci_high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _parts(
+    effect: pd.Series, own: Space, leading: Sequence[str]
+) -> Iterator[tuple[str, str, float, float, npt.NDArray[np.bool_]]]:
+    """(given, value, low, high, which draws) of every part that a probability is asked for."""
+    points = own.points.reindex(effect.index)
+    yield "", "", math.nan, math.nan, np.ones(len(effect), bool)
+    for name, options in own.choices.items():
+        for index, value in enumerate(options):
+            yield name, value, math.nan, math.nan, (points[name] == index).to_numpy()
+    for name in leading:
+        if name in own.ranges:
+            low, high = own.ranges[name]
+            ends = np.linspace(low, high, len(THIRDS) + 1)
+            third = np.clip(np.searchsorted(ends, points[name], side="right") - 1, 0, len(THIRDS) - 1)
+            for index, value in enumerate(THIRDS):
+                yield name, value, float(ends[index]), float(ends[index + 1]), third == index
+
+
+def turning(table: pd.DataFrame) -> list[str]:
+    """Parameters along which the LTV answer turns: somewhere in the range a gain is more probable than not, elsewhere
+    less, and neither interval reaches one half. `table`: one option's rows of `probabilities`."""
+    rows = table[(table["metric"] == "ltv") & (table["given"] != "")]
+    return [
+        str(name)
+        for name, part in rows.groupby("given", sort=False)
+        if (part["ci_low"] > 0.5).any() and (part["ci_high"] < 0.5).any()
+    ]
+
+
+# -- regret -----------------------------------------------------------------------------------------------------
+
+NOTHING = N_("doing nothing")
+
+
+def effects_together(group: Sequence[Option]) -> pd.DataFrame:
+    """Effect on LTV of every option of one world in the draws that all of them have; doing nothing, always zero,
+    first. Shape (draws, options + 1), yen per potential customer."""
+    table = pd.concat([option.each("ltv").rename(option.label) for option in group], axis=1, join="inner").sort_index()
+    table.insert(0, NOTHING, 0.0)
+    return table
+
+
+def regrets(table: pd.DataFrame) -> pd.DataFrame:
+    """What each option falls short of the best one in each draw (Savage 1951), shape and unit of `table`."""
+    return table.rsub(table.max(axis=1), axis=0)
+
+
+def regret_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Expected and largest regret of every option, and how often it is best; columns of sim.tables.REGRET but `world`.
+
+    The least expected regret is also what it would be worth, at most, to know the draw before choosing (the expected
+    value of perfect information, Raiffa and Schlaifer 1961).
+    """
+    short = regrets(table)
+    best = short == 0
+    return pd.DataFrame(
+        {
+            "option": list(table.columns),
+            "draws": len(table),
+            "mean_effect": table.mean().to_numpy(),
+            "expected_regret": short.mean().to_numpy(),
+            "maximum_regret": short.max().to_numpy(),
+            "p_best": best.div(best.sum(axis=1), axis=0).mean().to_numpy(),
+        }
+    )
+
+
+def space_together(group: Sequence[Option]) -> Space:
+    """What was drawn for any option of one world, in the draws that all have: shared parameters have one value."""
+    spaces = [space(option) for option in group]
+    points = pd.concat([one.points for one in spaces], axis=1, join="inner")
+    choices, ranges, units = (
+        {name: value for one in spaces for name, value in part(one).items()}
+        for part in (attrgetter("choices"), attrgetter("ranges"), attrgetter("units"))
+    )
+    return Space(points.loc[:, ~points.columns.duplicated()], choices, ranges, units)

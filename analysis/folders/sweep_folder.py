@@ -1,0 +1,129 @@
+"""A sweep's folder, read: what was planned, what became of it, and sweep.parquet, the answers of all finished jobs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.folders.run_folder import Run, RunError
+from sim.tables import ANSWERS, SWEEP_NAMES
+
+PLAN, JOBS, STATUS, TABLE = "sweep.json", "jobs", "jobs.csv", "sweep.parquet"
+DONE, MISSING = "done", "missing"
+ARROW_TYPES = {"str": pa.string(), "float64": pa.float64(), "int32": pa.int32()}
+
+
+class Job(NamedTuple):
+    """One job: its values of the swept keys, how it stands and why, and where its run folder is or would be."""
+
+    key: str
+    values: dict[str, Any]
+    status: str
+    why: str
+    place: Path
+
+    @property
+    def done(self) -> bool:
+        """Whether its run folder is there: a run folder is whole or not there at all."""
+        return self.place.is_dir()
+
+
+class Sweep:
+    """A sweep's folder. Raises RunError where there is none, or where its plan cannot be read.
+
+    `keys` are the swept keys in the order in which they were first named; `jobs` all jobs, in the plan's order.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        path = self.folder / PLAN
+        if not path.is_file():
+            raise RunError(f"no sweep folder: {self.folder} has no {PLAN}")
+        try:
+            plan = json.loads(path.read_text(encoding="utf-8"))
+            self.keys: list[str] = list(plan["swept"])
+            planned: dict[str, dict[str, Any]] = {}
+            for entry in plan["jobs"]:
+                planned.setdefault(entry["key"], {}).update(entry["swept"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{PLAN} in {self.folder} cannot be read: {type(error).__name__}: {error}") from error
+        told = self._told()
+        self.jobs = [self._job(key, values, told) for key, values in planned.items()]
+
+    def _told(self) -> dict[str, tuple[str, str]]:
+        """(status, why) by job, as jobs.csv has it."""
+        path = self.folder / STATUS
+        if not path.is_file():
+            return {}
+        with path.open(encoding="utf-8", newline="") as file:
+            return {row["key"]: (row["status"], row["why"]) for row in csv.DictReader(file)}
+
+    def _job(self, key: str, values: dict[str, Any], told: dict[str, tuple[str, str]]) -> Job:
+        place = self.folder / JOBS / key
+        if place.is_dir():
+            return Job(key, values, DONE, "", place)
+        status, why = told.get(key, (MISSING, "was not run"))
+        return Job(key, values, MISSING if status == DONE else status, why, place)
+
+    @cached_property
+    def finished(self) -> list[Job]:
+        """Jobs that are done. Where the same values were asked for twice, by another version or with another
+        setting that is not swept, the later answer stands."""
+        latest = {written(dict(sorted(job.values.items()))): job for job in self.jobs if job.done}
+        standing = {job.key for job in latest.values()}
+        return [job for job in self.jobs if job.key in standing]
+
+
+def collect(folder: Path | str) -> pd.DataFrame:
+    """Write sweep.parquet (sim.tables.SWEEP, a column per swept key after `job`) from the finished jobs; return it.
+
+    Rows stand in the plan's order, so that the same jobs give the same bytes whichever was done first.
+    """
+    sweep = Sweep(folder)
+    found = [Run(job.place).effects.rename(columns=SWEEP_NAMES) for job in sweep.finished]
+    rows = [len(table) for table in found]
+    data = {"job": _repeated([job.key for job in sweep.finished], rows, pa.string())}
+    for key in sweep.keys:
+        values = column_of(sweep, key, [job.values.get(key) for job in sweep.finished])
+        data[key] = _repeated(values.to_pylist(), rows, values.type)
+    for column in ANSWERS:
+        kind = ARROW_TYPES[column.dtype]
+        parts = [pa.array(table[column.name], type=kind, from_pandas=True) for table in found]
+        data[column.name] = pa.chunked_array(parts, type=kind)
+    table = pa.table(data).combine_chunks()
+    draft = sweep.folder / f".{TABLE}.{os.getpid()}.part"
+    pq.write_table(table, draft, compression="zstd", compression_level=3)
+    draft.replace(sweep.folder / TABLE)
+    answers: pd.DataFrame = table.to_pandas()
+    return answers
+
+
+def _repeated(values: Sequence[Any], times: Sequence[int], kind: pa.DataType) -> pa.Array:
+    return pa.array([value for value, n in zip(values, times, strict=True) for _ in range(n)], type=kind)
+
+
+def column_of(sweep: Sweep, key: str, values: Sequence[Any]) -> pa.Array:
+    """Values of a swept key as a column, whose type follows from all the values that are planned.
+
+    int64 or float64 where all of these are numbers, int64 only without gaps; else text. A gap where a job has none.
+    """
+    planned = [job.values.get(key) for job in sweep.jobs]
+    given = [value for value in planned if value is not None]
+    if given and all(type(value) in (int, float) for value in given):
+        whole = len(given) == len(planned) and all(type(value) is int for value in given)
+        return pa.array(values, type=pa.int64()) if whole else pa.array(values, type=pa.float64())
+    return pa.array([None if value is None else written(value) for value in values], type=pa.string())
+
+
+def written(value: Any) -> str:
+    """A swept value as one word."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,4 @@
+"""The page of one run.
+
+Imports analysis.journeys, analysis.decisions and what stands below them.
+"""

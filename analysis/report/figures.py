@@ -1,0 +1,514 @@
+"""Figures of a run: one look, colours that the colour-blind can tell apart, units on every axis.
+
+Figures are made with matplotlib's objects (no pyplot, no global state) and come out as the same bytes for
+the same tables: SVG ids are hashed with a fixed salt and neither format carries a date or a program's
+name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from analysis.effects import flips
+from analysis.effects.answer import cell
+from analysis.effects.estimands import Array, Cube
+from analysis.effects.sensitivity import rank_correlations as correlations
+from analysis.folders.run_folder import Run
+from analysis.style import fonts, words
+from analysis.style.language import N_, _
+from analysis.style.lines import folded
+from sim.tables import BASELINE, EVERYBODY
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
+GREY, INK, RULE = "#6B7280", "#1F2933", "#D5D9DE"
+"""Okabe and Ito (2008), and three greys."""
+
+PART_COLOUR = {"direct": BLUE, "wom": GREEN, "congestion": VERMILION, "company": PURPLE, "total": INK}
+PART_LABEL = {
+    "direct": N_("direct"),
+    "wom": N_("word of\nmouth"),
+    "congestion": N_("congestion"),
+    "company": N_("company"),
+    "total": N_("total"),
+}
+STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "sans-serif"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cxsim",
+    "text.usetex": False,
+    "text.parse_math": False,
+}
+WIDTH = 7.6
+"""Inches: the width of every figure."""
+FEW_DRAWS = 30
+
+
+def figures(run: Run, name: str) -> dict[str, Figure]:
+    """All figures of intervention `name` that its tables allow, by a short name, in reading order."""
+    makers: dict[str, Callable[[Run, str], Figure | None]] = {
+        "waterfall": waterfall,
+        "ab_test": field_test,
+        "personas": by_persona,
+        "time": over_time,
+        "journey": journey,
+        "ltv": ltv_distribution,
+        "break_even": probe_curves,
+        "drivers": drivers,
+    }
+    with style():
+        made = {key: make(run, name) for key, make in makers.items()}
+    return {key: figure for key, figure in made.items() if figure is not None}
+
+
+def level_figures(run: Run) -> dict[str, Figure]:
+    """Figures of a baseline alone: no effects, only how the company stands."""
+    with style():
+        made = {
+            "time": over_time(run, BASELINE),
+            "journey": journey(run, BASELINE),
+            "ltv": ltv_distribution(run, BASELINE),
+        }
+    return {key: figure for key, figure in made.items() if figure is not None}
+
+
+def save(figure: Figure, stem: Path) -> str:
+    """Write `stem`.png and `stem`.svg; return the SVG's text. The same figure gives the same bytes."""
+    png, svg = io.BytesIO(), io.StringIO()
+    fonts.space_lines(figure)
+    with style():
+        FigureCanvasAgg(figure).print_figure(png, format="png", dpi=150, metadata={"Software": None})
+        figure.set_layout_engine("none")  # laid out by now; the SVG takes the same places
+        FigureCanvasSVG(figure).print_figure(svg, format="svg", metadata={"Date": None, "Creator": None})
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_name(f"{stem.name}.png").write_bytes(png.getvalue())
+    stem.with_name(f"{stem.name}.svg").write_text(svg.getvalue(), encoding="utf-8", newline="\n")
+    return svg.getvalue()
+
+
+def file_name(name: str) -> str:
+    """A file name for a scenario's name: itself where harmless, else harmless letters and a short hash."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", name):
+        return name
+    return f"{re.sub('[^A-Za-z0-9_]+', '_', name).strip('_')}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def waterfall(run: Run, name: str) -> Figure | None:
+    """Direct effect, the parts of the spillover, and the total they add up to, each with its interval."""
+    rows = _rows(run, name, "ltv").set_index("estimand")
+    if any(part not in rows.index for part in PART_LABEL):
+        return None
+    figure, axes = one_panel(3.2)
+    start = 0.0
+    for i, part in enumerate(PART_LABEL):
+        effect = cell(rows, part, "effect")
+        bottom = 0.0 if part == "total" else start
+        axes.bar(i, effect, bottom=bottom, width=0.62, color=PART_COLOUR[part], alpha=0.85)
+        low, high = (bottom + cell(rows, part, end) for end in ("ci_low", "ci_high"))
+        top = _whisker(axes, i, low, high, max(bottom, bottom + effect))
+        axes.annotate(
+            words.typeset(words.signed(effect)),
+            (i, top),
+            (0, 4),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+        )
+        if part != "total":
+            start += effect
+            axes.plot([i + 0.31, i + 0.69], [start, start], color=GREY, linewidth=0.8)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.set_xticks(range(len(PART_LABEL)), [_(text) for text in PART_LABEL.values()])
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlabel(_("part of the effect"))
+    axes.set_ylabel(_("effect on LTV,\nyen per potential customer"))
+    grid_lines(axes, "y")
+    axes.margins(y=0.14)
+    return figure
+
+
+def by_persona(run: Run, name: str) -> Figure | None:
+    """Total and direct effect for everybody, the eligible and each persona."""
+    rows = _rows(run, name, "ltv", None)
+    segments = [str(segment) for segment in pd.unique(rows["segment"])]
+    if len(segments) < 2:
+        return None
+    figure, axes = one_panel(0.9 + 0.42 * len(segments))
+    place = {segment: len(segments) - 1 - i for i, segment in enumerate(segments)}
+    looks = {"total": (_("total effect"), INK, "o", 0.14), "direct": (_("direct effect"), BLUE, "s", -0.14)}
+    for estimand, (text, colour, marker, shift) in looks.items():
+        chosen = rows[rows["estimand"] == estimand]
+        y = np.array([place[segment] + shift for segment in chosen["segment"]])
+        dots(axes, chosen, y, colour, marker, text)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(list(place.values()), [words.segment(segment) for segment in segments])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylabel(_("segment"))
+    axes.set_xlabel(_("effect on LTV, yen per potential customer, with 90 % interval"))
+    axes.set_ylim(-0.6, len(segments) - 0.4)
+    grid_lines(axes, "x")
+    legend_above(axes)
+    return figure
+
+
+def field_test(run: Run, name: str) -> Figure | None:
+    """What a field test would report, beside what it is asked about."""
+    rows = _rows(run, name, "ltv").set_index("estimand")
+    order = {
+        "ab_test": (_("a 50/50 field test\nwould report"), VERMILION, "D"),
+        "direct": (_("direct effect:\none treated among untreated"), BLUE, "s"),
+        "total": (_("total effect:\neverybody treated"), INK, "o"),
+    }
+    if any(estimand not in rows.index for estimand in order):
+        return None
+    figure, axes = one_panel(2.2)
+    for i, (estimand, (_text, colour, marker)) in enumerate(order.items()):
+        dots(axes, rows.loc[[estimand]], np.array([2.0 - i]), colour, marker, estimand)
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks([2, 1, 0], [text for text, *_look in order.values()])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylabel(_("what is compared"))
+    axes.set_xlabel(_("difference in LTV, yen per potential customer, with 90 % interval"))
+    axes.set_ylim(-0.6, 2.6)
+    grid_lines(axes, "x")
+    return figure
+
+
+def over_time(run: Run, name: str) -> Figure | None:
+    """NPS, customers, profit and on-time rate by week: both arms to the left, their paired difference to
+    the right."""
+    weekly = _weekly(run.daily[run.daily["arm"].isin([BASELINE, name]) & (run.daily["twin"] == 0)], run)
+    if weekly.empty:
+        return None
+    panels = {
+        "nps": (_("NPS (true)"), _("points"), _("points")),
+        "customer": (_("Active customers"), _("customers"), _("customers")),
+        "profit": (_("Profit"), _("yen per potential\ncustomer and week"), _("yen per potential\ncustomer and week")),
+        "on_time": (_("On-time rate"), _("% of deliveries"), _("% points")),
+    }
+    paired = name != BASELINE
+    figure = Figure(figsize=(WIDTH, 1.65 * len(panels)))
+    grid = figure.subplots(len(panels), 2 if paired else 1, squeeze=False, sharex=True)
+    for row, (column, (title, unit, difference)) in zip(grid, panels.items(), strict=True):
+        levels = {arm: _by_week(weekly, arm, column) for arm in dict.fromkeys((BASELINE, name))}
+        for arm, values in levels.items():
+            _band(row[0], values, *_arm_look(arm))
+        row[0].set_title(title)
+        row[0].set_ylabel(unit)
+        if paired:
+            paired_text = _("scenario less baseline, same luck")
+            _band(row[1], levels[name] - levels[BASELINE], VERMILION, "-", paired_text)
+            row[1].axhline(0, color=INK, linewidth=0.8)
+            row[1].set_title(_("Difference"))
+            row[1].set_ylabel(difference)
+    for axes in grid[-1]:
+        axes.set_xlabel(_("week of the horizon"))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    for axes in grid.flat:
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        grid_lines(axes, "y")
+    figure.align_ylabels(grid)
+    legend_figure(figure, grid[0])
+    return figure
+
+
+def journey(run: Run, name: str) -> Figure | None:
+    """The share of the market in each stage of the journey, week by week, both arms."""
+    stages = {
+        "unaware": _("Unaware"),
+        "stage_aware": _("Aware, not yet a customer"),
+        "stage_shop": _("Shopping and comparing"),
+        "stage_purchase": _("Waiting for an order"),
+        "stage_experience": _("Other customers"),
+        "lapsed": _("Silently lapsed"),
+    }
+    census = run.daily[(run.daily["stage_shop"] >= 0) & (run.daily["twin"] == 0)]
+    if census.empty:
+        return None
+    figure = Figure(figsize=(WIDTH, 4.4))
+    grid = figure.subplots(2, 3, sharex=True)
+    people = _market(run, census)
+    for axes, (column, title) in zip(grid.flat, stages.items(), strict=True):
+        for arm in dict.fromkeys((BASELINE, name)):
+            rows = census[census["arm"] == arm]
+            wide = rows.assign(week=rows["day"] // 7).pivot_table(
+                index="replication", columns="week", values=column
+            )
+            _band(axes, 100 * wide / people, *_arm_look(arm))
+        axes.set_title(title)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        grid_lines(axes, "y")
+    for axes in grid[:, 0]:
+        axes.set_ylabel(_("% of potential\ncustomers"))
+    for axes in grid[-1]:
+        axes.set_xlabel(_("week of the horizon"))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    legend_figure(figure, grid[0][:1])
+    return figure
+
+
+def ltv_distribution(run: Run, name: str) -> Figure | None:
+    """Most potential customers never order: their share to the left, the spread among buyers to the right."""
+    table = run.customers
+    arms = [arm for arm in dict.fromkeys((BASELINE, name)) if (table["arm"] == arm).any()]
+    if name not in arms:
+        return None
+    figure = Figure(figsize=(WIDTH, 3.6))
+    left, right = figure.subplots(1, 2, width_ratios=[1, 2.2])
+    for i, arm in enumerate(arms):
+        rows = table[table["arm"] == arm]
+        ltv, bought = rows["ltv"].to_numpy(dtype=float), rows["orders"].to_numpy() > 0
+        colour, line, text = _arm_look(arm)
+        _ordered_bar(left, i, bought, ltv, colour)
+        share = np.linspace(0, 1, 201)
+        spread = np.quantile(ltv[bought], share) if bought.any() else np.full_like(share, np.nan)
+        right.plot(spread, 100 * (1 - share), line, color=colour, label=text)
+    left.set_xticks(range(len(arms)), [_("baseline"), _("with the\nscenario")][: len(arms)])
+    left.set_ylabel(_("% of potential customers"))
+    left.set_xlabel(_("arm"))
+    left.set_ylim(0, 100)
+    left.set_title(_("Who orders at all"))
+    left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), handlelength=1.0)
+    right.set_xscale("symlog", linthresh=100)
+    right.set_title(_("Among those who do"))
+    right.set_ylabel(_("% of buyers with more than that"))
+    right.set_xlabel(_("LTV over the horizon, yen per buyer (logarithmic beyond 100)"))
+    right.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: words.typeset(words.number(value, 0))))
+    right.legend(loc="upper right")
+    grid_lines(right, "both")
+    return figure
+
+
+def probe_curves(run: Run, name: str) -> Figure | None:
+    """The LTV effect as one thing at a time is moved, with Monte Carlo error; face value first."""
+    found = flips.flips(run, name)
+    if not found:
+        return None
+    columns = min(len(found), 3)
+    rows = -(-len(found) // columns)
+    figure = Figure(figsize=(WIDTH, 2.6 * rows))
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, flip in zip(grid.flat, found, strict=False):
+        table, unit, central = flips.curve(run, name, flip.name)
+        _probe_panel(axes, table, flip, unit, central)
+    for axes in list(grid.flat)[len(found) :]:
+        axes.set_visible(False)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
+    return figure
+
+
+def drivers(run: Run, name: str) -> Figure | None:
+    """Rank correlation over draws between each drawn parameter and the LTV effect, the ten largest."""
+    table = rank_correlations(run, name).head(10)
+    if table.empty:
+        return None
+    draws = int(table["draws"].iloc[0])
+    figure, axes = one_panel(0.9 + 0.32 * len(table))
+    y = np.arange(len(table))[::-1]
+    chance = 1.96 / np.sqrt(draws - 1)
+    by_chance = _("what chance alone gives 95 times in 100")
+    axes.axvspan(-chance, chance, color=RULE, alpha=0.6, linewidth=0, label=by_chance)
+    rho = table["rank_correlation"]
+    axes.barh(y, rho, height=0.6, color=[BLUE if one > 0 else VERMILION for one in rho])
+    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.set_yticks(y, [words.parameter(str(path)) for path in table["name"]])
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlim(-1, 1)
+    caution = _("only {draws} draws: a hint, not a finding") if draws < FEW_DRAWS else _("{draws} draws")
+    text = _("rank correlation with the total effect on LTV, \N{MINUS SIGN}1 to 1 ({caution})")
+    axes.set_xlabel(text.format(caution=caution.format(draws=draws)))
+    axes.set_ylabel(_("drawn parameter"))
+    grid_lines(axes, "x")
+    legend_above(axes)
+    return figure
+
+
+def rank_correlations(run: Run, name: str) -> pd.DataFrame:
+    """`drivers.rank_correlations` of the per-draw LTV effect; empty with fewer than four draws."""
+    rows = run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)]
+    cube = Cube(rows)
+    effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
+    points = run.draws.pivot(index="replication", columns="name", values="value").astype(float)
+    return correlations(points, effect if len(effect) >= 4 else effect.iloc[:0])
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Our look, and silence about fonts this machine lacks: the next in the list is taken."""
+    log = logging.getLogger("matplotlib.font_manager")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with mpl.rc_context(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+            mpl.rcdefaults()
+            mpl.rcParams.update(STYLE | {"font.family": fonts.families(STYLE["font.family"])})  # type: ignore[arg-type]
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def one_panel(height: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(WIDTH, height))
+    return figure, figure.subplots()
+
+
+def _rows(run: Run, name: str, metric: str, segment: str | None = EVERYBODY) -> pd.DataFrame:
+    rows = run.effects[(run.effects["intervention"] == name) & (run.effects["metric"] == metric)]
+    return rows if segment is None else rows[rows["segment"] == segment]
+
+
+def _arm_look(arm: str) -> tuple[str, str, str]:
+    """Colour, line and words of an arm: told apart by line as well as by colour."""
+    return (GREY, "--", _("baseline")) if arm == BASELINE else (BLUE, "-", _("with the scenario"))
+
+
+def grid_lines(axes: Axes, axis: str) -> None:
+    axes.grid(True, axis=axis)  # type: ignore[arg-type]
+
+
+def _whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float:
+    """An interval on a bar whose upper edge is `end`; returns the highest point drawn."""
+    if not (words.known(low) and words.known(high)) or low == high:
+        return end
+    axes.plot([x, x], [low, high], color=GREY, linewidth=1.2, solid_capstyle="butt")
+    axes.plot([x - 0.06, x + 0.06], [low, low], color=GREY, linewidth=1.2)
+    axes.plot([x - 0.06, x + 0.06], [high, high], color=GREY, linewidth=1.2)
+    return max(end, high)
+
+
+def dots(axes: Axes, rows: pd.DataFrame, y: Array, colour: str, marker: str, text: str) -> None:
+    """Points with horizontal intervals."""
+    x, low, high = (rows[column].to_numpy(dtype=float) for column in ("effect", "ci_low", "ci_high"))
+    ends = np.where(np.isnan(low), x, low), np.where(np.isnan(high), x, high)
+    axes.hlines(y, *ends, color=colour, linewidth=1.6, alpha=0.55)
+    axes.plot(x, y, marker, color=colour, markersize=5.5, label=text, linestyle="none")
+
+
+def _band(axes: Axes, values: pd.DataFrame, colour: str, line: str, text: str) -> None:
+    """Mean over draws, and the band that holds the middle 90 % of them; values: (draws, weeks)."""
+    weeks = values.columns.to_numpy()
+    if len(values) > 1:
+        low, high = values.quantile(0.05).to_numpy(), values.quantile(0.95).to_numpy()
+        axes.fill_between(weeks, low, high, color=colour, alpha=0.16, linewidth=0)
+    axes.plot(weeks, values.mean().to_numpy(), line, color=colour, label=text)
+
+
+def _weekly(daily: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Whole weeks only; a row per arm, replication and week."""
+    whole = (
+        daily[daily["day"] < daily["day"].max() + 1 - (daily["day"].max() + 1) % 7] if len(daily) else daily
+    )
+    if whole.empty:
+        return whole
+    frame = whole.assign(week=whole["day"] // 7).groupby(["arm", "replication", "week"], sort=True)
+    total = frame[["profit", "delivered", "late"]].sum()
+    mean = frame[["nps", "customer"]].mean()
+    profit = total["profit"] / _market(run, whole)
+    on_time = 100 * (1 - total["late"] / total["delivered"].where(total["delivered"] > 0))
+    return mean.assign(profit=profit, on_time=on_time).reset_index()
+
+
+def _market(run: Run, daily: pd.DataFrame) -> int:
+    """Potential customers, counted: the four statuses add up to them."""
+    first = daily.iloc[0]
+    return int(first["unaware"] + first["aware"] + first["customer"] + first["lapsed"])
+
+
+def _by_week(weekly: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
+    """(draws, weeks) of one arm and column."""
+    return weekly[weekly["arm"] == arm].pivot(index="replication", columns="week", values=column)
+
+
+def _ordered_bar(axes: Axes, x: int, bought: np.ndarray, ltv: Array, colour: str) -> None:
+    """One stacked bar: no order, orders at a profit, orders at a loss."""
+    parts = (
+        (_("no order"), ~bought, RULE),
+        (_("orders, LTV above zero"), bought & (ltv > 0), colour),
+        (_("orders, LTV zero or less"), bought & (ltv <= 0), VERMILION),
+    )
+    bottom = 0.0
+    for text, chosen, fill in parts:
+        share = 100 * float(np.mean(chosen))
+        axes.bar(x, share, bottom=bottom, width=0.6, color=fill, label=text if x == 0 else None)
+        if share >= 6:
+            ink = "white" if fill in (BLUE, GREY, VERMILION) else INK
+            told = _("{share} %").format(share=f"{share:.0f}")
+            axes.text(x, bottom + share / 2, told, ha="center", va="center", color=ink)
+        bottom += share
+
+
+def _probe_panel(axes: Axes, table: pd.DataFrame, flip: flips.Flip, unit: str, central: float) -> None:
+    value, effect, error = (table[column].to_numpy() for column in ("value", "effect", "mc_se"))
+    axes.fill_between(value, effect - 2 * error, effect + 2 * error, color=BLUE, alpha=0.18, linewidth=0)
+    axes.plot(value, effect, "-o", color=BLUE, markersize=3.5)
+    axes.axhline(0, color=INK, linewidth=0.8)
+    if words.known(central):
+        axes.axvline(central, color=GREY, linewidth=1, linestyle=":")
+        across = axes.get_xaxis_transform()
+        axes.text(central, 1.0, _(" here"), transform=across, color=GREY, fontsize=8, va="top", ha="left")
+    if flip.crossing is not None:
+        axes.plot([flip.crossing], [0], "D", color=VERMILION, markersize=6)
+        free = (7, -14) if flip.sign > 0 else (7, 6)
+        axes.annotate(
+            _("turns at {place}").format(place=words.plain(flip.crossing)), (flip.crossing, 0), free,
+            textcoords="offset points", color=VERMILION, fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        )  # fmt: skip
+    axes.set_title(folded(flip.words[:1].upper() + flip.words[1:], 26))
+    axes.set_xlabel(_(unit) if unit else _("no unit"))
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.margins(x=0.08, y=0.12)
+    grid_lines(axes, "y")
+
+
+def legend_above(axes: Axes) -> None:
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
+
+
+def legend_figure(figure: Figure, row: Any) -> None:
+    """One legend for all panels, above them."""
+    pairs = [pair for axes in row for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    handles, texts = zip(*pairs, strict=True)
+    figure.legend(handles, texts, loc="outside upper left", ncols=3)

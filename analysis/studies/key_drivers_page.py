@@ -1,0 +1,358 @@
+"""Key drivers told: which touchpoint first, where complaints and surveys disagree, figures, report.html."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.effects.answer import aligned
+from analysis.studies import key_drivers_plots as drawn
+from analysis.studies.key_drivers import COMPLAINED, RATED, SURVEYED, KeyDrivers, Lead, write_summary
+from analysis.style import words
+from analysis.style.language import N_, _
+from analysis.style.page import Picture, picture, write_page
+from sim.tables import BROKEN, DRIVEN, EVERYBODY, METRIC, REPAIRED, STEP
+
+LTV, RESIDUAL, NPS = DRIVEN
+SUPPORT = "support"
+
+LIMITS = (
+    N_(
+        "The same step at every touchpoint is a yardstick, not an offer: what a step costs, and whether it can be had, "
+        "differs by touchpoint and is not in here."
+    ),
+    N_(
+        "How strongly satisfaction acts on churn and expectation on purchase is a judgement, drawn from its range: it "
+        "moves all touchpoints alike, so that the order is surer than the amounts."
+    ),
+    N_(
+        "How much a touchpoint weighs in an episode is a judgement too, and decides much of the order. Complaints and "
+        "ratings are made by the same model: a firm's own look different where its customers do."
+    ),
+    N_(
+        "Ratings are simulated: what a respondent has come to expect of a touchpoint, told on the scale, with the "
+        "style and the noise of the answer itself. A firm's questionnaire may ask better, or worse."
+    ),
+    N_(
+        "Touchpoints are moved for true personas; complaints and answers are counted by the persona the firm has on "
+        "file, which is all it knows."
+    ),
+    N_(
+        "Support is not compared: nobody's complaint names it as what let them down, and no rating is asked. A step "
+        "there reaches only those whom support serves, whatever their persona."
+    ),
+)
+
+
+# -- in words -------------------------------------------------------------------------------------------------
+
+
+def verdict(folder: Path | str) -> str:
+    """The paragraph for the terminal."""
+    return words.sentences(told(KeyDrivers(folder)))
+
+
+def told(run: KeyDrivers) -> list[str]:
+    """The answer's sentences: what a step does and where, and where complaints and the survey would have it."""
+    first, second = run.order(EVERYBODY, LTV)[:2]
+    if run.cell(EVERYBODY, first, LTV, STEP)["value"] == 0.0:
+        return [
+            _("No step moves LTV over {days} days: take more customers or more days.").format(days=run.days)
+        ]
+    sentences = [_worth(run, first), _ahead(run, first, second), _nps(run, first)]
+    sentences += [_instead(run, measure, first) for measure in (COMPLAINED, SURVEYED)]
+    return [one for one in [*sentences, _sizes(run), _persona(run), _support(run)] if one]
+
+
+def _worth(run: KeyDrivers, first: str) -> str:
+    return _(
+        "A step of {step} su is worth most at {touchpoint}: over {days} days it moves LTV by {repaired} yen per "
+        "potential customer if the touchpoint gets better, by {broken} if it gets worse."
+    ).format(
+        step=words.plain(run.step),
+        touchpoint=words.touchpoint(first),
+        days=run.days,
+        repaired=_with_span(run.cell(EVERYBODY, first, LTV, REPAIRED)),
+        broken=_with_span(run.cell(EVERYBODY, first, LTV, BROKEN)),
+    )
+
+
+def _with_span(row: pd.Series) -> str:
+    """`+5.2 (90 % interval -1.7 to +12.0)`."""
+    places = words.decimals(row["value"])
+    if not words.known(row["ci_low"]):
+        return words.signed(row["value"], places)
+    return _("{value} (90 % interval {span})").format(
+        value=words.signed(row["value"], places), span=words.span(row["ci_low"], row["ci_high"], places)
+    )
+
+
+def _ahead(run: KeyDrivers, first: str, second: str) -> str:
+    return _("It is ahead of {second}, the next, in {ahead} of {draws} draws of what is not known.").format(
+        second=words.touchpoint(second), **_counted(run.lead(EVERYBODY, first, second))
+    )
+
+
+def _counted(lead: Lead) -> dict[str, str]:
+    return {"ahead": str(lead.ahead), "draws": str(lead.draws)}
+
+
+def _nps(run: KeyDrivers, first: str) -> str:
+    best = next(iter(run.order(EVERYBODY, NPS)), None)
+    if best is None:
+        return ""
+    effect = _with_span(run.cell(EVERYBODY, best, NPS, STEP))
+    if best == first:
+        return _("NPS moves most with it as well: {effect} points a step.").format(effect=effect)
+    return _("NPS moves most with {touchpoint} instead: {effect} points a step.").format(
+        touchpoint=words.touchpoint(best), effect=effect
+    )
+
+
+def _instead(run: KeyDrivers, measure: str, first: str) -> str:
+    """What complaints, or the survey's chart, would mend first, and what that would forgo."""
+    named = next(iter(run.order(EVERYBODY, measure)), None)
+    if named is None:
+        return ""
+    found = float(run.cell(EVERYBODY, named, measure)["value"])
+    value = words.percent(found / 100) if measure == COMPLAINED else words.number(found, 2)
+    if named == first:
+        text = {
+            COMPLAINED: _(
+                "Complaints name it first too ({value} of them on average); draw by draw they name the touchpoint "
+                "where a step is worth most in {same} of {draws}."
+            ),
+            SURVEYED: _(
+                "The survey's key-driver chart has it first too (weight {value} on average); draw by draw it has the "
+                "touchpoint where a step is worth most in {same} of {draws}."
+            ),
+        }[measure]
+        return text.format(value=value, same=run.agreement(EVERYBODY, measure), draws=run.worlds)
+    text = {
+        COMPLAINED: _(
+            "Complaints disagree: they name {named} first ({value} of them), where a step brings {less} yen less "
+            "(90 % interval {span}; less in {ahead} of {draws} draws)."
+        ),
+        SURVEYED: _(
+            "The survey's key-driver chart disagrees: it has {named} first (weight {value}), where a step brings "
+            "{less} yen less (90 % interval {span}; less in {ahead} of {draws} draws)."
+        ),
+    }[measure]
+    lead = run.lead(EVERYBODY, first, named)
+    return text.format(
+        named=words.touchpoint(named), value=value, less=words.number(lead.over.mean),
+        span=words.span(lead.over.low, lead.over.high), **_counted(lead),
+    )  # fmt: skip
+
+
+def _sizes(run: KeyDrivers) -> str:
+    """Where the order agrees the sizes may not: the first one's worth in that of the last one, by each measure."""
+    first, last = run.order(EVERYBODY, LTV)[0], run.order(EVERYBODY, LTV)[-1]
+    ratios = [_ratio(run, first, last, measure) for measure in (LTV, COMPLAINED, SURVEYED)]
+    if not all(words.known(ratio) and ratio > 0 for ratio in ratios):
+        return ""
+    effect, complaints, survey = (words.number(ratio, 1) for ratio in ratios)
+    return _(
+        "A step at {first} is worth {effect} times one at {last}; complaints make it {complaints} times, the survey's "
+        "chart {survey} times."
+    ).format(
+        first=words.touchpoint(first), last=words.touchpoint(last), effect=effect, complaints=complaints, survey=survey
+    )
+
+
+def _ratio(run: KeyDrivers, one: str, other: str, measure: str) -> float:
+    change = STEP if measure == LTV else ""
+    top, bottom = (float(run.cell(EVERYBODY, name, measure, change)["value"]) for name in (one, other))
+    return top / bottom if bottom > 0 else float("nan")
+
+
+def _persona(run: KeyDrivers) -> str:
+    """The cell of touchpoint and persona that is worth most to the firm."""
+    rows = run.summary[(run.summary["measure"] == LTV) & (run.summary["change"] == STEP)]
+    rows = rows[rows["persona"] != EVERYBODY]
+    if rows.empty:
+        return ""
+    best = rows.sort_values("value", ascending=False, kind="stable").iloc[0]
+    return _(
+        "Of single personas a step is worth most at {touchpoint} for {persona}: {effect} yen per potential customer of "
+        "the whole market."
+    ).format(
+        touchpoint=words.touchpoint(best["touchpoint"]), persona=words.segment(best["persona"]), effect=_with_span(best)
+    )
+
+
+def _support(run: KeyDrivers) -> str:
+    return _("A step at support is worth {effect} yen.").format(
+        effect=_with_span(run.cell(EVERYBODY, SUPPORT, LTV, STEP))
+    )
+
+
+def disagreements(run: KeyDrivers) -> Iterator[str]:
+    """A sentence for each persona whose complaints or answers name another touchpoint first than a step's effect."""
+    for persona in run.personas[1:]:
+        firsts = [run.order(persona, measure)[:1] for measure in (LTV, COMPLAINED, SURVEYED)]
+        if not all(firsts) or firsts[0] == firsts[1] == firsts[2]:
+            continue
+        (best,), (complained,), (surveyed,) = firsts
+        yield _(
+            "{persona}: a step is worth most at {best}; complaints name {complained} first, the survey's chart "
+            "{surveyed}."
+        ).format(
+            persona=words.segment(persona),
+            best=words.touchpoint(best),
+            complained=words.touchpoint(complained),
+            surveyed=words.touchpoint(surveyed),
+        )
+
+
+def summary_table(folder: Path | str) -> str:
+    """Touchpoints moved for everybody in aligned columns, and what the numbers are in."""
+    run = KeyDrivers(folder)
+    head = (
+        _("touchpoint"), _("LTV better"), _("LTV worse"), _("NPS better"), _("NPS worse"), _("complaints"),
+        _("survey"), "",
+    )  # fmt: skip
+    note = _(
+        "Effect of a step of {step} su for everybody, yen per potential customer over {days} days and points. "
+        "Complaints: share that names it. Survey: standardised regression weight."
+    ).format(step=words.plain(run.step), days=run.days)
+    return "\n".join([aligned(head, [_line(run, name) for name in drawn.touchpoints(run, EVERYBODY)]), note])
+
+
+def _line(run: KeyDrivers, touchpoint: str) -> tuple[str, ...]:
+    effects = [
+        words.signed(run.cell(EVERYBODY, touchpoint, metric, change)["value"], 2)
+        for metric in (LTV, NPS)
+        for change in (REPAIRED, BROKEN)
+    ]
+    if touchpoint not in RATED:
+        return (words.touchpoint(touchpoint), *effects, "-", "-", "")
+    share = words.percent(run.cell(EVERYBODY, touchpoint, COMPLAINED)["value"] / 100)
+    weight = words.number(run.cell(EVERYBODY, touchpoint, SURVEYED)["value"], 2)
+    return (words.touchpoint(touchpoint), *effects, share, weight, "")
+
+
+# -- the page -------------------------------------------------------------------------------------------------
+
+
+def write_report(folder: Path | str, language: str | None = None) -> Path:
+    """Write key_drivers.csv, figures/ and report.html into the folder of `cxsim drivers`; return the report's path.
+
+    Told in `language`, or in the run's own. Raises RunError, LanguageError, OSError.
+    """
+    run = KeyDrivers(folder)
+    write_summary(run.folder)
+    return write_page(run, "key_drivers.html.j2", _context, language)
+
+
+def _context(run: KeyDrivers) -> dict[str, Any]:
+    return {
+        "title": _("Which touchpoint moves LTV and NPS?"),
+        "step": words.plain(run.step),
+        "facts": _facts(run),
+        "verdict": told(run),
+        "pictures": _pictures(run),
+        "effects": [_effects(run, metric) for metric in (LTV, NPS)],
+        "rankings": [(words.segment(persona), _rankings(run, persona)) for persona in run.personas],
+        "disagreements": list(disagreements(run)),
+        "comments": words.percent(float(run.setting("drivers.comments"))),
+        "days": run.days,
+        "draws": run.worlds,
+        "limits": [_(text) for text in LIMITS],
+        "command": _command(run),
+        "fingerprint": run.fingerprint,
+    }
+
+
+def _facts(run: KeyDrivers) -> list[tuple[str, str]]:
+    """What was simulated, in a line."""
+    return [
+        (_("Company"), str(run.setting("company.name", _("not named")))),
+        (_("Simulated market"), _("{customers} potential customers").format(customers=f"{run.config['customers']:,}")),
+        (_("Size of a step"), _("{step} su").format(step=words.plain(run.step))),
+        (_("Draws"), str(run.worlds)),
+        (_("Horizon"), _("{days} days").format(days=run.days)),
+        (_("Seed"), str(run.config.get("seed"))),
+    ]
+
+
+def _pictures(run: KeyDrivers) -> list[Picture]:
+    captions = {
+        "everybody": _(
+            "The same step at each touchpoint, for everybody: better in blue, worse in orange, with 90 % intervals "
+            "over the draws. On the right the place each ranking gives the touchpoint; in orange where it is not the "
+            "place that LTV gives."
+        ),
+        "personas": _(
+            "The same for one persona at a time, per potential customer of the whole market: a small persona counts "
+            "for less. Places are within the persona."
+        ),
+    }
+    return [
+        picture(figure, run.folder / "figures" / f"key_drivers_{name}", captions[name])
+        for name, figure in drawn.figures(run).items()
+    ]
+
+
+def _effects(run: KeyDrivers, metric: str) -> dict[str, Any]:
+    """A table of one metric: label, unit, and rows by persona."""
+    return {
+        "label": _(METRIC[metric].label),
+        "unit": words.unit(metric),
+        "beyond": metric == LTV,
+        "groups": [
+            (words.segment(persona), [_effect(run, persona, name, metric) for name in drawn.touchpoints(run, persona)])
+            for persona in run.personas
+        ],
+    }
+
+
+def _effect(run: KeyDrivers, persona: str, name: str, metric: str) -> dict[str, str]:
+    """A row: both moves with intervals, the step with its Monte Carlo error, and what it does beyond the horizon."""
+    rows = {change: run.cell(persona, name, metric, change) for change in (REPAIRED, BROKEN, STEP)}
+    beyond = run.cell(persona, name, RESIDUAL, STEP)
+    found = {"touchpoint": words.touchpoint(name), "error": words.number(rows[STEP]["mc_se"], 2)}
+    for change, row in rows.items():
+        found[change] = words.signed(row["value"], 2)
+        found[f"{change}_span"] = words.span(row["ci_low"], row["ci_high"], 2)
+    return found | {"beyond": words.signed(beyond["value"], 1), "rank": str(rows[STEP]["rank"])}
+
+
+def _rankings(run: KeyDrivers, persona: str) -> list[dict[str, str]]:
+    """Rows: what each ranking says of a touchpoint that all of them name."""
+    rows = []
+    for name in run.order(persona, LTV):
+        places = {measure: run.place(persona, name, measure) for measure in (LTV, NPS, COMPLAINED, SURVEYED)}
+        share, weight = run.cell(persona, name, COMPLAINED), run.cell(persona, name, SURVEYED)
+        rows.append(
+            {measure: "-" if place is None else str(place) for measure, place in places.items()}
+            | {
+                "touchpoint": words.touchpoint(name),
+                "share": words.percent(share["value"] / 100),
+                "share_span": _unsigned(max(share["ci_low"], 0.0), min(share["ci_high"], 100.0), 0),
+                "weight": words.number(weight["value"], 2),
+                "weight_span": _unsigned(weight["ci_low"], weight["ci_high"], 2),
+            }
+        )
+    return rows
+
+
+def _unsigned(low: float, high: float, places: int) -> str:
+    if not (words.known(low) and words.known(high)):
+        return "-"
+    return _("{low} to {high}").format(low=words.number(low, places), high=words.number(high, places))
+
+
+def _command(run: KeyDrivers) -> str:
+    """The command that makes this again, when nothing else was changed from the defaults."""
+    config = run.config
+    names = list(config["scenario"])
+    scenario = names[0] if len(names) == 1 else f"[{','.join(names)}]"
+    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
+    pairs += [(key, config.get(key)) for key in ("customers", "days", "burn_in", "seed", "replications")]
+    pairs += list(config["drivers"].items())
+    return " ".join(["cxsim drivers", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)])

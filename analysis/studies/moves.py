@@ -1,0 +1,257 @@
+"""What moved between two versions of an answer, and by how many standard errors.
+
+Both versions ran the same configuration: draw r is the same world in both. Each number (the level of a metric in the
+baseline, an effect) is kept per draw, under the draw's first seed and, for some draws, under a second.
+
+- Where the bytes of a table should be the same and are not, a number's move is set against the Monte Carlo error of a
+  difference of two runs, which the two seeds tell. This orders what is listed; the bytes have judged already.
+- Where a result was changed on purpose, so that bytes must move, the paired differences of the draws judge. If only
+  chance was drawn anew, new and old may be exchanged and each difference lies symmetrically around nothing; Student's
+  t of such differences has no heavier tails than t itself at the levels in use (Efron 1969, JASA 64). With a number
+  of comparisons m, Holm's procedure (1979, Scandinavian Journal of Statistics 6) holds the chance that any of them
+  is called moved while nothing has below the one that was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr, stdtrit
+
+from analysis.effects.estimands import GRID, Cube, coalitions, monte_carlo_error, on_grid, parts
+from analysis.folders.run_folder import Run
+from analysis.style import words
+from sim.tables import BASELINE, EVERYBODY, METRICS
+
+Array = npt.NDArray[np.float64]
+Numbers = Mapping[str, Sequence[Sequence[float | None]]]
+"""Values per draw by name: a list for the first seed, one for the second; None where there is none."""
+
+LEVEL = "level"
+KEPT = ("total", "direct", "wom", "congestion")
+"""Estimands kept per draw; the others follow from them."""
+
+ROUNDING = 1e-9
+"""Share of a level below which a move is rounding."""
+
+NOTABLE = 3.0
+"""Standard errors from which a move is called out where the bytes have judged."""
+
+SHOWN = 10
+"""Moved numbers listed; the rest is counted."""
+
+
+def numbers_of(folder: Path) -> dict[str, list[list[float | None]]]:
+    """The numbers of a run folder per draw, everybody's: `ARM METRIC ESTIMAND`, of the baseline `level`."""
+    run = Run(folder)
+    cube = Cube(run.measures[run.measures["segment"] == EVERYBODY])
+    found = {f"{BASELINE} {one.name} {LEVEL}": on_grid(cube.get(BASELINE, EVERYBODY, one.name)) for one in METRICS}
+    for name in run.interventions:
+        for metric in METRICS:
+            effects = _effects(cube, name, metric.name)
+            found |= {f"{name} {metric.name} {estimand}": values for estimand, values in effects.items()}
+    return {name: _plain(values) for name, values in found.items() if not np.isnan(values).all()}
+
+
+def _effects(cube: Cube, name: str, metric: str) -> dict[str, Array]:
+    """(twins, draws) by estimand; the total alone where the others were not run."""
+    found = coalitions(cube, name, EVERYBODY, metric)
+    if len(found) == 1:
+        return found
+    return {estimand: values for estimand, values in parts(found).items() if estimand in KEPT}
+
+
+def _plain(values: Array) -> list[list[float | None]]:
+    return [[None if math.isnan(value) else float(value) for value in draws] for draws in values]
+
+
+class Move(NamedTuple):
+    """How far one number moved: mean over draws before and after, their difference and its standard error.
+
+    `change` is the mean over the draws that have a value in both; `floor` is what counts as no move at all, `p` the
+    chance of a move as far beyond it if only chance was drawn anew (NaN where the seeds alone tell the error).
+    """
+
+    name: str
+    before: float
+    after: float
+    change: float
+    error: float
+    floor: float
+    draws: int
+    p: float = math.nan
+
+    @property
+    def moved(self) -> bool:
+        """Whether there is a move at all, rounding apart. Without a draw in common there is."""
+        return not abs(self.change) <= self.floor
+
+    @property
+    def errors(self) -> float:
+        """The move in standard errors; infinite where none is known."""
+        if not self.moved:
+            return 0.0
+        return abs(self.change) / self.error if self.error > 0.0 and math.isfinite(self.change) else math.inf
+
+
+def by_seeds(before: Numbers, after: Numbers) -> list[Move]:
+    """Moves against the Monte Carlo error of a difference of two runs; the farthest first."""
+    found = []
+    for name, old, new in _pairs(before, after):
+        error = math.hypot(monte_carlo_error(old), monte_carlo_error(new))
+        found.append(_move(name, old[0], new[0], 0.0)._replace(error=error))
+    return sorted(found, key=lambda one: -one.errors)
+
+
+def by_draws(before: Numbers, after: Numbers, tolerance: Mapping[str, float]) -> list[Move]:
+    """Moves against the error of the draws' paired differences, with p; the farthest first.
+
+    `tolerance`: by metric, in its unit, a move that does not matter; p is then of a move beyond it (a test of a
+    minimum effect: Murphy and Myors 1999, Journal of Applied Psychology 84).
+    """
+    found = []
+    for name, old, new in _pairs(before, after):
+        one = _move(name, old[0], new[0], tolerance.get(name.split()[1], 0.0))
+        found.append(one._replace(p=_p(one)))
+    return sorted(found, key=lambda one: (one.p, -one.errors))
+
+
+def _pairs(before: Numbers, after: Numbers) -> Iterator[tuple[str, Array, Array]]:
+    """Name, values before and after, each (twins, draws), of what both have. A design of more draws begins with the
+    smaller one."""
+    for name in before:
+        if name in after:
+            old, new = _array(before[name]), _array(after[name])
+            draws = min(old.shape[1], new.shape[1])
+            yield name, old[:, :draws], new[:, :draws]
+
+
+def _array(series: Sequence[Sequence[float | None]]) -> Array:
+    return np.array([[math.nan if value is None else value for value in draws] for draws in series], np.float64)
+
+
+def _move(name: str, old: Array, new: Array, tolerance: float) -> Move:
+    """One number's move; old, new: (draws,). The error is that of the paired differences."""
+    both = ~(np.isnan(old) | np.isnan(new))
+    if not both.any():
+        change = 0.0 if np.isnan(old).all() and np.isnan(new).all() else math.nan
+        return Move(name, _mean(old), _mean(new), change, math.nan, 0.0, 0)
+    apart = new[both] - old[both]
+    n = len(apart)
+    error = float(np.std(apart, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+    level = float(np.max(np.abs([old[both], new[both]])))
+    floor = max(tolerance, ROUNDING * level, 2 * GRID)
+    return Move(name, _mean(old), _mean(new), float(np.mean(apart)), error, floor, n)
+
+
+def _mean(values: Array) -> float:
+    return math.nan if np.isnan(values).all() else float(np.nanmean(values))
+
+
+def _p(one: Move) -> float:
+    """Two-sided, Student's t with draws - 1 degrees of freedom. One pair alone tells nothing."""
+    if not one.moved:
+        return 1.0
+    if math.isnan(one.change) or one.error == 0.0:
+        return 0.0  # no draw in common, or moved alike in all of them: not chance
+    if one.draws < 2:
+        return 1.0
+    return float(2.0 * stdtr(one.draws - 1, (one.floor - abs(one.change)) / one.error))
+
+
+def beyond_chance(moves: Sequence[Move], false_alarm: float) -> list[Move]:
+    """The moves that are called so: Holm's procedure over all of them. They must come with the smallest p first."""
+    found = []
+    for number, one in enumerate(moves):
+        if one.p > false_alarm / (len(moves) - number):
+            break
+        found.append(one)
+    return found
+
+
+# -- in words -------------------------------------------------------------------------------------------------
+
+
+def tables_line(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Which tables have other bytes, are new or gone; empty where none is."""
+    other = [name for name in before if name in after and before[name] != after[name]]
+    return _told({"other bytes": other, **_came_and_went(before, after)})
+
+
+def names_line(before: Numbers, after: Numbers) -> str:
+    """Which numbers only one of the versions has; empty where there are none."""
+    return _told(_came_and_went(before, after))
+
+
+def _came_and_went(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, list[str]]:
+    came, went = ([name for name in one if name not in other] for one, other in ((after, before), (before, after)))
+    return {"new": came, "gone": went}
+
+
+def _told(found: Mapping[str, list[str]]) -> str:
+    return "; ".join(f"{what}: {_some(names)}" for what, names in found.items() if names)
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + rest
+
+
+def exact_lines(moves: Sequence[Move]) -> list[str]:
+    """What moved where bytes moved: a line that sums up, then the farthest moves."""
+    moved = [one for one in moves if one.moved]
+    known = [one for one in moved if math.isfinite(one.errors)]
+    unknown = len(moved) - len(known)
+    if not moved:
+        return [f"none of {len(moves)} numbers moved"]
+    far = [one for one in known if one.errors >= NOTABLE]
+    if far:
+        first = f"{len(far)} of {len(moves)} numbers moved by {NOTABLE:g} SE or more, up to {far[0].errors:.1f} SE"
+    else:
+        first = f"no number of {len(moves)} beyond {known[0].errors if known else 0:.1f} SE"
+    aside = f"; {unknown} moved that have no known SE" if unknown else ""
+    return [f"{first} (Monte Carlo SE, from the draws' second seeds){aside}", *listing(moved)]
+
+
+def statistical_line(moves: Sequence[Move], false_alarm: float) -> str:
+    """What was compared, from where a move is called one, and how far the farthest went."""
+    draws = max((one.draws for one in moves), default=0)
+    bar = float(-stdtrit(draws - 1, false_alarm / len(moves) / 2)) if draws > 1 else math.nan
+    far = max(moves, key=lambda one: one.errors, default=None)
+    farthest = f"the farthest, {far.name}, by {_errors(far)}" if far is not None and far.moved else "none moved"
+    return (
+        f"{len(moves)} numbers over {draws} draws; {farthest}; called a move from {bar:.1f} SE "
+        f"(paired draws; Holm over {len(moves)} comparisons, {100 * false_alarm:g} % chance of a false alarm)"
+    )
+
+
+def _errors(one: Move) -> str:
+    return f"{one.errors:.1f} SE" if math.isfinite(one.errors) else "an unknown number of SE"
+
+
+def listing(moves: Sequence[Move]) -> list[str]:
+    """The farthest moves, a line each; the rest is counted."""
+    rest = [f"and {len(moves) - SHOWN} more numbers"] if len(moves) > SHOWN else []
+    return [in_words(one) for one in moves[:SHOWN]] + rest
+
+
+
+def in_words(one: Move) -> str:
+    """`norush_coupon ltv total effect: -0.11 to 2.99 yen per potential customer, moved by +3.10 = 8.0 SE`."""
+    arm, metric, estimand = one.name.split()
+    what = f"{arm} {metric} {estimand}" + ("" if estimand == LEVEL else " effect")
+    places = None if math.isnan(one.change) else _places(one.change)
+    both = f"{words.number(one.before, places)} to {words.number(one.after, places)} {words.unit(metric)}"
+    if math.isnan(one.change):
+        return f"{what}: {both}, no draw in common"
+    return f"{what}: {both}, moved by {words.signed(one.change, places)} = {_errors(one)}"
+
+
+def _places(change: float) -> int:
+    """Decimals at which a move shows two digits."""
+    return min(max(1 - math.floor(math.log10(abs(change))), 0), 9) if change else 0

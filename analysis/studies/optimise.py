@@ -1,0 +1,624 @@
+"""A search's folder, told: the best point on fresh draws, against the present configuration, with figures and a page.
+
+What is said of an optimum comes from draws that the search has not seen. Intervals are over these draws, what is not
+known; the error of a difference, draw by draw under the same luck, is what more fresh draws would remove.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.effects.estimands import Array, Spread, spread
+from analysis.folders.run_folder import RunError
+from analysis.report import figures as plots
+from analysis.style import page, words
+from analysis.style.language import N_, _
+from analysis.style.lines import folded
+
+PRESENT = -1
+FEASIBLE, INFEASIBLE, FAILED = "feasible", "infeasible", "failed"
+FILES = ("optimise.json", "trials.csv", "fresh.csv", "trial_draws.parquet", "fresh_draws.parquet")
+BEYOND = 2.0
+"""Monte Carlo errors from which a difference is told from chance."""
+
+MOST_PANELS = 6
+CAPTIONS = {
+    "history": N_(
+        "Every trial of the search, on the search's draws. The line is the best so far that keeps the constraints; "
+        "the bars, where it improves, hold 90 % of the draws."
+    ),
+    "levers": N_("The same trials over each lever. Diamond: the present configuration."),
+    "front": N_(
+        "Dots: trials, on the search's draws. Squares: the front, evaluated again on fresh draws, with 90 % "
+        "intervals in both directions. All are less the present configuration, draw by draw, which so lies at zero."
+    ),
+    "answer": N_("The present configuration and the best on the same fresh draws, with 90 % intervals."),
+}
+
+
+class Difference(NamedTuple):
+    """Against the present configuration, draw by draw: mean, 90 % interval of one further draw, Monte Carlo error."""
+
+    mean: float
+    low: float
+    high: float
+    error: float
+
+    @property
+    def told(self) -> bool:
+        """Whether it is beyond Monte Carlo error."""
+        return abs(self.mean) > BEYOND * self.error
+
+
+class Wanted(NamedTuple):
+    """An objective or a constraint's statistic."""
+
+    metric: str
+    of: str
+    over: str | float
+
+    @property
+    def name(self) -> str:
+        """Its column."""
+        return f"{self.metric} {self.of} {self.over}"
+
+    @property
+    def words(self) -> str:
+        """In words, without what it is over."""
+        text = _("effect on {metric}") if self.of == "effect" else _("{metric} with the scenario")
+        return text.format(metric=words.label(self.metric))
+
+    @property
+    def sought(self) -> str:
+        """In words, with what it is over where that is not the mean."""
+        if self.over == "gain":
+            return _("probability of a gain in {metric}").format(metric=words.label(self.metric))
+        if self.over == "mean":
+            return self.words
+        return _("{share} quantile of: {what}").format(share=words.percent(float(self.over)), what=self.words)
+
+
+class Searched:
+    """A search's folder. Raises RunError where it is none, or not at its end."""
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        missing = [name for name in FILES if not (self.folder / name).is_file()]
+        if missing:
+            raise RunError(f"{self.folder}: is no finished search; {missing[0]} is not there")
+        self.plan: dict[str, Any] = json.loads((self.folder / "optimise.json").read_text(encoding="utf-8"))
+        self.trials = self._table("trials.csv")
+        self.fresh = self._table("fresh.csv")
+        search = self.plan["search"]
+        self.objectives = [Wanted(**one["statistic"]) for one in search["objectives"]]
+        self.maximised = [one["goal"] == "maximise" for one in search["objectives"]]
+        self.constraints: list[dict[str, Any]] = search["constraints"]
+        self.levers: list[dict[str, Any]] = search["levers"]
+        self.best: list[int] = [number for number in self.plan["best"] if number in self.fresh.index]
+
+    def _table(self, name: str) -> pd.DataFrame:
+        return pd.read_csv(self.folder / name).set_index("trial")
+
+    @cached_property
+    def _draws(self) -> dict[bool, pd.DataFrame]:
+        """By whether on fresh draws: a row per trial, metric and replication, in this order of draws."""
+        names = {False: "trial_draws.parquet", True: "fresh_draws.parquet"}
+        return {key: pd.read_parquet(self.folder / name) for key, name in names.items()}
+
+    def values(self, number: int, metric: str, of: str, fresh: bool) -> Array:
+        """Effect on a metric, or its level, in each draw."""
+        table = self._draws[fresh]
+        rows = table[(table["trial"] == number) & (table["metric"] == metric)]
+        scenario, baseline = (rows[arm].to_numpy(dtype=np.float64) for arm in ("scenario", "baseline"))
+        return scenario - baseline if of == "effect" else scenario
+
+    def statistic(self, number: int, wanted: Wanted, fresh: bool) -> float:
+        """What a point came to, in the search or on fresh draws."""
+        return float(np.asarray((self.fresh if fresh else self.trials).loc[number, wanted.name], dtype=np.float64))
+
+    def against_present(self, number: int, metric: str, of: str) -> Difference:
+        """A point less the present configuration, on fresh draws."""
+        gap = self.values(number, metric, of, True) - self.values(PRESENT, metric, of, True)
+        over = spread(gap)
+        return Difference(over.mean, over.low, over.high, float(np.std(gap, ddof=1)) / math.sqrt(len(gap)))
+
+    @property
+    def in_both_arms(self) -> list[dict[str, Any]]:
+        """Levers of the company rather than of an intervention."""
+        return [one for one in self.levers if ".interventions." not in one["key"]]
+
+    @property
+    def free(self) -> list[str]:
+        """Levers of the company that cost nothing here."""
+        return [words.moved(one["key"]) for one in self.in_both_arms if not one["cost_per_day"]]
+
+    def unit(self, lever: dict[str, Any]) -> str:
+        """A lever's unit as the configuration states it, else as its option has it; empty where neither does."""
+        stated: str = self.plan.get("units", {}).get(lever["key"], "")
+        return stated or words.option_unit(lever["key"])
+
+    def headed(self, lever: dict[str, Any]) -> str:
+        """A lever with its unit, for what stands over or under its values."""
+        name, unit = words.moved(lever["key"]), words.parameter_unit(self.unit(lever))
+        return _("{what}, {unit}").format(what=name, unit=unit) if unit else name
+
+    def point(self, number: int) -> str:
+        """A point's levers in words."""
+        table = self.fresh if number in self.fresh.index else self.trials
+        row = table.loc[number]
+        told = [(words.moved(one["key"]), words.amount(float(row[one["key"]]), self.unit(one))) for one in self.levers]
+        return words.enumerated([_("{key} {value}").format(key=key, value=value) for key, value in told])
+
+
+# -- front.csv --------------------------------------------------------------------------------------------------
+
+
+def front(found: Searched) -> pd.DataFrame:
+    """A row per point on fresh draws, the present configuration first: trial, status there, levers; of each objective
+    its value in the search and on fresh draws, the 90 % interval over draws, and the difference to the present with
+    interval and Monte Carlo error."""
+    rows = []
+    for number in [PRESENT, *found.best]:
+        row: dict[str, Any] = {"trial": number, "status": found.fresh.loc[number, "status"]}
+        row |= {one["key"]: found.fresh.loc[number, one["key"]] for one in found.levers}
+        for one in found.objectives:
+            over = spread(found.values(number, one.metric, one.of, True))
+            gap = found.against_present(number, one.metric, one.of)
+            row |= {
+                f"{one.name}: search": found.statistic(number, one, False),
+                f"{one.name}: fresh": found.statistic(number, one, True),
+                f"{one.name}: ci_low": over.low,
+                f"{one.name}: ci_high": over.high,
+                f"{one.name}: less present": gap.mean,
+                f"{one.name}: less present, ci_low": gap.low,
+                f"{one.name}: less present, ci_high": gap.high,
+                f"{one.name}: less present, mc_se": gap.error,
+            }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+# -- sentences --------------------------------------------------------------------------------------------------
+
+
+def sentences(folder: Path | str) -> list[str]:
+    """What came out, for the terminal and the page."""
+    found = Searched(folder)
+    if not found.best:
+        return [_nothing(found), *_company(found)]
+    told = _one(found) if len(found.objectives) == 1 else _many(found)
+    return [*told, *_broken(found), *_company(found)]
+
+
+def _counts(found: Searched) -> dict[str, str]:
+    status = found.trials.drop(PRESENT)["status"]
+    return {
+        "trials": f"{len(status):,}",
+        "feasible": f"{int((status == FEASIBLE).sum()):,}",
+        "failed": f"{int((status == FAILED).sum()):,}",
+        "days": str(found.plan["days"]),
+        "draws": str(found.plan["search"]["fresh_draws"]),
+    }
+
+
+def _nothing(found: Searched) -> str:
+    return _("None of {trials} trials keeps the constraints ({failed} could not be run): there is no best.").format(
+        **_counts(found)
+    )
+
+
+def _one(found: Searched) -> list[str]:
+    number, goal = found.best[0], found.objectives[0]
+    over = spread(found.values(number, goal.metric, goal.of, True))
+    places = words.decimals(over.mean, over.low, over.high)
+    best = _(
+        "Best of {trials} trials ({feasible} keep the constraints): {point}. On {draws} fresh draws of {days} days "
+        "it comes to {size} {unit} ({what}, 90 % interval {span})."
+    ).format(
+        **_counts(found),
+        point=found.point(number),
+        what=goal.words,
+        size=_size(over.mean, goal, places),
+        unit=words.unit(goal.metric),
+        span=words.span(over.low, over.high, places),
+    )
+    return [best, _flattered(found, number, goal), _regret(found, number, goal)]
+
+
+def _size(value: float, goal: Wanted, places: int | None = None) -> str:
+    """An effect with its sign, a level without."""
+    return words.signed(value, places) if goal.of == "effect" else words.number(value, places)
+
+
+def _statistic(value: float, goal: Wanted) -> str:
+    return words.percent(value) if goal.over == "gain" else _size(value, goal)
+
+
+def _flattered(found: Searched, number: int, goal: Wanted) -> str:
+    """The optimiser's curse, in numbers."""
+    search, fresh = (found.statistic(number, goal, anew) for anew in (False, True))
+    return _(
+        "The search itself said {search} ({what}), fresh draws say {fresh}: a point chosen for looking best looks "
+        "too good where it was chosen, so only the fresh number counts."
+    ).format(search=_statistic(search, goal), fresh=_statistic(fresh, goal), what=goal.sought)
+
+
+def _regret(found: Searched, number: int, goal: Wanted) -> str:
+    """What the present configuration forgoes, and whether that is more than chance."""
+    gap = found.against_present(number, goal.metric, goal.of)
+    sign = 1.0 if found.maximised[0] else -1.0
+    places = words.decimals(gap.mean, gap.low, gap.high)
+    if not gap.told:
+        text = _(
+            "The present configuration ({point}) is as good as can be told: the best differs by {size} {unit}, draw "
+            "by draw (90 % interval {span}), within two Monte Carlo errors ({error} each)."
+        )
+    elif sign * gap.mean > 0:
+        text = _(
+            "The present configuration ({point}) forgoes {amount} {unit} against it, draw by draw (90 % interval of "
+            "the difference {span}); that is beyond two Monte Carlo errors ({error} each)."
+        )
+    else:
+        text = _(
+            "On fresh draws the present configuration ({point}) is the better one, by {amount} {unit}, draw by draw "
+            "(90 % interval of the difference {span}), beyond two Monte Carlo errors ({error} each): the search found "
+            "nothing better."
+        )
+    return text.format(
+        point=found.point(PRESENT),
+        size=words.signed(gap.mean, places),
+        amount=words.number(abs(gap.mean), places),
+        unit=words.unit(goal.metric),
+        span=words.span(gap.low, gap.high, places),
+        error=words.number(gap.error, places),
+    )
+
+
+def _many(found: Searched) -> list[str]:
+    ends = (found.best[0], found.best[-1])
+    told = _(
+        "The front of {trials} trials ({feasible} keep the constraints) has {size} points, from {first} to {last}; "
+        "on {draws} fresh draws of {days} days: {ranges}."
+    ).format(
+        **_counts(found),
+        size=len(found.best),
+        first=found.point(ends[0]),
+        last=found.point(ends[1]),
+        ranges=words.listed([_range(found, goal, ends) for goal in found.objectives]),
+    )
+    better = [number for number in found.best if _dominates(found, number)]
+    if not better:
+        present = _(
+            "No point of the front is better than the present configuration ({point}) in every objective beyond "
+            "Monte Carlo error: what one gains, another loses, or nothing can be told."
+        )
+    else:
+        present = _(
+            "{count} of them are better than the present configuration ({point}) in every objective, beyond Monte "
+            "Carlo error."
+        )
+    curse = _("A front chosen for looking good looks too good where it was chosen, so only the fresh numbers count.")
+    return [told, present.format(point=found.point(PRESENT), count=len(better)), curse]
+
+
+def _range(found: Searched, goal: Wanted, ends: tuple[int, int]) -> str:
+    first, last = (float(np.mean(found.values(number, goal.metric, goal.of, True))) for number in ends)
+    places = words.decimals(first, last)
+    return _("{what} {first} to {last} {unit}").format(
+        what=goal.words,
+        first=_size(first, goal, places),
+        last=_size(last, goal, places),
+        unit=words.unit(goal.metric),
+    )
+
+
+def _dominates(found: Searched, number: int) -> bool:
+    """Whether a point is better than the present configuration in every objective, beyond Monte Carlo error."""
+    signs = [1.0 if up else -1.0 for up in found.maximised]
+    gaps = [found.against_present(number, goal.metric, goal.of) for goal in found.objectives]
+    return all(gap.told and sign * gap.mean > 0 for gap, sign in zip(gaps, signs, strict=True))
+
+
+def _broken(found: Searched) -> list[str]:
+    """Constraints that hold in the search's draws and not on fresh ones."""
+    broken = [number for number in found.best if found.fresh.loc[number, "status"] != FEASIBLE]
+    if not broken:
+        return []
+    if len(found.best) == 1:
+        return [_("On fresh draws it does not keep the constraints: it lies at their edge.")]
+    return [
+        _("On fresh draws {count} of the points do not keep the constraints: they lie at their edge.").format(
+            count=len(broken)
+        )
+    ]
+
+
+def _company(found: Searched) -> list[str]:
+    """What a lever of the company means for what is compared."""
+    told = []
+    if found.in_both_arms:
+        told.append(
+            _("The level of the whole company is compared, since a lever acts in both arms: {levers}.").format(
+                levers=words.enumerated([words.moved(one["key"]) for one in found.in_both_arms])
+            )
+        )
+    if found.free:
+        text = _("No cost of {levers} was stated, so more of it looks free.")
+        told.append(text.format(levers=words.listed(found.free)))
+    return told
+
+
+# -- figures ----------------------------------------------------------------------------------------------------
+
+
+def figures(found: Searched) -> dict[str, Figure]:
+    """All figures by a short name, in reading order."""
+    with plots.style():
+        if len(found.objectives) == 1:
+            made = {"history": history(found), "levers": over_levers(found)}
+            return made | ({"answer": answer(found)} if found.best else {})
+        return {"front": trade_off(found), "history": history(found)}
+
+
+class Shown(NamedTuple):
+    """An objective as it is drawn: itself, or less the present configuration, draw by draw.
+
+    Levels of the whole company differ so much between draws that nothing could be seen beside it.
+    """
+
+    found: Searched
+    goal: Wanted
+    less_present: bool
+
+    def trials(self) -> pd.Series:
+        """A value per trial, on the search's draws."""
+        values = self.found.trials.drop(PRESENT)[self.goal.name]
+        return values - self.found.statistic(PRESENT, self.goal, False) if self.less_present else values
+
+    def present(self) -> float:
+        """The present configuration's."""
+        return 0.0 if self.less_present else self.found.statistic(PRESENT, self.goal, False)
+
+    def interval(self, number: int, fresh: bool) -> Spread:
+        """Of a point, over draws."""
+        values = self.found.values(number, self.goal.metric, self.goal.of, fresh)
+        if self.less_present:
+            values = values - self.found.values(PRESENT, self.goal.metric, self.goal.of, fresh)
+        return spread(values)
+
+    def label(self, columns: int) -> str:
+        """For an axis."""
+        unit = _("share of draws") if self.goal.over == "gain" else words.unit(self.goal.metric)
+        text = _("{what}, less the present configuration, {unit}") if self.less_present else _("{what}, {unit}")
+        return folded(text.format(what=self.goal.sought, unit=unit), columns)
+
+
+def _shown(found: Searched, place: int) -> Shown:
+    goal = found.objectives[place]
+    return Shown(found, goal, goal.of == "level")
+
+
+def _scatter(axes: Axes, x: pd.Series, y: pd.Series, status: pd.Series) -> None:
+    """Trials, told apart by fill: feasible ones full."""
+    kept, broken = status == FEASIBLE, status == INFEASIBLE
+    if broken.any():
+        axes.plot(x[broken], y[broken], "o", color=plots.GREY, markerfacecolor="none", markersize=4.5,
+                  linestyle="none", label=_("breaks a constraint"))  # fmt: skip
+    axes.plot(x[kept], y[kept], "o", color=plots.BLUE, markersize=4.5, linestyle="none", alpha=0.7, label=_("trial"))
+
+
+def history(found: Searched) -> Figure:
+    """The first objective over trials, and the best so far."""
+    shown, status = _shown(found, 0), found.trials.drop(PRESENT)["status"]
+    values = shown.trials()
+    figure, axes = plots.one_panel(3.2)
+    _scatter(axes, pd.Series(values.index, values.index), values, status)
+    kept = values[status == FEASIBLE]
+    best = kept.cummax() if found.maximised[0] else kept.cummin()
+    so_far = best.reindex(values.index).ffill()
+    axes.step(so_far.index, so_far, where="post", color=plots.INK, linewidth=1.2, label=_("best so far"))
+    for number in best[~best.duplicated()].index if shown.goal.over == "mean" else ():
+        over = shown.interval(int(number), fresh=False)
+        axes.plot([number, number], [over.low, over.high], color=plots.INK, linewidth=1, alpha=0.45)
+    axes.axhline(shown.present(), color=plots.VERMILION, linewidth=1.2, linestyle="--",
+                 label=_("present configuration"))  # fmt: skip
+    axes.set_xlabel(_("trial"))
+    axes.set_ylabel(shown.label(40))
+    plots.grid_lines(axes, "y")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+    return figure
+
+
+def over_levers(found: Searched) -> Figure:
+    """The objective over each lever, a panel each."""
+    shown, levers = _shown(found, 0), found.levers[:MOST_PANELS]
+    columns = min(len(levers), 3)
+    rows = -(-len(levers) // columns)
+    figure = Figure(figsize=(plots.WIDTH, 2.7 * rows + 0.3))
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    trials = found.trials.drop(PRESENT)
+    for axes, lever in zip(grid.flat, levers, strict=False):
+        _scatter(axes, trials[lever["key"]], shown.trials(), trials["status"])
+        axes.plot([found.plan["present"][lever["key"]]], [shown.present()], "D", color=plots.VERMILION, markersize=6,
+                  linestyle="none", label=_("present configuration"))  # fmt: skip
+        axes.set_xlabel(folded(found.headed(lever), 34))
+        plots.grid_lines(axes, "y")
+    for axes in list(grid.flat)[len(levers) :]:
+        axes.set_visible(False)
+    for row in grid:
+        row[0].set_ylabel(shown.label(34))
+    plots.legend_figure(figure, grid[0][:1])
+    return figure
+
+
+def trade_off(found: Searched) -> Figure:
+    """The first two objectives against one another, both less the present configuration, which lies at zero."""
+    pair = [Shown(found, goal, less_present=True) for goal in found.objectives[:2]]
+    across, upward = pair
+    figure, axes = plots.one_panel(4.6)
+    axes.axhline(0, color=plots.VERMILION, linewidth=0.8, linestyle="--")
+    axes.axvline(0, color=plots.VERMILION, linewidth=0.8, linestyle="--")
+    _scatter(axes, across.trials(), upward.trials(), found.trials.drop(PRESENT)["status"])
+    for number in found.best:
+        x, y = (shown.interval(number, fresh=True) for shown in pair)
+        axes.plot([x.low, x.high], [y.mean, y.mean], color=plots.INK, linewidth=1, alpha=0.35)
+        axes.plot([x.mean, x.mean], [y.low, y.high], color=plots.INK, linewidth=1, alpha=0.35)
+        axes.plot([x.mean], [y.mean], "s", color=plots.INK, markersize=6, linestyle="none",
+                  label=_("front, fresh draws") if number == found.best[0] else None)  # fmt: skip
+    axes.plot([0], [0], "D", color=plots.VERMILION, markersize=7, linestyle="none", label=_("present configuration"))
+    axes.set_xlabel(across.label(70))
+    axes.set_ylabel(upward.label(50))
+    plots.grid_lines(axes, "both")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2)
+    return figure
+
+
+def answer(found: Searched) -> Figure:
+    """Present and best on fresh draws, and their difference."""
+    goal, best = found.objectives[0], found.best[0]
+    own = [spread(found.values(number, goal.metric, goal.of, True)) for number in (PRESENT, best)]
+    gap = found.against_present(best, goal.metric, goal.of)
+    ends = [(one.mean, one.low, one.high) for one in own] + [(gap.mean, gap.low, gap.high)]
+    figure, axes = plots.one_panel(1.9)
+    labels = (_("present"), _("best"), _("difference"))
+    colours = (plots.VERMILION, plots.INK, plots.BLUE)
+    shown = ends if goal.of == "effect" else ends[:2]
+    for place, ((mean, low, high), colour) in enumerate(zip(shown, colours, strict=False)):
+        row = pd.DataFrame({"effect": [mean], "ci_low": [low], "ci_high": [high]})
+        plots.dots(axes, row, np.array([place]), colour, "o", labels[place])
+    if goal.of == "effect":
+        axes.axvline(0, color=plots.INK, linewidth=0.8)
+    axes.set_yticks(range(len(shown)), labels[: len(shown)])
+    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_xlabel(folded(_("{what}, {unit}").format(what=goal.words, unit=words.unit(goal.metric)), 90))
+    plots.grid_lines(axes, "x")
+    return figure
+
+
+# -- page -------------------------------------------------------------------------------------------------------
+
+
+def write_report(folder: Path | str) -> Path:
+    """Write front.csv, figures/ and report.html into a search's folder; the report's path. Raises RunError."""
+    found = Searched(folder)
+    front(found).to_csv(found.folder / "front.csv", index=False, lineterminator="\n")
+    place = found.folder / "figures"
+    pictures = [page.picture(one, place / name, _(CAPTIONS[name])) for name, one in figures(found).items()]
+    context = {
+        "title": _("The best values of the levers"),
+        "question": _(str(found.plan["search"]["description"])),
+        "facts": _facts(found),
+        "verdict": sentences(folder),
+        "pictures": pictures,
+        "points": [_point_row(found, number) for number in [PRESENT, *found.best]],
+        "goals": [goal.words for goal in found.objectives],
+        "levers": [_lever_row(one, found) for one in found.levers],
+        "lever_names": [found.headed(one) for one in found.levers],
+        "single": len(found.best) == 1,
+        "costs": any(one["cost_per_day"] for one in found.levers),
+        "sought": [_sought(found, place) for place in range(len(found.objectives))],
+        "kept": [_kept(one) for one in found.constraints],
+        "consequences": _consequences(found),
+        "failures": _failures(found),
+    }
+    path = found.folder / "report.html"
+    path.write_text(page.render("optimise.html.j2", context), encoding="utf-8", newline="\n")
+    return path
+
+
+def _facts(found: Searched) -> list[tuple[str, str]]:
+    plan, search = found.plan, found.plan["search"]
+    draws = _("{draws}, fresh {fresh}").format(draws=search["draws"], fresh=search["fresh_draws"])
+    return [
+        (_("Scenario"), str(plan["scenario"])),
+        (_("Simulated market"), _("{customers} potential customers").format(customers=f"{plan['customers']:,}")),
+        (_("Horizon"), _("{days} days").format(days=plan["days"])),
+        (_("Trials"), _counts(found)["trials"]),
+        (_("Draws of the unknowns"), draws),
+        (_("Seed"), str(plan["seed"])),
+    ]
+
+
+def _point_row(found: Searched, number: int) -> dict[str, Any]:
+    """A point on fresh draws: its levers, and of each objective itself and its difference to the present."""
+    cells = []
+    for goal in found.objectives:
+        over = spread(found.values(number, goal.metric, goal.of, True))
+        cells += [_with_interval(over, goal), "" if number == PRESENT else _gap(found, number, goal)]
+    name = _("present") if number == PRESENT else _("trial {number}").format(number=number)
+    kept = found.fresh.loc[number, "status"] == FEASIBLE
+    own = [words.plain(float(np.asarray(found.fresh.loc[number, one["key"]]))) for one in found.levers]
+    return {"name": name, "levers": own, "cells": cells, "kept": _("yes") if kept else _("no")}
+
+
+def _with_interval(over: Spread, goal: Wanted) -> str:
+    """An effect with its interval; a level alone, since levels differ between draws for reasons that no lever has."""
+    places = words.decimals(over.mean, over.low, over.high)
+    if goal.of == "level":
+        return words.number(over.mean)
+    return f"{words.signed(over.mean, places)} ({words.span(over.low, over.high, places)})"
+
+
+def _gap(found: Searched, number: int, goal: Wanted) -> str:
+    """A difference to the present with its interval and Monte Carlo error."""
+    gap = found.against_present(number, goal.metric, goal.of)
+    places = words.decimals(gap.mean, gap.low, gap.high)
+    span = words.span(gap.low, gap.high, places)
+    return f"{words.signed(gap.mean, places)} ± {words.number(gap.error, places)} ({span})"
+
+
+def _lever_row(lever: dict[str, Any], found: Searched) -> dict[str, str]:
+    key = lever["key"]
+    return {
+        "key": Markup(escape(key).replace(".", Markup(".<wbr>"))),
+        "unit": words.parameter_unit(found.unit(lever)),
+        "range": _("{low} to {high}").format(low=words.plain(lever["low"]), high=words.plain(lever["high"])),
+        "present": words.plain(found.plan["present"][key]),
+        "best": words.plain(float(found.trials.loc[found.best[0], key])) if len(found.best) == 1 else "-",
+        "cost": words.plain(lever["cost_per_day"]) if lever["cost_per_day"] else "-",
+    }
+
+
+def _sought(found: Searched, place: int) -> str:
+    text = _("{what}: as large as can be") if found.maximised[place] else _("{what}: as small as can be")
+    return text.format(what=found.objectives[place].sought)
+
+
+def _kept(constraint: dict[str, Any]) -> str:
+    statistic = Wanted(**constraint["statistic"])
+    text = _("{what}: at least {bound} {unit}") if constraint["at_least"] else _("{what}: at most {bound} {unit}")
+    unit = "" if statistic.over == "gain" else words.unit(statistic.metric)
+    return text.format(what=statistic.sought, bound=words.plain(constraint["bound"]), unit=unit)
+
+
+def _consequences(found: Searched) -> list[dict[str, str]]:
+    """What the single best does to other metrics, on fresh draws; none where there is a front."""
+    if len(found.objectives) > 1 or not found.best:
+        return []
+    goal, best = found.objectives[0], found.best[0]
+    rows = []
+    for metric in ("ltv", "profit", "cost", "nps", "on_time", "orders"):
+        wanted = Wanted(metric, goal.of, "mean")
+        over = [spread(found.values(number, metric, goal.of, True)) for number in (PRESENT, best)]
+        own = [_with_interval(one, wanted) for one in over]
+        cells = {"label": words.label(metric), "unit": words.unit(metric), "gap": _gap(found, best, wanted)}
+        rows.append(cells | dict(zip(("present", "best"), own, strict=True)))
+    return rows
+
+
+def _failures(found: Searched) -> list[str]:
+    failed = found.trials[found.trials["status"] == FAILED]
+    return [
+        _("Trial {number} could not be run: {why}").format(number=number, why=why)
+        for number, why in zip(failed.index, failed["why"], strict=True)
+    ]

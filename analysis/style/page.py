@@ -1,0 +1,78 @@
+"""What all pages share: one look, one file that needs nothing else, text escaped by the template engine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from analysis.folders.run_folder import Run
+from analysis.report import figures
+from analysis.style import fonts, words
+from analysis.style.language import _, language, told_in
+
+Folder = TypeVar("Folder", bound=Run)
+
+
+class Picture(NamedTuple):
+    """A figure in the page: inline SVG, and a caption, which also serves those who do not see it."""
+
+    svg: Markup
+    caption: str
+
+
+def render(template: str, context: Mapping[str, Any]) -> str:
+    """The page that a template in analysis/templates makes of a context, in the language in use and with its font.
+
+    Autoescape is switched on by hand: the usual choice by file name leaves .html.j2 unescaped. Templates say whole
+    texts of ours, `_("... {place} ...")`, which may hold markup; what is put into their places is escaped.
+    """
+    environment = Environment(
+        loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["typeset"] = lambda text: words.typeset(str(text))
+    environment.globals |= {"_": lambda text: Markup(_(text)), "language": language}
+    return fonts.with_font(environment.get_template(template).render(context))
+
+
+def write_page(
+    run: Folder, template: str, context: Callable[[Folder], Mapping[str, Any]], wanted: str | None
+) -> Path:
+    """Write report.html into a folder, told in the language wanted, or in its run's own; the path.
+
+    Raises LanguageError.
+    """
+    with told_in(wanted or str(run.config.get("language", "en"))):
+        page = render(template, context(run))
+    path = run.folder / "report.html"
+    path.write_text(page, encoding="utf-8", newline="\n")
+    return path
+
+
+def picture(figure: Figure, stem: Path, caption: str) -> Picture:
+    """Save a figure as `stem`.png and `stem`.svg and return it for a page."""
+    return Picture(_inline(figures.save(figure, stem), f"{stem.name}-"), caption)
+
+
+def _source(template: str) -> str:
+    return files("analysis").joinpath("templates", template).read_text(encoding="utf-8")
+
+
+def _inline(svg: str, prefix: str) -> Markup:
+    """An SVG file as an element of a page: no prologue, no fixed size, ids of its own.
+
+    matplotlib escapes the text it writes, so the result is safe to include as it is.
+    """
+    body = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    body = re.sub(r'(<svg [^>]*?)\s+height="[^"]*"', r"\1", body, count=1)
+    body = re.sub(r'(<svg [^>]*?)\s+width="[^"]*"', r"\1", body, count=1)
+    safe = re.sub("[^A-Za-z0-9_-]", "_", prefix)
+    for before in (' id="', 'href="#', "url(#"):
+        body = body.replace(before, before + safe)
+    return Markup(body.strip())

@@ -1,0 +1,7 @@
+"""`python -m cxsim`: the command line."""
+
+import sys
+
+from cxsim.cli import main
+
+sys.exit(main())

@@ -1,0 +1,146 @@
+"""The command line, and the one place where all parts meet.
+
+Each command is a function of the words after it. Heavy imports stand inside the functions that need them, so that
+help and listings answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+
+from cxsim.cli.terminal import BAD_INPUT, INTERRUPTED, MOVED, OK, language_asked, say
+from cxsim.guard import ForeignPackage, refuse_strangers
+
+__all__ = ["BAD_INPUT", "INTERRUPTED", "MOVED", "OK", "main"]
+
+HELP = (
+    ("cxsim run [key=value ...]", "run a scenario against the baseline and write a run folder"),
+    ("cxsim run scenario=[A,B]", "each of them, both together, and their interaction"),
+    ("cxsim run -m key=1,2,3", "a sweep: one run folder per value"),
+    ("cxsim sweep-report DIR", "rank, trade off and decide between what a sweep has run"),
+    ("cxsim run --help", "every key with its default"),
+    ("cxsim scenarios", "list the scenarios, one line each"),
+    ("cxsim story RUN CUSTOMER", "one customer's life with and without the scenario, as a picture"),
+    ("cxsim story RUN --find NAME", "customers whose story is worth a look"),
+    ("cxsim map RUN", "the journey map of every persona, as it is and with the scenario"),
+    ("cxsim funnel RUN", "from stage to stage: whom each step loses"),
+    ("cxsim premortem key=value ...", "what a planned A/B test would report, against the full rollout"),
+    ("cxsim drivers key=value ...", "which touchpoint moves LTV and NPS, beside complaints and surveys"),
+    ("cxsim gate DIR", "go, test first, or stop, from a run folder or a sweep's"),
+    ("cxsim optimise optimise=NAME ...", "the best values of levers, over what is not known"),
+    ("cxsim calibrate LOG ...", "fit a company to a log of purchases"),
+    ("cxsim learn EVIDENCE ...", "sharpen a company by its own tests, late deliveries and surveys"),
+    ("cxsim report RUN", "make the report of a run folder again"),
+    ("cxsim check [NAME ...]", "hold the shipped scenarios to their recorded answers"),
+    ("cxsim --version", ""),
+)
+"""Uses of the commands, and what each is for (translated when it is shown)."""
+
+COMMANDS = {
+    "run": "cxsim.cli.run:run",
+    "scenarios": "cxsim.cli.evidence:scenarios",
+    "story": "cxsim.cli.folders:story",
+    "map": "cxsim.cli.map:journey_map",
+    "funnel": "cxsim.cli.funnel:funnel",
+    "premortem": "cxsim.cli.premortem:premortem",
+    "drivers": "cxsim.cli.drivers:drivers",
+    "gate": "cxsim.cli.gate:gate",
+    "optimise": "cxsim.cli.optimise:optimise",
+    "calibrate": "cxsim.cli.evidence:calibrate",
+    "learn": "cxsim.cli.learn:learn",
+    "report": "cxsim.cli.evidence:report",
+    "sweep-report": "cxsim.cli.sweep_report:sweep_report",
+    "check": "cxsim.cli.check:check",
+}
+"""Where each command's function stands; imported when it is called."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status: 0 done, 1 answers moved, 2 bad input, 130 interrupted."""
+    try:
+        refuse_strangers()
+    except ForeignPackage as error:
+        print(f"cxsim: {error}", file=sys.stderr)
+        return BAD_INPUT
+    return _told(list(sys.argv[1:] if argv is None else argv))
+
+
+def _told(words: list[str]) -> int:
+    """Run one command in the language that it asks for."""
+    from analysis.style.language import LanguageError, told_in
+
+    try:
+        with told_in(language_asked(words) or "en"):
+            return _uninterrupted(words)
+    except LanguageError as error:
+        say(str(error))
+        return BAD_INPUT
+
+
+def _uninterrupted(words: list[str]) -> int:
+    try:
+        return _answered(words)
+    except KeyboardInterrupt:
+        say("interrupted; nothing was left behind")
+        return INTERRUPTED
+
+
+def _answered(words: list[str]) -> int:
+    """Run one command; errors that the user can mend become one line."""
+    from sim.config.parameters import ConfigError
+
+    try:
+        return _command(words)
+    except BrokenPipeError:
+        # Whoever read our output has gone: not worth a word, and Python must not try to flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except ConfigError as error:
+        say(str(error))
+    except OSError as error:
+        say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+    except MemoryError:
+        say("not enough memory; take fewer customers, threads or events")
+    return BAD_INPUT
+
+
+def _command(words: list[str]) -> int:
+    first = words[0] if words else "--help"
+    if first in COMMANDS:
+        return _function(COMMANDS[first])(words[1:])
+    if first in ("-h", "--help", "help"):
+        print(_help())
+        return OK
+    if first == "--version":
+        from sim.run.provenance import version
+
+        print(f"cxsim {version()}")
+        return OK
+    if first in ("-sc", "--shell-completion"):
+        from cxsim.cli.run import complete
+
+        return complete(words[1:], list(COMMANDS))
+    from sim.config.parameters import ConfigError, listed, nearest
+
+    raise ConfigError(f"{first}: no such command; {listed(COMMANDS)}{nearest(first, COMMANDS)}")
+
+
+def _help() -> str:
+    from analysis.style.language import _
+
+    uses = [f"  {use:29}  {_(what) if what else ''}".rstrip() for use, what in HELP]
+    about = _("cxsim: what a customer-experience intervention does to LTV and NPS, before rollout.")
+    own = _("Your own scenario: cxsim run --config-dir DIR scenario=mine, with the file DIR/scenario/mine.yaml.")
+    completion = _("Completion in bash: {command}").format(command='eval "$(cxsim run -sc install=bash)"')
+    return "\n".join([about, "", *uses, "", own, completion])
+
+
+def _function(place: str) -> Callable[[list[str]], int]:
+    module, _colon, name = place.partition(":")
+    found: Callable[[list[str]], int] = getattr(import_module(module), name)
+    return found
+
+

@@ -1,0 +1,270 @@
+"""`cxsim check`: scenarios held to their recorded answers, for CI."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.style.language import _, retold
+from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, processors, without_language
+from cxsim.compose import addable, compose, composer, settings_of
+from cxsim.guard import ROOT
+
+if TYPE_CHECKING:
+    from cxsim.cli import junit
+    from sim.config.settings import Settings
+    from sim.studies.regression import Answer, Held, Record, Rerun
+
+FEWEST_DRAWS = 8
+"""Draws below which paired differences tell too little of their own spread."""
+
+REASON_LINES = 5
+"""Lines of what moved that are kept with the reason of an update."""
+
+SUITE = "cxsim check"
+
+
+def check(words: list[str]) -> int:
+    """Run scenarios, small, and compare them with their records; exit status 0 as recorded, 1 moved, 2 bad input."""
+    from cxsim.cli import junit
+
+    given = _given(words)
+    cases = _cases(given)
+    outcomes = dict(_outcomes(cases))
+    reports = [_report(case, outcomes[name], given.because) for name, case in cases.items()]
+    if given.junit is not None:
+        junit.write(given.junit, SUITE, reports)
+    for report in reports:
+        print(f"{report.name}:", "\n    ".join(report.lines), flush=True)
+    for outcome in outcomes.values():
+        if isinstance(outcome, Exception) and not isinstance(outcome, _mendable()):
+            raise outcome  # an error of our own is not hidden
+    return max({"": OK, junit.FAILURE: MOVED, junit.ERROR: BAD_INPUT}[report.kind] for report in reports)
+
+
+# -- words of the command line --------------------------------------------------------------------------------
+
+
+def _given(words: list[str]) -> argparse.Namespace:
+    from sim.config.parameters import ConfigError
+
+    parser = Parser(prog=SUITE, description=_("Hold scenarios, small, to their recorded answers."))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=_("regression files; all where none is named"))
+    parser.add_argument("--config-dir", "-cd", type=Path, help=_("a folder of your own with regression/NAME.yaml"))
+    parser.add_argument("--records", type=Path, metavar="DIR", help=_("where NAME.json stand, if not beside the files"))
+    parser.add_argument("--junit", type=Path, metavar="FILE", help=_("write the report as JUnit XML too"))
+    parser.add_argument("--update", action="store_true", help=_("record the answers as they are now"))
+    parser.add_argument("--because", metavar="REASON", help=_("with --update: why they moved, kept in the records"))
+    given = parser.parse_intermixed_args(without_language(words))
+    if given.update and not (given.because or "").strip():
+        raise ConfigError('check: --update needs a reason, which is kept in the record: --because "..."')
+    if given.because is not None and not given.update:
+        raise ConfigError("check: --because is the reason of an --update; give both")
+    if given.junit is not None and (given.junit.is_dir() or not given.junit.parent.is_dir()):
+        raise ConfigError(f"--junit {given.junit}: is a folder, or in none that is there; name a file")
+    return given
+
+
+@dataclass(frozen=True)
+class Case:
+    """A regression file, the settings it comes to, and its record if there is one."""
+
+    name: str
+    held: Held
+    settings: Settings
+    place: Path
+    record: Record | None
+
+
+def _cases(given: argparse.Namespace) -> dict[str, Case]:
+    """Everything that is to be checked, read before any work. Raises ConfigError."""
+    from sim.config.parameters import ConfigError, listed, nearest
+    from sim.studies import regression
+
+    files = regression.held_files(_folder(given.config_dir))
+    for name in given.names:
+        if name not in files:
+            raise ConfigError(f"{name}: no such regression file; {listed(files)}{nearest(name, files)}")
+    records = _records(given)
+    chosen = [name for name in files if name in given.names or not given.names]
+    held = {name: regression.read_held(files[name]) for name in chosen}
+    places = {name: regression.record_file(records, name) for name in chosen}
+    found = {name: regression.read_record(places[name]) for name in chosen}
+    if not given.update:
+        for name in chosen:
+            _comparable(name, held[name], found[name])
+    settings = _settings(given.config_dir, {name: files[name] for name in chosen}, held)
+    return {name: Case(name, held[name], settings[name], places[name], found[name]) for name in chosen}
+
+
+def _folder(config_dir: Path | None) -> Path:
+    return Path(str(resources.files("conf"))) / "regression" if config_dir is None else config_dir / "regression"
+
+
+def _records(given: argparse.Namespace) -> Path:
+    """Where the records stand: as named, beside one's own files, or in the checkout."""
+    from sim.config.parameters import ConfigError
+
+    if given.records is not None:
+        if given.records.exists() and not given.records.is_dir():
+            raise ConfigError(f"--records {given.records}: is not a folder")
+        return Path(given.records)
+    if given.config_dir is not None:
+        return _folder(given.config_dir)
+    if not (ROOT / "tests").is_dir():
+        raise ConfigError(
+            f"{ROOT}: is no checkout of cxsim, where its own records stand in tests/baseline; "
+            "hold your own scenarios with --config-dir, or name a folder with --records"
+        )
+    return ROOT / "tests" / "baseline"
+
+
+def _comparable(name: str, held: Held, record: Record | None) -> None:
+    from sim.config.parameters import ConfigError
+
+    if record is None:
+        raise ConfigError(f'{name}: has no record; cxsim check {name} --update --because "..." makes one')
+    if tuple(record.overrides) != held.overrides:
+        raise ConfigError(
+            f"{name}: was recorded under other overrides than its regression file has now; "
+            f'cxsim check {name} --update --because "..." records it anew'
+        )
+
+
+def _settings(config_dir: Path | None, files: Mapping[str, Path], held: Mapping[str, Held]) -> dict[str, Settings]:
+    """Checked settings of each regression file; its own name stands before what is wrong."""
+    from scenarios.intervention import worlds_of
+    from sim.config.parameters import ConfigError
+    from sim.studies.regression import STATISTICAL
+
+    found = {}
+    with composer(None if config_dir is None else str(config_dir)) as hydra:
+        for name, one in held.items():
+            try:
+                config = compose(hydra, [addable(override) for override in one.overrides])
+                found[name] = settings_of(config, config.hydra)
+                worlds_of(found[name])  # here already, so that a bad intervention is told before any work
+            except ConfigError as error:
+                raise ConfigError(f"{files[name]}: {error}") from None
+            draws = found[name].replications
+            if one.compare == STATISTICAL and (draws == "auto" or draws < FEWEST_DRAWS):
+                raise ConfigError(
+                    f"{files[name]}: a statistical comparison pairs draws; give replications as a number, "
+                    f"at least {FEWEST_DRAWS}"
+                )
+    return found
+
+
+# -- running and comparing ------------------------------------------------------------------------------------
+
+
+def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Exception]]:
+    """Each case's answer or what it raised, as they finish; one thread each, as many as there are processors."""
+    from cxsim.progress import Progress
+    from sim.run.workers import Pool
+
+    progress = Progress(sys.stderr, retold)
+    # The longest first, as far as is known, so that no processor is left with one at the end.
+    waiting = sorted(cases.values(), key=lambda one: -_length(one.settings))
+    progress(0, len(waiting), "checking")
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="cxsim-check-") as within,
+            Pool(_work(Path(within)), min(processors(), len(waiting))) as pool,
+        ):
+            for done, (number, outcome) in enumerate(pool.outcomes([(one.name, one.settings) for one in waiting])):
+                progress(done + 1, len(waiting), "checking")
+                yield waiting[number].name, outcome
+    finally:
+        progress.close()
+
+
+def _length(settings: Settings) -> int:
+    """Customer-days of a run, roughly; agents of Mesa take some hundred times as long."""
+    draws = 8 if settings.replications == "auto" else settings.replications
+    days = settings.burn_in + settings.days * (1 + 5 * len(settings.scenario))
+    return draws * settings.customers * days * (1 if settings.engine == "column" else 100)
+
+
+def _work(within: Path) -> Rerun:
+    from analysis.effects import answer as effects
+    from analysis.studies import moves
+    from scenarios.intervention import worlds_of
+    from sim.studies.regression import Rerun
+
+    return Rerun(within, worlds_of, _enough, effects.write_effects, moves.numbers_of)
+
+
+def _enough(settings: Settings) -> Any:
+    from analysis.effects import answer as effects
+
+    return partial(effects.precise_enough, precision=settings.precision)
+
+
+def _mendable() -> tuple[type[Exception], ...]:
+    """What ends a run and is no error of ours."""
+    from sim.config.parameters import ConfigError
+    from sim.run.workers import WorkerDied
+
+    return ConfigError, WorkerDied, OSError, MemoryError
+
+
+def _report(case: Case, outcome: Answer | Exception, because: str | None) -> junit.Case:
+    """What one case came to; with a reason, its record is made anew."""
+    from cxsim.cli import junit
+
+    if isinstance(outcome, Exception):
+        kind = "" if isinstance(outcome, _mendable()) else f"{type(outcome).__name__}: "
+        return junit.Case(case.name, [f"could not be run: {kind}{outcome}"], junit.ERROR)
+    if because is not None:
+        return junit.Case(case.name, _recorded(case, outcome, because))
+    assert case.record is not None  # else it was refused before any work
+    moved, lines = _compared(case.held, case.record.answer, outcome)
+    return junit.Case(case.name, lines, junit.FAILURE if moved else "")
+
+
+def _compared(held: Held, before: Answer, after: Answer) -> tuple[bool, list[str]]:
+    """Whether an answer moved as this file compares, and the report."""
+    from analysis.studies import moves
+    from sim.studies.regression import EXACT
+
+    tables = moves.tables_line(before.tables, after.tables)
+    if not tables and (held.compare == EXACT or before.numbers == after.numbers):
+        return False, ["as recorded"]
+    names = moves.names_line(before.numbers, after.numbers)
+    told = [f"numbers {names}"] if names else []
+    if held.compare == EXACT:
+        lines = moves.exact_lines(moves.by_seeds(before.numbers, after.numbers))
+        return True, [f"MOVED: {tables}", *lines, *told]
+    found = moves.by_draws(before.numbers, after.numbers, held.tolerance)
+    beyond = moves.beyond_chance(found, held.false_alarm)
+    line = moves.statistical_line(found, held.false_alarm)
+    if beyond or before.numbers.keys() - after.numbers.keys():
+        return True, [f"MOVED: {len(beyond)} of {line}", *moves.listing(beyond), *told]
+    return False, [f"as recorded but for chance; {line}", *told]
+
+
+def _recorded(case: Case, answer: Answer, because: str) -> list[str]:
+    """Make a record anew, with the reason and what moved; one that would say the same is left as it is."""
+    from sim.run.provenance import version
+    from sim.studies.regression import NOTHING, Reason, write_record
+
+    before = case.record or NOTHING
+    if before.answer == answer and tuple(before.overrides) == case.held.overrides:
+        return ["as recorded; the record is left as it is"]
+    if case.record is None:
+        lines = ["first record"]
+    elif tuple(before.overrides) != case.held.overrides:
+        lines = ["recorded under other overrides"]
+    else:
+        lines = _compared(case.held, before.answer, answer)[1][:REASON_LINES]
+    reason = Reason(because.strip(), version(), lines)
+    write_record(case.place, before.renewed(case.held.overrides, answer, reason))
+    return [f"recorded; {line}" if number == 0 else line for number, line in enumerate(lines)]

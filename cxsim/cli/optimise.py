@@ -1,0 +1,186 @@
+"""`cxsim optimise`: the best values of levers, over what is not known, and on with the search after an interruption."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial, reduce
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.style.language import _, retold
+from cxsim.cli.run import threads_of
+from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, run_errors_in_words, say, shown
+from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain
+
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+
+    from sim.config.settings import Settings
+    from sim.studies.optimise import Work
+
+GROUP = "optimise"
+NOT_IDENTITY = (f"{GROUP}.trials=", LANGUAGE, "threads=")
+"""Words that leave a search the same: a longer one begins with the same trials."""
+
+
+def optimise(words: list[str]) -> int:
+    """Search, evaluate the best again, write the folder and say what came out."""
+    given = _parser().parse_intermixed_args(words)
+    _need_optuna()
+    with composer(given.config_dir) as hydra:
+        work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
+        folder, key = _folder(given.out, given.overrides), _key(work, settings)
+        with _held(folder, key):
+            try:
+                _search(work, settings, units, folder, key)
+            except KeyboardInterrupt:
+                say(f"interrupted; the same command goes on with what is missing in {shown(folder)}")
+                return INTERRUPTED
+            from analysis.studies.optimise import sentences, write_report
+
+            write_report(folder)
+            print("\n".join(sentences(folder)), end="\n\n")
+            print(shown(folder))
+    return OK
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="cxsim optimise",
+        description=_(
+            "Find the best values of the levers that conf/optimise/NAME.yaml names, over draws of what is not known, "
+            "and evaluate them again on fresh draws. The same command goes on where it was interrupted."
+        ),
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("optimise=NAME, and keys as in cxsim run"))
+    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with optimise/, scenario/ and the like"))
+    parser.add_argument("--out", type=Path, metavar="DIR", help=_("the search's folder (default: searches/NAME-HASH)"))
+    return parser
+
+
+def _need_optuna() -> None:
+    from analysis.folders.extras import needed
+
+    with run_errors_in_words("optimise: "):
+        needed("optuna")
+
+
+def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str, str]]:
+    """What is to be searched, the settings where the levers stand at present, and the levers' units. Raises
+    ConfigError."""
+    from scenarios.intervention import worlds_of
+    from sim.config.parameters import ConfigError, listed
+    from sim.config.settings import resolved
+    from sim.studies import optimise as core
+    from sim.studies.levers import present_point, read_search
+
+    config = compose(hydra, overrides)
+    if config.get(GROUP) is None:
+        names = hydra.config_loader.get_group_options(GROUP)
+        raise ConfigError(f"{GROUP}: names no search file; {GROUP}=NAME, {listed(names)}")
+    search = read_search(plain(config[GROUP]))
+    jobs = JobComposer(hydra, CONFIG_NAME, [])
+    now = resolved(jobs.settings(overrides))
+    present = present_point(search, now)
+    units = {key: unit for key in present if (unit := _unit(now, key))}
+
+    def candidate_of(point: Any) -> core.Candidate:
+        settings = jobs.settings([*overrides, *(f"{key}={value}" for key, value in point.items())])
+        worlds_of(settings)
+        return core.candidate(search, settings, point)
+
+    for end in ("low", "high"):  # here already, so that a bad range is told before any work
+        candidate_of({lever.key: getattr(lever, end) for lever in search.levers})
+    settings = candidate_of(present).settings
+    return core.Work(search, present, settings.seed, candidate_of, partial(core.fresh, search)), settings, units
+
+
+def _unit(now: Mapping[str, Any], key: str) -> str:
+    """The unit that the configuration states for a key; empty for a plain number, which states none."""
+    node: Any = reduce(lambda above, part: above[part], key.split("."), now)
+    return str(node.get("unit", "")) if isinstance(node, Mapping) else ""
+
+
+def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Path, key: str) -> None:
+    """Do the work, side by side."""
+    from cxsim.progress import Progress
+    from scenarios.intervention import worlds_of
+    from sim.config.parameters import ConfigError
+    from sim.run.workers import Pool, WorkerDied
+    from sim.studies.optimise import Evaluation, treated_arm
+
+    about = {
+        "key": key, "scenario": treated_arm(worlds_of(settings)), "customers": settings.customers,
+        "days": settings.days, "members": settings.company.members, "seed": settings.seed,
+        "units": units,
+    }  # fmt: skip
+    progress = Progress(sys.stderr, retold)
+    try:
+        with Pool(Evaluation(worlds_of, work.search.metrics), threads_of(settings)) as pool:
+            work.into(folder, about, pool.outcomes, progress)
+    except WorkerDied as error:
+        raise ConfigError(f"threads: {error}; take fewer threads or customers") from None
+    finally:
+        progress.close()
+
+
+# -- its folder -------------------------------------------------------------------------------------------------
+
+
+def _folder(given: Path | None, overrides: list[str]) -> Path:
+    """As named by hand, else by a name that the same command gives again, however long it searches."""
+    if given is not None:
+        return given
+    same = sorted(word for word in overrides if not word.startswith(NOT_IDENTITY))
+    name = next((word.partition("=")[2] for word in same if word.startswith(f"{GROUP}=")), GROUP)
+    digest = hashlib.sha256("\n".join(same).encode()).hexdigest()[:8]
+    return Path("searches") / f"{name}-{digest}"
+
+
+def _key(work: Work, settings: Settings) -> str:
+    """Of what the trials depend on: the configuration, what is searched, and the code; not how long it is searched."""
+    from sim.run.provenance import inputs_hash
+
+    searched = asdict(work.search)
+    del searched["trials"], searched["description"]
+    return inputs_hash(settings, plan={GROUP: searched})
+
+
+@contextmanager
+def _held(folder: Path, key: str) -> Iterator[None]:
+    """Hold a folder for this search alone. Raises ConfigError where another one is in it, or at it."""
+    from filelock import FileLock, Timeout
+
+    from sim.config.parameters import ConfigError
+    from sim.studies.optimise import KEY
+
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / KEY).is_file())):
+        raise ConfigError(f"--out {folder}: is there and no folder of a search; name another one")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ConfigError(f"{folder}: another process searches there; wait for it, or name another --out") from None
+    try:
+        _claim(folder / KEY, key)
+        yield
+    finally:
+        lock.release()
+
+
+def _claim(place: Path, key: str) -> None:
+    from sim.config.parameters import ConfigError
+    from sim.run.folder import replace_text
+
+    if not place.is_file():
+        replace_text(place, json.dumps({"key": key}) + "\n")
+    elif json.loads(place.read_text(encoding="utf-8"))["key"] != key:
+        raise ConfigError(
+            f"{place.parent}: holds another search, or one of another version of cxsim; name another folder with --out"
+        )

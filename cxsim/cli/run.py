@@ -1,0 +1,166 @@
+"""`cxsim run`: one run folder, or a look at the configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from analysis.style.language import _, retold, use
+from cxsim.cli.terminal import OK, Parser, processors, shown
+from cxsim.compose import CONFIG_NAME, addable, compose, composer, hydras_errors_in_words, settings_of
+from sim.config.parameters import ConfigError
+
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from omegaconf import DictConfig
+
+    from sim.config.settings import Settings
+
+
+def run(words: list[str]) -> int:
+    if words[:1] and words[0] in ("-sc", "--shell-completion"):
+        return complete(words[1:], ["run"])
+    parser = _parser()
+    arguments = parser.parse_intermixed_args(words)
+    overrides = [addable(override) for override in arguments.overrides]
+    name = arguments.config_name or CONFIG_NAME
+    with composer(arguments.config_dir) as hydra:
+        if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
+            return _show(hydra, parser, arguments, overrides, name)
+        if arguments.multirun:
+            from cxsim.cli.sweep import sweep
+
+            return sweep(hydra, overrides, name)
+        config = compose(hydra, overrides, name)
+        if config.get("sweep") is not None:
+            raise ConfigError(f"sweep={config.hydra.runtime.choices.sweep}: many runs need -m: cxsim run -m ...")
+        from hydra.core.hydra_config import HydraConfig
+
+        HydraConfig.instance().set_config(config)
+        with hydras_errors_in_words():
+            wanted = Path(config.hydra.run.dir)
+        _answer(settings_of(config, config.hydra), wanted, exact=given_by_hand(overrides, "hydra.run.dir"))
+    return OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="cxsim run", add_help=False)
+    parser.add_argument("overrides", nargs="*", help=_("key=value, dots for keys within keys"))
+    parser.add_argument("--help", "-h", action="store_true", help=_("every key with its default"))
+    parser.add_argument(
+        "--multirun", "-m", action="store_true", help=_("a run per combination of the listed values")
+    )
+    parser.add_argument(
+        "--cfg", "-c", choices=["job", "hydra", "all"], help=_("print the configuration, do not run")
+    )
+    parser.add_argument("--package", "-p", help=_("with --cfg: only this part"))
+    parser.add_argument("--resolve", action="store_true", help=_("with --cfg: interpolations resolved"))
+    parser.add_argument(
+        "--config-dir", "-cd", help=_("a folder of your own with scenario/, company/ and the like")
+    )
+    parser.add_argument(
+        "--config-name", "-cn", help=_("another top-level file than config.yaml, from --config-dir")
+    )
+    parser.add_argument("--info", "-i", nargs="?", const="all", help=_("what Hydra found where"))
+    parser.add_argument("--hydra-help", action="store_true", help=_("help about Hydra's own keys"))
+    parser.add_argument("--shell-completion", "-sc", action="store_true", help=_("install=bash, zsh or fish"))
+    return parser
+
+
+def _show(
+    hydra: Hydra,
+    parser: argparse.ArgumentParser,
+    arguments: argparse.Namespace,
+    overrides: list[str],
+    name: str,
+) -> int:
+    """Print about the configuration instead of running it."""
+    arguments.overrides = [*overrides, *_help_texts(compose(hydra, overrides, name))]
+    with hydras_errors_in_words(hydra):
+        if arguments.help:
+            hydra.app_help(config_name=name, args_parser=parser, args=arguments)
+        elif arguments.hydra_help:
+            hydra.hydra_help(config_name=name, args_parser=parser, args=arguments)
+        elif arguments.cfg:
+            hydra.show_cfg(name, overrides, arguments.cfg, arguments.package, arguments.resolve)
+        else:
+            hydra.show_info(arguments.info, config_name=name, overrides=overrides)
+    return OK
+
+
+def _help_texts(config: DictConfig) -> Iterator[str]:
+    """Overrides that put Hydra's help into the language in use."""
+    from omegaconf import OmegaConf
+
+    shipped = cast(dict[str, str], OmegaConf.to_container(config.hydra.help, resolve=False))
+    for part in ("header", "footer", "template"):
+        text = _(shipped[part])
+        if text != shipped[part]:
+            yield f"hydra.help.{part}='{text}'"
+
+
+def given_by_hand(overrides: list[str], key: str) -> bool:
+    """Whether an override puts this key at a value."""
+    return any(override.lstrip("+").startswith(f"{key}=") for override in overrides)
+
+
+def _answer(settings: Settings, wanted: Path, exact: bool) -> None:
+    """Run the settings into a run folder at `wanted` and print what came out."""
+    from cxsim.progress import Progress
+    from scenarios.intervention import worlds_of
+    from sim.run.folder import drafted
+    from sim.run.provenance import write_provenance
+
+    use(settings.language)
+    worlds_of(settings)  # here already, so that a bad intervention is told before any work
+    threads = threads_of(settings)
+    started = time.monotonic()
+    progress = Progress(sys.stderr, retold)
+    with drafted(wanted, exact) as draft:
+        from analysis.effects import answer
+        from analysis.report import page
+        from sim.run.experiment import run_experiment
+
+        enough = partial(answer.precise_enough, precision=settings.precision)
+        try:
+            run_experiment(settings, worlds_of, draft.path, threads, progress, enough)
+        finally:
+            progress.close()
+        answer.write_effects(draft.path)
+        page.write_report(draft.path)
+        seconds = time.monotonic() - started
+        folder = draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds))
+    print(answer.summary_table(folder))
+    print()
+    print(answer.verdict(folder))
+    print()
+    print(shown(folder))
+
+
+def threads_of(settings: Settings) -> int:
+    """Replications side by side."""
+    if settings.threads != "auto":
+        return settings.threads
+    return processors()
+
+
+def complete(words: list[str], commands: list[str]) -> int:
+    """Shell completion. The line holds our command word before the overrides, unknown to Hydra."""
+    line = os.environ.get("COMP_LINE", "")
+    before = line.split(maxsplit=2)
+    typed = before[1] if len(before) > 1 else ""
+    if line and typed != "run":
+        print(" ".join(command for command in commands if command.startswith(typed)))
+        return OK
+    if line:
+        os.environ["COMP_LINE"] = re.sub(r"^(\s*\S+)\s+run", r"\1", line, count=1)
+    with composer(None) as hydra, hydras_errors_in_words(hydra):
+        hydra.shell_completion(config_name=CONFIG_NAME, overrides=words)
+    return OK

@@ -1,0 +1,128 @@
+"""Commands that simulate by a plan of their own: a group of configuration files beside those of a run.
+
+The plan's keys are given without the group's name; all others are those of `cxsim run`. The answer is a folder with
+tables and a page, and on the terminal a table and a sentence.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from analysis.style.language import _, retold
+from cxsim.cli.run import given_by_hand, threads_of
+from cxsim.cli.terminal import OK, Parser, shown
+from cxsim.compose import addable, compose, composer, hydras_errors_in_words, plain, settings_of
+
+if TYPE_CHECKING:
+    from cxsim.progress import Progress
+    from sim.config.settings import Settings
+
+
+class Planned(ABC):
+    """One such command. Heavy imports stand inside the methods, so that --help is quick."""
+
+    group: ClassVar[str]
+    description: ClassVar[str]
+    keys: ClassVar[Sequence[tuple[str, str]]]
+    """Keys of the plan with their defaults, and what each is (translated when it is shown)."""
+    without_scenario: ClassVar[bool] = False
+    """Whether no scenario is meant unless one is named."""
+
+    @abstractmethod
+    def own_keys(self) -> Collection[str]:
+        """Names of the plan's keys."""
+
+    @abstractmethod
+    def plan(self, node: Any, settings: Settings) -> Any:
+        """The checked plan; what the settings must be for it is checked here too, before any work."""
+
+    @abstractmethod
+    def stated(self, plan: Any) -> Mapping[str, Any]:
+        """The plan as provenance.json holds it."""
+
+    @abstractmethod
+    def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
+        """Write the tables."""
+
+    @abstractmethod
+    def report(self, folder: Path) -> None:
+        """Write the page."""
+
+    @abstractmethod
+    def told(self, folder: Path) -> tuple[str, str]:
+        """(table, sentence) for the terminal."""
+
+    # -- what they share
+
+    def answer(self, words: list[str]) -> int:
+        """Compose, simulate, write, tell."""
+        parser = self._parser()
+        given = parser.parse_intermixed_args(words)
+        if given.help:
+            print(f"{parser.format_help()}\n{self._keys()}")
+            return OK
+        overrides = self._overrides(given.overrides)
+        with composer(given.config_dir) as hydra:
+            config = compose(hydra, overrides)
+            from hydra.core.hydra_config import HydraConfig
+
+            HydraConfig.instance().set_config(config)
+            with hydras_errors_in_words():
+                wanted = Path(config.hydra.run.dir)
+            settings = settings_of(config, config.hydra)
+            plan = self.plan(plain(config[self.group]), settings)
+        folder = self._written(settings, plan, wanted, exact=given_by_hand(overrides, "hydra.run.dir"))
+        print("\n\n".join([*self.told(folder), shown(folder)]))
+        return OK
+
+    def _parser(self) -> Parser:
+        parser = Parser(prog=f"cxsim {self.group}", add_help=False, description=_(self.description))
+        parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("key=value, dots for keys within keys"))
+        parser.add_argument("--help", "-h", action="store_true", help=_("show this help message and exit"))
+        parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with scenario/, company/ and the like"))
+        return parser
+
+    def _keys(self) -> str:
+        """The plan's keys, a line each."""
+        width = max(len(key) for key, _text in self.keys)
+        lines = [f"  {key:{width}}  {_(text)}" for key, text in self.keys]
+        return "\n".join([_("keys of the plan; all others are those of cxsim run --help:"), *lines])
+
+    def _overrides(self, words: list[str]) -> list[str]:
+        """Overrides as Hydra takes them: the plan's file chosen, its keys with the group's name before them."""
+        from sim.config.parameters import ConfigError, listed, nearest
+
+        own, group = self.own_keys(), self.group
+        for word in words:
+            key = word.partition("=")[0].removeprefix(f"{group}.")
+            if word.startswith(f"{group}.") and key not in own:
+                raise ConfigError(f"{group}.{key}: no such key; {listed(own)}{nearest(key, own)}")
+        found = [f"{group}.{word}" if word.partition("=")[0] in own else addable(word) for word in words]
+        chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
+        if not given_by_hand(chosen, group):
+            chosen.insert(0, f"+{group}=default")
+        named = given_by_hand(chosen, "scenario") or not self.without_scenario
+        return chosen if named else ["scenario=baseline", *chosen]
+
+    def _written(self, settings: Settings, plan: Any, wanted: Path, exact: bool) -> Path:
+        """The finished folder at `wanted`."""
+        from cxsim.progress import Progress
+        from sim.run.folder import drafted
+        from sim.run.provenance import write_provenance
+
+        threads, started = threads_of(settings), time.monotonic()
+        progress = Progress(sys.stderr, retold)
+        with drafted(wanted, exact) as draft:
+            try:
+                self.simulate(settings, plan, draft.path, threads, progress)
+            finally:
+                progress.close()
+            self.report(draft.path)
+            seconds = time.monotonic() - started
+            stated = {self.group: dict(self.stated(plan))}
+            return draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds, stated))

@@ -1,0 +1,107 @@
+"""What all commands share: exit statuses, a line on the error stream, a parser whose errors are one line."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+LANGUAGE = "language="
+OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish."""
+
+
+def say(line: str) -> None:
+    """One line on the error stream, whatever the message held, in the language in use."""
+    from analysis.style.language import retold
+
+    print(f"cxsim: {retold(' '.join(line.split()))}", file=sys.stderr)
+
+
+def shown(place: Path) -> str:
+    """A path as every command tells it: from the current folder where it lies below it, else absolute."""
+    # Not resolved: a link that the user named stays that link.
+    whole, here = Path(os.path.abspath(place)), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
+
+
+def language_asked(words: list[str]) -> str | None:
+    """The language that a command line asks for, `language=ja`: wanted before anything else can be told."""
+    asked = [word.partition("=")[2] for word in words if word.startswith(LANGUAGE)]
+    return asked[-1] if asked else None
+
+
+def without_language(words: list[str]) -> list[str]:
+    """The words without that one, for commands that compose no configuration."""
+    return [word for word in words if not word.startswith(LANGUAGE)]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser in the language in use, whose errors are one line like all others."""
+
+    def __init__(self, *, add_help: bool = True, **about: Any) -> None:
+        from analysis.style.language import _
+
+        super().__init__(add_help=False, formatter_class=_Formatter, **about)
+        self._positionals.title = _("positional arguments")
+        self._optionals.title = _("options")
+        if add_help:
+            self.add_argument("-h", "--help", action="help", help=_("show this help message and exit"))
+
+    def error(self, message: str) -> NoReturn:
+        from sim.config.parameters import ConfigError
+
+        raise ConfigError(f"{self.prog.removeprefix('cxsim ')}: {message}; see {self.prog} --help")
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Help in the language in use. argparse cuts seven characters, `usage: `, off a usage in some places: a translation
+    of it has as many."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        from analysis.style.lines import folded
+
+        return folded(" ".join(text.split()), width).splitlines()
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(indent + line for line in self._split_lines(text, width - len(indent)))
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[argparse._MutuallyExclusiveGroup],
+        prefix: str | None = None,
+    ) -> None:
+        from analysis.style.language import _
+
+        super().add_usage(usage, actions, groups, prefix or _("usage: "))
+
+
+def folder_asked(words: list[str], command: str, description: str, metavar: str, what: str) -> Path:
+    """The folder that a command line of nothing else names; texts as they are shown."""
+    parser = Parser(prog=f"cxsim {command}", description=description)
+    parser.add_argument("folder", type=Path, metavar=metavar, help=what)
+    folder: Path = parser.parse_args(without_language(words)).folder
+    return folder
+
+
+@contextmanager
+def run_errors_in_words(before: str = "") -> Iterator[None]:
+    """Tell in one line of a folder that cannot be read; what stands `before` it says where."""
+    from analysis.folders.run_folder import RunError
+    from sim.config.parameters import ConfigError
+
+    try:
+        yield
+    except RunError as error:
+        raise ConfigError(f"{before}{error}") from None
+
+
+def processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,4 @@
+"""From a log of purchases to a company file.
+
+Imports sim.run and what stands below it.
+"""

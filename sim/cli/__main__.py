@@ -1,7 +1,0 @@
-"""`python -m sim.cli`."""
-
-import sys
-
-from sim.cli import main
-
-sys.exit(main())

@@ -1,0 +1,210 @@
+"""Money and coupons: what is booked to whom, in whole yen, on the day it arises.
+
+An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, booked on its order
+day; support is booked on the day of contact, a message on the day it is sent or shown. Whole yen make sums exact: the
+sum of the customers' ledgers is the cash, less what an intervention costs the firm as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents import day as customer_day
+from agents.behaviour import PackedRules, Rules
+from agents.columns import NO_ORDER, NORUSH, Columns
+from agents.compiled import loop, rule
+from agents.day import Episodes, Messages, Visits
+from agents.state import Customers
+from agents.wallet import Wallet, grown_wallet, issue, redeem
+from sim.company.support import Calls
+
+
+@rule
+def discount_factor(r: Rules, day: int) -> float:
+    """Present value on day 0 of a yen on `day`, continuous discounting by the day."""
+    return math.exp(-r.discount_rate * day / 365.0)
+
+
+@rule
+def whole(yen: float) -> int:
+    """Whole yen, half up."""
+    return int(math.floor(yen + 0.5))
+
+
+@rule
+def _book(c: Columns, r: Rules, row: int, day: int, profit: int) -> None:
+    me = c.more[row]
+    me.ledger += profit
+    me.npv += profit * discount_factor(r, day)
+
+
+@rule
+def _book_cost(c: Columns, r: Rules, row: int, day: int, yen: int) -> None:
+    """Book what an intervention costs about one customer."""
+    _book(c, r, row, day, -yen)
+    c.more[row].cost += yen * discount_factor(r, day)
+
+
+class Takings(NamedTuple):
+    """What a day's visits came to: yen, and numbers of coupons."""
+
+    revenue: int
+    profit: int
+    redeemed: int
+    earned: int
+
+
+@loop
+def _book_visits(c: Columns, rules: PackedRules, v: Visits, day: int) -> tuple[int, int, int, int]:
+    r = rules[0]
+    revenue, profit, redeemed, earned = 0, 0, 0, 0
+    for j in range(len(v)):
+        if v[j].kind != NO_ORDER:
+            paid, won = _book_order(c, r, v, j, day)
+            revenue += paid
+            profit += won
+            redeemed += v[j].redeemed
+            earned += earns_coupon(v, j)
+        if v[j].message_cost != 0:
+            _book_cost(c, r, v[j].row, day, v[j].message_cost)
+            profit -= v[j].message_cost
+    return revenue, profit, redeemed, earned
+
+
+@rule
+def _book_order(c: Columns, r: Rules, v: Visits, j: int, day: int) -> tuple[int, int]:
+    """Book the order of visit j; (revenue, profit) in yen."""
+    row, basket, discount = v[j].row, int(v[j].basket), int(v[j].discount)
+    me = c.more[row]
+    fee = whole(customer_day.order_fee(r, v[j].kind))
+    earned = whole(basket * r.margin) - discount + fee - whole(customer_day.order_cost(r, v[j].kind))
+    me.revenue += basket - discount + fee
+    me.margin += earned
+    me.cost += discount * discount_factor(r, day)
+    _book(c, r, row, day, earned)
+    return basket - discount + fee, earned
+
+
+@rule
+def earns_coupon(v: Visits, j: int) -> bool:
+    """Whether visit j ends with a no-rush order that a coupon was promised for."""
+    return int(v[j].kind) == NORUSH and int(v[j].norush_coupon) > 0
+
+
+def book_visits(customers: Customers, visits: Visits, day: int) -> Takings:
+    """Book the day's orders and impressions."""
+    return Takings(*_book_visits(customers.columns, customers.packed, visits, day))
+
+
+@loop
+def _book_messages(c: Columns, rules: PackedRules, m: Messages, day: int) -> int:
+    r = rules[0]
+    total = 0
+    for j in range(len(m)):
+        if m[j].cost != 0:
+            _book_cost(c, r, m[j].row, day, m[j].cost)
+            total += m[j].cost
+    return total
+
+
+def book_messages(customers: Customers, messages: Messages, day: int) -> int:
+    """Book the day's pushes and e-mails, read or not; their cost in yen."""
+    return _book_messages(customers.columns, customers.packed, messages, day)
+
+
+@loop
+def _book_calls(
+    c: Columns, rules: PackedRules, e: Episodes, calls: Calls, cost_per_minute: float, per_recovery: int, day: int
+) -> int:
+    r = rules[0]
+    total = 0
+    for k in range(len(calls.episode)):
+        row = e[calls.episode[k]].row
+        c.more[row].contacts += 1
+        yen = whole(calls.contacts.service[k] * cost_per_minute) if calls.contacts.served[k] else 0
+        if yen != 0:
+            _book(c, r, row, day, -yen)
+        if per_recovery != 0 and e[calls.episode[k]].resolved:
+            _book_cost(c, r, row, day, per_recovery)
+            yen += per_recovery
+        total += yen
+    return total
+
+
+def book_calls(
+    customers: Customers, episodes: Episodes, calls: Calls, cost_per_minute: float, per_recovery: int, day: int
+) -> int:
+    """Book the minutes of service of those served, and what is given to those whose matter is resolved; yen."""
+    return _book_calls(customers.columns, customers.packed, episodes, calls, cost_per_minute, per_recovery, day)
+
+
+@loop
+def _take_redeemed(
+    c: Columns, rules: PackedRules, purse: Wallet, v: Visits, day: int, ended: NDArray[np.int64]
+) -> None:
+    """Take the redeemed coupons out of the wallets, in row order, noting each one's last day."""
+    r = rules[0]
+    k = 0
+    for j in range(len(v)):
+        if v[j].redeemed:
+            row = v[j].row
+            customer_day.settle_debt(c, r, row, day)
+            ended[k] = redeem(c, purse, row, day)
+            c.more[row].redeemed += 1
+            customer_day.refresh_bound(c, r, row, day)
+            k += 1
+
+
+@loop
+def _put_earned(c: Columns, rules: PackedRules, purse: Wallet, v: Visits, day: int, last: NDArray[np.int64]) -> None:
+    """Put the earned coupons in, in row order, noting each one's last day."""
+    r = rules[0]
+    k = 0
+    for j in range(len(v)):
+        if earns_coupon(v, j):
+            row = v[j].row
+            customer_day.settle_debt(c, r, row, day)
+            last[k] = v[j].coupon_last
+            issue(c, purse, row, day, v[j].norush_coupon, last[k])
+            c.more[row].issued += 1
+            customer_day.refresh_bound(c, r, row, day)
+            k += 1
+
+
+@dataclass
+class Books:
+    """Coupons outstanding by their last day: expiry needs no pass over customers."""
+
+    ending: dict[int, int] = field(default_factory=dict)
+    open: int = 0
+
+    def expire(self, day: int) -> int:
+        """Drop the coupons whose last day was yesterday; how many."""
+        gone = self.ending.pop(day - 1, 0)
+        self.open -= gone
+        return gone
+
+    def coupons(self, customers: Customers, visits: Visits, takings: Takings, day: int) -> None:
+        """Take redeemed coupons out of the wallets and put earned ones in."""
+        if takings.redeemed:
+            ended = np.empty(takings.redeemed, np.int64)
+            _take_redeemed(customers.columns, customers.packed, customers.wallet, visits, day, ended)
+            for day_ended in ended.tolist():
+                self.ending[day_ended] -= 1
+        if takings.earned:
+            if takings.earned > customers.wallet.free[1]:
+                customers.wallet = grown_wallet(customers.wallet, takings.earned)
+            last = np.empty(takings.earned, np.int64)
+            _put_earned(customers.columns, customers.packed, customers.wallet, visits, day, last)
+            for last_day in last.tolist():
+                self.ending[last_day] = self.ending.get(last_day, 0) + 1
+        self.open += takings.earned - takings.redeemed
+
+    def copied(self) -> Books:
+        """An independent copy."""
+        return Books(dict(self.ending), self.open)

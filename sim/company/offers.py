@@ -1,0 +1,255 @@
+"""What the company offers: the one place where interventions act.
+
+An intervention sees what a firm can log, never a latent trait, and states an offer for some of the day's visitors, or
+a message to some of those it may write to, or what it changes about the company as a whole. The company decides who
+of them is treated (everybody, nobody, a fair half) and keeps to one popup a visit, first come first served in the
+order of the configuration; `sim.company.campaigns` keeps the other rules of messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.columns import APP, LIKES, NEVER, OBSERVABLE, SHOP, UNKNOWN, Columns
+from agents.day import OPTION, Menu, Messages, Visits
+from sim.company.campaigns import Campaigns, Message, note_impressions
+from sim.company.changes import Changes
+from sim.company.meetings import Meetings
+
+DAYS_SINCE = {
+    "days_since_order": "last_order",
+    "days_since_first_order": "first_order",
+    "days_since_visit": "last_visit",
+    "days_since_search": "topic_day",
+    "days_since_app": "first_app",
+}
+"""Observables that count days since something; what has not happened fits no bounds."""
+
+AMOUNTS = ("orders", "monetary", "open_orders", "answer", "last_late", "preference", "activated")
+"""Observables that are amounts as they stand; what is not known yet fits no bounds."""
+
+
+NOTHING_YET = {"answer": -1, "last_late": UNKNOWN}
+"""What an amount is before it is known; days are NEVER."""
+
+
+class Observed:
+    """Observable columns of some customers, each of shape (customers,): see `agents.columns.OBSERVABLE`.
+
+    `channel` holds the channel of each one's visit today; without visits (a message sent in the morning) it is empty.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        rows: NDArray[np.int32],
+        day: int,
+        personas: tuple[str, ...],
+        topics: tuple[str, ...],
+        channel: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self._columns = columns
+        self.rows = rows
+        self.channel = channel if channel is not None else np.zeros(0, np.uint8)
+        self._personas = personas
+        self._topics = topics
+        self.day = day
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getattr__(self, name: str) -> NDArray[Any]:
+        if name in OBSERVABLE:
+            return np.asarray(self._columns.of(name)[self.rows])
+        raise AttributeError(
+            f"a firm cannot log {name!r}; a rule may read {', '.join(sorted(OBSERVABLE))}, online, segment()"
+        )
+
+    @property
+    def online(self) -> NDArray[np.bool_]:
+        """Visits on the web or in the app."""
+        return np.asarray(self.channel != SHOP)
+
+    @property
+    def launches(self) -> NDArray[np.bool_]:
+        """Visits that are the first in the app."""
+        return np.asarray((self.channel == APP) & (self.first_app == self.day))
+
+    def segment(self, name: str) -> NDArray[np.bool_]:
+        """Those whose declared segment is `name`."""
+        return np.asarray(self.declared == self._personas.index(name))
+
+    def searched(self, topic: str, within_days: int) -> NDArray[np.bool_]:
+        """Those whose last search was for `topic`, today or up to `within_days` ago."""
+        recent = (self.topic_day != NEVER) & (self.day - self.topic_day.astype(np.int64) <= within_days)
+        return np.asarray(recent & (self.topic == self._topics.index(topic) + 1))
+
+    def ordered_since_search(self) -> NDArray[np.bool_]:
+        """Those who have ordered on or after the day of their last search."""
+        return np.asarray((self.last_order != NEVER) & (self.last_order >= self.topic_day))
+
+    @property
+    def preference(self) -> NDArray[np.uint8]:
+        """1 for those who have told the firm what they like."""
+        return np.asarray((self.consent & LIKES) > 0, np.uint8)
+
+    @property
+    def holds_coupon(self) -> NDArray[np.bool_]:
+        """Those with a coupon still good."""
+        return np.asarray(self.coupon_until >= self.day)
+
+    def between(self, name: str, low: float, high: float) -> NDArray[np.bool_]:
+        """Those whose observable of AMOUNTS or DAYS_SINCE lies in [low, high]; what is not known lies nowhere."""
+        values = getattr(self, DAYS_SINCE.get(name, name)).astype(np.float64)
+        known = values != NOTHING_YET.get(name, NEVER)
+        if name in DAYS_SINCE:
+            values = self.day - values
+        return np.asarray(known & (values >= low) & (values <= high))
+
+
+class Intervention(Protocol):
+    """What a scenario adds. `scenarios.intervention` has the base class and the registry."""
+
+    @property
+    def name(self) -> str:
+        """Its key in the scenario file."""
+        ...
+
+    @property
+    def company_wide(self) -> bool:
+        """Whether it acts on everybody at once, so that no half of the customers can be left out."""
+        ...
+
+    @property
+    def message(self) -> Message | None:
+        """What it sends, if it is a campaign."""
+        ...
+
+    @property
+    def days_to_choose(self) -> tuple[tuple[int, int], ...]:
+        """(days beyond no-rush's lead, yen of the coupon) it lets customers choose from, if it does."""
+        ...
+
+    def on_visits(self, seen: Observed, offers: Offers) -> None:
+        """State today's offers for the visitors seen."""
+        ...
+
+    def writes_on(self, day: int) -> bool:
+        """Whether it sends off-site messages on `day`."""
+        ...
+
+    def chooses(self, seen: Observed) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Of those it may write to: (who is to get the message, for whom the choice itself makes it fit)."""
+        ...
+
+    def changes(self, day: int) -> Changes:
+        """What it puts otherwise about the company on `day`; asked only where everybody is treated."""
+        ...
+
+    def meetings(self) -> Meetings | None:
+        """Meetings over the customers' voice it sets up, if any."""
+        ...
+
+    def scaled(self, share: float) -> Intervention | None:
+        """The same with the lever a break-even is asked for (a coupon's face) scaled, None if it has none."""
+        ...
+
+
+Placed = Sequence[tuple[int, Intervention]]
+"""Interventions of an arm with their numbers (below 8): sticky draws are keyed by the number."""
+
+
+def menu_of(placed: Placed) -> Menu:
+    """The choices of days of all interventions."""
+    options = [(number, extra, face) for number, one in placed for extra, face in one.days_to_choose]
+    return np.array(options, OPTION)
+
+
+class Offers:
+    """Offers to the day's visitors, collected over interventions."""
+
+    def __init__(self, columns: Columns, visits: Visits, day: int, campaigns: Campaigns) -> None:
+        self._columns = columns
+        self._visits = visits
+        self._day = day
+        self._rows = np.ascontiguousarray(visits["row"])
+        self._campaigns = campaigns
+        self.found: dict[int, NDArray[np.bool_]] = {}
+
+    def speak_for(self, number: int) -> None:
+        """Offers that follow come from intervention `number`."""
+        self._number = number
+
+    def _reach(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Note who is eligible, treated or not; who of them is treated."""
+        note_eligible(self._columns, self._rows[chosen], self._number, self._day)
+        return np.asarray(chosen & self._campaigns.treated[self._rows])
+
+    def norush_coupon(self, chosen: NDArray[np.bool_], face: int, valid_days: int) -> None:
+        """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`; none beside a
+        choice of days."""
+        better = self._reach(chosen) & (face > self._visits["norush_coupon"]) & (self._visits["menu"] == 0)
+        self._visits["norush_coupon"][better] = face
+        self._visits["coupon_last"][better] = self._day + valid_days
+
+    def choice_of_days(self, chosen: NDArray[np.bool_], valid_days: int) -> None:
+        """The intervention's menu of days and coupons with no-rush delivery; instead of a plain coupon."""
+        shown = self._reach(chosen) & (self._visits["norush_coupon"] == 0) & (self._visits["menu"] == 0)
+        self._visits["menu"][shown] = self._number + 1
+        self._visits["coupon_last"][shown] = self._day + valid_days
+
+    def popup(self, chosen: NDArray[np.bool_], relevant: NDArray[np.bool_]) -> None:
+        """The campaign's popup; `relevant` where the choice itself ensures that it fits. The store shows none."""
+        shown = self._shown(chosen) & (self._visits["popup"] == 0) & (self._visits["channel"] != SHOP)
+        self._show(shown, "popup", "card")
+        self._visits["relevant"][shown] = relevant[shown]
+
+    def welcome(self, chosen: NDArray[np.bool_]) -> None:
+        """The campaign's message at the app's first launch."""
+        self._show(self._shown(chosen) & (self._visits["welcome"] == 0), "welcome", "welcome_card")
+
+    def _shown(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        self.found[self._number] = chosen
+        return self._reach(chosen) & self._campaigns.may_get(self._number, self._rows, self._day)
+
+    def _show(self, shown: NDArray[np.bool_], variant: str, card: str) -> None:
+        campaign = self._campaigns.of[self._number]
+        place = np.flatnonzero(shown)
+        rows = self._rows[place]
+        number = campaign.variant_of(self._campaigns.seed, rows)
+        self._visits[variant][place] = number + 1
+        self._visits[card][place] = campaign.first_card + number
+        self._visits["message_cost"][place] += campaign.message.cost
+        note_impressions(self._columns, rows, self._day)
+
+
+def note_eligible(columns: Columns, rows: NDArray[np.int32], number: int, day: int) -> None:
+    """Note that intervention `number` would reach these rows, treated or not, within the horizon."""
+    if day >= 0:
+        columns.of("eligible")[rows] |= np.uint8(1 << number)
+
+
+def offered(placed: Placed, seen: Observed, offers: Offers) -> None:
+    """What all interventions offer the visitors seen."""
+    for number, intervention in placed:
+        offers.speak_for(number)
+        intervention.on_visits(seen, offers)
+
+
+def written(
+    placed: Placed, campaigns: Campaigns, day: int, personas: tuple[str, ...], topics: tuple[str, ...]
+) -> Messages:
+    """The pushes and e-mails of a morning."""
+    found = []
+    for number, intervention in placed:
+        if intervention.message is None or not intervention.writes_on(day):
+            continue
+        rows = campaigns.audience(intervention.message.channel)
+        chosen, fits = intervention.chooses(Observed(campaigns.columns, rows, day, personas, topics))
+        note_eligible(campaigns.columns, rows[chosen], number, day)
+        found.append((number, rows[chosen], fits[chosen]))
+    return campaigns.sent(day, found)

@@ -1,0 +1,125 @@
+"""Draws of the uncertain parameters: one point of a Latin hypercube per replication.
+
+A design of twice the size contains the smaller one, so that replications can be added in batches without
+throwing any away (nested Latin hypercubes by doubling: Sallaberry, Helton and Hora 2008, Reliability
+Engineering & System Safety 93).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import NormalDist
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from agents.draws import DESIGN, draw
+from sim.config.parameters import Choice, Parameter
+from sim.config.settings import Jointly, Settings
+
+_PLACE, _ORDER = 0, 1
+"""Slots: where in its bin a point lies; in which order points take the free bins."""
+
+_MARGIN = 1e-9
+"""Share of a bin kept clear at its ends, so that rounding never moves a point into the next bin."""
+
+
+def latin_hypercube(seed: int, dims: Sequence[str], n: int) -> NDArray[np.float64]:
+    """Design of n points over the named dimensions; float64 in (0, 1), shape (n, len(dims)).
+
+    In every dimension each of n equal bins holds one point. With n = odd * 2**k the first n/2 rows are the
+    design of n/2. A dimension depends on its own name alone, so further ones shift nothing. Raises ValueError
+    for n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"a design needs at least one point, not {n}")
+    columns = [_dimension(seed, crc32(name.encode()), n) for name in dims]
+    return np.column_stack(columns) if columns else np.empty((n, 0))
+
+
+def _dimension(seed: int, key: int, n: int) -> NDArray[np.float64]:
+    """One dimension's n points: half of them as they were, each new one in a bin that these leave free."""
+    if n % 2:
+        return _fill(seed, key, 0, np.arange(n), n)
+    old = _dimension(seed, key, n // 2)
+    # Each old point lies in one half of its old bin; the other half is free.
+    free = np.floor(old * n).astype(np.int64) ^ 1
+    return np.concatenate([old, _fill(seed, key, n // 2, np.sort(free), n)])
+
+
+def _fill(seed: int, key: int, first: int, bins: NDArray[np.int64], n: int) -> NDArray[np.float64]:
+    """Put points number `first` and on into the given ones of n bins, in a permuted order."""
+    numbers = range(first, first + len(bins))
+    order = np.argsort([draw(seed, key, i, DESIGN, _ORDER) for i in numbers], kind="stable")
+    place = np.array([draw(seed, key, i, DESIGN, _PLACE) for i in numbers])
+    filled: NDArray[np.float64] = (bins[order] + np.clip(place, _MARGIN, 1.0 - _MARGIN)) / n
+    return filled
+
+
+def points(settings: Settings, n: int) -> list[dict[str, float | str]]:
+    """n draws of all uncertain parameters, by dotted path: each goes into `Settings.at`."""
+    uncertain, design = quantiles(settings, n)
+    return [
+        {path: value_at(one, float(u)) for (path, one), u in zip(uncertain.items(), row, strict=True)}
+        for row in design
+    ]
+
+
+def quantiles(settings: Settings, n: int) -> tuple[dict[str, Parameter | Choice], NDArray[np.float64]]:
+    """The uncertain parameters by dotted path, and where n draws lie in what is known of each: (n, parameters).
+
+    Draws are independent but for those of which the company's evidence says something jointly.
+    """
+    uncertain = {path: one for path, one in settings.parameters() if one.uncertain}
+    design = latin_hypercube(settings.seed, [_dimension_of(settings, path) for path in uncertain], n)
+    return uncertain, _correlated(design, list(uncertain), settings.company.jointly)
+
+
+def _dimension_of(settings: Settings, path: str) -> str:
+    """Name of the dimension a parameter is drawn along: its path, or an intervention's kind and option.
+
+    So that scenarios of one kind are compared alike: where pushes are clicked a lot, they are in all of them.
+    """
+    group, *names = path.split(".")
+    if group != "scenario":
+        return path
+    scenario, _, key, *option = names
+    return ".".join([settings.scenario[scenario].interventions[key].kind, *option])
+
+
+def _correlated(design: NDArray[np.float64], names: list[str], jointly: Jointly | None) -> NDArray[np.float64]:
+    """The design with some of its dimensions correlated as normal scores (a Gaussian copula), row by row.
+
+    A parameter that is taken as known meanwhile drops out and leaves the others as they are.
+    """
+    if jointly is None:
+        return design
+    left = [i for i, name in enumerate(jointly.parameters) if name in names]
+    columns = [names.index(jointly.parameters[i]) for i in left]
+    root = np.linalg.cholesky(np.array(jointly.correlation)[np.ix_(left, left)])
+    together = design.copy()
+    together[:, columns] = ndtr(ndtri(design[:, columns]) @ root.T)
+    return together
+
+
+def value_at(one: Parameter | Choice, u: float) -> float | str:
+    """The parameter's value at quantile u in (0, 1) of what is known about it."""
+    if one.options:
+        return one.options[min(int(u * len(one.options)), len(one.options) - 1)]
+    if isinstance(one, Choice):
+        return one.value
+    if one.se is not None and one.mean is not None:
+        return _truncated_normal(one, one.mean, one.se, u)
+    if one.low is not None and one.high is not None:
+        return one.low + u * (one.high - one.low)
+    return one.value
+
+
+def _truncated_normal(one: Parameter, mean: float, se: float, u: float) -> float:
+    """Quantile of a normal cut off at the parameter's hard bounds."""
+    normal = NormalDist(mean, se)
+    low, high = normal.cdf(one.bounds.low), normal.cdf(one.bounds.high)
+    probability = min(max(low + u * (high - low), 1e-300), 1.0 - 1e-16)
+    return min(max(normal.inv_cdf(probability), one.bounds.low), one.bounds.high)

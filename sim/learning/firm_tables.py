@@ -1,0 +1,126 @@
+"""A firm's tables, read strictly: a cell that cannot be read is told with its row, never skipped.
+
+A statistic of people needs an error that knows that a customer's rows hang together: the delete-a-group jackknife
+leaves out one group of customers at a time (Kott 2001, Journal of Official Statistics 17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim.config.parameters import ConfigError, listed, nearest, show, text
+
+FloatArray = NDArray[np.float64]
+
+GROUPS = 50
+"""Groups of the jackknife: standard errors are then known to about a tenth."""
+
+LARGEST_WITHIN = 730
+"""Days after an event in which an order may count, at most."""
+
+ENCODINGS = ("utf-8-sig", "cp932")
+
+
+def columns_of(value: object) -> dict[str, str]:
+    """Reader of `columns`: our names of columns to the file's."""
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{show(value)} is not a map from our names of columns to the file's")
+    return {str(ours): text(theirs) for ours, theirs in value.items()}
+
+
+def read_table(path: Path, renamed: Mapping[str, str]) -> pd.DataFrame:
+    """A CSV (also gzipped) as text under our names of columns, `row` (of the file, from 2) as index.
+
+    renamed: our name -> the file's, where they differ. Raises ConfigError.
+    """
+    frame = _read(path)
+    for ours, theirs in renamed.items():
+        if theirs not in frame.columns:
+            raise ConfigError(f"{path.name}: no column {show(theirs)}{_there(theirs, frame)}")
+        if ours in frame.columns and ours != theirs:
+            frame = frame.drop(columns=ours)
+    frame = frame.rename(columns={theirs: ours for ours, theirs in renamed.items()})
+    frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
+    if frame.empty:
+        raise ConfigError(f"{path.name}: has no rows")
+    return frame
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.is_file():
+        raise ConfigError(f"file: {path}: there is no such file")
+    for encoding in ENCODINGS:
+        try:
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, skipinitialspace=True)
+        except UnicodeDecodeError:
+            continue
+        except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+            raise ConfigError(f"{path.name}: is no CSV: {' '.join(str(error).split())}") from None
+    raise ConfigError(f"{path.name}: is neither UTF-8 nor cp932 (Shift-JIS) text")
+
+
+def need(frame: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
+    """Raise ConfigError for the first column that is not there."""
+    for name in columns:
+        if name not in frame.columns:
+            raise ConfigError(f"{path.name}: no column {show(name)}{_there(name, frame)}; columns: maps other names")
+
+
+def _there(name: str, frame: pd.DataFrame) -> str:
+    return f"; {listed(frame.columns)}{nearest(name, frame.columns)}"
+
+
+def numbers(frame: pd.DataFrame, name: str, path: Path, low: float, high: float) -> FloatArray:
+    """A column of numbers from low to high. Raises ConfigError naming the first row that has none."""
+    found: FloatArray = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
+    good = np.isfinite(found) & (found >= low) & (found <= high)
+    _refuse(frame, name, path, ~good, f"a number from {low:g} to {high:g}")
+    return found
+
+
+def days(frame: pd.DataFrame, name: str, path: Path, blank: bool = False) -> FloatArray:
+    """A column of dates as days since 1970; NaN for blank ones where these are allowed. Raises ConfigError."""
+    dates = pd.to_datetime(frame[name].str.strip(), errors="coerce", format="ISO8601")
+    empty = (frame[name].str.strip() == "").to_numpy()
+    _refuse(frame, name, path, dates.isna().to_numpy() & ~(empty & blank), "a date such as 2027-01-31")
+    return np.asarray((dates - pd.Timestamp("1970-01-01")).dt.days, np.float64)
+
+
+def _refuse(frame: pd.DataFrame, name: str, path: Path, bad: NDArray[np.bool_], allowed: str) -> None:
+    if bad.any():
+        first = int(np.argmax(bad))
+        more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
+        value = show(frame[name].iloc[first])
+        raise ConfigError(f"{path.name}: row {frame.index[first]}: {name}: {value} is not allowed; {allowed}{more}")
+
+
+def jackknife(
+    statistic: Callable[[pd.DataFrame], FloatArray], table: pd.DataFrame, customer: NDArray[np.int64]
+) -> tuple[FloatArray, FloatArray]:
+    """A statistic of a table and the covariance of its sampling error: arrays (k,) and (k, k).
+
+    customer: whose row each is, numbers from 0 in order of appearance; a customer's rows are left out together.
+    """
+    group = customer % GROUPS
+    left_out = np.array([statistic(table[group != one]) for one in range(GROUPS)])
+    gaps = left_out - left_out.mean(axis=0)
+    return statistic(table), np.asarray((GROUPS - 1) / GROUPS * gaps.T @ gaps)
+
+
+def orders_between(
+    customer: NDArray[np.int64], day: FloatArray, asked: NDArray[np.int64], after: FloatArray, until: FloatArray
+) -> NDArray[np.int64]:
+    """How many orders the asked customers placed on days after < day <= until.
+
+    customer, day: of all orders. asked, after, until: of one length, as is what is returned. Days are whole.
+    """
+    width = 1 << 20
+    keys = np.sort(customer * width + day.astype(np.int64))
+    first = np.searchsorted(keys, asked * width + after.astype(np.int64), side="right")
+    last = np.searchsorted(keys, asked * width + until.astype(np.int64), side="right")
+    return np.asarray(last - first)

@@ -1,0 +1,267 @@
+"""Arms times replications to a run folder's tables.
+
+Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Some draws are
+simulated under a second seed too, which separates the Monte Carlo error from the spread over draws. Probes move one
+thing at a time from the central point: what would flip the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from sim import tables
+from sim.company.offers import Placed
+from sim.config.parameters import Choice, ConfigError, Parameter
+from sim.config.sampling import points
+from sim.config.settings import Settings, resolved
+from sim.run.replication import Result, Task, WorldsOf, replication_seed, run_task
+from sim.run.workers import Pool, WorkerDied
+from sim.world.event_log import NAMES
+
+FIRST_BATCH, MOST = 8, 64
+"""`replications=auto` starts with so many draws and doubles, up to so many."""
+
+TWIN_EVERY, TWINNED = 3, 66
+"""One of so many draws, of the first so many, is simulated under a second seed: 22 of them at most, which tell the
+Monte Carlo error to about 15 %."""
+
+PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
+FACES = (0.5, 2.0)
+
+Enough = Callable[[pd.DataFrame], bool]
+Progress = Callable[[int, int, str], None]
+Run = Callable[[list[Task]], list[Result]]
+Answer = TypeVar("Answer")
+
+
+def run_experiment(
+    settings: Settings, worlds: WorldsOf, folder: Path, threads: int, progress: Progress, enough: Enough
+) -> None:
+    """Simulate everything a configuration asks for and write the tables of `sim.tables` into `folder`.
+
+    `progress(done, of, what)` is called as work is finished; `enough(measures)` says whether the Monte Carlo error
+    is small enough (asked between batches under `replications=auto`).
+    """
+    placed = worlds(settings)
+    with running(partial(run_task, settings, worlds), threads, progress) as run:
+        results = _replicate(settings, placed, run, enough)
+        probes = run(_probe_tasks(settings, placed)) if placed and settings.arms == "all" else []
+    measures = _stack([result.measures for result in results])
+    write_config(folder, settings)
+    write_parquet(folder, "measures.parquet", measures)
+    kpis(measures).to_csv(folder / "kpis.csv", index=False, lineterminator="\n")
+    write_parquet(folder, "daily.parquet", _stack([result.daily for result in results]))
+    for name, frames in (
+        ("campaigns.parquet", [result.campaigns for result in results]),
+        ("projects.parquet", [result.projects for result in results]),
+    ):
+        found = _stack(frames)
+        if len(found):
+            write_parquet(folder, name, found)
+    if results[0].task.journal >= 0:
+        _write_first(folder, results[0], settings)
+    write_assumptions(folder, settings, [result.task for result in results if result.task.twin == 0])
+    probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")
+
+
+@contextmanager
+def running(
+    work: Callable[[Task], Answer], threads: int, progress: Progress
+) -> Iterator[Callable[[list[Task]], list[Answer]]]:
+    """A function that runs tasks side by side, answers in the tasks' order. An error in one calls the others off."""
+    done, known = 0, 0
+
+    def run(tasks: list[Task]) -> list[Answer]:
+        nonlocal done, known
+        known += len(tasks)
+        progress(done, known, "simulating")
+        results: dict[int, Answer] = {}
+        for number, outcome in pool.outcomes(tasks):
+            results[number] = _succeeded(outcome)
+            done += 1
+            progress(done, known, "simulating")
+        return [results[number] for number in range(len(tasks))]
+
+    with Pool(work, threads) as pool:
+        yield run
+
+
+def _succeeded(outcome: Answer | Exception) -> Answer:
+    if isinstance(outcome, WorkerDied):
+        raise ConfigError(f"threads: {outcome}; take fewer threads or customers")
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def _replicate(settings: Settings, placed: Mapping[str, Placed], run: Run, enough: Enough) -> list[Result]:
+    """All replications: a fixed number, a block of them, or batches until the Monte Carlo error is small enough."""
+    if settings.replications != "auto":
+        first, until = (0, settings.replications) if settings.draws == "all" else settings.draws
+        return run(list(_tasks(settings, first, until, settings.replications)))
+    results: list[Result] = []
+    done, wanted = 0, FIRST_BATCH
+    while True:
+        results += run(list(_tasks(settings, done, wanted, wanted)))
+        if wanted >= MOST or not placed or enough(_stack([result.measures for result in results])):
+            return results
+        done, wanted = wanted, 2 * wanted
+
+
+def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Task]:
+    """Draws first .. until - 1 of the design of `size` points; some under a second seed as well."""
+    design = points(settings, size)
+    whole = settings.arms == "all"
+    for replication, twin in twinned(first, until):
+        seed = replication_seed(settings.seed, replication, twin)
+        journal = settings.events if replication == 0 and twin == 0 and whole else -1
+        yield Task(replication, twin, design[replication], seed, parts=whole, journal=journal)
+
+
+def twinned(first: int, until: int) -> Iterator[tuple[int, int]]:
+    """Draws first .. until - 1 as (draw, twin): some of them under a second seed as well."""
+    for draw in range(first, until):
+        yield from ((draw, twin) for twin in ((0, 1) if draw % TWIN_EVERY == 0 and draw < TWINNED else (0,)))
+
+
+def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
+    """The central point with other faces, then each probed parameter at the ends of its range; replication < 0."""
+    seed = replication_seed(settings.seed, 0, 0)
+    central = {path: one.value for path, one in settings.parameters() if one.uncertain}
+    has_lever = any(one.scaled(1.0) is not None for own in placed.values() for _, one in own)
+    tasks = [Task(-1, 0, central, seed, parts=False, faces=FACES if has_lever else ())]
+    for path, one in settings.parameters():
+        if path in PROBED and isinstance(one, Parameter) and one.low is not None and one.high is not None:
+            for value in (one.low, one.high):
+                tasks.append(Task(-1, 0, central | {path: value}, seed, parts=False))
+    return tasks
+
+
+def probe_table(measures: pd.DataFrame, probes: list[Result]) -> pd.DataFrame:
+    """probes.csv: total effect on LTV at each probe; the first one is the central point with other faces."""
+    rows: list[tuple[str, str, float, float, float]] = []
+    for number, result in enumerate(probes):
+        point, central = result.task.point, probes[0].task.point
+        effects = _ltv_effects(result.measures)
+        for arm, effect in effects.items():
+            name, _, share = arm.partition("*")
+            error = _monte_carlo_sd(measures, name)
+            has_lever = any(other.startswith(f"{name}*") for other in effects)
+            if number == 0 and has_lever:
+                rows.append((name, "face", float(share or 1.0), effect, error))
+            if not share:
+                moved = [path for path in point if (number == 0 and path in PROBED) or point[path] != central[path]]
+                rows += [(name, path, float(point[path]), effect, error) for path in moved]
+    frame = pd.DataFrame(rows, columns=[column.name for column in tables.PROBES])
+    return frame.sort_values(["intervention", "name", "value"], kind="stable").reset_index(drop=True)
+
+
+def _ltv_effects(measures: pd.DataFrame) -> dict[str, float]:
+    """Effect on LTV for everybody by arm, in the arms' order."""
+    ltv = measures[
+        (measures["metric"] == "ltv") & (measures["segment"] == tables.EVERYBODY) & (measures["group"] == "all")
+    ]
+    value = dict(zip(ltv["arm"], ltv["value"], strict=True))
+    return {arm: value[arm] - value[tables.BASELINE] for arm in value if arm != tables.BASELINE}
+
+
+def _monte_carlo_sd(measures: pd.DataFrame, arm: str) -> float:
+    """Monte Carlo standard deviation of one draw's LTV effect, from the draws run under two seeds; NaN without."""
+    effects = {
+        key: _ltv_effects(part).get(arm, np.nan) for key, part in measures.groupby(["replication", "twin"], sort=True)
+    }
+    gaps = [effects[r, 0] - effects[r, 1] for r, twin in effects if twin == 1]
+    return float(np.sqrt(np.mean(np.square(gaps)) / 2)) if gaps else float("nan")
+
+
+def kpis(measures: pd.DataFrame) -> pd.DataFrame:
+    """kpis.csv: a row per arm and replication, a column per metric, for everybody."""
+    keys = [column.name for column in tables.KPIS_KEYS]
+    chosen = measures[(measures["segment"] == tables.EVERYBODY) & (measures["group"] == "all")]
+    wide = chosen.pivot(index=keys, columns="metric", values="value").reset_index()
+    order = chosen[keys].drop_duplicates()
+    columns = keys + [metric.name for metric in tables.METRICS]
+    return order.merge(wide, on=keys, how="left").reindex(columns=columns)
+
+
+def _stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(frames, ignore_index=True)
+
+
+def write_config(folder: Path, settings: Settings, **plan: Any) -> None:
+    """config.yaml: the configuration as it was run, and a plan's own group beside it."""
+    config = yaml.safe_dump(resolved(settings) | plan, sort_keys=False, allow_unicode=True)
+    (folder / "config.yaml").write_text(config, encoding="utf-8", newline="\n")
+
+
+def write_parquet(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """A Parquet file whose bytes depend on the values alone."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(table, folder / name, compression="zstd", compression_level=3)
+
+
+def _write_first(folder: Path, first: Result, settings: Settings) -> None:
+    """customers.parquet, events.parquet and states.parquet, from the first replication."""
+    if first.customers is not None:
+        write_parquet(folder, "customers.parquet", first.customers)
+    start = np.datetime64(settings.start_date, "us")
+    with pq.ParquetWriter(folder / "events.parquet", _EVENT_SCHEMA, compression="zstd", compression_level=3) as writer:
+        for arm, (customer, code, day, value), _states in first.journeys:
+            arrays = [
+                pa.array(customer),
+                pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), pa.array(NAMES)).cast(pa.string()),
+                pa.array(start + day.astype("timedelta64[D]")),
+                _repeated(arm, len(customer)),
+                pa.array(value),
+            ]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=_EVENT_SCHEMA))
+    with pq.ParquetWriter(folder / "states.parquet", _STATE_SCHEMA, compression="zstd", compression_level=3) as writer:
+        for arm, _events, (customer, day, satisfaction, expectation) in first.journeys:
+            states = [pa.array(customer), pa.array(day), _repeated(arm, len(customer)), pa.array(satisfaction),
+                      pa.array(expectation)]  # fmt: skip
+            writer.write_table(pa.Table.from_arrays(states, schema=_STATE_SCHEMA))
+
+
+def _repeated(text: str, times: int) -> pa.Array:
+    return pa.array([text]).take(pa.array(np.zeros(times, np.int32)))
+
+
+_EVENT_SCHEMA = pa.schema([
+    (tables.EVENTS[0].name, pa.int32()), (tables.EVENTS[1].name, pa.string()),
+    (tables.EVENTS[2].name, pa.timestamp("us")), (tables.EVENTS[3].name, pa.string()),
+    (tables.EVENTS[4].name, pa.float32()),
+])  # fmt: skip
+_STATE_SCHEMA = pa.schema([
+    (tables.STATES[0].name, pa.int32()), (tables.STATES[1].name, pa.int16()), (tables.STATES[2].name, pa.string()),
+    (tables.STATES[3].name, pa.float32()), (tables.STATES[4].name, pa.float32()),
+])  # fmt: skip
+
+
+def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> None:
+    """parameters.csv and draws.parquet: what was assumed, and where each replication was run."""
+    rows = [_assumption(path, one) for path, one in settings.parameters()]
+    frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
+    frame.to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
+    options = {path: one.options for path, one in settings.parameters() if one.options}
+    drawn = [
+        (task.replication, path, float(options[path].index(value)) if path in options else float(value))
+        for task in tasks
+        for path, value in task.point.items()
+    ]
+    draws_frame = pd.DataFrame(drawn, columns=[column.name for column in tables.DRAWS])
+    write_parquet(folder, "draws.parquet", draws_frame.astype({"replication": "int32"}))
+
+
+def _assumption(path: str, one: Parameter | Choice) -> tuple[str, str, float | None, float | None, str, str, str]:
+    low, high = (one.low, one.high) if isinstance(one, Parameter) else (None, None)
+    return path, str(one.value), low, high, one.unit, one.grade, one.source

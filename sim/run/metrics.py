@@ -1,0 +1,263 @@
+"""What an arm came to: per customer at the end of the horizon, and as metrics over segments.
+
+Every mean is over all potential customers of a segment, since a denominator that treatment changes would bias the
+comparison. Ratio metrics are each arm's own statistic.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviour import (
+    PackedRules,
+    expected_order_profit,
+    lapse_hazard,
+    lapse_probability,
+    logistic,
+    order_utility,
+)
+from agents.columns import CUSTOMER, LAPSED, NEVER, WEB, Columns
+from agents.compiled import loop
+from agents.day import Surroundings, bring_up_to_date, expectation_of, felt
+from agents.exact import exp_each
+from agents.wallet import open_coupons
+from sim import tables
+from sim.world.daily_log import net_promoters
+from sim.world.engines import Census
+from sim.world.model import CXModel
+
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.intp]
+"""The same by their numbers, ascending: columns are read several times faster so."""
+
+FIELD_TEST_DAYS = 14
+"""A field test is read after so many days."""
+
+
+@dataclass
+class Outcome:
+    """Columns of an arm at the horizon's end, and what needs the model to compute."""
+
+    columns: Columns
+    residual: NDArray[np.float64]
+    satisfaction: NDArray[np.float64]
+    expectation: NDArray[np.float64]
+    censuses: list[Census]
+    daily: dict[str, NDArray[Any]]
+    early: dict[str, NDArray[Any]]  # visits, bought, ledger after FIELD_TEST_DAYS
+    days: int
+    fixed: float  # yen a day per potential customer, the same in every arm
+    company_costs: NDArray[np.float64]  # yen per potential customer by day, of interventions and booked to no customer
+    discount_rate: float  # per year
+
+
+def outcome_of(model: CXModel, early: dict[str, NDArray[Any]]) -> Outcome:
+    """Read an arm off its model at the end of the horizon."""
+    s, world = model.customers, model.world
+    last = world.days - 1
+    count, faces = open_coupons(s.columns, s.wallet, last)
+    residual = np.empty(len(s))
+    expectation = np.empty(len(s))
+    online = world.rules.share_web + world.rules.share_app
+    _residual(s.columns, s.packed, s.around, last, world.first_day - 1, online, count, faces, residual, expectation)
+    censuses = [model.recorder.censuses[day] for day in sorted(model.recorder.censuses)]
+    satisfaction = s.felt(np.arange(len(s), dtype=np.int32), last + 1)
+    return Outcome(
+        s.columns, residual, satisfaction, expectation, censuses, model.recorder.rows, early, world.days,
+        world.fixed_cost / world.customers, model.company_costs / world.customers, world.rules.discount_rate,
+    )  # fmt: skip
+
+
+@loop
+def _residual(
+    c: Columns, rules: PackedRules, w: Surroundings, last: int, base: int, online: float,
+    count: NDArray[np.int64], faces: NDArray[np.float64], out: NDArray[np.float64], expectation: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Discounted profit expected beyond the horizon, state frozen (MODEL 7.15), less what open coupons will cost."""
+    r = rules[0]
+    discount = math.exp(-r.discount_rate * (last + 1) / 365.0)
+    for row in range(len(c.status)):
+        bring_up_to_date(c, r, w, row, last, base)
+        expectation[row] = expectation_of(c, r, row)
+        out[row] = 0.0
+        if c.status[row] != CUSTOMER:
+            continue
+        me = c.more[row]
+        price = w.persona_price[me.persona]
+        utility = order_utility(r, CUSTOMER, expectation[row], 0.0, price, 0.0, 0.0, WEB)
+        rate = me.rate * logistic(utility) / r.conversion_customer * 365.0
+        per_order = expected_order_profit(r, r.basket_shape / me.spend, me.waiting_cost, online)
+        lapse = 0.0
+        if r.episode_clock > 0.5:
+            lapse = rate * lapse_probability(r, me.lapse_trait, felt(c, r, row, last + 1), me.activated == 1)
+        else:
+            lapse = 365.0 * lapse_hazard(r, me.lapse_trait, felt(c, r, row, last + 1), me.activated == 1)
+        out[row] = discount * per_order * rate / (r.discount_rate + lapse)
+        if count[row] > 0:
+            years_left = (me.coupon_until - last) / 365.0
+            out[row] -= discount * faces[row] * (1.0 - math.exp(-r.redemption * rate * years_left / count[row]))
+
+
+def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
+    """Metrics of `sim.tables.METRICS` over the chosen customers; those of the company as a whole are NaN here."""
+    c, rows = outcome.columns, np.flatnonzero(chosen)
+    n = len(rows)
+    count = Totals(*_totals(c, rows, outcome.days))
+
+    def total(name: str) -> float:
+        return float(c.of(name)[rows].sum(dtype=np.float64))
+
+    def ratio(top: float, bottom: float, scale: float = 1.0) -> float:
+        return scale * top / bottom if bottom else math.nan
+
+    present = exp_each(-outcome.discount_rate * np.arange(outcome.days) / 365.0)
+    first = c.of("first_order")[rows]
+    acquired = (first >= 0) & (first < outcome.days)
+    company = math.fsum(present * outcome.company_costs)
+    return {
+        "ltv": ratio(total("npv"), n) - outcome.fixed * float(present.sum()) - company,
+        "residual": ratio(float(outcome.residual[rows].sum()), n),
+        "profit": ratio(count.ledger, n) - outcome.fixed * outcome.days - math.fsum(outcome.company_costs),
+        "profit_sd": standard_deviation(c.of("ledger")[rows]),
+        "revenue": ratio(count.revenue, n),
+        "margin": ratio(count.margin, n),
+        "cost": ratio(total("cost"), n) + company,
+        "ltv_acquired": ratio(float(c.of("npv")[rows][acquired].sum()), count.acquired),
+        "nps": promoters(outcome, rows),
+        "nps_surveyed": float(net_promoters(np.concatenate([one.sampled[rows] for one in outcome.censuses])))
+        if outcome.censuses
+        else math.nan,
+        "csat": _csat(outcome, rows),
+        "conversion": ratio(count.orders, count.visits, 100.0),
+        "repeat_rate": ratio(count.repeaters, count.buyers, 100.0),
+        "churn": ratio(count.lost, count.customers, 100.0),
+        "acquired": float(count.acquired),
+        "orders": float(count.orders),
+        "visits": float(count.visits),
+        "coupons_issued": float(count.issued),
+        "coupons_redeemed": float(count.redeemed),
+        "norush_share": ratio(count.norush, count.online, 100.0),
+        "lead_time": ratio(count.lead_days, count.delivered),
+        "on_time": 100.0 - ratio(count.late, count.delivered, 100.0),
+        "contacts": float(count.contacts),
+    }
+
+
+class Totals(NamedTuple):
+    """What adds up exactly over customers: yen, days and counts; then heads.
+
+    customers: who were some at the start of the horizon or became one; lost: those of them who have lapsed.
+    """
+
+    ledger: int
+    revenue: int
+    margin: int
+    visits: int
+    orders: int
+    online: int
+    norush: int
+    issued: int
+    redeemed: int
+    delivered: int
+    late: int
+    lead_days: int
+    contacts: int
+    acquired: int
+    buyers: int
+    repeaters: int
+    customers: int
+    lost: int
+
+
+@loop
+def _totals(c: Columns, rows: Rows, days: int) -> tuple[int, ...]:
+    ledger, revenue, margin, visits, bought, online, norush = 0, 0, 0, 0, 0, 0, 0
+    issued, redeemed, delivered, late, lead_days, contacts = 0, 0, 0, 0, 0, 0
+    acquired, buyers, repeaters, customers, lost = 0, 0, 0, 0, 0
+    for row in rows:
+        me = c.more[row]
+        ledger += me.ledger
+        revenue += me.revenue
+        margin += me.margin
+        visits += me.visits
+        bought += me.bought
+        online += me.online
+        norush += me.norush
+        issued += me.issued
+        redeemed += me.redeemed
+        delivered += me.delivered
+        late += me.late
+        lead_days += me.lead_days
+        contacts += me.contacts
+        acquired += 0 <= me.first_order < days
+        buyers += me.bought > 0
+        repeaters += me.bought > 0 and me.orders > 1
+        lapsed = c.status[row] == LAPSED
+        customer = me.first_order != NEVER and not (lapsed and c.lapse_day[row] < 0)
+        customers += customer
+        lost += lapsed and customer
+    return (
+        ledger, revenue, margin, visits, bought, online, norush, issued, redeemed, delivered, late, lead_days, contacts,
+        acquired, buyers, repeaters, customers, lost,
+    )  # fmt: skip
+
+
+def standard_deviation(amounts: NDArray[np.int32]) -> float:
+    """Standard deviation over customers of whole yen; NaN for fewer than two. Sums are exact, in whatever order."""
+    n = len(amounts)
+    if n < 2:
+        return math.nan
+    exact = amounts.astype(np.int64)
+    total, squares = int(exact.sum()), int((exact * exact).sum())
+    return math.sqrt((n * squares - total * total) / (n * (n - 1)))
+
+
+def company_measures(outcome: Outcome) -> dict[str, float]:
+    """Metrics that belong to no customer."""
+    horizon = slice(-outcome.days, None)
+    return {
+        "coupons_expired": float(outcome.daily["coupons_expired"][horizon].sum()),
+        "backlog": float(outcome.daily["backlog"][horizon].mean()),
+    }
+
+
+def promoters(outcome: Outcome, rows: Rows) -> float:
+    """True NPS: mean of the last weekly censuses; NaN where none was taken or nobody is a customer."""
+    weekly = [net_promoters(one.census[rows]) for one in outcome.censuses]
+    return float(np.mean(weekly)) if weekly else math.nan
+
+
+def stayers(arm: Outcome, baseline: Outcome, chosen: Mask) -> tuple[float, float]:
+    """NPS of both arms among those who are customers in both on the day: (arm, baseline)."""
+    pairs = []
+    for one, other in zip(arm.censuses, baseline.censuses, strict=True):
+        both = np.flatnonzero(chosen & (one.census >= 0) & (other.census >= 0))
+        pairs.append((net_promoters(one.census[both]), net_promoters(other.census[both])))
+    if not pairs:
+        return math.nan, math.nan
+    means = np.mean(np.array(pairs), axis=0)
+    return float(means[0]), float(means[1])
+
+
+def _csat(outcome: Outcome, rows: Rows) -> float:
+    """Share of survey answers with four or five stars, %."""
+    stars = np.concatenate([one.stars[rows] for one in outcome.censuses]) if outcome.censuses else np.empty(0)
+    rated = stars[stars > 0]
+    return 100.0 * float((rated >= 4).mean()) if len(rated) else math.nan
+
+
+def field_test(outcome: Outcome, chosen: Mask) -> dict[str, float]:
+    """What a field test's dashboard shows of one side after two weeks."""
+    visited = chosen & (outcome.early["visits"] > 0)
+    visitors = int(visited.sum())
+    if not visitors:
+        return {metric.name: math.nan for metric in tables.AB_METRICS}
+    return {
+        "ab_conversion_14d": 100.0 * float((outcome.early["bought"][visited] > 0).sum()) / visitors,
+        "ab_profit_per_visitor_14d": float(outcome.early["ledger"][visited].sum(dtype=np.float64)) / visitors,
+    }

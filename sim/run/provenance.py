@@ -1,0 +1,127 @@
+"""Where a run comes from: written beside its answer, the one file that may differ between hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cxsim.guard import ROOT
+from sim.config.settings import NOT_ANSWERS, Settings, resolved
+
+PACKAGES = (
+    "mesa",
+    "numba",
+    "llvmlite",
+    "numpy",
+    "scipy",
+    "simpy",
+    "hydra-core",
+    "omegaconf",
+    "pydantic",
+    "pandas",
+    "pyarrow",
+    "matplotlib",
+    "jinja2",
+)
+SOURCES = ("agents", "sim", "scenarios", "analysis")
+
+
+def version() -> str:
+    """Version of cxsim; `unknown` where it is run without having been installed."""
+    try:
+        return metadata.version("cxsim")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def inputs_hash(settings: Settings, root: Path = ROOT, plan: Mapping[str, Any] | None = None) -> str:
+    """sha256 of what the answer depends on: resolved configuration, sources, and what a command plans beside them.
+
+    The same on every host.
+    """
+    inputs = {key: node for key, node in resolved(settings).items() if key not in NOT_ANSWERS} | dict(plan or {})
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, ensure_ascii=False).encode())
+    digest.update(_sources(root))
+    return digest.hexdigest()
+
+
+@lru_cache
+def _sources(root: Path) -> bytes:
+    """sha256 of the sources as they stood when first asked for."""
+    digest = hashlib.sha256()
+    for folder in SOURCES:
+        for path in sorted((root / folder).rglob("*")):
+            if path.suffix in (".py", ".j2"):
+                digest.update(path.relative_to(root).as_posix().encode())
+                digest.update(path.read_bytes())
+    return digest.digest()
+
+
+@lru_cache
+def git_state(root: Path = ROOT) -> tuple[str | None, bool | None]:
+    """Commit and whether the tree differs from it; nothing where the sources are no checkout of their own."""
+    top = _git(root, "rev-parse", "--show-toplevel")
+    # An environment may lie inside somebody else's checkout: that commit says nothing about us.
+    if top is None or Path(top).resolve() != root.resolve():
+        return None, None
+    status = _git(root, "status", "--porcelain")
+    return _git(root, "rev-parse", "HEAD"), None if status is None else bool(status)
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def provenance(
+    settings: Settings, threads: int, folder: Path, seconds: float, plan: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What provenance.json says. `folder` is the final place, `seconds` the wall time, `plan` as in `inputs_hash`."""
+    commit, dirty = git_state()
+    return {
+        "version": version(),
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "seed": settings.seed,
+        "inputs_sha256": inputs_hash(settings, plan=plan),
+        "python": platform.python_version(),
+        "packages": {name: _package(name) for name in PACKAGES},
+        "engine": settings.engine,
+        "threads": threads,
+        "folder": str(folder),
+        "wall_seconds": round(seconds, 3),
+    }
+
+
+def _package(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def write_provenance(
+    draft: Path,
+    settings: Settings,
+    threads: int,
+    folder: Path,
+    seconds: float,
+    plan: Mapping[str, Any] | None = None,
+) -> None:
+    """Write provenance.json into the draft of the run folder that will stand at `folder`."""
+    found = provenance(settings, threads, folder, seconds, plan)
+    (draft / "provenance.json").write_text(
+        json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )

@@ -1,0 +1,289 @@
+"""One replication: pilots, the shared burn-in, the baseline, and every arm from the same midnight with the same luck.
+
+Arms are named in `sim.tables`. Shapley values need the treated world under every set of live interfaces: four treated
+runs, and eight where a campaign learns, so that company state acts too. What acts on the company as a whole has no
+treated and untreated customers: it is run as a whole only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from agents import draws
+from agents.columns import LAPSED, NEVER, STATUS_NAMES, TOUCHPOINT_NAMES
+from agents.draws import draw
+from sim import tables
+from sim.company.offers import Placed
+from sim.config.settings import Settings
+from sim.run.metrics import (
+    FIELD_TEST_DAYS,
+    Mask,
+    Outcome,
+    company_measures,
+    field_test,
+    measures,
+    outcome_of,
+    promoters,
+    stayers,
+)
+from sim.world.constants import World, world_of
+from sim.world.event_log import Events, Journal, States
+from sim.world.model import Arm, CXModel, EngineName, Recording, founded
+from sim.world.pilot import references
+
+WorldsOf = Callable[[Settings], Mapping[str, Placed]]
+"""What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work: a draw of the parameters, one of its seeds, and which arms to run."""
+
+    replication: int
+    twin: int
+    point: Mapping[str, float | str]
+    seed: int
+    parts: bool = True  # the arms of the split and the field test, beside baseline and total
+    faces: Sequence[float] = ()  # shares of the stated lever, for the break-even
+    journal: int = -1  # customers whose journeys are kept; -1: no tables of single customers either
+
+
+@dataclass
+class Result:
+    """Tables of one replication; `journeys` are (arm, events, states).
+
+    `journeys` and `customers` are of the first replication only; `campaigns` and `projects` may have no rows.
+    """
+
+    task: Task
+    measures: pd.DataFrame
+    daily: pd.DataFrame
+    campaigns: pd.DataFrame
+    projects: pd.DataFrame
+    customers: pd.DataFrame | None = None
+    journeys: list[tuple[str, Events, States]] = field(default_factory=list)
+
+
+def learns(placed: Placed) -> bool:
+    """Whether a campaign among these learns."""
+    return any(one.message is not None and one.message.cycle is not None for _, one in placed)
+
+
+def replayed(placed: Placed, everybody: Mask, recorded: Recording, part: str) -> Arm:
+    """Everybody treated, with the interfaces live that a part's name lists."""
+    live = part.split("_")
+    return Arm(
+        placed, everybody, recorded, replay_talk="wom" not in live, replay_congestion="congestion" not in live,
+        replay_company="company" not in live,
+    )  # fmt: skip
+
+
+def replication_seed(seed: int, replication: int, twin: int) -> int:
+    """World seed of a replication: 52 random bits, so that worlds of neighbouring seeds have nothing in common."""
+    return int(draw(seed, replication, twin, draws.DESIGN, 2) * (1 << 52))
+
+
+def run_task(settings: Settings, worlds: WorldsOf, task: Task) -> Result:
+    """Simulate one replication."""
+    drawn = settings.at(task.point)
+    world, _ = references(world_of(drawn, task.seed))
+    return _Replication(world, worlds(drawn), task, settings.engine, settings.personas.mix).run()
+
+
+class _Replication:
+    """The arms of one replication, one after the other; only what is compared with is kept."""
+
+    def __init__(
+        self,
+        world: World,
+        placed: Mapping[str, Placed],
+        task: Task,
+        engine: EngineName,
+        personas: Mapping[str, object],
+    ) -> None:
+        self.world, self.placed, self.task, self.engine = world, placed, task, engine
+        self.personas = tuple(personas)
+        self.rows: list[tuple[str, str, str, str, float]] = []
+        self.days: list[pd.DataFrame] = []
+        self.campaigns: list[tuple[Any, ...]] = []
+        self.projects: list[tuple[Any, ...]] = []
+        self.journeys: list[tuple[str, Events, States]] = []
+
+    def run(self) -> Result:
+        """Burn in, run the baseline and record it, then every arm of every scenario."""
+        burn_in = CXModel(self.world, founded(self.world), engine=self.engine, record=False)
+        burn_in.run(0)
+        self.midnight = burn_in.handed_over()
+        everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
+        journal = self._journal(True)
+        model = self._model(Arm(interventions=everything), journal)
+        self.baseline = self._finish(tables.BASELINE, model)
+        self._keep_journey(tables.BASELINE, journal)
+        self.segments = dict(self._segments(self.baseline))
+        self._measure(tables.BASELINE, self.baseline)
+        customers = None
+        recorded = model.recording() if self.task.parts else None
+        del model
+        for name, own in self.placed.items():
+            last = name == list(self.placed)[-1]
+            treated = self._scenario(name, own, recorded, last)
+            if last and self.task.journal >= 0:
+                customers = customer_table(self.baseline, treated, name, self.segments, self.personas)
+        if not self.placed and self.task.journal >= 0:
+            customers = customer_table(self.baseline, self.baseline, "", self.segments, self.personas)
+        days = pd.concat(self.days, ignore_index=True)
+        campaigns = table(tables.CAMPAIGNS, self.campaigns, self.task)
+        projects = table(tables.PROJECTS, self.projects, self.task)
+        return Result(self.task, self._measures(), days, campaigns, projects, customers, self.journeys)
+
+    def _scenario(self, name: str, own: Placed, recorded: Recording | None, keep: bool) -> Outcome:
+        """All arms of one scenario; the outcome of its total effect."""
+        everybody = np.ones(self.world.customers, bool)
+        journal = self._journal(keep)
+        treated = self._finish(name, self._model(Arm(own, everybody), journal))
+        self._keep_journey(name, journal)
+        self._measure(name, treated)
+        if recorded is not None and not any(one.company_wide for _, one in own):
+            for part in tables.ADAPTIVE_PARTS if learns(own) else tables.PARTS:
+                arm = replayed(own, everybody, recorded, part)
+                self._measure(f"{name}/{part}", self._finish(f"{name}/{part}", self._model(arm)))
+            self._field_test(f"{name}/ab", own)
+        for share in self.task.faces:
+            scaled = tuple((number, one.scaled(share) or one) for number, one in own)
+            if scaled != own:
+                arm_name = f"{name}*{share:g}"
+                self._measure(arm_name, self._finish(arm_name, self._model(Arm(scaled, everybody))))
+        return treated
+
+    def _field_test(self, arm: str, own: Placed) -> None:
+        """One world in which a fair coin treats each customer, read as a dashboard would."""
+        coin = draws.draws(self.world.seed, 0, self.world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
+        outcome = self._finish(arm, self._model(Arm(own, coin)))
+        for group, side in (("treated", coin), ("control", ~coin)):
+            self._measure(arm, outcome, group, side)
+            self._measure(tables.BASELINE, self.baseline, f"{arm}:{group}", side)
+
+    def _model(self, arm: Arm, journal: Journal | None = None) -> CXModel:
+        """A model of one arm; only the baseline, the first, is recorded."""
+        record = arm.treated is None
+        return CXModel(self.world, self.midnight.copied(), arm, self.engine, journal, record=record)
+
+    def _finish(self, arm: str, model: CXModel) -> Outcome:
+        """Run an arm to the horizon, looking at it once after two weeks."""
+        model.run(min(FIELD_TEST_DAYS, self.world.days))
+        early = {name: model.customers.columns.of(name).copy() for name in ("visits", "bought", "ledger")}
+        model.run(self.world.days)
+        outcome = outcome_of(model, early)
+        self._keep_days(arm, outcome)
+        self._keep_company(arm, model)
+        return outcome
+
+    def _keep_company(self, arm: str, model: CXModel) -> None:
+        """What the firm sees of its campaigns and has decided in its meetings; not in arms no firm could run."""
+        if "*" in arm or arm.partition("/")[2] not in ("", "ab"):
+            return
+        for one in model.campaigns.of.values():
+            for variant, counts in enumerate(zip(*one.tally, one.cost, strict=True)):
+                share = one.shares[variant - 1] if variant else np.nan
+                self.campaigns.append((arm, one.name, one.message.channel, variant, *counts, share, one.revisions))
+        for number, board in enumerate(model.boards):
+            for day, touchpoint in board.started:
+                self.projects.append((arm, number, day, TOUCHPOINT_NAMES[touchpoint]))
+
+    def _journal(self, wanted: bool) -> Journal | None:
+        return Journal(self.task.journal) if wanted and self.task.journal > 0 else None
+
+    def _keep_journey(self, arm: str, journal: Journal | None) -> None:
+        if journal is not None:
+            self.journeys.append((arm, journal.columns(), journal.states()))
+
+    def _segments(self, baseline: Outcome) -> Iterator[tuple[str, Mask]]:
+        """Everybody, those any intervention would have reached in the baseline, and each true persona."""
+        columns = baseline.columns
+        yield tables.EVERYBODY, np.ones(len(columns.status), bool)
+        if self.placed:
+            yield tables.ELIGIBLE, columns.of("eligible") > 0
+        for number, persona in enumerate(self.personas):
+            yield persona, columns.of("persona") == number
+
+    def _measure(self, arm: str, outcome: Outcome, group: str = "all", side: Mask | None = None) -> None:
+        """Note an arm's metrics over every segment; of one side of a field test, the dashboard's too."""
+        for segment, chosen in self.segments.items():
+            of_group = chosen if side is None else chosen & side
+            values = measures(outcome, of_group)
+            if side is not None:
+                values |= field_test(outcome, of_group)
+            elif segment == tables.EVERYBODY:
+                values |= company_measures(outcome)
+            if side is None:
+                values["nps_stayers"] = self._stayers(outcome, chosen)
+            self.rows += [(arm, group, segment, metric, value) for metric, value in values.items()]
+
+    def _stayers(self, outcome: Outcome, chosen: Mask) -> float:
+        """NPS of the baseline plus the difference among those who are customers in both arms."""
+        arm, reference = stayers(outcome, self.baseline, chosen)
+        return promoters(self.baseline, np.flatnonzero(chosen)) + arm - reference
+
+    def _measures(self) -> pd.DataFrame:
+        frame = pd.DataFrame(self.rows, columns=["arm", "group", "segment", "metric", "value"])
+        frame.insert(0, "twin", np.int8(self.task.twin))
+        frame.insert(0, "replication", np.int32(self.task.replication))
+        return frame
+
+    def _keep_days(self, arm: str, outcome: Outcome) -> None:
+        last = slice(-self.world.days, None)
+        kept = {column.name: column.dtype for column in tables.DAILY if column.name in outcome.daily}
+        frame = pd.DataFrame({name: outcome.daily[name][last].astype(dtype) for name, dtype in kept.items()})
+        frame.insert(0, "twin", np.int8(self.task.twin))
+        frame.insert(0, "replication", np.int32(self.task.replication))
+        frame.insert(0, "arm", arm)
+        self.days.append(frame[[column.name for column in tables.DAILY]])
+
+
+def table(columns: Sequence[tables.Column], rows: Sequence[tuple[Any, ...]], task: Task) -> pd.DataFrame:
+    """Rows under their declared columns, the first two being the task's draw and twin."""
+    own = (task.replication, task.twin)
+    frame = pd.DataFrame([(*own, *row) for row in rows], columns=[column.name for column in columns])
+    return frame.astype({column.name: column.dtype for column in columns})
+
+
+def customer_table(
+    baseline: Outcome, treated: Outcome, name: str, segments: Mapping[str, Mask], personas: Sequence[str]
+) -> pd.DataFrame:
+    """customers.parquet: a row per customer and arm, with the twin's values beside."""
+    eligible = segments.get(tables.ELIGIBLE, np.zeros(len(baseline.columns.status), bool))
+    parts = [_customers(tables.BASELINE, baseline, treated, eligible, personas)]
+    if name:
+        parts.append(_customers(name, treated, baseline, eligible, personas))
+    return pd.concat(parts, ignore_index=True)[[column.name for column in tables.CUSTOMERS]]
+
+
+def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas: Sequence[str]) -> pd.DataFrame:
+    c, twin = own.columns, other.columns
+    words, statuses = np.array(personas), np.array(STATUS_NAMES)
+    return pd.DataFrame({
+        "arm": arm,
+        "customer": np.arange(len(c.status), dtype=np.int32),
+        "persona": words[c.of("persona")],
+        "segment": words[c.of("declared")],
+        "eligible": eligible,
+        "status": statuses[c.status],
+        "satisfaction": own.satisfaction.astype(np.float32),
+        "expectation": own.expectation.astype(np.float32),
+        "acquired_day": c.of("first_order"),
+        "lapsed_day": np.where(c.status == LAPSED, c.lapse_day, NEVER).astype(np.int16),
+        "visits": c.of("visits").astype(np.int32),
+        "orders": c.of("bought").astype(np.int32),
+        "revenue": c.of("revenue").astype(np.int64),
+        "profit": c.of("ledger").astype(np.int64),
+        "ltv": c.of("npv"),
+        "residual": own.residual,
+        "twin_orders": twin.of("bought").astype(np.int32),
+        "twin_profit": twin.of("ledger").astype(np.int64),
+        "twin_ltv": twin.of("npv"),
+        "twin_status": statuses[twin.status],
+    })  # fmt: skip

@@ -1,0 +1,387 @@
+"""The search for the best values of levers, over what is not known: Optuna asks for points, worlds answer.
+
+All trials live in the same draws with the same luck, so that they are compared draw by draw. The one that looks best
+was chosen for it, and some of what looks good is luck of those draws (the optimiser's curse: Smith and Winkler 2006).
+So the best points, and the present configuration, are evaluated again on fresh draws; only that is an answer.
+
+**Resuming.** A batch of points is asked for from a study in memory that holds exactly the trials before the batch, by a
+sampler seeded with the batch's number. What is asked next is thus a function of seed and finished trials, whenever and
+however often the search was interrupted. Finished trials are stored in order, each in one transaction.
+
+    DIR/search.json           a hash of what the trials depend on: another search is refused here
+    DIR/study.db              Optuna's storage: what a search goes on from
+    DIR/optimise.json         what is searched, where the levers stand at present, numbers of the best trials
+    DIR/trials.csv            a row per trial: status, why, levers, statistics; trial -1 is the present configuration
+    DIR/fresh.csv             the same of the present configuration and the best trials, on fresh draws
+    DIR/trial_draws.parquet   their metrics by draw; fresh_draws.parquet likewise
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from agents import draws
+from agents.draws import draw
+from sim.config.parameters import ConfigError
+from sim.config.sampling import points
+from sim.config.settings import Settings
+from sim.run.folder import replace_text
+from sim.run.replication import Task, WorldsOf, replication_seed, run_task
+from sim.studies.levers import MAXIMISE, MINIMISE, Found, Point, Search
+from sim.tables import BASELINE, EVERYBODY
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.samplers import BaseSampler
+    from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial, Trial
+
+FEASIBLE, INFEASIBLE, FAILED = "feasible", "infeasible", "failed"
+PRESENT = -1
+"""Number of the present configuration among trials."""
+
+MOST_REPEATED = 12
+"""Points of a front that are evaluated again on fresh draws."""
+
+FIXED_COST = "company.fixed_cost_per_day"
+_SAMPLER, _FRESH = 3, 4
+"""Slots of the purpose DESIGN: seeds of the samplers, and of the fresh draws."""
+
+KEY, STUDY, PLAN, TRIALS, FRESH = "search.json", "study.db", "optimise.json", "trials.csv", "fresh.csv"
+TRIAL_DRAWS, FRESH_DRAWS = "trial_draws.parquet", "fresh_draws.parquet"
+
+Evaluate = Callable[[Sequence[Any]], Iterator[tuple[int, Found | Exception]]]
+"""(number of an item, what was found or raised), as they finish: `Pool.outcomes`."""
+
+Progress = Callable[[int, int, str], None]
+
+
+# -- one point --------------------------------------------------------------------------------------------------
+
+
+class Candidate(NamedTuple):
+    """A point to be evaluated: its settings, over how many draws, and what its levers cost a day, yen of the market."""
+
+    settings: Settings
+    draws: int
+    cost_per_day: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluates a candidate over draws: the function that a pool sends to its workers."""
+
+    worlds: WorldsOf
+    metrics: tuple[str, ...]
+
+    def __call__(self, candidate: Candidate) -> Found:
+        """Values of the metrics in both arms. Raises ConfigError where one has no value in some draw."""
+        settings, draws_wanted, cost = candidate
+        arm = treated_arm(self.worlds(settings))
+        found: Found = {metric: [[], []] for metric in self.metrics}
+        for replication, point in enumerate(points(settings, draws_wanted)):
+            fixed = float(point.get(FIXED_COST, settings.company.fixed_cost_per_day.value)) + cost
+            seed = replication_seed(settings.seed, replication, 0)
+            task = Task(replication, 0, {**point, FIXED_COST: fixed}, seed, parts=False)
+            values = _everybody(run_task(settings, self.worlds, task).measures)
+            for metric in self.metrics:
+                pair = values.get((BASELINE, metric), np.nan), values.get((arm, metric), np.nan)
+                if not all(map(np.isfinite, pair)):
+                    raise ConfigError(f"{metric} has no value in draw {replication}")
+                for kept, value in zip(found[metric], pair, strict=True):
+                    kept.append(value)
+        return found
+
+
+def _everybody(measures: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Values by arm and metric."""
+    rows = measures[(measures["segment"] == EVERYBODY) & (measures["group"] == "all")]
+    return dict(zip(zip(rows["arm"], rows["metric"], strict=True), map(float, rows["value"]), strict=True))
+
+
+def treated_arm(worlds: Mapping[str, Any]) -> str:
+    """The arm that is optimised: the scenario, all of them together where there are several, else the baseline."""
+    return list(worlds or (BASELINE,))[-1]
+
+
+def candidate(search: Search, settings: Settings, point: Point) -> Candidate:
+    """A point's candidate in the search's draws; `settings` are those at the point."""
+    cost = sum(lever.cost_per_day * point[lever.key] for lever in search.levers)
+    return Candidate(settings, search.draws, cost * settings.customers)
+
+
+def fresh(search: Search, one: Candidate) -> Candidate:
+    """The same with other draws and other luck."""
+    seed = _seed(one.settings.seed, 0, _FRESH)
+    return one._replace(settings=one.settings.model_copy(update={"seed": seed}), draws=search.fresh_draws)
+
+
+def _seed(seed: int, place: int, slot: int) -> int:
+    return int(draw(seed, place, 0, draws.DESIGN, slot) * (1 << 32))
+
+
+# -- the search -------------------------------------------------------------------------------------------------
+
+
+class Tried(NamedTuple):
+    """A finished trial; without values where it failed."""
+
+    number: int
+    point: Point
+    status: str
+    why: str
+    values: tuple[float, ...]
+    excesses: tuple[float, ...]
+    found: Found | None
+
+
+class Storage:
+    """The trials of a search and what was found at named points, in a folder's study.db."""
+
+    def __init__(self, folder: Path, search: Search) -> None:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self._search = search
+        self.study: Study = optuna.create_study(
+            storage=f"sqlite:///{folder.resolve() / STUDY}", study_name="cxsim", load_if_exists=True,
+            directions=_directions(search),
+        )  # fmt: skip
+
+    def trials(self) -> list[Tried]:
+        """All finished trials, in order."""
+        return [_tried(trial) for trial in self.study.get_trials(deepcopy=False)]
+
+    def best(self) -> list[int]:
+        """The best feasible trial, or the front of several objectives by the first of them; empty where none is."""
+        feasible = {one.number for one in self.trials() if one.status == FEASIBLE}
+        if not feasible:
+            return []
+        if len(self._search.objectives) == 1:
+            return [self.study.best_trial.number]
+        front = [trial for trial in self.study.best_trials if trial.number in feasible]
+        unique = {tuple(trial.values): trial for trial in reversed(front)}
+        return [trial.number for _, trial in sorted(unique.items(), key=lambda item: item[0])]
+
+    def named(self, wanted: Mapping[str, Any], evaluate: Evaluate) -> dict[str, Found]:
+        """What was found at named candidates, each evaluated once in the life of the study. Raises what one raises."""
+        missing = [name for name in wanted if name not in self.study.user_attrs]
+        for place, outcome in evaluate([wanted[name] for name in missing]):
+            if isinstance(outcome, Exception):
+                raise outcome
+            self.study.set_user_attr(missing[place], outcome)
+        return {name: self.study.user_attrs[name] for name in wanted}
+
+
+def run_search(
+    search: Search, storage: Storage, seed: int, present: Found, candidate_of: Callable[[Point], Any],
+    evaluate: Evaluate, progress: Progress = lambda *_: None,
+) -> list[Tried]:  # fmt: skip
+    """Go on with a search until so many trials are finished, and return them in order; more, where it once had more.
+
+    `candidate_of` makes what `evaluate` takes of a point; what either raises fails that trial alone, if it is a
+    mendable error.
+    """
+    while (done := len(storage.trials())) < search.trials:
+        progress(done, search.trials, "searching")
+        first = done - done % search.batch
+        study, asked = _ask(search, storage.study.get_trials()[:first], first // search.batch, seed)
+        for trial in asked[: done - first]:
+            _tell_again(study, trial, storage.study.get_trials(deepcopy=False)[trial.number])
+        waiting = asked[done - first : search.trials - first]
+        for trial, outcome in _in_order(waiting, candidate_of, evaluate):
+            _tell(search, study, trial, outcome, present)
+            storage.study.add_trial(study.get_trials(deepcopy=False)[trial.number])
+            progress(trial.number + 1, search.trials, "searching")
+    return storage.trials()
+
+
+def _ask(search: Search, before: list[FrozenTrial], batch: int, seed: int) -> tuple[Study, list[Trial]]:
+    """A study in memory that knows the trials before a batch, and the batch's trials asked of it."""
+    import optuna
+
+    sampler = _sampler(search, _seed(seed, batch, _SAMPLER))
+    study = optuna.create_study(directions=_directions(search), sampler=sampler)
+    study.add_trials(before)
+    space = {lever.key: lever.distribution() for lever in search.levers}
+    return study, [study.ask(space) for _ in range(search.batch)]
+
+
+def _directions(search: Search) -> list[StudyDirection]:
+    from optuna.study import StudyDirection
+
+    named = {MAXIMISE: StudyDirection.MAXIMIZE, MINIMISE: StudyDirection.MINIMIZE}
+    return [named[one.goal] for one in search.objectives]
+
+
+def _sampler(search: Search, seed: int) -> BaseSampler:
+    """One objective: tree-structured Parzen estimator (Bergstra and others 2011). Several: NSGA-II (Deb and others
+    2002), a batch being a generation."""
+    from optuna.samplers import NSGAIISampler, TPESampler
+
+    if len(search.objectives) == 1:
+        return TPESampler(seed=seed, n_startup_trials=2 * search.batch)
+    return NSGAIISampler(seed=seed, population_size=max(search.batch, 2))
+
+
+def _in_order(
+    trials: Sequence[Trial], candidate_of: Callable[[Point], Any], evaluate: Evaluate
+) -> Iterator[tuple[Trial, Found | Exception]]:
+    """Trials with what was found, in their own order, each as soon as those before it are finished."""
+    outcomes: dict[int, Found | Exception] = {}
+    items, places = [], []
+    for place, trial in enumerate(trials):
+        try:
+            items.append(candidate_of(trial.params))
+            places.append(place)
+        except ConfigError as error:
+            outcomes[place] = error
+    following = 0
+    for number, outcome in evaluate(items):
+        outcomes[places[number]] = outcome
+        while following in outcomes:
+            yield trials[following], outcomes[following]
+            following += 1
+    for place in range(following, len(trials)):
+        yield trials[place], outcomes[place]
+
+
+def _tell(search: Search, study: Study, trial: Trial, outcome: Found | Exception, present: Found) -> None:
+    """Tell the study in memory what became of a trial. An error that is no matter of the point is raised."""
+    from optuna.trial import TrialState
+
+    if isinstance(outcome, Exception):
+        if not isinstance(outcome, ConfigError):
+            raise outcome
+        trial.set_user_attr("why", str(outcome))
+        study.tell(trial, state=TrialState.FAIL)
+        return
+    trial.set_user_attr("found", outcome)
+    for place, one in enumerate(search.constraints):
+        trial.set_constraint(f"{place:03d} {one.statistic.name}", one.excess(one.statistic.value(outcome, present)))
+    study.tell(trial, [one.statistic.value(outcome, present) for one in search.objectives])
+
+
+def _tell_again(study: Study, trial: Trial, stored: FrozenTrial) -> None:
+    """Tell what was told before the interruption."""
+    from optuna.trial import TrialState
+
+    for name, value in stored.user_attrs.items():
+        trial.set_user_attr(name, value)
+    for name, value in stored.constraints.items():
+        trial.set_constraint(name, value)
+    failed = stored.state == TrialState.FAIL
+    study.tell(trial, None if failed else stored.values, state=stored.state if failed else None)
+
+
+def _tried(trial: FrozenTrial) -> Tried:
+    values, excesses = tuple(trial.values or ()), tuple(value for _, value in sorted(trial.constraints.items()))
+    return Tried(
+        trial.number, dict(trial.params), _status(values, excesses), trial.user_attrs.get("why", ""), values, excesses,
+        trial.user_attrs.get("found"),
+    )  # fmt: skip
+
+
+def _status(values: Sequence[float], excesses: Sequence[float]) -> str:
+    if not values:
+        return FAILED
+    return INFEASIBLE if any(excess > 0 for excess in excesses) else FEASIBLE
+
+
+# -- the folder -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Work:
+    """One search: what is searched, where the levers stand at present, its seed, and what makes a candidate of a point.
+
+    `again` makes the same on fresh draws. Candidates are whatever `Evaluate` takes.
+    """
+
+    search: Search
+    present: Point
+    seed: int
+    candidate_of: Callable[[Point], Any]
+    again: Callable[[Any], Any]
+
+    def into(self, folder: Path, about: Mapping[str, Any], evaluate: Evaluate, progress: Progress) -> None:
+        """Go on with the search to its end, evaluate the best again, and write the folder's tables.
+
+        `about` is written into optimise.json beside what is searched.
+        """
+        storage = Storage(folder, self.search)
+        now = self.candidate_of(self.present)
+        present = storage.named({"present": now}, evaluate)["present"]
+        tried = run_search(self.search, storage, self.seed, present, self.candidate_of, evaluate, progress)
+        best = storage.best()
+        chosen = {number: tried[number].point for number in repeated(best)}
+        wanted = {PRESENT: now} | {number: self.candidate_of(point) for number, point in chosen.items()}
+        found = storage.named({f"fresh {number}": self.again(one) for number, one in wanted.items()}, evaluate)
+        anew = [
+            self._judged(number, chosen.get(number, self.present), found[f"fresh {number}"], found[f"fresh {PRESENT}"])
+            for number in wanted
+        ]
+        tried = [self._judged(PRESENT, self.present, present, present), *tried]
+        write(folder, TRIALS, trials_table(self.search, tried, present))
+        write(folder, FRESH, trials_table(self.search, anew, found[f"fresh {PRESENT}"]))
+        write(folder, TRIAL_DRAWS, draws_table(tried))
+        write(folder, FRESH_DRAWS, draws_table(anew))
+        told = {**about, "search": asdict(self.search), "present": dict(self.present), "best": best}
+        replace_text(folder / PLAN, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+    def _judged(self, number: int, point: Point, found: Found, present: Found) -> Tried:
+        """A point evaluated outside the search, as if it were a trial."""
+        excesses = tuple(one.excess(one.statistic.value(found, present)) for one in self.search.constraints)
+        values = tuple(one.statistic.value(found, present) for one in self.search.objectives)
+        return Tried(number, point, _status(values, excesses), "", values, excesses, found)
+
+
+def repeated(best: Sequence[int]) -> list[int]:
+    """Trials of a front that are evaluated again: all, or so many spread over it with both ends."""
+    if len(best) <= MOST_REPEATED:
+        return list(best)
+    return [best[round(place)] for place in np.linspace(0, len(best) - 1, MOST_REPEATED)]
+
+
+def trials_table(search: Search, tried: Sequence[Tried], present: Found) -> pd.DataFrame:
+    """A row per trial: number, status, why, the levers' values, and every statistic by its name."""
+    rows = []
+    for one in tried:
+        row: dict[str, Any] = {"trial": one.number, "status": one.status, "why": one.why, **one.point}
+        if one.found is not None:
+            row |= {name: statistic.value(one.found, present) for name, statistic in search.statistics.items()}
+        rows.append(row)
+    levers = [lever.key for lever in search.levers]
+    return pd.DataFrame(rows, columns=["trial", "status", "why", *levers, *search.statistics])
+
+
+def draws_table(tried: Sequence[Tried]) -> pd.DataFrame:
+    """A row per trial, metric and draw: trial, metric, replication, baseline, scenario."""
+    rows = [
+        (one.number, metric, replication, *pair)
+        for one in tried
+        for metric, arms in (one.found or {}).items()
+        for replication, pair in enumerate(zip(*arms, strict=True))
+    ]
+    table = pd.DataFrame(rows, columns=["trial", "metric", "replication", "baseline", "scenario"])
+    return table.astype({"trial": "int32", "replication": "int32"})
+
+
+def write(folder: Path, name: str, table: pd.DataFrame) -> None:
+    """A table as CSV or Parquet, whole or as it was; its bytes depend on the values alone."""
+    if name.endswith(".csv"):
+        replace_text(folder / name, table.to_csv(index=False, lineterminator="\n"))
+        return
+    draft = folder / f".{name}.part"
+    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(arrow, draft, compression="zstd", compression_level=3)
+    draft.replace(folder / name)

@@ -1,0 +1,223 @@
+"""Regression: scenarios held to their recorded answers. What is held, what was recorded, how it is run again.
+
+    DIR/regression/NAME.yaml   what is held: overrides, and how its answer is compared
+    RECORDS/NAME.json          its recorded answer: sha256 of each table, numbers per draw, and why it moved when
+
+A record is written by hand of `cxsim check --update --because ...` alone. How two answers are compared stands in
+`analysis.studies.moves`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError
+
+from sim.config.parameters import Bounds, ConfigError, Text, listed, nearest, real, show, text, word
+from sim.config.settings import Section, Settings, first_finding
+from sim.run.experiment import Enough, run_experiment
+from sim.run.folder import replace_text
+from sim.run.replication import WorldsOf
+from sim.tables import METRIC
+
+EXACT, STATISTICAL = "exact", "statistical"
+TABLES = (".csv", ".parquet", ".yaml")
+FALSE_ALARM = 0.01
+"""Chance that a statistical comparison calls an unchanged answer moved, unless the file says another."""
+
+LONGEST_HISTORY = 20
+"""Reasons kept in a record, the newest first."""
+
+SEEDS = 2
+"""Seeds of a draw: a value for each, though most draws have the first alone."""
+
+Numbers = Mapping[str, Sequence[Sequence[float | None]]]
+"""Values per draw by name: a list for the first seed, one for the second; null where there is none."""
+
+
+# -- what is held ---------------------------------------------------------------------------------------------
+
+
+def _overrides(value: object) -> tuple[str, ...]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
+        raise ConfigError(f"{show(value)} is not a list of overrides, as `customers=2000`")
+    return tuple(text(one) for one in value)
+
+
+def _tolerance(value: object) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{show(value)} is not a group of keys; metrics, each with an amount in its unit")
+    for key in value:
+        if key not in METRIC:
+            raise ConfigError(f"{show(key)} is no metric; {listed(METRIC)}{nearest(str(key), METRIC)}")
+    return {str(key): _named(str(key), real(Bounds(0.0)), amount) for key, amount in value.items()}
+
+
+def _named(key: str, read: Callable[[object], float], value: object) -> float:
+    try:
+        return read(value)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
+
+
+class Held(Section):
+    """One regression file: a small run, and how its answer is compared with the recorded one.
+
+    `exact` wants the same bytes in every table. `statistical` wants no number moved beyond chance: `false_alarm` is
+    the chance of calling an unchanged answer moved, over all of the file's numbers together; a move up to
+    `tolerance` (by metric, in its unit) is none.
+    """
+
+    description: Text
+    overrides: Annotated[tuple[str, ...], BeforeValidator(_overrides)]
+    compare: Annotated[str, BeforeValidator(word(EXACT, STATISTICAL))] = EXACT
+    false_alarm: Annotated[float, BeforeValidator(real(Bounds(1e-6, 0.5)))] = FALSE_ALARM
+    tolerance: Annotated[dict[str, float], BeforeValidator(_tolerance)] = Field(default={})
+
+
+def held_files(folder: Path) -> dict[str, Path]:
+    """The regression files of a folder by name, in the order of their names. Raises ConfigError if it has none."""
+    found = {path.stem: path for path in sorted(folder.glob("*.yaml"))} if folder.is_dir() else {}
+    if not found:
+        raise ConfigError(f"{folder}: has no regression files; write NAME.yaml with description and overrides")
+    return found
+
+
+def read_held(path: Path) -> Held:
+    """A regression file, checked. Raises ConfigError of one line."""
+    try:
+        node = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: is no YAML in UTF-8: {error}") from None
+    try:
+        return Held.model_validate(node)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {first_finding(error)}") from None
+
+
+# -- what was recorded ----------------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """What is kept of a run: sha256 of each table, and numbers per draw."""
+
+    tables: Mapping[str, str]
+    numbers: Numbers
+
+
+class Reason(NamedTuple):
+    """Why a record was written, by which version, and what moved against the one before."""
+
+    because: str
+    version: str
+    moved: Sequence[str]
+
+
+class Record(NamedTuple):
+    """A recorded answer, the overrides it was made under, and why it is what it is, newest first."""
+
+    overrides: Sequence[str]
+    answer: Answer
+    history: Sequence[Reason]
+
+    def renewed(self, overrides: Sequence[str], answer: Answer, reason: Reason) -> Record:
+        """The record that follows this one."""
+        return Record(list(overrides), answer, [reason, *self.history][:LONGEST_HISTORY])
+
+
+NOTHING = Record((), Answer({}, {}), ())
+"""Before the first record."""
+
+
+def record_file(folder: Path, name: str) -> Path:
+    """Where a record stands."""
+    return folder / f"{name}.json"
+
+
+def read_record(path: Path) -> Record | None:
+    """A record from its file; None where there is none. Raises ConfigError for a file that is none."""
+    try:
+        node = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: cannot be read as a record: {error}") from None
+    try:
+        tables = {name: str(digest) for name, digest in node["tables"].items()}
+        numbers = {name: _series(value) for name, value in node["numbers"].items()}
+        history = [Reason(str(one["because"]), str(one["version"]), list(one["moved"])) for one in node["history"]]
+        return Record([str(one) for one in node["overrides"]], Answer(tables, numbers), history)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        raise ConfigError(f"{path}: is no record of cxsim check; take it away to record anew") from None
+
+
+def _series(node: Any) -> list[list[float | None]]:
+    found = [[None if value is None else float(value) for value in draws] for draws in node]
+    finite = all(value is None or math.isfinite(value) for draws in found for value in draws)
+    if len(found) != SEEDS or len({len(draws) for draws in found}) != 1 or not finite:
+        raise ValueError
+    return found
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Keep a record, whole or as it was; a table, a number's draws and a reason a line, so that a diff reads well."""
+    parts: dict[str, Any] = {
+        "history": [reason._asdict() for reason in record.history],
+        "overrides": record.overrides,
+        "tables": record.answer.tables,
+        "numbers": record.answer.numbers,
+    }
+    body = ",\n".join(f"{_json(name)}: {_lines(part)}" for name, part in parts.items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(path, f"{{\n{body}\n}}\n")
+
+
+def _lines(part: Any) -> str:
+    entries = [f"{_json(k)}: {_json(v)}" for k, v in part.items()] if isinstance(part, Mapping) else map(_json, part)
+    opening, closing = "{}" if isinstance(part, Mapping) else "[]"
+    body = ",\n  ".join(entries)
+    return f"{opening}\n  {body}\n {closing}" if body else opening + closing
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+# -- how it is run again --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """Runs one configuration and returns its answer: the function that a pool sends to its workers.
+
+    `worlds` and `enough` are handed in as to `run_experiment`; `finish(folder)` makes the answer's table and
+    `numbers(folder)` reads it per draw. `within` is a folder that whoever started this takes away.
+    """
+
+    within: Path
+    worlds: WorldsOf
+    enough: Callable[[Settings], Enough]
+    finish: Callable[[Path], object]
+    numbers: Callable[[Path], Numbers]
+
+    def __call__(self, named: tuple[str, Settings]) -> Answer:
+        """Run a configuration into a folder of this name."""
+        name, settings = named
+        folder = self.within / name
+        folder.mkdir()
+        run_experiment(settings, self.worlds, folder, 1, lambda *_: None, self.enough(settings))
+        self.finish(folder)
+        return Answer(table_hashes(folder), self.numbers(folder))
+
+
+def table_hashes(folder: Path) -> dict[str, str]:
+    """sha256 of each table of a run folder, by file name."""
+    tables = [path for path in sorted(folder.iterdir()) if path.suffix in TABLES]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}

@@ -1,0 +1,187 @@
+"""The recorder: one row a day, of the columns `sim.tables.DAILY` declares.
+
+Counts come from what happened; the only passes over all customers are weekly.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.columns import AWARE, CUSTOMER, EXPRESS, LAPSED, NORUSH, STANDARD, STORE, UNAWARE, Columns
+from agents.compiled import loop
+from agents.day import Episodes, Messages, Visits
+from sim import tables
+from sim.company.support import Contacts
+from sim.world.engines import Arrivals, Census
+
+KEYS = ("arm", "replication", "twin")
+CENSUS_DAYS = 28
+"""Days at the end of the horizon whose weekly surveys make the reported NPS and CSAT."""
+
+SHOPPING_DAYS = 14
+"""A visitor who has not bought counts as shopping for so many days."""
+
+PROMOTER, DETRACTOR = 9, 6
+"""Answers from the first on are promoters', up to the second detractors' (Reichheld 2003)."""
+
+
+class Recorder:
+    """Daily rows from `start` on, and the weekly censuses."""
+
+    def __init__(self, columns: Columns, start: int, days: int) -> None:
+        self.columns = columns
+        self.start = start
+        self.days = days
+        declared = [column for column in tables.DAILY if column.name not in KEYS]
+        self.rows: dict[str, NDArray[Any]] = {
+            column.name: np.full(days - start, np.nan)
+            if column.dtype == "float64"
+            else np.zeros(days - start, np.int64)
+            for column in declared
+        }
+        for name in self.rows:
+            if name.startswith("stage_"):
+                self.rows[name][:] = -1
+        self.rows["day"][:] = np.arange(start, days)
+        self.rows["wait_minutes"][:] = 0.0
+        self.rows["open_orders"][0] = columns.of("open_orders").sum(dtype=np.int64)
+        self.status = np.bincount(columns.status, minlength=4)
+        self.censuses: dict[int, Census] = {}
+
+    def put(self, day: int, **figures: float | np.integer[Any]) -> None:
+        """Set figures of a day."""
+        for name, value in figures.items():
+            self.rows[name][day - self.start] = value
+
+    def add(self, day: int, name: str, value: float) -> None:
+        """Add to one figure of a day."""
+        self.rows[name][day - self.start] += value
+
+    def arrivals(self, day: int, arrivals: Arrivals) -> None:
+        """Visits, orders by class, first orders, impressions."""
+        (express, standard, norush, store), acquired, discount, shown, clicked = _count_visits(arrivals.visits)
+        self.put(
+            day, visits=len(arrivals.visits), orders=express + standard + norush + store, orders_express=express,
+            orders_standard=standard, orders_norush=norush, acquired=acquired, discount=discount, impressions=shown,
+            clicks=clicked,
+        )  # fmt: skip
+        self.status[UNAWARE] -= len(arrivals.learned)
+        self.status[AWARE] += len(arrivals.learned) - acquired
+        self.status[CUSTOMER] += acquired
+        self.add(day, "open_orders", express + standard + norush)
+
+    def messages(self, day: int, messages: Messages) -> None:
+        """Pushes and e-mails, beside the day's popups."""
+        self.add(day, "impressions", len(messages))
+        self.add(day, "clicks", int(messages["clicked"].sum()))
+
+    def deliveries(self, day: int, handed: int, late: int) -> None:
+        """Online orders handed over, and late ones."""
+        self.put(day, delivered=handed, late=late)
+        self.add(day, "open_orders", -handed)
+
+    def contacts(self, day: int, contacts: Contacts) -> None:
+        """Support contacts, those given up, and minutes waited."""
+        served, waited = np.count_nonzero(contacts.served), float(contacts.wait.sum())
+        self.put(day, contacts=len(contacts.key), abandoned=len(contacts.key) - served, wait_minutes=waited)
+
+    def settled(self, day: int, episodes: Episodes, gone: int) -> None:
+        """Talk and lapses; `gone` customers drifted away."""
+        positive, negative, lapsed = _count_episodes(episodes)
+        lapsed += gone
+        self.put(day, talk_positive=positive, talk_negative=negative, new_lapsed=lapsed)
+        self.status[CUSTOMER] -= lapsed
+        self.status[LAPSED] += lapsed
+
+    def survey(self, day: int, census: Census) -> None:
+        """Weekly means over customers: NPS, satisfaction, stages; and the sample's answers."""
+        if day >= self.days - CENSUS_DAYS:
+            self.censuses[day] = census
+        satisfaction, shop, purchase, experience, aware = mean_state(self.columns, day)
+        self.put(
+            day, nps=net_promoters(census.census), nps_surveyed=net_promoters(census.sampled),
+            satisfaction=satisfaction, stage_shop=shop, stage_purchase=purchase, stage_experience=experience,
+            stage_aware=aware,
+        )  # fmt: skip
+
+    def close(self, day: int) -> None:
+        """Stocks at the end of the day."""
+        i = day - self.start
+        if i > 0:
+            self.rows["open_orders"][i] += self.rows["open_orders"][i - 1]
+        unaware, aware, customer, lapsed = self.status.tolist()
+        self.put(day, unaware=unaware, aware=aware, customer=customer, lapsed=lapsed)
+
+
+@loop
+def _count_visits(v: Visits) -> tuple[tuple[int, int, int, int], int, int, int, int]:
+    """(orders by class, first orders, discounts in yen, popups shown, popups clicked)."""
+    express, standard, norush, store, first, discount, shown, clicked = 0, 0, 0, 0, 0, 0, 0, 0
+    for j in range(len(v)):
+        express += v[j].kind == EXPRESS
+        standard += v[j].kind == STANDARD
+        norush += v[j].kind == NORUSH
+        store += v[j].kind == STORE
+        first += v[j].first
+        discount += v[j].discount
+        shown += v[j].popup > 0
+        clicked += v[j].clicked
+    return (express, standard, norush, store), first, discount, shown, clicked
+
+
+@loop
+def _count_episodes(e: Episodes) -> tuple[int, int, int]:
+    """(positive talks, negative talks, lapses)."""
+    positive, negative, lapsed = 0, 0, 0
+    for j in range(len(e)):
+        positive += e[j].talk > 0
+        negative += e[j].talk < 0
+        lapsed += e[j].lapsed
+    return positive, negative, lapsed
+
+
+def net_promoters(answers: NDArray[np.int8]) -> float:
+    """NPS of answers 0 to 10 (-1: none): % of 9 and 10 less % of 0 to 6; NaN of nobody (Reichheld 2003)."""
+    promoters, detractors, total = _count_answers(answers)
+    return 100.0 * (promoters - detractors) / total if total else float("nan")
+
+
+@loop
+def _count_answers(answers: NDArray[np.int8]) -> tuple[int, int, int]:
+    promoters, detractors, total = 0, 0, 0
+    for answer in answers:
+        total += answer >= 0
+        promoters += answer >= PROMOTER
+        detractors += 0 <= answer <= DETRACTOR
+    return promoters, detractors, total
+
+
+def mean_state(c: Columns, day: int) -> tuple[float, int, int, int, int]:
+    """Mean satisfaction of current customers in su, NaN of nobody; then how many stand at each stage.
+
+    Stages, of those neither unaware nor lapsed: shop and compare, purchase, experience, aware; first match counts.
+    """
+    customers, prospects = np.flatnonzero(c.status == CUSTOMER), c.status == AWARE
+    looking = int(np.count_nonzero(prospects & (c.last_visit > day - SHOPPING_DAYS)))
+    satisfaction, shop, purchase = _mean_state(c, customers, day)
+    return (
+        satisfaction / len(customers) if len(customers) else np.nan, looking + shop, purchase,
+        len(customers) - shop - purchase, int(np.count_nonzero(prospects)) - looking,
+    )  # fmt: skip
+
+
+@loop
+def _mean_state(c: Columns, customers: NDArray[np.intp], day: int) -> tuple[float, int, int]:
+    """Of these customers: sum of satisfaction, how many shop and compare, how many wait for an order."""
+    total, shop, purchase = 0.0, 0, 0
+    for row in customers:
+        me = c.more[row]
+        total += me.satisfaction
+        if me.open_orders > 0:
+            purchase += 1
+        elif c.last_visit[row] > day - SHOPPING_DAYS and me.last_order < c.last_visit[row]:
+            shop += 1
+    return total, shop, purchase

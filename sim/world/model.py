@@ -1,0 +1,444 @@
+"""One world: a company on SimPy's clock and its customers, as a Mesa model.
+
+The order of a day (MODEL 3), times of day in brackets:
+
+ 1. [00:00] the company looks at its calendar; coupons that ended yesterday expire
+ 2. [06:00] pushes and e-mails go out and are read or not                       (`Campaigns`, `Engine.receive`)
+            customers learn of the brand, or visit, bringing beliefs up to date             (`Engine.arrive`)
+ 3.         the company sees the visitors and makes its offers                               (`Offers`)
+ 4.         visitors react, choose, order; orders are booked, batched, queued                (`Engine.choose`)
+ 5.         orders handed over today, and today's store purchases, are experienced           (`Engine.experience`)
+ 6. [desk]  contacts wait at the support desk during its opening hours                       (`SupportDesk`)
+ 7. [20:00] the fulfilment centre ships                                                      (`FulfilmentCentre`)
+ 8. [22:00] episodes are settled: satisfaction, talk, attrition                             (`Engine.conclude`, `lapse`)
+ 9.         the day's talk reaches ties and public                                           (`Engine.hear`)
+10. [23:00] weekly: survey and census; campaigns that learn revise their shares; then the recorder writes the day's row
+11. [23:30] on the days of its meetings, the firm takes up what customers say          (`voice.Board`)
+
+Customers read word of mouth as of the day before, so 2-5 and 8 are synchronous. They affect one another through four
+recorded places only: talk, ship days, support waits, company state (shares of variants; quality and other `Changes`).
+
+At midnight a world is plain data: `snapshot` copies it, and every arm starts from a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import mesa
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from agents import wallet
+from agents.columns import OUTCOMES, STORE
+from agents.customer import Customer
+from agents.day import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
+from agents.network import small_world
+from agents.population import draw_population
+from agents.state import Customers
+from sim.company.campaigns import Campaigns
+from sim.company.changes import NO_CHANGES, Changes, changed_rules, shifted_quality, together
+from sim.company.fulfilment import (
+    Batch,
+    Centre,
+    FulfilmentCentre,
+    ReplayedCentre,
+    ShippingRecord,
+    batches,
+    episodes_of,
+    log_deliveries,
+    orders_of,
+)
+from sim.company.ledger import Books, book_calls, book_messages, book_visits
+from sim.company.meetings import Board
+from sim.company.offers import Observed, Offers, Placed, menu_of, offered, written
+from sim.company.support import Calls, Desk, ReplayedDesk, SupportDesk, WaitingRecord, calls_of, hang_up
+from sim.world.constants import World, quality, surroundings
+from sim.world.daily_log import Recorder
+from sim.world.engines import ByAgent, ByColumn, Engine
+from sim.world.event_log import Journal
+from sim.world.word_of_mouth import Public, Talks, talks_of
+
+MORNING, SHIPPING, EVENING, NIGHT = 6 / 24, 20 / 24, 22 / 24, 23 / 24
+"""Times of day on a clock that counts days."""
+
+NO_MESSAGES: Messages = np.zeros(0, MESSAGE)
+
+EngineName = Literal["column", "agent"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the baseline said, shipped and waited: the recorded interfaces."""
+
+    talks: dict[int, Talks]
+    shipping: ShippingRecord
+    waiting: WaitingRecord
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A world at midnight before `day`."""
+
+    day: int
+    customers: Customers
+    centre: FulfilmentCentre
+    public: Public
+    books: Books
+
+    def copied(self) -> Snapshot:
+        """An independent copy; a model takes over the snapshot it is given and changes it."""
+        return Snapshot(
+            self.day, self.customers.copied(), self.centre.copied(), self.public.copied(), self.books.copied()
+        )
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Who is treated with what, and which interfaces are replayed.
+
+    Replaying the company keeps the variants' shares as they began: the recorded world treats nobody and learns nothing.
+    """
+
+    interventions: Placed = ()
+    treated: NDArray[np.bool_] | None = None
+    recorded: Recording | None = None
+    replay_talk: bool = False
+    replay_congestion: bool = False
+    replay_company: bool = False
+    standing: Changes = NO_CHANGES  # what is put otherwise all the time, where everybody is treated
+
+    @property
+    def everybody(self) -> bool:
+        """Whether all customers are treated: interventions that act on the company as a whole act then only."""
+        return self.treated is not None and bool(self.treated.all())
+
+
+def founded(world: World) -> Snapshot:
+    """The world before its first day: customers drawn, ties made, nothing on the way."""
+    columns = draw_population(world.traits, world.seed, world.customers, world.first_day)
+    public = Public(world.first_day - 1, world.burn_in + world.days, world.rules.public_share, world.customers)
+    customers = Customers(
+        columns,
+        world.rules,
+        surroundings(world, public.weight, public.score),
+        wallet.new_wallet(1024),
+        small_world(world.seed, world.customers, world.degree, world.rewiring),
+    )
+    return Snapshot(world.first_day, customers, FulfilmentCentre(world.terms), public, Books())
+
+
+class CXModel(mesa.Model):
+    """One arm of one replication, from a snapshot on.
+
+    `step()` runs a day, `run(until)` runs to the midnight before day `until`. `customer(row)` is a Mesa view of any
+    customer under both engines. `agent_class` is the class the agent engine makes its customers of.
+    `record` keeps what a replay needs.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        start: Snapshot,
+        arm: Arm | None = None,
+        engine: EngineName = "column",
+        journal: Journal | None = None,
+        shuffle: bool = False,
+        agent_class: type[Customer] = Customer,
+        record: bool = True,
+    ) -> None:
+        super().__init__(seed=world.seed % (1 << 32))
+        self.world = world
+        self.arm = arm or Arm()
+        self.customers = start.customers
+        self.customers.use(world.rules)
+        self.public = start.public
+        nobody = np.zeros(len(self.customers), bool)
+        self.treated = nobody if self.arm.treated is None else self.arm.treated
+        self.somebody = bool(self.treated.any())
+        self.campaigns = self._campaigns()
+        self.customers.around = surroundings(world, self.public.weight, self.public.score)
+        self.customers.deck, self.customers.menu = self.campaigns.deck, menu_of(self.arm.interventions)
+        self.in_force = NO_CHANGES
+        self.company_costs = np.zeros(world.days, np.int64)  # yen by day of the horizon, booked to no customer
+        self.books = start.books
+        self.journal = journal
+        self.record = record
+        self.talks: dict[int, Talks] = {}
+        self.engine: Engine = (
+            ByColumn(self.customers) if engine == "column" else ByAgent(self.customers, self, shuffle, agent_class)
+        )
+        self.env = simpy.Environment(initial_time=start.day)
+        self.centre, self.desk = self._company(start)
+        self.boards = self._boards()
+        self.recorder = Recorder(self.customers.columns, start.day, world.days)
+        self._part_order = 0.0  # what a day's capacity leaves over of a whole order is there the next day
+        self._stores: list[Batch] = []
+        self._episodes: Episodes = np.zeros(0, EPISODE)
+        self._calls: Calls | None = None
+        self._views: dict[int, Customer] = {}
+        self.engine.start(start.day)
+        self.env.process(self._days())
+
+    def _company(self, start: Snapshot) -> tuple[Centre, Desk]:
+        recorded = self.arm.recorded
+        if self.arm.replay_congestion and recorded is not None:
+            return ReplayedCentre.resumed(start.centre, recorded.shipping), ReplayedDesk(recorded.waiting)
+        return start.centre, SupportDesk(self.env, self.world.desk)
+
+    def _campaigns(self) -> Campaigns:
+        sends = [(number, one.name, one.message) for number, one in self.arm.interventions if one.message is not None]
+        columns = self.customers.columns
+        return Campaigns(sends, columns, self.world.seed, self.treated, self.world.message_cap)
+
+    def _boards(self) -> list[Board]:
+        """The firm's meetings over what customers say, in arms in which everybody is treated."""
+        asked = [one.meetings() for _, one in self.arm.interventions] if self.arm.everybody else []
+        boards = [Board(terms) for terms in asked if terms is not None]
+        for board in boards:
+            self.env.process(board.meetings(self.env, self._spend))
+        return boards
+
+    # -- running
+
+    @property
+    def day(self) -> int:
+        """The day being, or about to be, simulated."""
+        return int(self.env.now)
+
+    def step(self) -> None:
+        """Simulate one day."""
+        self.run(self.day + 1)
+
+    def run(self, until: int) -> None:
+        """Simulate up to the midnight before day `until`."""
+        if self.env.now < until:
+            self.env.run(until=until)
+
+    def customer(self, row: int) -> Customer:
+        """A Mesa agent that shows one customer; the same object each time."""
+        if isinstance(self.engine, ByAgent):
+            return self.engine.agents[row]
+        if row not in self._views:
+            self._views[row] = Customer(self, self.customers, row)
+        return self._views[row]
+
+    def snapshot(self) -> Snapshot:
+        """A copy of the world at midnight, with live interfaces."""
+        return self.handed_over().copied()
+
+    def handed_over(self) -> Snapshot:
+        """The world itself at midnight, with live interfaces; this model must not run on."""
+        if not isinstance(self.centre, FulfilmentCentre):
+            raise ValueError("only a world with live interfaces can be copied")
+        return Snapshot(self.day, self.customers, self.centre, self.public, self.books)
+
+    def recording(self) -> Recording:
+        """What was said, shipped and waited so far."""
+        if not (isinstance(self.centre, FulfilmentCentre) and isinstance(self.desk, SupportDesk)):
+            raise ValueError("only a world with live interfaces can be recorded")
+        if not self.record:
+            raise ValueError("this world was told not to record")
+        return Recording(self.talks, ShippingRecord(self.centre), WaitingRecord(self.desk))
+
+    # -- a day
+
+    def _days(self) -> Generator[Any, Any, None]:
+        """The company's day as a SimPy process; see the module's docstring for the order."""
+        while True:
+            day = self.day
+            self._open_day(day)
+            yield self.env.timeout(day + MORNING - self.env.now)
+            self._shopping(day)
+            self._handing_over(day)
+            yield self.env.timeout(day + SHIPPING - self.env.now)
+            self._ship(day)
+            yield self.env.timeout(day + EVENING - self.env.now)
+            self._settle(day)
+            self._spread_talk(day)
+            yield self.env.timeout(day + NIGHT - self.env.now)
+            if (day + 1) % 7 == 0:
+                self._weekly(day)
+            if self.somebody and not self.arm.replay_company:
+                self._spend(day, self.campaigns.revise(day))
+            self._close_day(day)
+            yield self.env.timeout(day + 1 - self.env.now)
+
+    def _forget(self) -> None:
+        """Drop what only a recording needs, so that a long world grows no larger."""
+        if isinstance(self.centre, FulfilmentCentre):
+            self.centre.shipped.clear()
+            self.centre.heads.clear()
+        if isinstance(self.desk, SupportDesk):
+            self.desk.record.clear()
+
+    def today(self, day: int) -> Today:
+        """What customers find on a day."""
+        return Today(
+            self.world.seed, day, self.world.first_day - 1, float(self.world.season[self.world.on(day)]),
+            float(self.world.ad_intensity), float(self.public.volume),
+        )  # fmt: skip
+
+    def _open_day(self, day: int) -> None:
+        if day == 0:
+            self._start_horizon()
+        self._change(day)
+        self._today = self.today(day)
+        self.recorder.put(day, coupons_expired=self.books.expire(day))
+
+    def _change(self, day: int) -> None:
+        """Put the day's changes of the company in force, where they differ from yesterday's."""
+        if not self.arm.everybody:
+            return
+        stated = [one.changes(day) for _, one in self.arm.interventions]
+        wanted = together([self.arm.standing, *stated, *(board.changes(day) for board in self.boards)])
+        if wanted == self.in_force:
+            return
+        lapse_hazard_moves = wanted.competitor != self.in_force.competitor
+        if lapse_hazard_moves:
+            self.engine.settle(day)
+        self.customers.use(changed_rules(self.world.rules, wanted))
+        self.customers.around.quality[:] = shifted_quality(quality(self.world), wanted)
+        if lapse_hazard_moves:
+            self.engine.start(day)
+        self.in_force = wanted
+
+    def _spend(self, day: int, yen: float) -> None:
+        """Book what costs the firm as a whole: its simulated market's part of the members it has."""
+        part = round(yen * self.world.customers / self.world.members)
+        if part and day >= 0:
+            self.company_costs[day] += part
+            self.recorder.add(day, "profit", -part)
+
+    def _start_horizon(self) -> None:
+        """Outcomes count from day 0."""
+        for name in OUTCOMES:
+            self.customers.columns.of(name)[:] = 0
+
+    def _shopping(self, day: int) -> None:
+        messages = self._write(day)
+        arrivals = self.engine.arrive(self._today, messages)
+        found = self._offer(day, arrivals.visits)
+        self.engine.choose(self._today, arrivals.visits)
+        self.campaigns.count_visits(arrivals.visits, found)
+        self.campaigns.count_messages(messages, arrivals.visits)
+        self._book(day, arrivals.visits)
+        self._queue_orders(day, arrivals.visits)
+        self.recorder.arrivals(day, arrivals)
+        self._book_messages(day, messages)
+        if self.journal is not None:
+            self.journal.shopping(day, self.customers, arrivals)
+
+    def _write(self, day: int) -> Messages:
+        """The morning's pushes and e-mails, as their receivers take them."""
+        if not any(one.writes_on(day) for _, one in self.arm.interventions):
+            return NO_MESSAGES
+        world = self.world
+        messages = written(self.arm.interventions, self.campaigns, day, world.traits.personas.names, world.topics)
+        self.engine.receive(self._today, messages)
+        if self.journal is not None:
+            self.journal.messages(day, messages, self.campaigns.deck["asks"])
+        return messages
+
+    def _book_messages(self, day: int, messages: Messages) -> None:
+        if len(messages) == 0:
+            return
+        self.recorder.add(day, "profit", -book_messages(self.customers, messages, day))
+        self.recorder.messages(day, messages)
+
+    def _offer(self, day: int, visits: Visits) -> dict[int, NDArray[np.bool_]]:
+        """Put the interventions' offers with the visits; which visitors each campaign found."""
+        if not self.arm.interventions:
+            return {}
+        columns, world = self.customers.columns, self.world
+        offers = Offers(columns, visits, day, self.campaigns)
+        rows, channel = np.ascontiguousarray(visits["row"]), np.ascontiguousarray(visits["channel"])
+        offered(
+            self.arm.interventions,
+            Observed(columns, rows, day, world.traits.personas.names, world.topics, channel),
+            offers,
+        )
+        return offers.found
+
+    def _book(self, day: int, visits: Visits) -> None:
+        takings = book_visits(self.customers, visits, day)
+        self.books.coupons(self.customers, visits, takings, day)
+        self.recorder.put(
+            day, revenue=takings.revenue, profit=takings.profit, coupons_redeemed=takings.redeemed,
+            coupons_issued=takings.earned,
+        )  # fmt: skip
+
+    def _queue_orders(self, day: int, visits: Visits) -> None:
+        """Online orders go to the warehouse in a batch per class; store purchases are handed over at once."""
+        orders = orders_of(self.customers.columns, visits, self.world.rules.basket_shape, self.world.seed, day)
+        self._stores = []
+        for batch in batches(day, orders):
+            if batch.kind == STORE:
+                self._stores.append(batch)
+            else:
+                self.centre.take(batch)
+
+    def _handing_over(self, day: int) -> None:
+        episodes = episodes_of(self.centre.deliveries(day) + self._stores, self.world.terms, day)
+        self.recorder.deliveries(day, *log_deliveries(self.customers.columns, episodes, day))
+        self.engine.experience(self._today, episodes)
+        self._episodes = episodes
+        self._calls = calls_of(self.world.seed, self.world.desk, self.world.rules.resolution, episodes)
+        if self._calls is not None:
+            self.desk.open(day, self._calls.contacts)
+
+    def _ship(self, day: int) -> None:
+        usual = int(self.world.capacity[self.world.on(day)])  # NumPy takes long to multiply its integers by a float
+        possible = usual * self.in_force.capacity + self._part_order
+        capacity = int(possible)
+        self._part_order = possible - capacity
+        self.recorder.put(day, capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))
+
+    def _settle(self, day: int) -> None:
+        episodes = self._episodes
+        if self._calls is not None:
+            self._hang_up(day, episodes, self._calls)
+        self.engine.conclude(self._today, episodes)
+        gone = self.engine.lapse(self._today)
+        self.recorder.settled(day, episodes, len(gone))
+        if self.journal is not None:
+            self.journal.settled(day, self.customers, episodes, gone)
+
+    def _hang_up(self, day: int, episodes: Episodes, calls: Calls) -> None:
+        """What the desk did goes into the episodes and the books."""
+        hang_up(episodes, calls)
+        for board in self.boards:
+            board.listen(self.customers.columns, episodes["row"][calls.episode], day)
+        per_recovery = round(self.in_force.recovery_cost)
+        spent = book_calls(self.customers, episodes, calls, self.world.desk.cost_per_minute, per_recovery, day)
+        self.recorder.add(day, "profit", -spent)
+        self.recorder.contacts(day, calls.contacts)
+
+    def _spread_talk(self, day: int) -> None:
+        talks = talks_of(self._episodes)
+        if self.record:
+            self.talks[day] = talks
+        if self.arm.replay_talk and self.arm.recorded is not None:
+            talks = self.arm.recorded.talks[day]
+        self.engine.hear(self._today, talks)
+        if self.journal is not None:
+            self.journal.heard(day, self.customers, self._episodes)
+        told = self.in_force.complaint, self.in_force.complaint_su, self.world.rules.negative_weight
+        self.public.end_day(day, float(self.customers.around.decay[1]), talks, self.public.complaint(*told))
+
+    def _weekly(self, day: int) -> None:
+        census = self.engine.survey(self._today, self.world.survey_share)
+        self.recorder.survey(day, census)
+        for board in self.boards:
+            board.read(self.customers.columns, census.sampled, self.world.seed, day)
+        if self.journal is not None:
+            self.journal.survey(day, census)
+
+    def _close_day(self, day: int) -> None:
+        self.recorder.put(day, backlog=self.centre.backlog(), coupons_open=self.books.open)
+        if not self.record:
+            self._forget()
+        self.recorder.close(day)

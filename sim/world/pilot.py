@@ -1,0 +1,176 @@
+"""Two baseline pilots per configuration: the references, capacity and staffing that every arm then shares.
+
+A pilot is a world of its own (own seed) with ample capacity and nobody treated. The first one scales prospects'
+trial so that new customers' purchases make up for those of lapsing ones; the second measures with the first one's
+references. (Heads were tried as the measure: with acquisitions equal to lapses orders still fall, since those who
+stay from a stock of three years buy more than the newcomers of a year.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.behaviour import PackedRules
+from agents.columns import CUSTOMER, Columns
+from agents.compiled import loop
+from agents.day import Surroundings, bring_up_to_date, expectation_of
+from agents.exact import exp_each
+from sim.company.support import servers_for
+from sim.config.parameters import ConfigError
+from sim.world.constants import CAPACITY_FROM, DAYS_PER_YEAR, References, World, sized, with_references
+from sim.world.model import CXModel, Snapshot, founded
+
+STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)
+"""Cumulative shares of one to four stars in the baseline (Olist reviews, computed from the public subsample)."""
+
+FIRST_PILOT = (20_000, 50_000)
+"""Customers of the first pilot, at least and at most: the balance does not depend on the market's size, and purchase
+rates are so unequal that fewer would leave it to chance; capacity is read off the second, which has the market's."""
+
+NEWCOMERS_LAPSE = 2.0
+"""Lapses a day over those of the initial stock alone, once newcomers lapse too: a start for the first pilot."""
+
+MOST_SCALING = 10.0
+"""Acquisitions are scaled by at most so much between the pilots."""
+
+PILOT_SEED = 0x5EED
+AMPLE_SERVERS = 1000
+
+
+def references(world: World) -> tuple[World, References]:
+    """The world with its references frozen and its capacity and desk sized."""
+    pilot = replace(world, seed=world.seed ^ PILOT_SEED, desk=world.desk._replace(servers=AMPLE_SERVERS))
+    stock = founded(pilot)
+    if world.established:
+        trial = first_guess(pilot, stock.customers.columns)
+        pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=trial))
+    small = replace(pilot, customers=int(np.clip(pilot.customers, *FIRST_PILOT)))
+    first = measure(small, stock.copied() if small.customers == pilot.customers else founded(small))
+    second = measure(with_references(pilot, first), stock, balance=False)
+    desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
+    return sized(with_references(world, second), second, desk), second
+
+
+class Pilot(CXModel):
+    """A baseline watched for its references only: instead of surveys, a weekly look at everybody's latent state.
+
+    `scores` holds the episode scores of each day of the horizon (su), `weeks` what `mean_state` found each week.
+    """
+
+    def __init__(self, world: World, start: Snapshot) -> None:
+        super().__init__(world, start, record=False)
+        self.scores: list[NDArray[np.float64]] = []
+        self.weeks: list[tuple[float, float, float, float]] = []
+
+    def _settle(self, day: int) -> None:
+        super()._settle(day)
+        if day >= 0:
+            self.scores.append(self._episodes["score"].copy())
+
+    def _weekly(self, day: int) -> None:
+        if day >= 0:
+            self.weeks.append(mean_state(self, day))
+
+
+def measure(world: World, start: Snapshot, balance: bool = True) -> References:
+    """Run one pilot over burn-in and horizon and read off the references."""
+    pilot = Pilot(world, start)
+    pilot.run(world.days)
+    level, trend = log_linear(
+        online_orders(pilot)[world.burn_in + CAPACITY_FROM :], world.season[world.burn_in + CAPACITY_FROM :]
+    )
+    satisfaction, expectation, old, new = np.array(pilot.weeks).T
+    return References(
+        satisfaction=float(np.mean(satisfaction)),
+        expectation=float(np.mean(expectation)),
+        cuts=star_cuts(np.concatenate(pilot.scores)),
+        trial_scale=world.rules.trial_scale * (_balance(old, new) if world.established and balance else 1.0),
+        orders_level=level,
+        orders_trend=trend,
+        contacts_per_day=float(pilot.recorder.rows["contacts"][world.burn_in :].mean()),
+    )
+
+
+def _balance(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
+    """Factor on prospects' visit rate and on their conversion that keeps the market's purchase rate level.
+
+    `old` and `new` are weekly sums of purchase rates; acquisitions, and so `new`, grow with the factor's square.
+    """
+    week = np.arange(len(old)) - (len(old) - 1) / 2
+    loss, gain = -math.fsum(week * old), math.fsum(week * new)
+    if loss <= 0.0 or gain <= 0.0:
+        return 1.0
+    return float(np.sqrt(min(MOST_SCALING, max(1.0 / MOST_SCALING, loss / gain))))
+
+
+def first_guess(pilot: World, stock: Columns) -> float:
+    """Trial scale at which acquisitions would about balance lapses, were both pools constant."""
+    r = pilot.rules
+    customers = stock.status == CUSTOMER
+    lapse = stock.of("lapse_trait")[customers]
+    rate = lapse * stock.of("rate")[customers] if pilot.traits.episode_clock else lapse
+    prospects = pilot.traits.aware * pilot.customers
+    trial = prospects * r.prospect_rate * r.conversion_prospect
+    return math.sqrt(NEWCOMERS_LAPSE * float(rate.sum()) / max(trial, 1e-9))
+
+
+def star_cuts(scores: NDArray[np.float64]) -> tuple[float, float, float, float]:
+    """Scores between one and two stars, and so on: the baseline's quantiles."""
+    if len(scores) == 0:
+        raise ConfigError("customers: no order was delivered in the pilot; more customers or days are needed")
+    cuts = np.quantile(scores, STAR_QUANTILES)
+    return float(cuts[0]), float(cuts[1]), float(cuts[2]), float(cuts[3])
+
+
+def online_orders(model: CXModel) -> NDArray[np.int64]:
+    """Online orders by day."""
+    rows = model.recorder.rows
+    return np.asarray(rows["orders_express"] + rows["orders_standard"] + rows["orders_norush"])
+
+
+def log_linear(orders: NDArray[np.int64], season: NDArray[np.float64]) -> tuple[float, float]:
+    """(log level at day 0, trend per day) of counts: Poisson regression on the day with log season as offset."""
+    year = (np.arange(len(orders)) + CAPACITY_FROM) / DAYS_PER_YEAR
+    level, trend = math.log(max(int(orders.sum()), 1) / float(season.sum())), 0.0
+    for _ in range(25):  # Newton; the likelihood is concave
+        mean = season * exp_each(level + trend * year)
+        gap = orders - mean
+        m0, m1, m2 = (math.fsum(mean * year**power) for power in range(3))
+        g0, g1 = math.fsum(gap), math.fsum(gap * year)
+        determinant = m0 * m2 - m1 * m1
+        step = (m2 * g0 - m1 * g1) / determinant, (m0 * g1 - m1 * g0) / determinant
+        level, trend = level + step[0], trend + step[1]
+        if max(abs(step[0]), abs(step[1])) < 1e-10:
+            break
+    return level, trend / DAYS_PER_YEAR
+
+
+def mean_state(model: CXModel, day: int) -> tuple[float, float, float, float]:
+    """(satisfaction, expectation) averaged over current customers, beliefs brought up to the end of `day`; su.
+
+    Then the sums of purchase rates, per day, of those who were customers before the first day and of those since.
+    """
+    s = model.customers
+    customers = np.flatnonzero(s.columns.status == CUSTOMER)
+    return _mean_state(s.columns, s.packed, s.around, customers, day, model.world.first_day - 1)
+
+
+@loop
+def _mean_state(
+    c: Columns, rules: PackedRules, w: Surroundings, customers: NDArray[np.intp], day: int, base: int
+) -> tuple[float, float, float, float]:
+    r = rules[0]
+    satisfaction, expectation, old, new = 0.0, 0.0, 0.0, 0.0
+    for row in customers:
+        bring_up_to_date(c, r, w, row, day, base)
+        satisfaction += c.more[row].satisfaction
+        expectation += expectation_of(c, r, row)
+        if c.more[row].first_order > base:
+            new += c.more[row].rate
+        else:
+            old += c.more[row].rate
+    return satisfaction / max(len(customers), 1), expectation / max(len(customers), 1), old, new
