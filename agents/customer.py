@@ -10,9 +10,11 @@ from typing import Any
 
 import mesa
 
+from agents import attrition
 from agents import day as customer_day
 from agents.columns import ATTRIBUTES, CUSTOMER, STATUS_NAMES
-from agents.day import NOTHING, Episodes, Messages, Today, Visits
+from agents.day import NOTHING
+from agents.records import Episodes, Messages, Today, Visits
 from agents.state import Customers
 
 
@@ -42,13 +44,13 @@ class Customer(mesa.Agent):
     def start(self, day: int) -> None:
         """Bound and lapse day from the rules in force."""
         s = self.customers
-        customer_day.schedule_lapse(s.readable, s.rules, self.row, day)
+        attrition.schedule_lapse(s.readable, s.rules, self.row, day)
         customer_day.refresh_bound(s.readable, s.rules, self.row, day)
 
     def settle(self, day: int) -> None:
         """Spend the lapse budget up to before `day`."""
         s = self.customers
-        customer_day.consume_hazard(s.readable, s.rules, self.row, day)
+        attrition.consume_hazard(s.readable, s.rules, self.row, day)
 
     def receive(self, today: Today, messages: Messages, j: int) -> None:
         """React to the push or e-mail in entry j."""
@@ -91,7 +93,7 @@ class Customer(mesa.Agent):
 
     def lapse(self, today: Today) -> bool:
         """Drift away, if this is the day."""
-        return customer_day.lapse(self.customers.readable, self.row, today.day)
+        return attrition.lapse(self.customers.readable, self.row, today.day)
 
     def hear(self, today: Today, volume: int, weight: int, score: int) -> None:
         """Hear a tie talk."""
@@ -104,7 +106,7 @@ class Customer(mesa.Agent):
         status = int(s.readable.status[self.row])
         if status < CUSTOMER:
             return -1, -1
-        customer_day.get_over(s.readable, s.rules, self.row, today.day)
+        attrition.get_over(s.readable, s.rules, self.row, today.day)
         customer = status == CUSTOMER
         asked = customer_day.responds(s.readable, s.rules, today.seed, today.day, self.row, share)
         if not (asked or customer):

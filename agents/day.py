@@ -15,12 +15,9 @@ travel in `Visits` and `Episodes`: one entry per visitor or delivery, in row ord
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from agents import behaviour, draws
+from agents.attrition import _become_lapsed, consume_hazard, felt, recover, schedule_lapse
 from agents.behaviour import Rules
 from agents.columns import (
     APP,
@@ -29,13 +26,11 @@ from agents.columns import (
     BY_PUSH,
     CUSTOMER,
     DELIVERY,
-    FAR,
     FIXED_POINT,
     HAS_APP,
     LAPSED,
     LIKES,
     NEVER,
-    NO_ORDER,
     NORUSH,
     PRODUCT,
     SEVERITY_UNIT,
@@ -49,163 +44,11 @@ from agents.columns import (
 )
 from agents.compiled import rule
 from agents.draws import draw, normal_quantile
+from agents.records import Deck, Episodes, Menu, Messages, Surroundings, Today, Visits
 from agents.wallet import NONE, Wallet, usable_coupon
 
 NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK, VISITED = 0, 1, 2, 3
 """What `arrive` may come to."""
-
-
-class Today(NamedTuple):
-    """What every customer finds on a day. Rates per day; `public_volume` as of the day before."""
-
-    seed: int
-    day: int
-    base: int  # day before the first simulated one: index 0 of the public series
-    season: float
-    ad_intensity: float
-    public_volume: float
-
-
-CARD = np.dtype(
-    [
-        ("lift", np.float64),  # utility of an order, logits: on impression on the site, on a click elsewhere
-        ("appeal", np.float64),  # logit of a click at a match of one half
-        ("slope", np.float64),  # logit of a click per unit of match
-        ("fit", np.float64),  # match of somebody without orders, as a share of the way from the floor to one
-        ("depth", np.float64),  # what a long order history adds to that share
-        ("opt_out", np.float64),  # probability of opting out per unit of fatigue, where not clicked
-        ("asks", np.uint8),  # 1: a click answers a question about one's likes and brings no visit
-        ("bit", np.uint8),  # off-site channel, as in `consent`; 0 on the site
-    ],
-    align=True,
-)
-"""What a variant of a campaign sends."""
-
-OPTION = np.dtype(
-    [
-        ("owner", np.uint8),  # number of the intervention
-        ("extra", np.uint8),  # days beyond no-rush's lead
-        ("face", np.int32),  # yen of the coupon
-    ],
-    align=True,
-)
-"""One of the days to choose from that no-rush delivery comes with."""
-
-Deck = NDArray[Any]
-"""CARD by card: all variants of all campaigns."""
-
-Menu = NDArray[Any]
-"""OPTION by option: those of all interventions."""
-
-BLANK_DECK: Deck = np.zeros(1, CARD)
-"""One blank card, where nothing is sent: compiled code is handed some deck always."""
-
-NO_MENU: Menu = np.zeros(0, OPTION)
-
-
-class Surroundings(NamedTuple):
-    """Shared tables; customers only read them."""
-
-    decay: NDArray[np.float64]  # share of a talk stock left after n days
-    public_weight: NDArray[np.float64]  # prefix sums of the public fields, from `Today.base`
-    public_score: NDArray[np.float64]
-    gamma: NDArray[np.float64]  # quantiles of Gamma(basket_shape, 1), mean preserved
-    topics: NDArray[np.float64]  # cumulated shares of search topics
-    persona_price: NDArray[np.float64]
-    quality: NDArray[np.float64]  # su by persona and touchpoint, as in force today
-
-
-VISIT = np.dtype(
-    [
-        ("row", np.int32),
-        ("channel", np.uint8),
-        # a push or an e-mail clicked on the way
-        ("forced", np.uint8),
-        ("boost", np.float64),  # logit
-        # offers, filled in by the company
-        ("popup", np.uint8),  # 0 none, else number of the variant
-        ("card", np.uint8),  # its place in the deck
-        ("relevant", np.uint8),  # the rule itself ensures that the popup fits
-        ("welcome", np.uint8),  # likewise for the message at an app's first launch
-        ("welcome_card", np.uint8),
-        ("message_cost", np.int32),  # yen
-        ("norush_coupon", np.int32),  # yen for choosing no-rush
-        ("menu", np.uint8),  # 0, or 1 + number of the intervention that offers a choice of days
-        ("extra", np.uint8),  # days beyond no-rush's lead: the customer's choice from the menu
-        ("coupon_last", np.int16),  # its last good day
-        # outcome
-        ("clicked", np.uint8),
-        ("linked", np.uint8),  # onboarded on this visit
-        ("kind", np.uint8),  # delivery class, NO_ORDER without an order
-        ("first", np.uint8),
-        ("basket", np.int32),  # yen
-        ("discount", np.int32),  # yen
-        ("redeemed", np.uint8),
-    ],
-    align=True,
-)
-"""A visitor's day: what they did, what they were offered, what came of it."""
-
-EPISODE = np.dtype(
-    [
-        ("row", np.int32),
-        ("order_day", np.int16),
-        ("kind", np.uint8),
-        ("extra", np.uint8),  # days of waiting chosen beyond no-rush's lead
-        ("late", np.int16),  # days after the promised one, negative: early
-        ("first", np.uint8),
-        ("saved", np.float32),  # discount as a share of the mean basket
-        # after `experience`
-        ("score", np.float64),
-        ("contact", np.uint8),
-        # from the desk
-        ("wait", np.float64),  # minutes
-        ("served", np.uint8),
-        ("resolved", np.uint8),
-        # after `conclude`
-        ("talk", np.int8),  # sign, 0 none
-        ("talk_volume", np.int32),  # increments of the talker's stock, in 2^-20
-        ("talk_weight", np.int32),
-        ("talk_score", np.int32),
-        ("lapsed", np.uint8),
-    ],
-    align=True,
-)
-"""A delivery or store purchase: input, then outcome."""
-
-MESSAGE = np.dtype(
-    [
-        ("row", np.int32),
-        ("campaign", np.uint8),
-        ("variant", np.uint8),  # from 1
-        ("card", np.uint8),
-        ("relevant", np.uint8),  # the rule itself ensures that it fits
-        ("cost", np.int32),  # yen
-        # outcome
-        ("clicked", np.uint8),
-        ("boost", np.float64),  # logit of an order on the visit a click brings
-        ("opted_out", np.uint8),
-    ],
-    align=True,
-)
-"""A push or an e-mail: who gets which, and what came of it."""
-
-Messages = NDArray[Any]
-"""The day's off-site messages in row order, at most one a customer: records of MESSAGE."""
-
-Visits = NDArray[Any]
-"""The day's visitors in row order: records of VISIT."""
-
-Episodes = NDArray[Any]
-"""The day's deliveries and store purchases by (customer, order day): records of EPISODE."""
-
-
-def new_visits(rows: NDArray[np.int32]) -> Visits:
-    """Visits of these rows with nothing offered and nothing done."""
-    visits = np.zeros(len(rows), VISIT)
-    visits["row"] = rows
-    visits["kind"] = NO_ORDER
-    return visits
 
 
 # -- the screen --------------------------------------------------------------------------------------------------
@@ -330,34 +173,6 @@ def receive(c: Columns, r: Rules, deck: Deck, today: Today, m: Messages, j: int)
 
 ON_SITE, OFF_SITE = 0, 1
 """Slots of the click draw: one customer may get a message of each sort on a day."""
-
-
-@rule
-def recover(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Get over messages up to `day`: fatigue fades, and so does what they did to satisfaction.
-
-    Without it a weekly e-mail would wear satisfaction down for ever: between episodes nothing else moves it. The hazard
-    must be consumed before, and the lapse scheduled after.
-    """
-    me = c.more[row]
-    if int(me.fatigue_day) == NEVER or int(me.fatigue_day) == day:
-        return
-    days = day - int(me.fatigue_day)
-    left = behaviour.fatigue_after(r, float(me.mood), days)
-    me.satisfaction = float(me.satisfaction) + (left - float(me.mood))
-    me.mood = left
-    me.fatigue = behaviour.fatigue_after(r, float(me.fatigue), days)
-    me.fatigue_day = day
-
-
-@rule
-def felt(c: Columns, r: Rules, row: int, day: int) -> float:
-    """Satisfaction on `day`, once what messages did to it has faded so far; su."""
-    me = c.more[row]
-    if me.mood == 0.0:  # most have none: its day is not looked up
-        return float(me.satisfaction)
-    left = behaviour.fatigue_after(r, float(me.mood), day - int(me.fatigue_day))
-    return float(me.satisfaction) + (left - float(me.mood))
 
 
 @rule
@@ -795,46 +610,6 @@ def _talk(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: i
 # -- attrition by time ---------------------------------------------------------------------------------------------
 
 
-@rule
-def consume_hazard(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Spend the lapse budget up to the day before `day`, before anything that moves the hazard changes."""
-    me = c.more[row]
-    if int(c.status[row]) != CUSTOMER or r.episode_clock > 0.5 or me.lapse_synced >= day:
-        return
-    hazard = behaviour.lapse_hazard(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)
-    spent = behaviour.hazard_consumed(r, hazard, float(me.rate), int(me.last_order), int(me.lapse_synced), day - 1)
-    me.lapse_budget = max(1e-12, float(me.lapse_budget) - spent)
-    me.lapse_synced = day
-
-
-@rule
-def schedule_lapse(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Set the day the relation ends if nothing changes any more."""
-    me = c.more[row]
-    if int(c.status[row]) != CUSTOMER or r.episode_clock > 0.5:
-        return
-    hazard = behaviour.lapse_hazard(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)
-    c.lapse_day[row] = behaviour.day_of_lapse(
-        r, float(me.lapse_budget), hazard, float(me.rate), int(me.last_order), int(me.lapse_synced), FAR
-    )
-
-
-@rule
-def lapse(c: Columns, row: int, day: int) -> bool:
-    """End the relation if this is the day."""
-    if int(c.lapse_day[row]) != day or int(c.status[row]) != CUSTOMER:
-        return False
-    _become_lapsed(c, row, day)
-    return True
-
-
-@rule
-def _become_lapsed(c: Columns, row: int, day: int) -> None:
-    c.status[row] = LAPSED
-    c.bound[row] = -1.0
-    c.lapse_day[row] = day
-
-
 # -- survey --------------------------------------------------------------------------------------------------------
 
 
@@ -844,16 +619,6 @@ def answer(c: Columns, r: Rules, seed: int, day: int, row: int) -> int:
     me = c.more[row]
     noise = normal_quantile(draw(seed, row, day, draws.SURVEY_NOISE, 0))
     return behaviour.survey_answer(r, felt(c, r, row, day), float(me.style), noise)
-
-
-@rule
-def get_over(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Let what messages did fade in a week's step, at its end: from the next day on the hazard of lapse follows."""
-    if c.more[row].mood == 0.0:
-        return
-    consume_hazard(c, r, row, day + 1)
-    recover(c, r, row, day)
-    schedule_lapse(c, r, row, day + 1)
 
 
 @rule

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import day as customer_day
+from agents import attrition
 from agents.behaviour import PackedRules, Rules, pack
 from agents.columns import Columns
 from agents.compiled import compiled
-from agents.day import BLANK_DECK, NO_MENU, Deck, Menu, Surroundings
 from agents.network import Network
+from agents.records import BLANK_DECK, NO_MENU, Deck, Menu, Surroundings
 from agents.wallet import Wallet, copy_wallet
 
 
@@ -20,7 +20,7 @@ from agents.wallet import Wallet, copy_wallet
 def _felt(c: Columns, rules: PackedRules, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
     felt = np.empty(len(rows))
     for k in range(len(rows)):
-        felt[k] = customer_day.felt(c, rules[0], rows[k], day)
+        felt[k] = attrition.felt(c, rules[0], rows[k], day)
     return felt
 
 

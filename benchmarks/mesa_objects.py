@@ -44,8 +44,9 @@ from agents.columns import (
     STORE_FRONT,
     UNAWARE,
 )
-from agents.day import Surroundings, Today, basket_of, order_cost, order_fee, where_to
+from agents.day import basket_of, order_cost, order_fee, where_to
 from agents.draws import draw, normal_quantile
+from agents.records import Surroundings, Today
 from sim.world.constants import World, surroundings
 from sim.world.model import Snapshot
 

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cxsim.cli.terminal import processors
+from sim.config.parameters import ConfigError
+
+if TYPE_CHECKING:
+    from hydra._internal.hydra import Hydra
+    from omegaconf import DictConfig
+
+    from sim.config.settings import Settings
+
+
+from collections.abc import Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -49,7 +62,6 @@ def composer(config_dir: str | None) -> Iterator[Hydra]:
 
 def check_own_folder(folder: Path) -> None:
     """A user's folder must be one, and no file in it may be hidden by a shipped one of the same name."""
-    from sim.config.parameters import ConfigError
 
     if not folder.is_dir():
         raise ConfigError(f"--config-dir {folder}: is not a folder")
@@ -65,7 +77,6 @@ def check_own_folder(folder: Path) -> None:
 @contextmanager
 def hydras_errors_in_words(hydra: Hydra | None = None) -> Iterator[None]:
     """Turn whatever Hydra raises while composing into a ConfigError of one line."""
-    from sim.config.parameters import ConfigError
 
     try:
         yield
@@ -195,7 +206,6 @@ def refuse_code(config: DictConfig) -> None:
     """A stranger's file may change Hydra's part too: refuse what builds objects or sets the environment."""
     from omegaconf import OmegaConf
 
-    from sim.config.parameters import ConfigError
 
     def walk(node: Any, path: str) -> None:
         if isinstance(node, str) and "oc.env" in node and path.partition(".")[0] != "hydra":
@@ -239,7 +249,6 @@ def given_overrides(overrides: list[str]) -> list[tuple[str, Any]]:
 
 def _check_headers(chosen: list[Any], composed: Any) -> None:
     """Each scenario file must stand under its own name: `# @package scenario.NAME`."""
-    from sim.config.parameters import ConfigError
 
     names = [name for value in chosen for name in (value if isinstance(value, list) else [value])]
     for name in names:
@@ -275,7 +284,6 @@ def addable(override: str) -> str:
 
 def _refuse_hydras(parsed: list[Any]) -> None:
     """A job differs from another in what is run; how it is run is the sweep's."""
-    from sim.config.parameters import ConfigError
 
     for one in parsed:
         if one.key_or_group.partition(".")[0].partition("/")[0] == "hydra":
@@ -360,3 +368,15 @@ def _grammar(value: Any) -> str:
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w\-]*", value):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return str(value)
+
+
+def given_by_hand(overrides: list[str], key: str) -> bool:
+    """Whether an override puts this key at a value."""
+    return any(override.lstrip("+").startswith(f"{key}=") for override in overrides)
+
+
+def threads_of(settings: Settings) -> int:
+    """Replications side by side."""
+    if settings.threads != "auto":
+        return settings.threads
+    return processors()

@@ -19,7 +19,7 @@ from mesa import DataCollector
 from omegaconf import OmegaConf
 
 from agents.customer import Customer
-from agents.day import Episodes, Today
+from agents.records import Episodes, Today
 from sim.config.settings import load_settings
 from sim.world.constants import World, world_of
 from sim.world.model import CXModel, founded

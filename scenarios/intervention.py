@@ -33,7 +33,7 @@ from sim.config.parameters import (
     real,
     whole,
 )
-from sim.config.settings import Intervention as Stated
+from sim.config.sections import Intervention as Stated
 from sim.config.settings import Settings
 
 FOR_EVER = 1 << 20

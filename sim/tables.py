@@ -27,6 +27,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from analysis.style.language import N_
+
 BASELINE = "baseline"
 EVERYBODY = "everybody"
 ELIGIBLE = "eligible"
@@ -555,3 +557,8 @@ KEY_DRIVERS = (
     Column("draws", "int32", "1", "number of draws with a value"),
 )
 """key_drivers.csv: ranked within persona, measure and change; steps first, for everybody first."""
+
+
+ROI = Metric(
+    "roi", "1", "ratio", N_("ROI"), N_("change in LTV, net of the intervention's cost, per yen of that cost")
+)

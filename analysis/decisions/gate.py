@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.decisions import information, unknowns
+from analysis.decisions import information
 from analysis.decisions.information import Cost, Design, Firm, Regret, Worth
 from analysis.decisions.options import Configuration, Option, configurations, options
+from analysis.effects import estimands
 from analysis.effects.estimands import Array, field_test_bias, monte_carlo_error, spread, turned
 from analysis.folders.run_folder import Run, RunError
 from analysis.folders.sweep_folder import PLAN, Sweep
@@ -64,7 +65,7 @@ class Evidence(NamedTuple):
     measured: Array
     effect: Array
     mc_se: float
-    probability: unknowns.Share
+    probability: estimands.Share
     regret: Regret
     learning: list[tuple[str, float]] | None
     bias: Array
@@ -142,7 +143,7 @@ def evidence(option: Option, thresholds: Thresholds) -> Evidence:
         measured,
         effect,
         mc_se=error,
-        probability=unknowns.share(effect > 0),
+        probability=estimands.share(effect > 0),
         regret=information.regret(effect),
         learning=_learning(option, thresholds.metric, information.perfect(effect)),
         bias=bias,

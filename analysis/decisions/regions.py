@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.decisions.unknowns import share
+from analysis.effects.estimands import share
 from analysis.folders.extras import needed
 
 FOLDS = 5

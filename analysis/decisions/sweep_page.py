@@ -32,8 +32,7 @@ from analysis.decisions.options import (
 from analysis.decisions.unknowns import space_together
 from analysis.effects.answer import aligned
 from analysis.folders.sweep_folder import DONE, Job, Sweep, collect
-from analysis.report import figures
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import N_, _, retold, told_in
 from analysis.style.lines import folded
 from analysis.style.page import Picture, picture, render
@@ -153,7 +152,7 @@ def _short(found: Answered) -> str:
 
 def _context(found: Answered) -> dict[str, Any]:
     saved = _Pictures(found.sweep.folder / "figures")
-    with figures.style():
+    with look.style():
         return {
             "title": _title(found),
             "facts": _facts(found),

@@ -17,11 +17,10 @@ from matplotlib.ticker import MaxNLocator
 from analysis.decisions.options import Option, shown
 from analysis.decisions.unknowns import NOTHING
 from analysis.effects.sensitivity import rank_correlations
-from analysis.report import figures
-from analysis.report.figures import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RULE, VERMILION, WIDTH
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import _
 from analysis.style.lines import folded
+from analysis.style.look import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, RULE, VERMILION, WIDTH
 
 COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, INK)
 MARKERS = ("o", "s", "D", "^", "v", "P")
@@ -52,12 +51,12 @@ def ranking(ranked: Sequence[Option]) -> Figure:
         "roi": _("ROI, yen per yen spent\n(90 % interval)"),
     }
     for axes, metric in zip(panels, metrics, strict=True):
-        figures.dots(axes, _answers(few, metric), y, BLUE, "o", "")
+        look.dots(axes, _answers(few, metric), y, BLUE, "o", "")
         axes.axvline(0, color=INK, linewidth=0.8)
         axes.set_xlabel(titles[metric])
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.tick_params(axis="y", length=0)
-        figures.grid_lines(axes, "x")
+        look.grid_lines(axes, "x")
     panels[0].set_yticks(y, [folded(one.label, 44) for one in few], fontsize=8)
     panels[0].set_ylim(-0.6, len(few) - 0.4)
     panels[0].set_ylabel(_("option, best first"))
@@ -86,7 +85,7 @@ def trade_off(found: Sequence[Option]) -> Figure:
     known = ~(np.isnan(x) | np.isnan(y))
     front = np.zeros(len(x), bool)
     front[known] = pareto(x[known], y[known])
-    figure, axes = figures.one_panel(5.2)
+    figure, axes = look.one_panel(5.2)
     axes.axhline(0, color=INK, linewidth=0.6)
     axes.axvline(0, color=INK, linewidth=0.6)
     many = len(found) > MOST_NAMED
@@ -105,7 +104,7 @@ def trade_off(found: Sequence[Option]) -> Figure:
     axes.set_xlabel(_("effect on LTV, yen per potential customer (90 % interval)"))
     axes.set_ylabel(_("effect on NPS, points (90 % interval)"))
     axes.margins(x=0.12, y=0.12)
-    figures.grid_lines(axes, "both")
+    look.grid_lines(axes, "both")
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16), handlelength=1.2)
     return figure
 
@@ -175,10 +174,10 @@ def _lines(table: pd.DataFrame, key: str, by: str) -> Panel:
             axes.axhline(0, color=INK, linewidth=0.8)
             axes.set_ylabel(text)
             axes.set_title("" if family is None else family)
-            figures.grid_lines(axes, "y")
+            look.grid_lines(axes, "y")
     for axes in grid[-1]:
         axes.set_xlabel(words.moved(key))
-    figures.legend_figure(figure, grid[0][:1])
+    look.legend_figure(figure, grid[0][:1])
     caption = _("The effect over {key}. Shaded: the 90 % interval, what is not known at each point.")
     return Panel("lines", figure, caption.format(key=words.moved(key)))
 
@@ -260,12 +259,12 @@ def _points(table: pd.DataFrame, numbers: list[str]) -> Panel:
         axes.axhline(0, color=INK, linewidth=0.8)
         axes.set_xlabel(words.moved(key))
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        figures.grid_lines(axes, "y")
+        look.grid_lines(axes, "y")
     for axes in list(grid.flat)[len(keys) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
-    figures.legend_figure(figure, grid[0][:1])
+    look.legend_figure(figure, grid[0][:1])
     caption = _(
         "Each point is one option, each line its 90 % interval. The keys vary together, so that no panel alone tells "
         "cause from company; those that the effect follows most come first."

@@ -9,11 +9,10 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.decisions.sweep_plots import COLOURS
 from analysis.decisions.unknowns import NOTHING
-from analysis.report import figures
-from analysis.report.figures import BLUE, GREY, INK, RULE, VERMILION, WIDTH
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import _
 from analysis.style.lines import folded
+from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
 
 MOST_DRIVERS = 10
 
@@ -43,7 +42,7 @@ def drivers(table: pd.DataFrame) -> Figure:
     right.set_xlim(0, None)
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
-        figures.grid_lines(axes, "x")
+        look.grid_lines(axes, "x")
     return figure
 
 
@@ -52,7 +51,7 @@ def chances(table: pd.DataFrame) -> Figure:
 
     table: rows of probabilities.csv of one option and of ltv.
     """
-    figure, axes = figures.one_panel(0.9 + 0.27 * len(table))
+    figure, axes = look.one_panel(0.9 + 0.27 * len(table))
     groups = list(dict.fromkeys(table["given"]))
     y = -(np.arange(len(table)) + 0.5 * np.array([groups.index(given) for given in table["given"]]))
     probability, low, high = (table[column].to_numpy(dtype=float) for column in ("probability", "ci_low", "ci_high"))
@@ -67,7 +66,7 @@ def chances(table: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=_(" %")))
     axes.set_xlabel(_("probability that the effect on LTV is above zero (90 % interval)"))
     axes.set_ylabel(_("among draws with"))
-    figures.grid_lines(axes, "x")
+    look.grid_lines(axes, "x")
     return figure
 
 
@@ -102,7 +101,7 @@ def regret(table: pd.DataFrame) -> Figure:
         axes.set_xlabel(text)
         axes.margins(x=0.15)
         axes.tick_params(axis="y", length=0)
-        figures.grid_lines(axes, "x")
+        look.grid_lines(axes, "x")
     both[0].set_yticks(y, [folded(_(str(name)), 38) for name in table["option"]])
     both[0].set_ylabel(_("choice"))
     return figure
@@ -110,7 +109,7 @@ def regret(table: pd.DataFrame) -> Figure:
 
 def spreads(effects: pd.DataFrame) -> Figure:
     """Of every option of one world, how often its effect on LTV exceeds a size; effects: (draws, options)."""
-    figure, axes = figures.one_panel(3.0)
+    figure, axes = look.one_panel(3.0)
     for number, name in enumerate(one for one in effects.columns if one != NOTHING):
         values = np.sort(effects[name].to_numpy())
         above = 1 - np.arange(len(values)) / len(values)
@@ -121,6 +120,6 @@ def spreads(effects: pd.DataFrame) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=_(" %")))
     axes.set_ylabel(_("% of draws with at least that"))
     axes.set_xlabel(_("effect on LTV, yen per potential customer"))
-    figures.grid_lines(axes, "both")
-    figures.legend_above(axes)
+    look.grid_lines(axes, "both")
+    look.legend_above(axes)
     return figure

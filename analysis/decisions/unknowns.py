@@ -11,12 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from analysis.decisions.options import Option
-from analysis.effects.answer import cell
-from analysis.effects.estimands import SHARE, monte_carlo_error
-from analysis.folders.run_folder import Run
+from analysis.effects.estimands import monte_carlo_error, share
+from analysis.folders.run_folder import Run, cell
 from analysis.style.language import N_
 from sim.tables import EVERYBODY
 
@@ -66,30 +64,6 @@ def noise_share(option: Option) -> float:
 
 
 # -- probabilities ----------------------------------------------------------------------------------------------
-
-
-class Share(NamedTuple):
-    """A probability counted over draws, with Wilson's (1927) 90 % interval; NaN where there is no draw."""
-
-    draws: int
-    positive: int
-    probability: float
-    low: float
-    high: float
-
-    @property
-    def side(self) -> int:
-        """+1 or -1 where the interval lies on one side of one half, else 0."""
-        return int(self.low > 0.5) - int(self.high < 0.5)
-
-
-def share(gained: npt.NDArray[np.bool_]) -> Share:
-    """How often among draws."""
-    n, k = len(gained), int(np.sum(gained))
-    if n == 0:
-        return Share(0, 0, math.nan, math.nan, math.nan)
-    ends = binomtest(k, n).proportion_ci(SHARE, method="wilson")
-    return Share(n, k, k / n, float(ends.low), float(ends.high))
 
 
 def effect_of(option: Option, metric: str) -> pd.Series:

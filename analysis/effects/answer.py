@@ -106,11 +106,6 @@ def answer(effects: pd.DataFrame, name: str, metric: str, segment: str = EVERYBO
     return Answer(baseline, scenario, effect, low, high, error, positive, int(row["replications"]))
 
 
-def cell(table: pd.DataFrame, row: str, column: str) -> float:
-    """One number of a table that is indexed by text."""
-    return float(np.asarray(table.loc[row, column], dtype=np.float64))
-
-
 def summary_table(folder: Path | str) -> str:
     """The main metrics in plain words and aligned columns, a block per intervention (and interaction)."""
     run = Run(folder)

@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.special import stdtr, stdtrit
+from scipy.stats import binomtest
 
 from analysis.folders.run_folder import interventions
-from analysis.style.language import N_
-from sim.tables import AB_METRICS, ADAPTIVE_PARTS, BASELINE, EFFECTS, METRICS, PARTS, Metric
+from sim.tables import AB_METRICS, ADAPTIVE_PARTS, BASELINE, EFFECTS, METRICS, PARTS, ROI, Metric
 
 Array = npt.NDArray[np.float64]
 
@@ -37,9 +37,6 @@ float64."""
 
 TOTAL_ONLY = frozenset({"ltv_acquired"})
 NO_AB = frozenset({"ltv_acquired", "nps_stayers"})
-ROI = Metric(
-    "roi", "1", "ratio", N_("ROI"), N_("change in LTV, net of the intervention's cost, per yen of that cost")
-)
 SHARE = 0.90
 
 
@@ -311,3 +308,27 @@ def _row(
         "replications": effect.shape[1],
         "intervention": name,
     }
+
+
+class Share(NamedTuple):
+    """A probability counted over draws, with Wilson's (1927) 90 % interval; NaN where there is no draw."""
+
+    draws: int
+    positive: int
+    probability: float
+    low: float
+    high: float
+
+    @property
+    def side(self) -> int:
+        """+1 or -1 where the interval lies on one side of one half, else 0."""
+        return int(self.low > 0.5) - int(self.high < 0.5)
+
+
+def share(gained: npt.NDArray[np.bool_]) -> Share:
+    """How often among draws."""
+    n, k = len(gained), int(np.sum(gained))
+    if n == 0:
+        return Share(0, 0, math.nan, math.nan, math.nan)
+    ends = binomtest(k, n).proportion_ci(SHARE, method="wilson")
+    return Share(n, k, k / n, float(ends.low), float(ends.high))

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -201,3 +202,8 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _one_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def cell(table: pd.DataFrame, row: str, column: str) -> float:
+    """One number of a table that is indexed by text."""
+    return float(np.asarray(table.loc[row, column], dtype=np.float64))

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.journeys.funnel import KIND_WORDS, LOST_WORDS, STAGE_WORDS, STAGES, Funnel
-from analysis.report import figures
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import _
 from analysis.style.lines import folded
 from sim.tables import BASELINE, EVERYBODY
@@ -27,8 +26,8 @@ STEPS = ("visit", "order", "second order")
 def stages(found: Funnel) -> Figure:
     """Everybody's funnel: a pair of bars per stage, and between two stages what the step loses."""
     arms = _arms(found)
-    with figures.style():
-        figure, axes = figures.one_panel(0.7 + 0.62 * len(STAGES))
+    with look.style():
+        figure, axes = look.one_panel(0.7 + 0.62 * len(STAGES))
         thick = 0.62 / len(arms)
         for place, arm in enumerate(arms):
             rows = _of(found.table, arm, EVERYBODY)
@@ -47,8 +46,8 @@ def stages(found: Funnel) -> Figure:
         axes.set_xlabel(_("% of potential customers"))
         axes.set_xlim(0, _RIGHT)
         axes.set_xticks(range(0, 101, 20))
-        figures.grid_lines(axes, "x")
-        figures.legend_above(axes)
+        look.grid_lines(axes, "x")
+        look.legend_above(axes)
     return figure
 
 
@@ -56,13 +55,13 @@ def _losses(axes: Axes, rows: pd.DataFrame, half: float) -> None:
     """Between the bars of two stages, `half` from their middles to their edges: whom the baseline loses, as a slope and
     in per cent to the right; in bold where it loses most people."""
     lost, share = -np.diff(rows["customers"]), 100 * rows["share"].to_numpy()
-    axes.text(_RIGHT - 1, 0, _("drop-off"), ha="right", va="center", fontsize=8.5, color=figures.VERMILION)
+    axes.text(_RIGHT - 1, 0, _("drop-off"), ha="right", va="center", fontsize=8.5, color=look.VERMILION)
     for place in range(1, len(rows)):
         axes.fill_betweenx([1 - place - half, half - place], share[place - 1 : place + 1],
-                           color=figures.RULE, alpha=0.5, linewidth=0)  # fmt: skip
+                           color=look.RULE, alpha=0.5, linewidth=0)  # fmt: skip
         told = _("\N{MINUS SIGN}{share} %").format(share=words.number(100 * rows["drop_off"].iloc[place], 1))
         weight = "bold" if lost[place - 1] == lost.max() else "normal"
-        axes.text(_RIGHT - 1, 0.5 - place, told, ha="right", va="center", color=figures.VERMILION, fontweight=weight)
+        axes.text(_RIGHT - 1, 0.5 - place, told, ha="right", va="center", color=look.VERMILION, fontweight=weight)
 
 
 def groups(found: Funnel) -> Figure:
@@ -70,13 +69,13 @@ def groups(found: Funnel) -> Figure:
     kinds = [kind for kind in KIND_WORDS if kind != EVERYBODY and _groups(found.table, kind)]
     names = [(kind, group) for kind in kinds for group in _groups(found.table, kind)]
     place = dict(zip(names, _places(kinds, names), strict=True))
-    with figures.style():
-        figure = Figure(figsize=(figures.WIDTH, 0.9 + 0.25 * (len(names) + len(kinds))))
+    with look.style():
+        figure = Figure(figsize=(look.WIDTH, 0.9 + 0.25 * (len(names) + len(kinds))))
         panels = figure.subplots(1, len(STEPS), sharey=True)
         for axes, step in zip(panels, STEPS, strict=True):
             _step_panel(axes, found, step, place)
         _name_rows(panels[0], kinds, place)
-        figures.legend_figure(figure, panels[:1])
+        look.legend_figure(figure, panels[:1])
     return figure
 
 
@@ -89,12 +88,12 @@ def _step_panel(axes: Axes, found: Funnel, step: str, place: dict[tuple[str, str
         y = np.array([place[kind, group] + shift for kind, group in zip(own["kind"], own["group"], strict=True)])
         ends = own.assign(effect=100 * own["drop_off"], ci_low=100 * own["ci_low"], ci_high=100 * own["ci_high"])
         colour, text = _look(arm)
-        figures.dots(axes, ends, y, colour, "os"[number % 2], text)
+        look.dots(axes, ends, y, colour, "os"[number % 2], text)
     axes.set_title(folded(_(LOST_WORDS[step]), 26))
     axes.set_xlabel(_("% of the stage before"))
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
-    figures.grid_lines(axes, "x")
+    look.grid_lines(axes, "x")
 
 
 def _name_rows(axes: Axes, kinds: list[str], place: dict[tuple[str, str], float]) -> None:
@@ -129,4 +128,4 @@ def _arms(found: Funnel) -> list[str]:
 
 
 def _look(arm: str) -> tuple[str, str]:
-    return (figures.GREY, _("baseline")) if arm == BASELINE else (figures.BLUE, _("with the scenario"))
+    return (look.GREY, _("baseline")) if arm == BASELINE else (look.BLUE, _("with the scenario"))

@@ -11,8 +11,7 @@ from analysis.folders.run_folder import Run, RunError
 from analysis.journeys import map_plots, map_words
 from analysis.journeys.map import Map, journey_map, personas
 from analysis.journeys.read import Journeys
-from analysis.report import figures
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import _, told_in
 from analysis.style.page import picture, render
 
@@ -66,7 +65,7 @@ def _context(run: Run, found: list[Map]) -> dict[str, Any]:
 
 
 def _section(run: Run, one: Map) -> dict[str, Any]:
-    stem = figures.file_name(one.persona)
+    stem = look.file_name(one.persona)
     return {
         "name": map_words.title(one),
         "file": f"{stem}.svg",

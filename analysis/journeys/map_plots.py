@@ -17,10 +17,10 @@ from matplotlib.patches import FancyBboxPatch, Polygon
 
 from analysis.journeys import map_words
 from analysis.journeys.map import EXPERIENCES, FEELINGS, HEARD, STAGES, TOUCHPOINTS, Map, Pain
-from analysis.report.figures import BLUE, GREY, INK, RULE, VERMILION, style
 from analysis.style import words
 from analysis.style.language import _
 from analysis.style.lines import folded
+from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, style
 
 SIZE = (16.5, 11.7)
 """Inches: A3 across, which enlarges to A1 and A0."""

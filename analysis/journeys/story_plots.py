@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.journeys.causes import DETRACTOR, PROMOTER, Event, Life
 from analysis.journeys.read import STORE, TOUCHPOINTS
 from analysis.journeys.story import Story
-from analysis.report import figures
+from analysis.style import look as figures_
 from analysis.style import words
 from analysis.style.language import N_, _
 from sim.tables import BASELINE
@@ -44,7 +44,7 @@ LANE, CURVE = 0.21, 1.15
 BLAMED = {"site": "o", "store": "D", "delivery": ">", "product": "s"}
 """Marks of what let down, as visits and deliveries have them."""
 
-GOOD, BAD, MESSAGE, POPUP = figures.GREEN, figures.VERMILION, figures.ORANGE, figures.PURPLE
+GOOD, BAD, MESSAGE, POPUP = figures_.GREEN, figures_.VERMILION, figures_.ORANGE, figures_.PURPLE
 
 
 class Mark(NamedTuple):
@@ -60,9 +60,9 @@ class Mark(NamedTuple):
 def picture(found: Story) -> Figure:
     """A story as a figure: per life its lanes and its curve."""
     lanes = _lanes(found.lives)
-    with figures.style():
+    with figures_.style():
         heights = [size for _life in found.lives for size in (LANE * len(lanes) + 0.1, CURVE)]
-        figure = Figure(figsize=(figures.WIDTH, sum(heights) + 0.45 * len(found.lives) + 0.75))
+        figure = Figure(figsize=(figures_.WIDTH, sum(heights) + 0.45 * len(found.lives) + 0.75))
         panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
         for number, life in enumerate(found.lives):
             above, below = panels[2 * number : 2 * number + 2]
@@ -70,7 +70,7 @@ def picture(found: Story) -> Figure:
             _curve_panel(below, life, found)
             if found.parting is not None:
                 for axes in (above, below):
-                    axes.axvline(found.parting.day, color=figures.INK, linewidth=0.9, linestyle=":")
+                    axes.axvline(found.parting.day, color=figures_.INK, linewidth=0.9, linestyle=":")
         _common(figure, panels, found)
     return figure
 
@@ -98,16 +98,16 @@ def _common(figure: Figure, panels: Any, found: Story) -> None:
 
 def _legend(found: Story) -> list[Line2D]:
     entries = [
-        Line2D([], [], color=figures.INK, label=_("satisfaction")),
-        Line2D([], [], color=figures.BLUE, linestyle="--", linewidth=1.2, label=_("expectation")),
+        Line2D([], [], color=figures_.INK, label=_("satisfaction")),
+        Line2D([], [], color=figures_.BLUE, linestyle="--", linewidth=1.2, label=_("expectation")),
         Line2D([], [], color=GOOD, marker="o", linestyle="none", markersize=5, label=_("good, on time")),
         Line2D([], [], color=BAD, marker="o", linestyle="none", markersize=5, label=_("bad, late")),
     ]
     if len(found.lives) > 1:
-        entries.insert(1, Line2D([], [], color=figures.GREY, linewidth=1, label=_("satisfaction in the baseline")))
+        entries.insert(1, Line2D([], [], color=figures_.GREY, linewidth=1, label=_("satisfaction in the baseline")))
     if found.parting is not None:
         told = _("the lives part, day {day}").format(day=found.parting.day)
-        entries.append(Line2D([], [], color=figures.INK, linewidth=0.9, linestyle=":", label=told))
+        entries.append(Line2D([], [], color=figures_.INK, linewidth=0.9, linestyle=":", label=told))
     return entries
 
 
@@ -118,7 +118,7 @@ def _lane_panel(axes: Axes, life: Life, lanes: dict[str, tuple[str, ...]]) -> No
     """A life's events, lane by lane from the top."""
     heights = {name: -number for number, names in enumerate(lanes.values()) for name in names}
     for height in set(heights.values()):
-        axes.axhline(height, color=figures.RULE, linewidth=0.6, zorder=0)
+        axes.axhline(height, color=figures_.RULE, linewidth=0.6, zorder=0)
     _held(axes, life, heights)
     for event in life.events:
         if event.name in heights:
@@ -154,23 +154,23 @@ def mark(event: Event) -> Mark:
         "opted out": Mark("X", BAD),
         "popup shown": Mark("s", POPUP, full=False),
         "popup clicked": Mark("s", POPUP),
-        "aware": Mark("*", figures.BLUE, 9),
+        "aware": Mark("*", figures_.BLUE, 9),
         "heard": scored,
         "talk": scored,
-        "visit": Mark("D" if value == STORE else "o", figures.GREY, 3.2, full=value != 1),
-        "order": Mark("o", figures.BLUE, float(np.clip(1.1 * (max(value, 0) / 100) ** 0.5, 4, 11))),
+        "visit": Mark("D" if value == STORE else "o", figures_.GREY, 3.2, full=value != 1),
+        "order": Mark("o", figures_.BLUE, float(np.clip(1.1 * (max(value, 0) / 100) ** 0.5, 4, 11))),
         "coupon issued": Mark("d", MESSAGE, 6.5, full=False),
         "coupon redeemed": Mark("d", MESSAGE, 6.5),
         "delivered": Mark(">", BAD, text=words.signed(value, 0)) if value > 0 else Mark(">", GOOD),
         "let down": Mark(BLAMED.get(TOUCHPOINTS.get(int(value), ""), "v"), BAD, 4.5),
-        "support contact": Mark("P", figures.BLUE, 6.5) if value >= 0 else Mark("X", BAD, 6.5),
+        "support contact": Mark("P", figures_.BLUE, 6.5) if value >= 0 else Mark("X", BAD, 6.5),
         "survey answer": Mark("o", _opinion(value), 6, text=words.number(value, 0)),
     }
-    return marks.get(event.name, Mark("o", figures.INK, full=False))
+    return marks.get(event.name, Mark("o", figures_.INK, full=False))
 
 
 def _opinion(answer: float) -> str:
-    return GOOD if answer >= PROMOTER else BAD if answer <= DETRACTOR else figures.GREY
+    return GOOD if answer >= PROMOTER else BAD if answer <= DETRACTOR else figures_.GREY
 
 
 def _held(axes: Axes, life: Life, heights: dict[str, int]) -> None:
@@ -187,16 +187,16 @@ def _held(axes: Axes, life: Life, heights: dict[str, int]) -> None:
 
 def _curve_panel(axes: Axes, life: Life, found: Story) -> None:
     """Satisfaction, expectation and the scores of experiences; what follows a lapse is shaded."""
-    axes.axhline(0, color=figures.RULE, linewidth=0.8)
+    axes.axhline(0, color=figures_.RULE, linewidth=0.8)
     if life is not found.lives[0]:
-        axes.step(*_course(found.lives[0], "satisfaction", found.days), color=figures.GREY, linewidth=1.0, where="post")
-    axes.step(*_course(life, "expectation", found.days), "--", color=figures.BLUE, linewidth=1.2, where="post")
-    axes.step(*_course(life, "satisfaction", found.days), color=figures.INK, where="post")
+        axes.step(*_course(found.lives[0], "satisfaction", found.days), color=figures_.GREY, linewidth=1.0, where="post")
+    axes.step(*_course(life, "expectation", found.days), "--", color=figures_.BLUE, linewidth=1.2, where="post")
+    axes.step(*_course(life, "satisfaction", found.days), color=figures_.INK, where="post")
     for event in life.events:
         if event.name == "episode":
             axes.plot(event.day, event.value, "o", color=GOOD if event.value >= 0 else BAD, markersize=5)
         elif event.name == "lapsed":
-            axes.axvspan(event.day, found.days, color=figures.RULE, alpha=0.6, linewidth=0)
+            axes.axvspan(event.day, found.days, color=figures_.RULE, alpha=0.6, linewidth=0)
             axes.text(event.day, 0.04, _(" lapsed"), transform=axes.get_xaxis_transform(), fontsize=8, color=BAD)
     axes.margins(y=0.12)
     axes.set_ylabel(_("how it feels, su"))

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.decisions.unknowns import share as share_of
 from analysis.effects.estimands import Array, spread
+from analysis.effects.estimands import share as share_of
 from analysis.folders.run_folder import Run
 from sim.tables import BASELINE, CAMPAIGN_RATES
 

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 
 from analysis.effects.estimands import Cube, spread
 from analysis.folders.run_folder import Run
-from analysis.report import figures
 from analysis.report.campaigns import ALL, ANYWAY, LIFTS, campaign_rows, found_untreated, write_campaigns
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import picture
 from sim.tables import CAMPAIGN_RATES, EVERYBODY
@@ -76,7 +75,7 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     if table.empty:
         return None
     found = [Rates(str(key), str(own["channel"].iloc[0]), own) for key, own in table.groupby("campaign", sort=False)]
-    stem = run.folder / "figures" / f"{figures.file_name(name)}_campaigns"
+    stem = run.folder / "figures" / f"{look.file_name(name)}_campaigns"
     return {
         "campaigns": [_dashboard(run, name, one) for one in found],
         "shrink": shrink_sentence(run),
@@ -291,9 +290,9 @@ def _ltv(run: Run, name: str, draws: pd.Index) -> str:
 def variants(found: list[Rates]) -> Figure:
     """A row per campaign: what its variants come to, and the traffic they have at the end."""
     several = any(len(one.variants) > 1 for one in found)
-    with figures.style():
+    with look.style():
         rows = [max(len(one.variants), 2) for one in found]
-        figure = Figure(figsize=(figures.WIDTH, sum(0.9 + 0.36 * number for number in rows)))
+        figure = Figure(figsize=(look.WIDTH, sum(0.9 + 0.36 * number for number in rows)))
         widths = [1.7, 1] if several else [1]
         grid = figure.subplots(len(found), len(widths), squeeze=False, width_ratios=widths, height_ratios=rows)
         for panels, one in zip(grid, found, strict=True):
@@ -309,10 +308,10 @@ def _rate_panel(axes: Axes, one: Rates) -> None:
     cells = pd.DataFrame([one.of(goal, variant) for variant in one.variants]).astype(
         {"value": float, "ci_low": float, "ci_high": float}
     )
-    figures.dots(axes, cells.rename(columns={"value": "effect"}), y, figures.BLUE, "o", _("shown"))
+    look.dots(axes, cells.rename(columns={"value": "effect"}), y, look.BLUE, "o", _("shown"))
     if goal in ANYWAY:
         level = float(one.of(ANYWAY[goal])["value"])
-        axes.axvline(level, color=figures.GREY, linestyle="--", label=_("anyway, in the baseline"))
+        axes.axvline(level, color=look.GREY, linestyle="--", label=_("anyway, in the baseline"))
     axes.set_yticks(y, [_("variant {number}").format(number=variant) for variant in one.variants])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(y.min() - 0.6, y.max() + 0.6)
@@ -320,8 +319,8 @@ def _rate_panel(axes: Axes, one: Rates) -> None:
             "click": _("clicks per hundred sent")}[goal]  # fmt: skip
     axes.set_xlabel(what)
     axes.set_title(one.name, pad=20)
-    figures.grid_lines(axes, "x")
-    figures.legend_above(axes)
+    look.grid_lines(axes, "x")
+    look.legend_above(axes)
 
 
 def _share_panel(axes: Axes, one: Rates) -> None:
@@ -330,10 +329,10 @@ def _share_panel(axes: Axes, one: Rates) -> None:
         return
     y = np.array(one.variants)[::-1]
     shares = [float(one.of("share", variant)["value"]) for variant in one.variants]
-    axes.barh(y, shares, height=0.6, color=figures.BLUE, alpha=0.85)
-    axes.axvline(100 / len(y), color=figures.GREY, linestyle=":")
+    axes.barh(y, shares, height=0.6, color=look.BLUE, alpha=0.85)
+    axes.axvline(100 / len(y), color=look.GREY, linestyle=":")
     axes.set_yticks([])
     axes.set_xlim(0, 100)
     axes.set_ylim(y.min() - 0.6, y.max() + 0.6)
     axes.set_xlabel(_("share of the traffic at the end, %,\nmean over draws"))
-    figures.grid_lines(axes, "x")
+    look.grid_lines(axes, "x")

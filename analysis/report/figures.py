@@ -7,38 +7,40 @@ name.
 
 from __future__ import annotations
 
-import hashlib
-import io
-import logging
-import re
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.effects import flips
-from analysis.effects.answer import cell
 from analysis.effects.estimands import Array, Cube
 from analysis.effects.sensitivity import rank_correlations as correlations
-from analysis.folders.run_folder import Run
-from analysis.style import fonts, words
+from analysis.folders.run_folder import Run, cell
+from analysis.style import words
 from analysis.style.language import N_, _
 from analysis.style.lines import folded
+from analysis.style.look import (
+    BLUE,
+    FEW_DRAWS,
+    GREEN,
+    GREY,
+    INK,
+    PURPLE,
+    RULE,
+    VERMILION,
+    WIDTH,
+    _whisker,
+    dots,
+    grid_lines,
+    legend_above,
+    legend_figure,
+    one_panel,
+    style,
+)
 from sim.tables import BASELINE, EVERYBODY
-
-BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
-GREY, INK, RULE = "#6B7280", "#1F2933", "#D5D9DE"
-"""Okabe and Ito (2008), and three greys."""
 
 PART_COLOUR = {"direct": BLUE, "wom": GREEN, "congestion": VERMILION, "company": PURPLE, "total": INK}
 PART_LABEL = {
@@ -48,40 +50,6 @@ PART_LABEL = {
     "company": N_("company"),
     "total": N_("total"),
 }
-STYLE: dict[str, Any] = {
-    "font.family": ["DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "sans-serif"],
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 9,
-    "axes.labelcolor": INK,
-    "axes.edgecolor": GREY,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "text.color": INK,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "grid.color": RULE,
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "lines.linewidth": 1.6,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "cxsim",
-    "text.usetex": False,
-    "text.parse_math": False,
-}
-WIDTH = 7.6
-"""Inches: the width of every figure."""
-FEW_DRAWS = 30
 
 
 def figures(run: Run, name: str) -> dict[str, Figure]:
@@ -110,27 +78,6 @@ def level_figures(run: Run) -> dict[str, Figure]:
             "ltv": ltv_distribution(run, BASELINE),
         }
     return {key: figure for key, figure in made.items() if figure is not None}
-
-
-def save(figure: Figure, stem: Path) -> str:
-    """Write `stem`.png and `stem`.svg; return the SVG's text. The same figure gives the same bytes."""
-    png, svg = io.BytesIO(), io.StringIO()
-    fonts.space_lines(figure)
-    with style():
-        FigureCanvasAgg(figure).print_figure(png, format="png", dpi=150, metadata={"Software": None})
-        figure.set_layout_engine("none")  # laid out by now; the SVG takes the same places
-        FigureCanvasSVG(figure).print_figure(svg, format="svg", metadata={"Date": None, "Creator": None})
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    stem.with_name(f"{stem.name}.png").write_bytes(png.getvalue())
-    stem.with_name(f"{stem.name}.svg").write_text(svg.getvalue(), encoding="utf-8", newline="\n")
-    return svg.getvalue()
-
-
-def file_name(name: str) -> str:
-    """A file name for a scenario's name: itself where harmless, else harmless letters and a short hash."""
-    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_+.-]*", name):
-        return name
-    return f"{re.sub('[^A-Za-z0-9_]+', '_', name).strip('_')}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def waterfall(run: Run, name: str) -> Figure | None:
@@ -373,27 +320,6 @@ def rank_correlations(run: Run, name: str) -> pd.DataFrame:
     return correlations(points, effect if len(effect) >= 4 else effect.iloc[:0])
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Our look, and silence about fonts this machine lacks: the next in the list is taken."""
-    log = logging.getLogger("matplotlib.font_manager")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with mpl.rc_context(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            mpl.rcdefaults()
-            mpl.rcParams.update(STYLE | {"font.family": fonts.families(STYLE["font.family"])})  # type: ignore[arg-type]
-            yield
-    finally:
-        log.setLevel(level)
-
-
-def one_panel(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height))
-    return figure, figure.subplots()
-
-
 def _rows(run: Run, name: str, metric: str, segment: str | None = EVERYBODY) -> pd.DataFrame:
     rows = run.effects[(run.effects["intervention"] == name) & (run.effects["metric"] == metric)]
     return rows if segment is None else rows[rows["segment"] == segment]
@@ -402,28 +328,6 @@ def _rows(run: Run, name: str, metric: str, segment: str | None = EVERYBODY) -> 
 def _arm_look(arm: str) -> tuple[str, str, str]:
     """Colour, line and words of an arm: told apart by line as well as by colour."""
     return (GREY, "--", _("baseline")) if arm == BASELINE else (BLUE, "-", _("with the scenario"))
-
-
-def grid_lines(axes: Axes, axis: str) -> None:
-    axes.grid(True, axis=axis)  # type: ignore[arg-type]
-
-
-def _whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float:
-    """An interval on a bar whose upper edge is `end`; returns the highest point drawn."""
-    if not (words.known(low) and words.known(high)) or low == high:
-        return end
-    axes.plot([x, x], [low, high], color=GREY, linewidth=1.2, solid_capstyle="butt")
-    axes.plot([x - 0.06, x + 0.06], [low, low], color=GREY, linewidth=1.2)
-    axes.plot([x - 0.06, x + 0.06], [high, high], color=GREY, linewidth=1.2)
-    return max(end, high)
-
-
-def dots(axes: Axes, rows: pd.DataFrame, y: Array, colour: str, marker: str, text: str) -> None:
-    """Points with horizontal intervals."""
-    x, low, high = (rows[column].to_numpy(dtype=float) for column in ("effect", "ci_low", "ci_high"))
-    ends = np.where(np.isnan(low), x, low), np.where(np.isnan(high), x, high)
-    axes.hlines(y, *ends, color=colour, linewidth=1.6, alpha=0.55)
-    axes.plot(x, y, marker, color=colour, markersize=5.5, label=text, linestyle="none")
 
 
 def _band(axes: Axes, values: pd.DataFrame, colour: str, line: str, text: str) -> None:
@@ -503,12 +407,3 @@ def _probe_panel(axes: Axes, table: pd.DataFrame, flip: flips.Flip, unit: str, c
     grid_lines(axes, "y")
 
 
-def legend_above(axes: Axes) -> None:
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
-
-
-def legend_figure(figure: Figure, row: Any) -> None:
-    """One legend for all panels, above them."""
-    pairs = [pair for axes in row for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
-    handles, texts = zip(*pairs, strict=True)
-    figure.legend(handles, texts, loc="outside upper left", ncols=3)

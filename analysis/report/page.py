@@ -17,16 +17,17 @@ from matplotlib.figure import Figure
 from analysis.effects import answer as effects
 from analysis.effects import flips
 from analysis.effects.estimands import Cube, spread
+from analysis.folders import run_folder
 from analysis.folders.run_folder import Run
 from analysis.journeys import funnel_page, map_page, story_page
 from analysis.journeys.read import Journeys
 from analysis.report import campaigns_section, figures, meetings, recovery
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import Picture, picture, write_page
 from sim.tables import EVERYBODY
 
-FEW_DRAWS = figures.FEW_DRAWS
+FEW_DRAWS = look.FEW_DRAWS
 TABLE = {
     N_("Money, yen per potential customer"): ("ltv", "residual", "profit", "revenue", "margin", "cost"),
     N_("Return"): ("roi", "ltv_acquired"),
@@ -162,7 +163,7 @@ def _lived(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
     """The funnel, the journey map and one telling story, where the run kept the journeys of this arm."""
     if journeys is None or journeys.told != name:
         return {"funnel": None, "map": None, "story": None}
-    stem = run.folder / "figures" / figures.file_name(name)
+    stem = run.folder / "figures" / look.file_name(name)
     return {
         "funnel": funnel_page.section(journeys, stem.with_name(f"{stem.name}_funnel")),
         "map": map_page.section(journeys, stem.with_name(f"{stem.name}_map")),
@@ -172,7 +173,7 @@ def _lived(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
 
 def _pictures(run: Run, name: str, made: dict[str, Figure]) -> dict[str, Picture]:
     """Saves every figure and returns them for the page; ids are made unique across the page's figures."""
-    stem, captions = figures.file_name(name), CAPTIONS if run.interventions else CAPTIONS | LEVEL_CAPTIONS
+    stem, captions = look.file_name(name), CAPTIONS if run.interventions else CAPTIONS | LEVEL_CAPTIONS
     pictures = {}
     for key, figure in made.items():
         pictures[key] = picture(figure, run.folder / "figures" / f"{stem}_{key}", _(captions[key]))
@@ -290,13 +291,13 @@ def _origin(rows: pd.DataFrame) -> str:
     ltv = _everybody(rows, "ltv")
     if "spillover" not in ltv.index:
         return ""
-    size = {part: words.signed(effects.cell(ltv, part, "effect")) for part in ltv.index}
+    size = {part: words.signed(run_folder.cell(ltv, part, "effect")) for part in ltv.index}
     text = _(
         "Treated one at a time among untreated customers, each customer's LTV would change by {direct} yen (direct "
         "effect). With everybody treated, what customers do to one another adds {spillover} yen (spillover: word of "
         "mouth {wom}, congestion {congestion}, company {company}). Together: {total} yen per potential customer."
     ).format(**size)
-    direct, spillover = effects.cell(ltv, "direct", "effect"), effects.cell(ltv, "spillover", "effect")
+    direct, spillover = run_folder.cell(ltv, "direct", "effect"), run_folder.cell(ltv, "spillover", "effect")
     if direct * spillover < 0 and abs(spillover) >= 0.2 * abs(direct):
         share = f"{100 * abs(spillover / direct):.0f}"
         back = _("The spillover takes back {share} % of the direct effect.").format(share=share)
@@ -308,13 +309,13 @@ def _test_words(rows: pd.DataFrame) -> str:
     ltv = _everybody(rows, "ltv")
     if "ab_test" not in ltv.index:
         return ""
-    raw, total = (words.signed(effects.cell(ltv, key, "effect")) for key in ("ab_test", "total"))
+    raw, total = (words.signed(run_folder.cell(ltv, key, "effect")) for key in ("ab_test", "total"))
     text = _(
         "A test that treats a fair half of the customers for the whole horizon would report {raw} yen of LTV per "
         "potential customer; a full rollout changes LTV by {total} yen."
     ).format(raw=raw, total=total)
     if "ab_bias" in ltv.index:
-        bias, low, high = (effects.cell(ltv, "ab_bias", key) for key in ("effect", "ci_low", "ci_high"))
+        bias, low, high = (run_folder.cell(ltv, "ab_bias", key) for key in ("effect", "ci_low", "ci_high"))
         off = _(
             "Cleared of the luck of the split, the test is off by {bias} yen (90 % interval {span}): both halves "
             "share delivery, support and talk, which a rollout changes for all."
@@ -331,9 +332,9 @@ def _test_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
             continue
         early = metric.startswith("ab_")
         keys = ("baseline", "scenario", "effect", "ci_low", "ci_high")
-        control, treated, effect, low, high = (effects.cell(table, "ab_test", key) for key in keys)
+        control, treated, effect, low, high = (run_folder.cell(table, "ab_test", key) for key in keys)
         places = words.decimals(effect, low, high)
-        total = effects.cell(table, "total", "effect") if "total" in table.index else float("nan")
+        total = run_folder.cell(table, "total", "effect") if "total" in table.index else float("nan")
         found.append(
             {
                 "label": words.label(metric) if early else _whole_horizon(metric),

@@ -20,8 +20,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.effects.estimands import Array, spread
 from analysis.folders.run_folder import Run
-from analysis.report import figures
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import picture
 from sim.tables import BASELINE, RECOVERY
@@ -138,7 +137,7 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     table = recovery(run)
     table.to_csv(run.folder / "recovery.csv", index=False, lineterminator="\n")
     own = table[table["intervention"] == name]
-    stem = run.folder / "figures" / f"{figures.file_name(name)}_recovery"
+    stem = run.folder / "figures" / f"{look.file_name(name)}_recovery"
     return {
         "begins": begins(run, name),
         "rows": [_row(str(metric), rows.set_index("quantity")) for metric, rows in own.groupby("metric", sort=False)],
@@ -172,21 +171,21 @@ def _told(rows: pd.DataFrame, quantity: str) -> str:
 
 def over_weeks(run: Run, name: str) -> Figure:
     """The differences over time: mean over draws and the middle 90 % of them."""
-    with figures.style():
-        figure = Figure(figsize=(figures.WIDTH, 1.65 * len(METRICS)))
+    with look.style():
+        figure = Figure(figsize=(look.WIDTH, 1.65 * len(METRICS)))
         grid = figure.subplots(len(METRICS), 1, sharex=True)
         for axes, (metric, table) in zip(grid, weekly(run, name).items(), strict=True):
             days = WEEK * table.columns.to_numpy(dtype=float) + MIDDLE
             if len(table) > 1:
                 low, high = (table.quantile(end).to_numpy() for end in (0.05, 0.95))
-                axes.fill_between(days, low, high, color=figures.VERMILION, alpha=0.16, linewidth=0)
-            axes.plot(days, table.mean().to_numpy(), "-o", color=figures.VERMILION, markersize=3)
-            axes.axhline(0, color=figures.INK, linewidth=0.8)
-            axes.axvline(0, color=figures.GREY, linestyle=":")
+                axes.fill_between(days, low, high, color=look.VERMILION, alpha=0.16, linewidth=0)
+            axes.plot(days, table.mean().to_numpy(), "-o", color=look.VERMILION, markersize=3)
+            axes.axhline(0, color=look.INK, linewidth=0.8)
+            axes.axvline(0, color=look.GREY, linestyle=":")
             axes.set_title(_(METRIC_WORDS[metric]))
             axes.set_ylabel(_(UNIT_WORDS[metric]))
             axes.yaxis.set_major_locator(MaxNLocator(4))
-            figures.grid_lines(axes, "y")
+            look.grid_lines(axes, "y")
         grid[-1].set_xlabel(_("days since the effect began (a point per week, at its middle)"))
         figure.align_ylabels(grid)
     return figure

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.report import figures
-from analysis.report.figures import BLUE, GREY, INK, ORANGE, RULE, WIDTH
+from analysis.style import look
 from analysis.style.language import _, retold
+from analysis.style.look import BLUE, GREY, INK, ORANGE, RULE, WIDTH
 
 LOG = "log"
 SIMULATED = "simulated"
@@ -20,7 +20,7 @@ COLOURS = (ORANGE, BLUE)
 
 def write_picture(weekly: pd.DataFrame, fitted_weeks: int, stem: Path) -> None:
     """Write `stem`.png and `stem`.svg of the table that `picture` takes."""
-    figures.save(picture(weekly, fitted_weeks), stem)
+    look.save(picture(weekly, fitted_weeks), stem)
 
 
 def picture(weekly: pd.DataFrame, fitted_weeks: int) -> Figure:
@@ -30,12 +30,12 @@ def picture(weekly: pd.DataFrame, fitted_weeks: int) -> Figure:
     the simulated baseline, whose name begins with `simulated`.
     """
     readings = weekly.drop(columns="week")
-    with figures.style():
+    with look.style():
         figure = Figure(figsize=(WIDTH, 3.7))
         panels = figure.subplots(1, 2)
         _panel(panels[0], weekly["week"], readings, fitted_weeks, _("repeat purchase days a week"))
         _panel(panels[1], weekly["week"], readings.cumsum(), fitted_weeks, _("repeat purchase days so far"))
-        figures.legend_figure(figure, panels[:1])
+        look.legend_figure(figure, panels[:1])
     return figure
 
 

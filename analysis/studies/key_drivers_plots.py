@@ -6,15 +6,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.report import figures as plots
 from analysis.studies.key_drivers import COMPLAINED, SURVEYED, KeyDrivers
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import N_, _
 from sim.tables import BROKEN, DRIVEN, EVERYBODY, REPAIRED, STEP
 
 LTV, _RESIDUAL, NPS = DRIVEN
 RANKINGS = {LTV: N_("LTV"), NPS: N_("NPS"), COMPLAINED: N_("complaints"), SURVEYED: N_("survey")}
-CHANGE_LOOKS = {REPAIRED: (N_("a step better"), plots.BLUE, 0.2), BROKEN: (N_("a step worse"), plots.VERMILION, -0.2)}
+CHANGE_LOOKS = {REPAIRED: (N_("a step better"), look.BLUE, 0.2), BROKEN: (N_("a step worse"), look.VERMILION, -0.2)}
 
 
 def touchpoints(run: KeyDrivers, persona: str) -> list[str]:
@@ -28,31 +27,31 @@ def figures(run: KeyDrivers) -> dict[str, Figure]:
     """All figures by a short name, in reading order."""
     everybody = [(EVERYBODY, name) for name in touchpoints(run, EVERYBODY)]
     single = [(persona, name) for persona in run.personas[1:] for name in touchpoints(run, persona)]
-    with plots.style():
+    with look.style():
         made = {"everybody": paired_bars(run, everybody)}
         return made | {"personas": paired_bars(run, single)} if single else made
 
 
 def paired_bars(run: KeyDrivers, cells: list[tuple[str, str]]) -> Figure:
     """A row per (persona, touchpoint): bars for better and worse, of LTV and of NPS, and the places."""
-    figure = Figure(figsize=(plots.WIDTH, 1.3 + 0.34 * len(cells)))
+    figure = Figure(figsize=(look.WIDTH, 1.3 + 0.34 * len(cells)))
     ltv, nps, places = figure.subplots(1, 3, sharey=True, width_ratios=(3, 3, 1.9))
     texts = {LTV: _("effect on LTV, yen per\npotential customer"), NPS: _("effect on NPS,\npoints")}
     for axes, metric in ((ltv, LTV), (nps, NPS)):
         for change in CHANGE_LOOKS:
             _bars(axes, [run.cell(*cell, metric, change) for cell in cells], change)
-        axes.axvline(0, color=plots.INK, linewidth=0.8)
+        axes.axvline(0, color=look.INK, linewidth=0.8)
         axes.set_xlabel(texts[metric])
-        plots.grid_lines(axes, "x")
+        look.grid_lines(axes, "x")
     ltv.set_yticks(range(len(cells)), [_label(*cell) for cell in cells])
     ltv.set_ylim(len(cells) - 0.4, -0.6)
     for axes in (ltv, nps, places):
         axes.tick_params(axis="y", length=0)
         for row in range(1, len(cells)):
             if cells[row][0] != cells[row - 1][0]:
-                axes.axhline(row - 0.5, color=plots.RULE, linewidth=0.8)
+                axes.axhline(row - 0.5, color=look.RULE, linewidth=0.8)
     _places(places, run, cells)
-    plots.legend_figure(figure, [ltv])
+    look.legend_figure(figure, [ltv])
     return figure
 
 
@@ -67,7 +66,7 @@ def _bars(axes: Axes, rows: list[pd.Series], change: str) -> None:
     y = [place - shift for place in range(len(rows))]
     axes.barh(y, [row["value"] for row in rows], height=0.36, color=colour, alpha=0.85, label=_(text))
     low, high = [row["ci_low"] for row in rows], [row["ci_high"] for row in rows]
-    axes.hlines(y, low, high, color=plots.INK, linewidth=0.9, alpha=0.7)
+    axes.hlines(y, low, high, color=look.INK, linewidth=0.9, alpha=0.7)
 
 
 def _places(axes: Axes, run: KeyDrivers, cells: list[tuple[str, str]]) -> None:
@@ -79,7 +78,7 @@ def _places(axes: Axes, run: KeyDrivers, cells: list[tuple[str, str]]) -> None:
             other = place is not None and place != by_ltv
             axes.text(
                 column, row, "\N{EN DASH}" if place is None else str(place), ha="center", va="center",
-                fontweight="bold" if other else "normal", color=plots.VERMILION if other else plots.INK,
+                fontweight="bold" if other else "normal", color=look.VERMILION if other else look.INK,
             )  # fmt: skip
     axes.set_xlim(-0.6, len(RANKINGS) - 0.4)
     axes.set_xticks([])

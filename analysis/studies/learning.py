@@ -13,11 +13,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.report import figures
-from analysis.report.figures import BLUE, GREY, INK, RULE, VERMILION, WIDTH
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import _, retold
 from analysis.style.lines import padded, width
+from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
 from analysis.style.page import picture, render
 
 SE_TO_90 = 1.6448536269514722
@@ -206,7 +205,7 @@ def _figures(tables: Tables) -> dict[str, tuple[Figure, str]]:
 
 def parameter_figure(kept: pd.DataFrame) -> Figure:
     """Prior and posterior of each parameter, side by side."""
-    with figures.style():
+    with look.style():
         figure, axes = _rows_figure([words.moved(name) for name in kept["name"]])
         for y, row in zip(_places(kept), _records(kept), strict=True):
             _band(axes, y, row["prior_low"], row["prior_high"], words.parameter_unit(str(row["unit"])))
@@ -218,7 +217,7 @@ def parameter_figure(kept: pd.DataFrame) -> Figure:
 def evidence_figure(statistics: pd.DataFrame) -> Figure:
     """Each observed statistic beside the simulated worlds."""
     labels = [f"{row['piece']}: {retold(row['statistic'])}" for row in _records(statistics)]
-    with figures.style():
+    with look.style():
         figure, axes = _rows_figure(labels)
         for y, row in zip(_places(statistics), _records(statistics), strict=True):
             low, high = row["simulated_low"], row["simulated_high"]

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from analysis.effects.answer import aligned
-from analysis.report import figures as plots
 from analysis.studies.premortem import (
     DECIDES,
     PreMortem,
@@ -26,7 +25,7 @@ from analysis.studies.premortem import (
     world_means,
     write_summary,
 )
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import Picture, picture, write_page
 from sim.tables import TEST_METRICS, Metric
@@ -34,7 +33,7 @@ from sim.tables import TEST_METRICS, Metric
 DESIGN_WORDS = {"customer": N_("one by one"), "cluster": N_("in clusters")}
 """How customers are assigned."""
 
-LOOKS = {"customer": (plots.BLUE, "o", "-"), "cluster": (plots.VERMILION, "s", "--")}
+LOOKS = {"customer": (look.BLUE, "o", "-"), "cluster": (look.VERMILION, "s", "--")}
 METRIC = {metric.name: metric for metric in TEST_METRICS}
 LIMITS = (
     N_(
@@ -239,7 +238,7 @@ def _line(row: pd.Series) -> tuple[str, ...]:
 
 def figures(run: PreMortem) -> dict[str, Figure]:
     """All figures by a short name, in reading order."""
-    with plots.style():
+    with look.style():
         return {"errors": errors(run), "worlds": worlds(run), "power": power(run)}
 
 
@@ -247,21 +246,21 @@ def errors(run: PreMortem) -> Figure:
     """What makes each design miss the truth, by week: bias and chance, whose squares add up."""
     rows = decisive(run.summary)
     designs = list(pd.unique(rows["design"]))
-    figure = Figure(figsize=(plots.WIDTH, 3.0))
+    figure = Figure(figsize=(look.WIDTH, 3.0))
     grid = figure.subplots(1, len(designs), squeeze=False, sharey=True)[0]
     for axes, design in zip(grid, designs, strict=True):
         own = decisive(run.summary, design)
         together, chance = own["error_at_members"], chance_at_members(run, own)
         bias = np.sqrt(np.maximum(together**2 - chance**2, 0.0))
-        axes.plot(own["weeks"], together, "-o", color=plots.INK, markersize=4, label=_("all together"))
-        axes.plot(own["weeks"], chance, ":D", color=plots.BLUE, markersize=4, label=_("chance"))
-        axes.plot(own["weeks"], bias, "--s", color=plots.VERMILION, markersize=4, label=_("bias"))
-        axes.axhline(own["truth_size"].iloc[0], color=plots.GREY, linewidth=0.9, linestyle="-.")
+        axes.plot(own["weeks"], together, "-o", color=look.INK, markersize=4, label=_("all together"))
+        axes.plot(own["weeks"], chance, ":D", color=look.BLUE, markersize=4, label=_("chance"))
+        axes.plot(own["weeks"], bias, "--s", color=look.VERMILION, markersize=4, label=_("bias"))
+        axes.axhline(own["truth_size"].iloc[0], color=look.GREY, linewidth=0.9, linestyle="-.")
         axes.set_title(_assigned(design))
         _weeks(axes, own["weeks"])
     grid[0].set_ylabel(_("misses the truth by, yen per\npotential customer over the horizon"))
     grid[0].set_ylim(bottom=0)
-    plots.legend_figure(figure, grid[:1])
+    look.legend_figure(figure, grid[:1])
     return figure
 
 
@@ -270,7 +269,7 @@ def worlds(run: PreMortem) -> Figure:
     weeks = chosen(run.summary)["weeks"]
     rows = decisive(run.summary)
     rows = rows[rows["weeks"] == weeks]
-    figure, axes = plots.one_panel(3.6)
+    figure, axes = look.one_panel(3.6)
     for _number, row in rows.iterrows():
         colour, marker, _line = LOOKS[row["design"]]
         means = world_means(run.tests, row)
@@ -281,7 +280,7 @@ def worlds(run: PreMortem) -> Figure:
     _diagonal(axes)
     axes.set_xlabel(_("full rollout's effect on profit, yen per potential customer over the horizon"))
     axes.set_ylabel(_("mean report of the tests\nafter {weeks} weeks, yen").format(weeks=weeks))
-    plots.legend_above(axes)
+    look.legend_above(axes)
     return figure
 
 
@@ -289,19 +288,19 @@ def _diagonal(axes: Axes) -> None:
     """Where report and truth agree, and the quarters in which their signs differ."""
     ends = np.array([*axes.get_xlim(), *axes.get_ylim(), 0.0])
     low, high = float(ends.min()), float(ends.max())
-    axes.plot([low, high], [low, high], color=plots.GREY, linewidth=1, label=_("report and truth agree"))
+    axes.plot([low, high], [low, high], color=look.GREY, linewidth=1, label=_("report and truth agree"))
     for x, y in (((low, 0.0), (0.0, high)), ((0.0, high), (low, 0.0))):
-        axes.fill_between(x, y[0], y[1], color=plots.RULE, alpha=0.6, linewidth=0)
-    axes.fill_between([low], low, label=_("the signs differ"), color=plots.RULE, alpha=0.6, linewidth=0)
+        axes.fill_between(x, y[0], y[1], color=look.RULE, alpha=0.6, linewidth=0)
+    axes.fill_between([low], low, label=_("the signs differ"), color=look.RULE, alpha=0.6, linewidth=0)
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
-    axes.axhline(0, color=plots.INK, linewidth=0.8)
-    axes.axvline(0, color=plots.INK, linewidth=0.8)
+    axes.axhline(0, color=look.INK, linewidth=0.8)
+    axes.axvline(0, color=look.INK, linewidth=0.8)
 
 
 def power(run: PreMortem) -> Figure:
     """Share of significant tests by week, a panel per metric."""
-    figure = Figure(figsize=(plots.WIDTH, 4.6))
+    figure = Figure(figsize=(look.WIDTH, 4.6))
     grid = figure.subplots(2, 2, sharex=True, sharey=True)
     for axes, metric in zip(grid.flat, TEST_METRICS, strict=True):
         rows = run.summary[run.summary["metric"] == metric.name]
@@ -312,7 +311,7 @@ def power(run: PreMortem) -> Figure:
                 own["weeks"], own["power_at_members"], line, marker=marker, color=colour, markersize=4, label=text
             )
         for height in (run.power, run.level):
-            axes.axhline(height, color=plots.GREY, linewidth=0.9, linestyle="-.")
+            axes.axhline(height, color=look.GREY, linewidth=0.9, linestyle="-.")
         axes.set_title(_(metric.label))
         _weeks(axes, rows["weeks"])
     for axes in grid[:, 0]:
@@ -321,7 +320,7 @@ def power(run: PreMortem) -> Figure:
         axes.set_xlabel("")
     grid[0, 0].yaxis.set_major_formatter(PercentFormatter(1.0, symbol=_(" %")))
     grid[0, 0].set_ylim(0, 1)
-    plots.legend_figure(figure, grid[0][:1])
+    look.legend_figure(figure, grid[0][:1])
     return figure
 
 
@@ -332,7 +331,7 @@ def _weeks(axes: Axes, weeks: pd.Series) -> None:
     axes.set_xticks(read, [str(week) for week in read])
     axes.minorticks_off()
     axes.set_xlabel(_("read after weeks"))
-    plots.grid_lines(axes, "y")
+    look.grid_lines(axes, "y")
 
 
 # -- the page -------------------------------------------------------------------------------------------------

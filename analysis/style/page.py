@@ -13,8 +13,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis.folders.run_folder import Run
-from analysis.report import figures
-from analysis.style import fonts, words
+from analysis.style import fonts, look, words
 from analysis.style.language import _, language, told_in
 
 Folder = TypeVar("Folder", bound=Run)
@@ -57,7 +56,7 @@ def write_page(
 
 def picture(figure: Figure, stem: Path, caption: str) -> Picture:
     """Save a figure as `stem`.png and `stem`.svg and return it for a page."""
-    return Picture(_inline(figures.save(figure, stem), f"{stem.name}-"), caption)
+    return Picture(_inline(look.save(figure, stem), f"{stem.name}-"), caption)
 
 
 def _source(template: str) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from functools import reduce
 from typing import Final
 
-from analysis.effects.estimands import ROI
 from analysis.style.language import N_, _
-from sim.tables import AB_METRICS, ELIGIBLE, EVERYBODY, METRICS, Metric
+from sim.tables import AB_METRICS, ELIGIBLE, EVERYBODY, METRICS, ROI, Metric
 
 METRIC: Final[dict[str, Metric]] = {metric.name: metric for metric in (*METRICS, *AB_METRICS, ROI)}
 SEGMENT_WORDS = {EVERYBODY: N_("everybody"), ELIGIBLE: N_("eligible in the baseline")}

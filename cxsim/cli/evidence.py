@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
-from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
 
 from analysis.style.language import N_, _, retold
-from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, shown, without_language
-from cxsim.compose import check_own_folder, compose, composer, settings_of
+from cxsim.cli.terminal import OK, Parser, shown, without_language
+from cxsim.compose import compose, composer, settings_of
 
 COLUMNS = {"customer": N_("customer"), "date": N_("date"), "value": N_("value")}
 OPTIONAL_COLUMNS = {
@@ -21,37 +18,6 @@ OPTIONAL_COLUMNS = {
     "channel": N_("channel"),
 }
 """Columns of a log, and words for what each holds."""
-
-
-def scenarios(words: list[str]) -> int:
-    """One line per scenario: name and description."""
-    parser = Parser(prog="cxsim scenarios", description=_("List the scenarios, one line each."))
-    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with scenario/"))
-    arguments = parser.parse_args(without_language(words))
-    if arguments.config_dir is not None:
-        check_own_folder(Path(arguments.config_dir))
-    found = dict(sorted(described(arguments.config_dir)))
-    width = max(map(len, found))
-    for name, description in found.items():
-        print(f"{name:{width}}  {_(description)}")
-    return OK
-
-
-def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
-    import yaml
-
-    folders: list[Any] = [resources.files("conf") / "scenario"]
-    folders += [Path(config_dir) / "scenario"] if config_dir is not None else []
-    for folder in folders:
-        for file in folder.iterdir() if folder.is_dir() else ():
-            if not file.name.endswith(".yaml"):
-                continue
-            try:
-                node = yaml.safe_load(file.read_text(encoding="utf-8"))
-                description = str(node["description"])
-            except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
-                description = N_("(cannot be read: no YAML, or no description)")
-            yield file.name.removesuffix(".yaml"), " ".join(description.split())
 
 
 def calibrate(words: list[str]) -> int:
@@ -110,24 +76,3 @@ def _calibrate_parser() -> Parser:
     return parser
 
 
-def report(words: list[str]) -> int:
-    """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
-    description = _("Make report.html and the figures of a run folder again.")
-    folder = folder_asked(words, "report", description, "RUN", _("a run folder"))
-    from sim.config.parameters import ConfigError
-
-    module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
-    if module is None:
-        raise ConfigError(f"{folder}: is no run folder; effects.csv is not there")
-    with run_errors_in_words():
-        import_module(module).write_report(folder, language_asked(words))
-    print(shown(folder / "report.html"))
-    return OK
-
-
-REPORTS = {
-    "effects.csv": "analysis.report.page",
-    "tests.parquet": "analysis.studies.premortem_page",
-    "key_drivers.parquet": "analysis.studies.key_drivers_page",
-}
-"""What writes the page of a folder that holds a table."""

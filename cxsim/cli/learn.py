@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, retold
-from cxsim.cli.run import threads_of
 from cxsim.cli.terminal import OK, Parser, shown
-from cxsim.compose import addable, compose, composer, plain, settings_of
+from cxsim.compose import addable, compose, composer, plain, settings_of, threads_of
 
 if TYPE_CHECKING:
     from analysis.studies.learning import Tables

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, retold
-from cxsim.cli.run import threads_of
 from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, run_errors_in_words, say, shown
-from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain
+from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -41,7 +40,8 @@ def optimise(words: list[str]) -> int:
             except KeyboardInterrupt:
                 say(f"interrupted; the same command goes on with what is missing in {shown(folder)}")
                 return INTERRUPTED
-            from analysis.studies.optimise import sentences, write_report
+            from analysis.studies.optimise import sentences
+            from analysis.studies.optimise_page import write_report
 
             write_report(folder)
             print("\n".join(sentences(folder)), end="\n\n")

@@ -13,8 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from analysis.style.language import _, retold, use
-from cxsim.cli.terminal import OK, Parser, processors, shown
-from cxsim.compose import CONFIG_NAME, addable, compose, composer, hydras_errors_in_words, settings_of
+from cxsim.cli.terminal import OK, Parser, shown
+from cxsim.compose import (
+    CONFIG_NAME,
+    addable,
+    compose,
+    composer,
+    given_by_hand,
+    hydras_errors_in_words,
+    settings_of,
+    threads_of,
+)
 from sim.config.parameters import ConfigError
 
 if TYPE_CHECKING:
@@ -106,11 +115,6 @@ def _help_texts(config: DictConfig) -> Iterator[str]:
             yield f"hydra.help.{part}='{text}'"
 
 
-def given_by_hand(overrides: list[str], key: str) -> bool:
-    """Whether an override puts this key at a value."""
-    return any(override.lstrip("+").startswith(f"{key}=") for override in overrides)
-
-
 def _answer(settings: Settings, wanted: Path, exact: bool) -> None:
     """Run the settings into a run folder at `wanted` and print what came out."""
     from cxsim.progress import Progress
@@ -142,13 +146,6 @@ def _answer(settings: Settings, wanted: Path, exact: bool) -> None:
     print(answer.verdict(folder))
     print()
     print(shown(folder))
-
-
-def threads_of(settings: Settings) -> int:
-    """Replications side by side."""
-    if settings.threads != "auto":
-        return settings.threads
-    return processors()
 
 
 def complete(words: list[str], commands: list[str]) -> int:

@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from analysis.style.language import _, retold
-from cxsim.cli.run import given_by_hand, threads_of
 from cxsim.cli.terminal import OK, Parser, shown
-from cxsim.compose import addable, compose, composer, hydras_errors_in_words, plain, settings_of
+from cxsim.compose import (
+    addable,
+    compose,
+    composer,
+    given_by_hand,
+    hydras_errors_in_words,
+    plain,
+    settings_of,
+    threads_of,
+)
 
 if TYPE_CHECKING:
     from cxsim.progress import Progress

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, retold, use
 from analysis.style.lines import padded
-from cxsim.cli.run import given_by_hand
 from cxsim.cli.terminal import INTERRUPTED, MOVED, OK, processors, say, shown
-from cxsim.compose import JobComposer, as_overrides, compose, hydras_errors_in_words, plain, split_sweep
+from cxsim.compose import JobComposer, as_overrides, compose, given_by_hand, hydras_errors_in_words, plain, split_sweep
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from agents import draws
 from agents.columns import BY_MAIL, BY_PUSH, FAR, NO_ORDER, Columns
 from agents.compiled import compiled, rule
-from agents.day import BLANK_DECK, CARD, MESSAGE, Deck, Messages, Visits
 from agents.draws import row_draws
+from agents.records import BLANK_DECK, CARD, MESSAGE, Deck, Messages, Visits
 
 Channel = Literal["popup", "welcome", "push", "email"]
 BITS: Mapping[Channel, int] = {"popup": 0, "welcome": 0, "push": BY_PUSH, "email": BY_MAIL}
@@ -49,7 +49,7 @@ class Cycle(NamedTuple):
 
 @dataclass(frozen=True)
 class Message:
-    """What a campaign sends. `lifts` and `appeals` are logits by variant, as `agents.day.CARD` has them; yen."""
+    """What a campaign sends. `lifts` and `appeals` are logits by variant, as `agents.records.CARD` has them; yen."""
 
     channel: Channel
     lifts: tuple[float, ...]

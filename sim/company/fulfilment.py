@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from agents import draws
 from agents.columns import FAR, NO_ORDER, NORUSH, STORE, Columns
 from agents.compiled import compiled, loop, rule
-from agents.day import EPISODE, Episodes, Visits
 from agents.draws import day_key, hash_draw, uniform_of
+from agents.records import EPISODE, Episodes, Visits
 
 
 class DeliveryTerms(NamedTuple):

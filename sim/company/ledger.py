@@ -18,7 +18,7 @@ from agents import day as customer_day
 from agents.behaviour import PackedRules, Rules
 from agents.columns import NO_ORDER, NORUSH, Columns
 from agents.compiled import loop, rule
-from agents.day import Episodes, Messages, Visits
+from agents.records import Episodes, Messages, Visits
 from agents.state import Customers
 from agents.wallet import Wallet, grown_wallet, issue, redeem
 from sim.company.support import Calls

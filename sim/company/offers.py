@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.columns import APP, LIKES, NEVER, OBSERVABLE, SHOP, UNKNOWN, Columns
-from agents.day import OPTION, Menu, Messages, Visits
+from agents.records import OPTION, Menu, Messages, Visits
 from sim.company.campaigns import Campaigns, Message, note_impressions
 from sim.company.changes import Changes
 from sim.company.meetings import Meetings

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from agents import draws
 from agents.compiled import compiled, loop
-from agents.day import Episodes
 from agents.draws import draw
+from agents.records import Episodes
 from sim.company.fulfilment import order_key
 
 MINUTES = 1440.0

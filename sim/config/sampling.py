@@ -17,7 +17,8 @@ from scipy.special import ndtr, ndtri
 
 from agents.draws import DESIGN, draw
 from sim.config.parameters import Choice, Parameter
-from sim.config.settings import Jointly, Settings
+from sim.config.sections import Jointly
+from sim.config.settings import Settings
 
 _PLACE, _ORDER = 0, 1
 """Slots: where in its bin a point lies; in which order points take the free bins."""

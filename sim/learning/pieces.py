@@ -17,7 +17,8 @@ import yaml
 from numpy.typing import NDArray
 
 from sim.config.parameters import ConfigError, listed, nearest, show
-from sim.config.settings import NAME, Settings
+from sim.config.sections import NAME
+from sim.config.settings import Settings
 from sim.run.replication import WorldsOf
 
 FloatArray = NDArray[np.float64]

@@ -11,22 +11,19 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
-import yaml
 
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.parameters import Choice, ConfigError, Parameter
+from sim.config.parameters import ConfigError, Parameter
 from sim.config.sampling import points
-from sim.config.settings import Settings, resolved
+from sim.config.settings import Settings
 from sim.run.replication import Result, Task, WorldsOf, replication_seed, run_task
 from sim.run.workers import Pool, WorkerDied
-from sim.world.event_log import NAMES
+from sim.run.writing import _stack, _write_first, kpis, write_assumptions, write_config, write_parquet
 
 FIRST_BATCH, MOST = 8, 64
 """`replications=auto` starts with so many draws and doubles, up to so many."""
@@ -184,84 +181,3 @@ def _monte_carlo_sd(measures: pd.DataFrame, arm: str) -> float:
     return float(np.sqrt(np.mean(np.square(gaps)) / 2)) if gaps else float("nan")
 
 
-def kpis(measures: pd.DataFrame) -> pd.DataFrame:
-    """kpis.csv: a row per arm and replication, a column per metric, for everybody."""
-    keys = [column.name for column in tables.KPIS_KEYS]
-    chosen = measures[(measures["segment"] == tables.EVERYBODY) & (measures["group"] == "all")]
-    wide = chosen.pivot(index=keys, columns="metric", values="value").reset_index()
-    order = chosen[keys].drop_duplicates()
-    columns = keys + [metric.name for metric in tables.METRICS]
-    return order.merge(wide, on=keys, how="left").reindex(columns=columns)
-
-
-def _stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(frames, ignore_index=True)
-
-
-def write_config(folder: Path, settings: Settings, **plan: Any) -> None:
-    """config.yaml: the configuration as it was run, and a plan's own group beside it."""
-    config = yaml.safe_dump(resolved(settings) | plan, sort_keys=False, allow_unicode=True)
-    (folder / "config.yaml").write_text(config, encoding="utf-8", newline="\n")
-
-
-def write_parquet(folder: Path, name: str, frame: pd.DataFrame) -> None:
-    """A Parquet file whose bytes depend on the values alone."""
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(table, folder / name, compression="zstd", compression_level=3)
-
-
-def _write_first(folder: Path, first: Result, settings: Settings) -> None:
-    """customers.parquet, events.parquet and states.parquet, from the first replication."""
-    if first.customers is not None:
-        write_parquet(folder, "customers.parquet", first.customers)
-    start = np.datetime64(settings.start_date, "us")
-    with pq.ParquetWriter(folder / "events.parquet", _EVENT_SCHEMA, compression="zstd", compression_level=3) as writer:
-        for arm, (customer, code, day, value), _states in first.journeys:
-            arrays = [
-                pa.array(customer),
-                pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), pa.array(NAMES)).cast(pa.string()),
-                pa.array(start + day.astype("timedelta64[D]")),
-                _repeated(arm, len(customer)),
-                pa.array(value),
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=_EVENT_SCHEMA))
-    with pq.ParquetWriter(folder / "states.parquet", _STATE_SCHEMA, compression="zstd", compression_level=3) as writer:
-        for arm, _events, (customer, day, satisfaction, expectation) in first.journeys:
-            states = [pa.array(customer), pa.array(day), _repeated(arm, len(customer)), pa.array(satisfaction),
-                      pa.array(expectation)]  # fmt: skip
-            writer.write_table(pa.Table.from_arrays(states, schema=_STATE_SCHEMA))
-
-
-def _repeated(text: str, times: int) -> pa.Array:
-    return pa.array([text]).take(pa.array(np.zeros(times, np.int32)))
-
-
-_EVENT_SCHEMA = pa.schema([
-    (tables.EVENTS[0].name, pa.int32()), (tables.EVENTS[1].name, pa.string()),
-    (tables.EVENTS[2].name, pa.timestamp("us")), (tables.EVENTS[3].name, pa.string()),
-    (tables.EVENTS[4].name, pa.float32()),
-])  # fmt: skip
-_STATE_SCHEMA = pa.schema([
-    (tables.STATES[0].name, pa.int32()), (tables.STATES[1].name, pa.int16()), (tables.STATES[2].name, pa.string()),
-    (tables.STATES[3].name, pa.float32()), (tables.STATES[4].name, pa.float32()),
-])  # fmt: skip
-
-
-def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> None:
-    """parameters.csv and draws.parquet: what was assumed, and where each replication was run."""
-    rows = [_assumption(path, one) for path, one in settings.parameters()]
-    frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
-    frame.to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
-    options = {path: one.options for path, one in settings.parameters() if one.options}
-    drawn = [
-        (task.replication, path, float(options[path].index(value)) if path in options else float(value))
-        for task in tasks
-        for path, value in task.point.items()
-    ]
-    draws_frame = pd.DataFrame(drawn, columns=[column.name for column in tables.DRAWS])
-    write_parquet(folder, "draws.parquet", draws_frame.astype({"replication": "int32"}))
-
-
-def _assumption(path: str, one: Parameter | Choice) -> tuple[str, str, float | None, float | None, str, str, str]:
-    low, high = (one.low, one.high) if isinstance(one, Parameter) else (None, None)
-    return path, str(one.value), low, high, one.unit, one.grade, one.source

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.attrition import felt
 from agents.behaviour import (
     PackedRules,
     expected_order_profit,
@@ -23,8 +24,9 @@ from agents.behaviour import (
 )
 from agents.columns import CUSTOMER, LAPSED, NEVER, WEB, Columns
 from agents.compiled import loop
-from agents.day import Surroundings, bring_up_to_date, expectation_of, felt
+from agents.day import bring_up_to_date, expectation_of
 from agents.exact import exp_each
+from agents.records import Surroundings
 from agents.wallet import open_coupons
 from sim import tables
 from sim.world.daily_log import net_promoters

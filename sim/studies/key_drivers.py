@@ -33,9 +33,10 @@ from sim.company.meetings import Board, Meetings
 from sim.config.parameters import Bounds, read_group, real
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.run.experiment import Progress, running, twinned, write_assumptions, write_config, write_parquet
+from sim.run.experiment import Progress, running, twinned
 from sim.run.metrics import measures, outcome_of
 from sim.run.replication import Task, replication_seed, table
+from sim.run.writing import write_assumptions, write_config, write_parquet
 from sim.world.constants import World, world_of
 from sim.world.model import Arm, CXModel, Snapshot, founded
 from sim.world.pilot import references

@@ -29,8 +29,9 @@ from sim.company.offers import Placed
 from sim.config.parameters import ConfigError, listed, nearest, number, read_group, show, whole
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.run.experiment import Progress, running, write_assumptions, write_config, write_parquet
+from sim.run.experiment import Progress, running
 from sim.run.replication import Task, WorldsOf, replication_seed
+from sim.run.writing import write_assumptions, write_config, write_parquet
 from sim.world.constants import World, world_of
 from sim.world.model import Arm, CXModel, Snapshot, founded
 from sim.world.pilot import references

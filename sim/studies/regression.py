@@ -21,7 +21,8 @@ import yaml
 from pydantic import BeforeValidator, Field, ValidationError
 
 from sim.config.parameters import Bounds, ConfigError, Text, listed, nearest, real, show, text, word
-from sim.config.settings import Section, Settings, first_finding
+from sim.config.sections import Section
+from sim.config.settings import Settings, first_finding
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import replace_text
 from sim.run.replication import WorldsOf

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviour import Rules, logit
-from agents.day import Surroundings
 from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
+from agents.records import Surroundings
 from sim.company.fulfilment import DeliveryTerms
 from sim.company.support import DeskTerms
 from sim.config.settings import Settings

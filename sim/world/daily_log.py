@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agents.columns import AWARE, CUSTOMER, EXPRESS, LAPSED, NORUSH, STANDARD, STORE, UNAWARE, Columns
 from agents.compiled import loop
-from agents.day import Episodes, Messages, Visits
+from agents.records import Episodes, Messages, Visits
 from sim import tables
 from sim.company.support import Contacts
 from sim.world.engines import Arrivals, Census

@@ -14,14 +14,15 @@ import numpy as np
 from mesa.agent import AgentSet
 from numpy.typing import NDArray
 
+from agents import attrition, draws
 from agents import day as customer_day
-from agents import draws
 from agents.behaviour import PackedRules
 from agents.columns import CUSTOMER, UNAWARE, Columns
 from agents.compiled import loop, prefetch
 from agents.customer import Customer
-from agents.day import NOTHING, VISITED, Deck, Episodes, Menu, Messages, Surroundings, Today, Visits, new_visits
+from agents.day import NOTHING, VISITED
 from agents.draws import day_key, hash_draw, uniform_of
+from agents.records import Deck, Episodes, Menu, Messages, Surroundings, Today, Visits, new_visits
 from agents.state import Customers
 from agents.wallet import Wallet
 from sim.world.word_of_mouth import Talks
@@ -84,7 +85,7 @@ class Engine(Protocol):
 def _start(c: Columns, rules: PackedRules, day: int) -> None:
     r = rules[0]
     for row in range(len(c.status)):
-        customer_day.schedule_lapse(c, r, row, day)
+        attrition.schedule_lapse(c, r, row, day)
         customer_day.refresh_bound(c, r, row, day)
 
 
@@ -92,7 +93,7 @@ def _start(c: Columns, rules: PackedRules, day: int) -> None:
 def _settle(c: Columns, rules: PackedRules, day: int) -> None:
     r = rules[0]
     for row in range(len(c.status)):
-        customer_day.consume_hazard(c, r, row, day)
+        attrition.consume_hazard(c, r, row, day)
 
 
 @loop
@@ -237,7 +238,7 @@ def _lapse(c: Columns, day: int, gone: NDArray[np.int32]) -> int:
         last = min(first + LAPSE_BLOCK, len(c.status))
         if _any_day(c.lapse_day[first:last], day):
             for row in range(first, last):
-                if customer_day.lapse(c, row, day):
+                if attrition.lapse(c, row, day):
                     gone[found] = row
                     found += 1
     return found
@@ -276,7 +277,7 @@ def _survey(
     for k in range(len(buyers)):
         _ask_ahead(c.more, buyers, k)
         row = buyers[k]
-        customer_day.get_over(c, r, row, today.day)
+        attrition.get_over(c, r, row, today.day)
         asked = customer_day.responds(c, r, today.seed, today.day, row, share)
         if asked or c.status[row] == CUSTOMER:
             given = customer_day.answer(c, r, today.seed, today.day, row)

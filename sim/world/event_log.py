@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from agents.behaviour import mean_expectation
 from agents.columns import LAPSED, NEVER, NO_ORDER, NORUSH
-from agents.day import Episodes, Messages
 from agents.network import Network
+from agents.records import Episodes, Messages
 from agents.state import Customers
 from sim.tables import EVENT_NAMES
 from sim.world.engines import Arrivals, Census

@@ -35,9 +35,9 @@ from numpy.typing import NDArray
 from agents import wallet
 from agents.columns import OUTCOMES, STORE
 from agents.customer import Customer
-from agents.day import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
 from agents.network import small_world
 from agents.population import draw_population
+from agents.records import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
 from agents.state import Customers
 from sim.company.campaigns import Campaigns
 from sim.company.changes import NO_CHANGES, Changes, changed_rules, shifted_quality, together

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from agents.behaviour import PackedRules
 from agents.columns import CUSTOMER, Columns
 from agents.compiled import loop
-from agents.day import Surroundings, bring_up_to_date, expectation_of
+from agents.day import bring_up_to_date, expectation_of
 from agents.exact import exp_each
+from agents.records import Surroundings
 from sim.company.support import servers_for
 from sim.config.parameters import ConfigError
 from sim.world.constants import CAPACITY_FROM, DAYS_PER_YEAR, References, World, sized, with_references

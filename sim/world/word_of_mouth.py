@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from agents.columns import FIXED_POINT
 from agents.compiled import compiled, loop
-from agents.day import Episodes
+from agents.records import Episodes
 
 
 class Talks(NamedTuple):

@@ -29,7 +29,7 @@ from analysis.effects.answer import write_effects
 from analysis.folders.run_folder import Run
 from analysis.report import figures as plots
 from analysis.report.page import write_report
-from analysis.style import fonts, language, words
+from analysis.style import fonts, language, look, words
 from analysis.style.language import TOLD_PLACES, Catalogue, Pattern, catalogue, retold, told_in
 from analysis.style.lines import folded, width
 from cxsim import cli
@@ -366,7 +366,7 @@ def test_every_figure_has_its_glyphs(folder: Path, tmp_path: Path, monkeypatch: 
         warnings.simplefilter("error")
         figures = plots.figures(Run(folder), "norush_coupon")
         for name, figure in figures.items():
-            plots.save(figure, tmp_path / name)
+            look.save(figure, tmp_path / name)
             shown = "".join(text.get_text() for text in figure.findobj(Text) if text.get_visible())
             assert JAPANESE.search(shown), name
             assert {mark for mark in shown if ord(mark) not in glyphs(fonts.path()) and mark != "\n"} == set(), name

@@ -29,7 +29,7 @@ from analysis.journeys.map import (
 )
 from analysis.journeys.map_page import write_map
 from analysis.journeys.read import Journeys
-from analysis.report import figures
+from analysis.style import look
 from analysis.style.language import told_in
 from cxsim import cli
 from tests.analysis.hand_written import customers, events, states, write_run
@@ -303,7 +303,7 @@ def test_the_worst_pain_point_in_a_sentence(journeys: Journeys) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_texts_of_the_wall_stay_on_the_page(journeys: Journeys, language: str) -> None:
-    with told_in(language), figures.style():
+    with told_in(language), look.style():
         figure = map_plots.wall(journey_map(journeys))
         canvas = FigureCanvasAgg(figure)
         canvas.draw()  # which places the legend

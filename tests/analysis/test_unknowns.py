@@ -16,7 +16,8 @@ from scipy.stats import binom, norm, qmc
 from analysis.decisions.decide import World, decide, tables
 from analysis.decisions.options import Option, configurations, options
 from analysis.decisions.regions import find_rule, inside
-from analysis.decisions.unknowns import NOTHING, noise_share, probabilities, regret_table, share, space, turning
+from analysis.decisions.unknowns import NOTHING, noise_share, probabilities, regret_table, space, turning
+from analysis.effects.estimands import share
 from analysis.effects.sensitivity import drivers, established, first_order, rank_correlations
 from analysis.folders.run_folder import RunError
 from analysis.folders.sweep_folder import Sweep

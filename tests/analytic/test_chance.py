@@ -9,10 +9,11 @@ import pytest
 from scipy import special, stats
 
 from agents import draws
-from agents.day import Surroundings, basket_of
+from agents.day import basket_of
 from agents.draws import day_key, draw, hash_draw, normal_quantile, row_draws, uniform_of
 from agents.population import SMALLEST_DROPOUT, gamma_table, poisson_quantile
 from agents.quantiles import beta_quantiles, gamma_quantiles
+from agents.records import Surroundings
 
 LEVEL = 1e-4
 """Each chi-square test rejects a good generator with this probability; seeds are fixed, so it does so or never does."""

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from agents import behaviour
+from agents.attrition import schedule_lapse
 from agents.columns import AWARE, BY_MAIL, BY_PUSH, CUSTOMER, LAPSED, LIKES, NEVER, Columns
-from agents.day import VISIT, new_visits, schedule_lapse
+from agents.records import VISIT, new_visits
 from scenarios.intervention import Intervention, worlds_of
 from scenarios.messages import Ask, Email, Popup, Push, Welcome
 from scenarios.rules import rule

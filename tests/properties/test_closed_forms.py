@@ -11,13 +11,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from agents import behaviour
+from agents import behaviour, records
 from agents import day as customer_day
 from agents import wallet as purse
 from agents.behaviour import DEBT_REPAID, Rules
 from agents.columns import AWARE, FAR, FIXED_POINT, NEVER, RECORD, VISITING, new_columns
 from agents.compiled import CACHE_LINE
-from agents.day import VISIT, Surroundings, Today
+from agents.records import VISIT, Surroundings, Today
 from sim.company.campaigns import CAP_DAYS, impressions_lately, note_impressions
 from tests.worlds import free_world, settings
 
@@ -260,6 +260,6 @@ def test_packed_impressions_are_a_list_of_days(steps: list[tuple[int, int]]) -> 
 
 def test_visits_start_with_nothing_done() -> None:
     assert VISIT.names is not None
-    visits = customer_day.new_visits(np.array([3, 9], np.int32))
+    visits = records.new_visits(np.array([3, 9], np.int32))
     assert visits["row"].tolist() == [3, 9]
     assert not any(visits[name].any() for name in VISIT.names if name not in ("row", "kind"))

@@ -33,7 +33,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from agents.behaviour import Rules, click_probability, message_lift, message_match, order_probability
-from analysis.report import figures
+from analysis.style import look
 from sim.world.constants import world_of
 from tests.config.compose import shipped
 
@@ -311,14 +311,14 @@ def figure(fits: dict[str, Fit], other: Counts) -> Figure:
     """Observed and predicted lifts by past purchase and recency: visits above, orders below."""
     seen, error = observed(other)
     weight = other.table.sum(axis=(2, 3))
-    looks = {"mechanism": (figures.BLUE, "s", 0.17), "constant": (figures.ORANGE, "D", 0.34)}
+    looks = {"mechanism": (look.BLUE, "s", 0.17), "constant": (look.ORANGE, "D", 0.34)}
     words = {"mechanism": "the model's e-mail", "constant": "the same points for everybody"}
-    with figures.style():
-        made = Figure(figsize=(figures.WIDTH, 5.2))
+    with look.style():
+        made = Figure(figsize=(look.WIDTH, 5.2))
         grid = made.subplots(2, len(PAST), sharey="row", sharex=True)
         for place, axes in np.ndenumerate(grid):
             x = np.arange(len(BANDS))
-            axes.errorbar(x - 0.1, seen[place], Z * error[place], fmt="o", color=figures.INK, label="observed")
+            axes.errorbar(x - 0.1, seen[place], Z * error[place], fmt="o", color=look.INK, label="observed")
             for name, fit in fits.items():
                 value, se = fit.predicted(lambda p: cell_lifts(p, weight))
                 colour, marker, shift = looks[name]
@@ -326,16 +326,16 @@ def figure(fits: dict[str, Fit], other: Counts) -> Figure:
                     x + shift - 0.1, value[place], Z * se[place], fmt=marker, color=colour, markersize=4,
                     label=words[name],
                 )  # fmt: skip
-            axes.axhline(0, color=figures.INK, linewidth=0.8)
+            axes.axhline(0, color=look.INK, linewidth=0.8)
             axes.set_xticks(x, list(BANDS))
-            figures.grid_lines(axes, "y")
+            look.grid_lines(axes, "y")
         for axes, name in zip(grid[0], PAST, strict=True):
             axes.set_title(f"bought {name}")
         for axes in grid[1]:
             axes.set_xlabel("months since the last order")
         grid[0, 0].set_ylabel("lift of visits in two weeks,\npoints, 90 % interval")
         grid[1, 0].set_ylabel("lift of orders in two weeks,\npoints, 90 % interval")
-        figures.legend_figure(made, grid[0, :1])
+        look.legend_figure(made, grid[0, :1])
     return made
 
 
@@ -358,7 +358,7 @@ def main(data: str, picture: str) -> None:
     print(f"\nlog score of the mechanism beyond the constant lift: {gain:+.2f} nats, standard error {error:.2f}")
     gains = over_splits(customers, rules, range(100))
     print(f"over 100 splits: mean {gains.mean():+.2f} nats, higher in {int((gains > 0).sum())}")
-    figures.save(figure(fits, other), Path(picture).with_suffix(""))
+    look.save(figure(fits, other), Path(picture).with_suffix(""))
     Path(picture).with_suffix(".svg").unlink()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agents.columns import DELIVERY, NEVER, NORUSH, STORE
-from agents.day import Episodes, Today, Visits
+from agents.records import Episodes, Today, Visits
 from sim.config.settings import Settings
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.studies.optimise import write_report
+from analysis.studies.optimise_page import write_report
 from cxsim import cli
 from cxsim.cli.optimise import _unit
 from scenarios.intervention import worlds_of

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from agents.behaviour import stars_of
 from agents.columns import NO_ORDER
-from agents.day import Episodes, Today, Visits
+from agents.records import Episodes, Today, Visits
 from sim.company.offers import Observed
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot

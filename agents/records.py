@@ -1,0 +1,175 @@
+"""What the parts of a customer's day hand to one another: today's tables, records of visits, episodes and messages."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.columns import (
+    NO_ORDER,
+)
+
+
+class Today(NamedTuple):
+    """What every customer finds on a day. Rates per day; `public_volume` as of the day before."""
+
+    seed: int
+    day: int
+    base: int  # day before the first simulated one: index 0 of the public series
+    season: float
+    ad_intensity: float
+    public_volume: float
+
+
+CARD = np.dtype(
+    [
+        ("lift", np.float64),  # utility of an order, logits: on impression on the site, on a click elsewhere
+        ("appeal", np.float64),  # logit of a click at a match of one half
+        ("slope", np.float64),  # logit of a click per unit of match
+        ("fit", np.float64),  # match of somebody without orders, as a share of the way from the floor to one
+        ("depth", np.float64),  # what a long order history adds to that share
+        ("opt_out", np.float64),  # probability of opting out per unit of fatigue, where not clicked
+        ("asks", np.uint8),  # 1: a click answers a question about one's likes and brings no visit
+        ("bit", np.uint8),  # off-site channel, as in `consent`; 0 on the site
+    ],
+    align=True,
+)
+"""What a variant of a campaign sends."""
+
+
+OPTION = np.dtype(
+    [
+        ("owner", np.uint8),  # number of the intervention
+        ("extra", np.uint8),  # days beyond no-rush's lead
+        ("face", np.int32),  # yen of the coupon
+    ],
+    align=True,
+)
+"""One of the days to choose from that no-rush delivery comes with."""
+
+
+Deck = NDArray[Any]
+"""CARD by card: all variants of all campaigns."""
+
+
+Menu = NDArray[Any]
+"""OPTION by option: those of all interventions."""
+
+
+BLANK_DECK: Deck = np.zeros(1, CARD)
+"""One blank card, where nothing is sent: compiled code is handed some deck always."""
+
+
+NO_MENU: Menu = np.zeros(0, OPTION)
+
+
+class Surroundings(NamedTuple):
+    """Shared tables; customers only read them."""
+
+    decay: NDArray[np.float64]  # share of a talk stock left after n days
+    public_weight: NDArray[np.float64]  # prefix sums of the public fields, from `Today.base`
+    public_score: NDArray[np.float64]
+    gamma: NDArray[np.float64]  # quantiles of Gamma(basket_shape, 1), mean preserved
+    topics: NDArray[np.float64]  # cumulated shares of search topics
+    persona_price: NDArray[np.float64]
+    quality: NDArray[np.float64]  # su by persona and touchpoint, as in force today
+
+
+VISIT = np.dtype(
+    [
+        ("row", np.int32),
+        ("channel", np.uint8),
+        # a push or an e-mail clicked on the way
+        ("forced", np.uint8),
+        ("boost", np.float64),  # logit
+        # offers, filled in by the company
+        ("popup", np.uint8),  # 0 none, else number of the variant
+        ("card", np.uint8),  # its place in the deck
+        ("relevant", np.uint8),  # the rule itself ensures that the popup fits
+        ("welcome", np.uint8),  # likewise for the message at an app's first launch
+        ("welcome_card", np.uint8),
+        ("message_cost", np.int32),  # yen
+        ("norush_coupon", np.int32),  # yen for choosing no-rush
+        ("menu", np.uint8),  # 0, or 1 + number of the intervention that offers a choice of days
+        ("extra", np.uint8),  # days beyond no-rush's lead: the customer's choice from the menu
+        ("coupon_last", np.int16),  # its last good day
+        # outcome
+        ("clicked", np.uint8),
+        ("linked", np.uint8),  # onboarded on this visit
+        ("kind", np.uint8),  # delivery class, NO_ORDER without an order
+        ("first", np.uint8),
+        ("basket", np.int32),  # yen
+        ("discount", np.int32),  # yen
+        ("redeemed", np.uint8),
+    ],
+    align=True,
+)
+"""A visitor's day: what they did, what they were offered, what came of it."""
+
+
+EPISODE = np.dtype(
+    [
+        ("row", np.int32),
+        ("order_day", np.int16),
+        ("kind", np.uint8),
+        ("extra", np.uint8),  # days of waiting chosen beyond no-rush's lead
+        ("late", np.int16),  # days after the promised one, negative: early
+        ("first", np.uint8),
+        ("saved", np.float32),  # discount as a share of the mean basket
+        # after `experience`
+        ("score", np.float64),
+        ("contact", np.uint8),
+        # from the desk
+        ("wait", np.float64),  # minutes
+        ("served", np.uint8),
+        ("resolved", np.uint8),
+        # after `conclude`
+        ("talk", np.int8),  # sign, 0 none
+        ("talk_volume", np.int32),  # increments of the talker's stock, in 2^-20
+        ("talk_weight", np.int32),
+        ("talk_score", np.int32),
+        ("lapsed", np.uint8),
+    ],
+    align=True,
+)
+"""A delivery or store purchase: input, then outcome."""
+
+
+MESSAGE = np.dtype(
+    [
+        ("row", np.int32),
+        ("campaign", np.uint8),
+        ("variant", np.uint8),  # from 1
+        ("card", np.uint8),
+        ("relevant", np.uint8),  # the rule itself ensures that it fits
+        ("cost", np.int32),  # yen
+        # outcome
+        ("clicked", np.uint8),
+        ("boost", np.float64),  # logit of an order on the visit a click brings
+        ("opted_out", np.uint8),
+    ],
+    align=True,
+)
+"""A push or an e-mail: who gets which, and what came of it."""
+
+
+Messages = NDArray[Any]
+"""The day's off-site messages in row order, at most one a customer: records of MESSAGE."""
+
+
+Visits = NDArray[Any]
+"""The day's visitors in row order: records of VISIT."""
+
+
+Episodes = NDArray[Any]
+"""The day's deliveries and store purchases by (customer, order day): records of EPISODE."""
+
+
+def new_visits(rows: NDArray[np.int32]) -> Visits:
+    """Visits of these rows with nothing offered and nothing done."""
+    visits = np.zeros(len(rows), VISIT)
+    visits["row"] = rows
+    visits["kind"] = NO_ORDER
+    return visits

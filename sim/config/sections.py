@@ -1,0 +1,518 @@
+"""The sections of a configuration, each with its keys and bounds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+
+from sim.config.parameters import (
+    Bounds,
+    Choice,
+    ConfigError,
+    NotNegative,
+    Number,
+    Parameter,
+    Positive,
+    Probability,
+    Share,
+    Switch,
+    Text,
+    choice,
+    is_parameter,
+    listed,
+    nearest,
+    number,
+    parameter,
+    show,
+    text,
+    tidy,
+    whole,
+    word,
+)
+
+NAME = re.compile(r"[^\W_][\w-]*")
+"""Names a user gives: they become parts of dotted paths, of arms and of file names."""
+
+
+class Section(BaseModel):
+    """A part of the configuration. Its errors name the nearest right key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    of: ClassVar[str] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, node: Any) -> Any:
+        if isinstance(node, BaseModel):
+            return node
+        if not isinstance(node, Mapping):
+            raise ConfigError(f"{show(node)} is not a group of keys; {listed(cls.model_fields)}")
+        for key in node:
+            if key not in cls.model_fields:
+                hint = nearest(str(key), cls.model_fields)
+                raise UnknownKey(str(key), f"no such key; {listed(cls.model_fields)}{hint}")
+        return node
+
+
+class UnknownKey(ConfigError):
+    """A key that does not exist, so that its own path can be told rather than its group's."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ConfigError(f"{show(value)} is not a name; letters, digits, _ and -, a letter or digit first")
+    return value
+
+
+Name = Annotated[str, BeforeValidator(_name)]
+
+
+class Awareness(Section):
+    """Hazards of becoming aware, 1/year."""
+
+    ad_hazard: NotNegative
+    talk_hazard: NotNegative
+
+
+class Talk(Section):
+    """Word of mouth."""
+
+    base: Probability
+    positive: NotNegative
+    negative: NotNegative
+    half_life: Positive
+    negative_weight: NotNegative
+    talkativeness_sd: NotNegative
+
+
+class Beliefs(Section):
+    """How expectations move."""
+
+    hearsay_rate: Probability
+    experience_rate: Probability
+    initial_sd: NotNegative
+
+
+class Visits(Section):
+    """When a customer comes by."""
+
+    prospect_rate: NotNegative
+    coupon_acceleration: NotNegative
+    forward_bought: Probability
+    activation_lift: NotNegative
+
+
+InnerProbability = Annotated[Parameter, BeforeValidator(parameter(Bounds(1e-6, 1.0 - 1e-6)))]
+"""A probability whose logit is taken."""
+
+
+class Purchase(Section):
+    """Conversion and its slopes."""
+
+    conversion_customer: InnerProbability
+    conversion_prospect: InnerProbability
+    expectation_slope: NotNegative
+    price_slope: NotNegative
+    delivery_slope: NotNegative
+
+
+class Delivery(Section):
+    """Choice of the delivery class."""
+
+    utility_standard: Number
+    utility_norush: Number
+    waiting_cost: NotNegative
+    waiting_cost_sd: NotNegative
+    fee_slope: NotNegative
+    coupon_weight: NotNegative
+
+
+class Coupons(Section):
+    """What becomes of coupons."""
+
+    redemption: Probability
+
+
+class Experience(Section):
+    """From what happened to satisfaction."""
+
+    noise_sd: NotNegative
+    weight_site: NotNegative
+    weight_delivery: NotNegative
+    weight_product: Positive
+    weight_store: NotNegative
+    gain_weight: NotNegative
+    loss_aversion: NotNegative
+    mean_weight: Probability
+    memory: Probability
+    value_weight: NotNegative
+    wait_weight: NotNegative
+    late_penalty: NotNegative
+    late_half: Positive
+    late_power: Positive
+    early_gain: NotNegative
+
+
+class Support(Section):
+    """Contacts with the support desk and what they do."""
+
+    contact_base: Probability
+    contact_bad: Probability
+    bad_below: Number
+    resolution: Probability
+    recovery: Probability
+    unresolved: NotNegative
+    wait_penalty: NotNegative
+
+
+CLOCKS = ("time", "episode")
+
+
+class Attrition(Section):
+    """Silent lapse."""
+
+    clock: Annotated[Choice, BeforeValidator(choice(*CLOCKS))]
+    satisfaction_slope: NotNegative
+    activation_slope: NotNegative
+    competitor_slope: NotNegative
+    idleness: NotNegative
+
+
+class Messages(Section):
+    """Response to popups."""
+
+    shrink: Probability
+    popup_click: InnerProbability
+    match_slope: Number
+    match_floor: Probability
+    match_depth: Probability
+    fatigue_slope: NotNegative
+    fatigue_half_life: Positive
+    annoyance: NotNegative
+    click_bonus: NotNegative
+
+
+class Survey(Section):
+    """From satisfaction to an answer of 0 to 10, and who answers."""
+
+    intercept: Number
+    slope: NotNegative
+    style_sd: NotNegative
+    noise_sd: NotNegative
+    respond: Number
+    respond_extreme: Number
+    respond_customer: Number
+
+
+class Behaviour(Section):
+    """How customers behave."""
+
+    awareness: Awareness
+    talk: Talk
+    beliefs: Beliefs
+    visits: Visits
+    choice: Purchase
+    delivery: Delivery
+    coupons: Coupons
+    experience: Experience
+    support: Support
+    attrition: Attrition
+    messages: Messages
+    survey: Survey
+
+
+class BgNbd(Section):
+    """BG/NBD fit, weeks."""
+
+    r: Positive
+    alpha: Positive
+    a: Positive
+    b: Positive
+
+
+class ParetoNbd(Section):
+    """Pareto/NBD fit, weeks."""
+
+    r: Positive
+    alpha: Positive
+    s: Positive
+    beta: Positive
+
+
+class GammaGamma(Section):
+    """Gamma-gamma fit of basket values, yen. The mean basket exists for q above one only."""
+
+    p: Positive
+    q: Annotated[Parameter, BeforeValidator(parameter(Bounds(1.0, above=True)))]
+    gamma: Positive
+
+
+class Fits(Section):
+    """Purchase, dropout and spend as fitted to a log."""
+
+    bg_nbd: BgNbd
+    pareto_nbd: ParetoNbd
+    gamma_gamma: GammaGamma
+    source: Text
+    grade: Annotated[str, BeforeValidator(word("measured", "claimed", "judgement"))]
+
+
+class Quality(Section):
+    """Mean quality of each touchpoint, su."""
+
+    site: Number
+    store: Number
+    delivery: Number
+    product: Number
+
+
+class Shares(Section):
+    """Shares of visits by channel; they sum to one."""
+
+    web: Share
+    app: Share
+    store: Share
+
+
+class Friction(Section):
+    """Effort of ordering by channel, logit."""
+
+    web: Number
+    app: Number
+    store: Number
+
+
+class DeliveryClass(Section):
+    """One delivery class: promised lead and transit in days (transit within lead), fee and cost in yen."""
+
+    lead: Annotated[int, BeforeValidator(whole(1, 60))]
+    transit: Annotated[int, BeforeValidator(whole(1, 60))]
+    fee: NotNegative
+    cost: NotNegative
+
+
+class Classes(Section):
+    """The delivery classes."""
+
+    express: DeliveryClass
+    standard: DeliveryClass
+    norush: DeliveryClass
+
+
+FIRST_CALL, LAST_CALL = 6 * 60, 22 * 60
+"""Minutes of the day between which a desk can be open: after the morning's deliveries, before episodes are settled."""
+
+
+class Desk(Section):
+    """The support desk, minutes; `opens` is the minute of the day, `hours` the minutes open."""
+
+    service_minutes: Positive
+    patience_minutes: Positive
+    opens: Annotated[int, BeforeValidator(whole(FIRST_CALL, LAST_CALL - 1))]
+    hours: Annotated[int, BeforeValidator(whole(1, LAST_CALL - FIRST_CALL))]
+    load: Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, 10.0, above=True)))]
+    cost_per_minute: NotNegative
+
+
+class Jointly(Section):
+    """What the firm's evidence says of several parameters together: the correlation of their normal scores."""
+
+    parameters: Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(_list_of(text, value)))]
+    correlation: Annotated[tuple[tuple[float, ...], ...], BeforeValidator(lambda value: _correlation(value))]
+
+
+def _list_of(read: Callable[[object], Any], value: object) -> list[Any]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise ConfigError(f"{show(value)} is not a list")
+    return [read(item) for item in value]
+
+
+def _correlation(value: object) -> tuple[tuple[float, ...], ...]:
+    """Reader of a correlation matrix, given as a list of its rows."""
+    rows = tuple(tuple(_list_of(number, row)) for row in _list_of(lambda row: row, value))
+    square = bool(rows) and all(len(row) == len(rows) for row in rows)
+    matrix = np.array(rows) if square else np.zeros((1, 1))
+    if not (np.diag(matrix) == 1.0).all() or not (matrix == matrix.T).all() or np.linalg.eigvalsh(matrix)[0] <= 0.0:
+        raise ConfigError("is no correlation matrix; as many rows as columns, symmetric, 1 on the diagonal, definite")
+    return rows
+
+
+class OptIn(Section):
+    """Shares of customers who agree to off-site messages."""
+
+    mail: Share
+    push: Share
+
+
+class Onboarding(Section):
+    """The app's first launch: the share of new app users who link an account, say."""
+
+    link: InnerProbability
+
+
+class Company(Section):
+    """The firm."""
+
+    name: Text
+    members: Annotated[int, BeforeValidator(whole(1, 2_000_000_000))]
+    purchase: Fits
+    quality: Quality
+    channels: Shares
+    friction: Friction
+    classes: Classes
+    hold_norush: Switch
+    capacity_ratio: Positive
+    desk: Desk
+    opt_in: OptIn = OptIn(mail=0.6, push=0.4)
+    onboarding: Onboarding | None = None
+    message_cap: Annotated[int, BeforeValidator(whole(0, 1000))]
+    survey_share: Probability
+    margin: Probability
+    discount_rate: NotNegative
+    fixed_cost_per_day: NotNegative
+    jointly: Jointly | None = None
+
+
+class Persona(Section):
+    """One persona: its share and its multipliers; `quality` is an offset in su on every touchpoint."""
+
+    share: Share
+    waiting_cost: NotNegative
+    price: NotNegative
+    talk: NotNegative
+    quality: Number
+
+
+class Personas(Section):
+    """The mix of personas; shares sum to one."""
+
+    declared: Probability
+    mix: dict[Name, Persona]
+
+
+class Status(Section):
+    """Shares of the market at the start of the burn-in; they sum to one."""
+
+    unaware: Share
+    aware: Share
+    customer: Share
+
+
+class Network(Section):
+    """Who talks to whom: a Watts-Strogatz graph and a public."""
+
+    degree: Annotated[Parameter, BeforeValidator(parameter(Bounds(2.0, 500.0)))]
+    rewiring: Probability
+    public_share: Probability
+
+
+class Peak(Section):
+    """Extra demand on some days; `multiplier` on the visit rate."""
+
+    start: Annotated[int, BeforeValidator(whole(0, 100_000))]
+    days: Annotated[int, BeforeValidator(whole(1, 100_000))]
+    multiplier: Positive
+
+
+class Season(Section):
+    """The demand calendar."""
+
+    peaks: dict[Name, Peak]
+
+
+class Market(Section):
+    """The closed market of potential customers."""
+
+    kind: Annotated[str, BeforeValidator(word("established", "launch"))]
+    status: Status
+    acquired_over: Annotated[int, BeforeValidator(whole(1, 36_500))]
+    network: Network
+    season: Season
+    ad_intensity: NotNegative
+    competitor: Number
+    topics: dict[Name, Probability]
+
+
+Option = Parameter | Choice | bool | str | tuple[Any, ...] | dict[str, Any] | None
+"""A setting of an intervention: numbers are parameters, text and switches plain; null where it is left out."""
+
+
+class Intervention(BaseModel):
+    """What one intervention of a scenario is told: its registered kind and its options.
+
+    Options are not known here (each kind checks its own); numbers among them are `Parameter`.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    kind: str
+    options: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split(cls, node: Any) -> Any:
+        if (
+            isinstance(node, Mapping)
+            and set(node) == {"kind", "options"}
+            and isinstance(node["options"], dict)
+        ):
+            return node
+        if not isinstance(node, Mapping) or not isinstance(node.get("kind"), str):
+            raise ConfigError("kind is missing; each intervention names a registered kind")
+        return {
+            "kind": node["kind"],
+            "options": {k: _option(str(k), v) for k, v in node.items() if k != "kind"},
+        }
+
+    def plain_options(self) -> dict[str, Any]:
+        """The options with every parameter as its present value: what an intervention is built from."""
+        return {key: _present(option) for key, option in self.options.items()}
+
+
+def _option(key: str, value: Any) -> Any:
+    """Read one option; errors name its key."""
+    try:
+        if value is None or isinstance(value, Parameter | Choice | bool):
+            return value
+        if isinstance(value, str):
+            return text(value)
+        if isinstance(value, list | tuple):
+            return tuple(_plain_item(item) for item in value)
+        if not isinstance(value, Mapping):
+            return parameter(Bounds())(value)
+        if not is_parameter(value):
+            return {str(name): _option(str(name), part) for name, part in value.items()}
+        reader: Callable[[object], Any] = (
+            choice() if isinstance(value.get("value"), str) else parameter(Bounds())
+        )
+        return reader(value)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
+
+
+def _plain_item(item: Any) -> Any:
+    return item if isinstance(item, str | bool) else number(item)
+
+
+def _present(option: Any) -> Any:
+    if isinstance(option, Parameter | Choice):
+        return tidy(option.value) if isinstance(option, Parameter) else option.value
+    if isinstance(option, dict):
+        return {key: _present(part) for key, part in option.items()}
+    return option
+
+
+class Scenario(Section):
+    """A what-if: a world that holds in both arms, and the interventions of the treated arm."""
+
+    description: Text
+    world: dict[str, Any] = {}
+    interventions: dict[Name, Intervention]
