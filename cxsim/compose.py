@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cxsim.cli.terminal import processors
 from sim.config.parameters import ConfigError
 
 if TYPE_CHECKING:
@@ -17,18 +19,6 @@ if TYPE_CHECKING:
 
     from sim.config.settings import Settings
 
-
-from collections.abc import Mapping
-from contextlib import contextmanager
-from copy import deepcopy
-from importlib import resources
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from hydra._internal.hydra import Hydra
-    from omegaconf import DictConfig
-
-    from sim.config.settings import Settings
 
 CONFIG_NAME = "config"
 GROUPS = ("company", "personas", "market", "behaviour", "scenario", "sweep", "premortem", "drivers", "gate", "optimise")
@@ -380,3 +370,8 @@ def threads_of(settings: Settings) -> int:
     if settings.threads != "auto":
         return settings.threads
     return processors()
+
+
+def processors() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent
 """Folder that holds our packages: the checkout, or the environment's library folder."""
 
 PACKAGES = ("agents", "sim", "scenarios", "conf", "analysis")
@@ -22,7 +22,7 @@ def refuse_strangers() -> None:
         places = (
             [Path(place).resolve() for place in (found.submodule_search_locations or [])] if found else []
         )
-        if places != [ROOT / name]:
+        if places != [_ROOT / name]:
             where = f"another package of that name, at {places[0]}, hides it" if places else "it is not there"
             raise ForeignPackage(
                 f"cxsim needs its own package {name}, but {where}; give cxsim an environment of its own"

@@ -27,8 +27,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from analysis.style.language import N_
-
 BASELINE = "baseline"
 EVERYBODY = "everybody"
 ELIGIBLE = "eligible"
@@ -119,6 +117,14 @@ MEASURES = (
 `group` is `all` everywhere but for field tests: arm `X/ab` has groups `treated` and `control`, and arm `baseline` has
 `X/ab:treated` and `X/ab:control`, the same split of customers in the untreated world, which the bias is adjusted by.
 """
+
+ROI = Metric(
+    "roi", "1", "ratio", "ROI", "change in LTV, net of the intervention's cost, per yen of that cost"
+)
+"""Of effects, not of arms: its arms are one another's comparison."""
+
+PROMOTER, DETRACTOR = 9, 6
+"""From this answer up a promoter, up to that one a detractor (Reichheld 2003)."""
 
 EFFECTS = (
     Column("metric", "str", "", "a name of METRICS or AB_METRICS, or roi (total effect only, levels blank)"),
@@ -557,8 +563,3 @@ KEY_DRIVERS = (
     Column("draws", "int32", "1", "number of draws with a value"),
 )
 """key_drivers.csv: ranked within persona, measure and change; steps first, for everybody first."""
-
-
-ROI = Metric(
-    "roi", "1", "ratio", N_("ROI"), N_("change in LTV, net of the intervention's cost, per yen of that cost")
-)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects.estimands import Array
-from analysis.folders.extras import needed
+from analysis.folders.run_folder import needed
 
 NODES = 32
 """Of the Gauss-Hermite sum over a test's error."""

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.effects.estimands import share
-from analysis.folders.extras import needed
+from analysis.folders.run_folder import needed
 
 FOLDS = 5
 FEWEST = 10

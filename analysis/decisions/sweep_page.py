@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.decisions import sweep_plots, unknown_plots
+from analysis.decisions import sweep_plots
 from analysis.decisions import sweep_words as told
 from analysis.decisions.decide import Unknowns, World, decide, tables
 from analysis.decisions.options import (
@@ -254,8 +254,8 @@ def _world(world: World, saved: _Pictures) -> dict[str, Any]:
             "How often the effect on LTV is at least so large. Where a curve crosses zero is the probability of a gain."
         )
         pictures = [
-            saved(f"regret_{world.number}", unknown_plots.regret(world.regret), regret),
-            saved(f"spread_{world.number}", unknown_plots.spreads(world.effects), spread),
+            saved(f"regret_{world.number}", sweep_plots.regret(world.regret), regret),
+            saved(f"spread_{world.number}", sweep_plots.spreads(world.effects), spread),
         ]
     return {
         "number": world.number,
@@ -292,9 +292,9 @@ def _section(number: int, one: Unknowns, saved: _Pictures) -> dict[str, Any]:
     """What one option hangs on."""
     ltv = one.probabilities[one.probabilities["metric"] == "ltv"]
     drivers = one.drivers[one.drivers["metric"] == "ltv"]
-    pictures = [saved(f"chances_{number}", unknown_plots.chances(ltv), _(CHANCES))]
+    pictures = [saved(f"chances_{number}", sweep_plots.chances(ltv), _(CHANCES))]
     if len(drivers):
-        pictures.append(saved(f"drivers_{number}", unknown_plots.drivers(drivers), _(DRIVERS)))
+        pictures.append(saved(f"drivers_{number}", sweep_plots.drivers(drivers), _(DRIVERS)))
     sentences = (told.probable(one), told.rule(one.rule, one.space), told.driven(one), told.noise([one.option]))
     return {
         "label": one.option.label,

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import norm, rankdata
 
 from analysis.effects.estimands import SHARE
-from analysis.folders.extras import needed
+from analysis.folders.run_folder import needed
 
 HARMONICS = 6
 """Of the Fourier series that an influence is described by (Saltelli, Tarantola and Chan 1999: 4 to 6). Each one adds

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -207,3 +208,12 @@ def _one_line(error: Exception) -> str:
 def cell(table: pd.DataFrame, row: str, column: str) -> float:
     """One number of a table that is indexed by text."""
     return float(np.asarray(table.loc[row, column], dtype=np.float64))
+
+
+def needed(module: str, extra: str = "decide") -> Any:
+    """The module. Raises RunError where its package is not installed."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = module.partition(".")[0]
+        raise RunError(f"this needs {package}: pip install -c constraints.txt -e '.[{extra}]'") from error

@@ -15,12 +15,10 @@ import pandas as pd
 from analysis.journeys.read import BY_TALK, CHANNELS, STORE, TOUCHPOINTS, event_word
 from analysis.style import words
 from analysis.style.language import N_, _
+from sim.tables import DETRACTOR, PROMOTER
 
 RECENT = 60
 """Days within which talk heard is told as what made the brand known."""
-
-PROMOTER, DETRACTOR = 9, 6
-"""From this answer up a promoter, up to that one a detractor (Reichheld 2003)."""
 
 TOLD = {
     "aware": N_("learns of the brand"),

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import pandas as pd
 
 from analysis.folders.run_folder import RunError
-from analysis.journeys.causes import DETRACTOR, PROMOTER, duration
+from analysis.journeys.causes import duration
 from analysis.journeys.read import BY_TALK, Journeys
 from analysis.style import words
 from analysis.style.language import N_, _
-from sim.tables import BASELINE
+from sim.tables import BASELINE, DETRACTOR, PROMOTER
 
 WITHIN = 60
 """Days between a cause and what is told as its consequence."""

@@ -19,8 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from analysis.effects.estimands import Array
 from analysis.style import fonts, words
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
@@ -126,7 +126,7 @@ def _whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float
     return max(end, high)
 
 
-def dots(axes: Axes, rows: pd.DataFrame, y: Array, colour: str, marker: str, text: str) -> None:
+def dots(axes: Axes, rows: pd.DataFrame, y: NDArray[np.float64], colour: str, marker: str, text: str) -> None:
     """Points with horizontal intervals."""
     x, low, high = (rows[column].to_numpy(dtype=float) for column in ("effect", "ci_low", "ci_high"))
     ends = np.where(np.isnan(low), x, low), np.where(np.isnan(high), x, high)

@@ -6,17 +6,26 @@ import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from analysis.folders.run_folder import Run
 from analysis.style import fonts, look, words
 from analysis.style.language import _, language, told_in
 
-Folder = TypeVar("Folder", bound=Run)
+
+class Read(Protocol):
+    """A folder that has been read: where it is, and the configuration that it was made under."""
+
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def config(self) -> Mapping[str, Any]: ...
+
+
+Folder = TypeVar("Folder", bound=Read)
 
 
 class Picture(NamedTuple):

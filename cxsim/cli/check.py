@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.etree import ElementTree
 
 from analysis.style.language import _, retold
-from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, processors, without_language
-from cxsim.compose import addable, compose, composer, settings_of
-from cxsim.guard import ROOT
+from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, without_language
+from cxsim.compose import addable, compose, composer, processors, settings_of
+from sim.run.folder import replace_text
+from sim.run.provenance import ROOT
 
 if TYPE_CHECKING:
-    from cxsim.cli import junit
     from sim.config.settings import Settings
     from sim.studies.regression import Answer, Held, Record, Rerun
 
@@ -33,20 +35,18 @@ SUITE = "cxsim check"
 
 def check(words: list[str]) -> int:
     """Run scenarios, small, and compare them with their records; exit status 0 as recorded, 1 moved, 2 bad input."""
-    from cxsim.cli import junit
-
     given = _given(words)
     cases = _cases(given)
     outcomes = dict(_outcomes(cases))
     reports = [_report(case, outcomes[name], given.because) for name, case in cases.items()]
     if given.junit is not None:
-        junit.write(given.junit, SUITE, reports)
+        write_junit(given.junit, SUITE, reports)
     for report in reports:
         print(f"{report.name}:", "\n    ".join(report.lines), flush=True)
     for outcome in outcomes.values():
         if isinstance(outcome, Exception) and not isinstance(outcome, _mendable()):
             raise outcome  # an error of our own is not hidden
-    return max({"": OK, junit.FAILURE: MOVED, junit.ERROR: BAD_INPUT}[report.kind] for report in reports)
+    return max({"": OK, FAILURE: MOVED, ERROR: BAD_INPUT}[report.kind] for report in reports)
 
 
 # -- words of the command line --------------------------------------------------------------------------------
@@ -216,18 +216,16 @@ def _mendable() -> tuple[type[Exception], ...]:
     return ConfigError, WorkerDied, OSError, MemoryError
 
 
-def _report(case: Case, outcome: Answer | Exception, because: str | None) -> junit.Case:
+def _report(case: Case, outcome: Answer | Exception, because: str | None) -> Entry:
     """What one case came to; with a reason, its record is made anew."""
-    from cxsim.cli import junit
-
     if isinstance(outcome, Exception):
         kind = "" if isinstance(outcome, _mendable()) else f"{type(outcome).__name__}: "
-        return junit.Case(case.name, [f"could not be run: {kind}{outcome}"], junit.ERROR)
+        return Entry(case.name, [f"could not be run: {kind}{outcome}"], ERROR)
     if because is not None:
-        return junit.Case(case.name, _recorded(case, outcome, because))
+        return Entry(case.name, _recorded(case, outcome, because))
     assert case.record is not None  # else it was refused before any work
     moved, lines = _compared(case.held, case.record.answer, outcome)
-    return junit.Case(case.name, lines, junit.FAILURE if moved else "")
+    return Entry(case.name, lines, FAILURE if moved else "")
 
 
 def _compared(held: Held, before: Answer, after: Answer) -> tuple[bool, list[str]]:
@@ -268,3 +266,39 @@ def _recorded(case: Case, answer: Answer, because: str) -> list[str]:
     reason = Reason(because.strip(), version(), lines)
     write_record(case.place, before.renewed(case.held.overrides, answer, reason))
     return [f"recorded; {line}" if number == 0 else line for number, line in enumerate(lines)]
+
+
+FAILURE, ERROR = "failure", "error"
+
+_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no way of writing, not even escaped (section 2.2)."""
+
+
+class Entry(NamedTuple):
+    """One case: its name, what it told, and FAILURE, ERROR or nothing where it held."""
+
+    name: str
+    lines: Sequence[str]
+    kind: str = ""
+
+
+def write_junit(path: Path, suite: str, cases: Sequence[Entry]) -> None:
+    """Write the cases, whole or not at all. Raises OSError."""
+    counts = {f"{kind}s": str(sum(case.kind == kind for case in cases)) for kind in (FAILURE, ERROR)}
+    top = ElementTree.Element("testsuites")
+    node = ElementTree.SubElement(top, "testsuite", {"name": legal(suite), "tests": str(len(cases)), **counts})
+    for case in cases:
+        below = ElementTree.SubElement(node, "testcase", {"classname": legal(suite), "name": legal(case.name)})
+        told = legal("\n".join(case.lines))
+        if case.kind:
+            message = legal(case.lines[0] if case.lines else case.kind)
+            ElementTree.SubElement(below, case.kind, {"message": message}).text = told
+        else:
+            ElementTree.SubElement(below, "system-out").text = told
+    ElementTree.indent(top)
+    replace_text(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(top, "unicode") + "\n")
+
+
+def legal(text: str) -> str:
+    """The text with what XML cannot hold shown as the replacement character."""
+    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)

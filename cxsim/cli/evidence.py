@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _, retold
 from cxsim.cli.terminal import OK, Parser, shown, without_language
-from cxsim.compose import compose, composer, settings_of
+from cxsim.compose import addable, compose, composer, plain, settings_of, threads_of
+
+if TYPE_CHECKING:
+    from analysis.studies.learning import Tables
+    from sim.config.settings import Settings
+    from sim.learning.learn import Lesson
+    from sim.learning.pieces import Observed, Piece
+
 
 COLUMNS = {"customer": N_("customer"), "date": N_("date"), "value": N_("value")}
 OPTIONAL_COLUMNS = {
@@ -76,3 +86,139 @@ def _calibrate_parser() -> Parser:
     return parser
 
 
+BASELINE = "baseline"
+SMALL = "customers=20000"
+"""Customers of a simulated world, unless given by hand."""
+
+DRAWS = 200
+
+
+def learn(words: list[str]) -> int:
+    """Read evidence, learn from it, and write the company file with its report."""
+    given = _learn_parser().parse_intermixed_args(words)
+    from analysis.studies.learning import summary
+    from scenarios.intervention import worlds_of
+    from sim.calibration.company_file import place_for
+    from sim.learning.learn import KINDS, enough_draws
+    from sim.learning.learn import learn as condition
+    from sim.learning.pieces import read_evidence
+    from sim.learning.writing import company_text
+
+    place = place_for(given.name, given.out)
+    _refuse_old_report(place.with_name(f"{given.name}_learning"))
+    pieces = read_evidence(given.evidence, KINDS)
+    observed = {piece.name: _observed(piece, given.evidence) for piece in pieces}
+    enough_draws(observed, given.draws)
+    settings, company = _learn_settings(given, pieces)
+    simulated = _simulated(pieces, settings, worlds_of, given.draws)
+    lesson = condition(pieces, observed, simulated, settings[BASELINE])
+    tables = _lesson_tables(pieces, observed, lesson)
+    print(summary(tables, given.draws))
+    _refuse_nothing_learned(lesson, given.evidence)
+    _write_lesson(place, given, tables, company_text(company, given.name, given.evidence.name, lesson))
+    return OK
+
+
+def _learn_parser() -> Parser:
+    parser = Parser(
+        prog="cxsim learn",
+        description=_("Sharpen a company's parameters by its own evidence: tests, lateness, surveys."),
+    )
+    parser.add_argument("evidence", type=Path, help=_("YAML file that lists the pieces; see docs/bringing-evidence.md"))
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("keys of the configuration"))
+    parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
+    parser.add_argument("--company", default="cdnow", help=_("the company to start from (default: cdnow)"))
+    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with company/, scenario/ and the like"))
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
+    )
+    parser.add_argument(
+        "--draws",
+        type=int,
+        default=DRAWS,
+        metavar="N",
+        help=_("worlds to simulate (default: {draws})").format(draws=DRAWS),
+    )
+    return parser
+
+
+def _observed(piece: Piece, evidence: Path) -> Observed:
+    from sim.config.parameters import ConfigError
+
+    try:
+        return piece.observed()
+    except ConfigError as error:
+        raise ConfigError(f"{evidence}: {error}") from None
+
+
+def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
+    """Settings by scenario, the baseline's first, and the raw company they share."""
+    from scenarios.intervention import worlds_of
+    from sim.config.parameters import ConfigError
+
+    overrides = [SMALL, f"company={given.company}", *(addable(one) for one in given.overrides)]
+    found: dict[str, Settings] = {}
+    with composer(given.config_dir) as hydra:
+        config = compose(hydra, [f"scenario={BASELINE}", *overrides])
+        found[BASELINE], company = settings_of(config, config.hydra), plain(config.company)
+        for piece in pieces:
+            if piece.scenario not in found:
+                try:
+                    config = compose(hydra, [f"scenario={piece.scenario}", *overrides])
+                    found[piece.scenario] = settings_of(config, config.hydra)
+                    worlds_of(found[piece.scenario])
+                except ConfigError as error:
+                    raise ConfigError(f"{given.evidence}: {piece.name}: {error}") from None
+    return found, company
+
+
+def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], worlds: Any, draws: int) -> Any:
+    from cxsim.progress import Progress
+    from sim.learning.learn import simulate
+
+    progress = Progress(sys.stderr, retold)
+    try:
+        return simulate(pieces, settings, worlds, draws, threads_of(settings[BASELINE]), progress)
+    finally:
+        progress.close()
+
+
+def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
+    from sim.config.parameters import ConfigError
+
+    if not lesson.parameters:
+        raise ConfigError(f"{evidence}: every piece contradicts the model; nothing is written")
+    if not any(one.kept for one in lesson.parameters):
+        raise ConfigError(
+            f"{evidence}: teaches nothing beyond the doubt of {lesson.draws} draws; nothing is written "
+            "(more --draws may help, more data would)"
+        )
+
+
+def _refuse_old_report(folder: Path) -> None:
+    from sim.config.parameters import ConfigError
+
+    if folder.exists():
+        raise ConfigError(f"{folder}: is there already; remove it or give another --name")
+
+
+def _lesson_tables(pieces: list[Piece], observed: Mapping[str, Observed], lesson: Lesson) -> Tables:
+    from analysis.studies.learning import Tables
+    from sim.learning.writing import parameter_table, piece_table, statistic_table
+
+    return Tables(parameter_table(lesson), statistic_table(lesson), piece_table(pieces, observed, lesson))
+
+
+def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> None:
+    """The report's folder first, then the company file: a file that is there has its report beside it."""
+    from analysis.studies.learning import write_page
+    from sim.run.folder import drafted, replace_text
+
+    with drafted(place.with_name(f"{given.name}_learning"), exact=True) as draft:
+        tables.write(draft.path)
+        write_page(draft.path, given.name, given.company, given.draws)
+        folder = draft.publish(lambda _place: None)
+    replace_text(place, text)
+    print(f"\n{shown(place)}\n{shown(folder / 'report.html')}")
+    command = f"cxsim run --config-dir {shlex.quote(shown(given.out))} company={given.name}"
+    print(_("now: {command}").format(command=command))

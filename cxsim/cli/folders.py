@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _
 from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, shown, without_language
-from cxsim.compose import check_own_folder
+from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain
+
+if TYPE_CHECKING:
+    from analysis.decisions.gate import Thresholds
 
 
 def story(words: list[str]) -> int:
@@ -101,3 +105,144 @@ REPORTS = {
     "key_drivers.parquet": "analysis.studies.key_drivers_page",
 }
 """What writes the page of a folder that holds a table."""
+
+
+def funnel(words: list[str]) -> int:
+    """Write funnel.csv, figures and funnel.html of a run folder and print the table."""
+    description = _(
+        "From stage to stage: how many customers come on and whom each step loses, by persona, channel and "
+        "declared segment, with and without the scenario. Writes funnel.csv, funnel.html and figures into RUN."
+    )
+    folder = folder_asked(words, "funnel", description, "RUN", _("a run folder"))
+    from analysis.journeys.funnel_page import tell
+    from sim.run.folder import replace_text
+
+    with run_errors_in_words():
+        answer = tell(folder, language_asked(words))
+    replace_text(folder / "funnel.csv", answer.table)
+    replace_text(folder / "funnel.html", answer.page)
+    print(f"{answer.terminal}\n\n{shown(folder / 'funnel.html')}")
+    return OK
+
+
+def journey_map(words: list[str]) -> int:
+    """Write RUN/map/ and print the worst pain point of every persona."""
+    description = _(
+        "The journey map of every persona, as it is and with the scenario: emotional curve, pain points, "
+        "touchpoints, facts, moments of truth. Writes RUN/map/ with a picture for the wall per persona."
+    )
+    folder = folder_asked(words, "map", description, "RUN", _("a run folder"))
+    from analysis.journeys.map_page import FOLDER, write_map
+
+    with run_errors_in_words():
+        answer = write_map(folder, language_asked(words))
+    print(f"{answer}\n\n{shown(folder / FOLDER / 'index.html')}")
+    return OK
+
+
+def sweep_report(words: list[str]) -> int:
+    """Make the report of a sweep's folder and print the answer."""
+    description = _("Make report.html, figures and tables of a sweep's folder, finished or not.")
+    folder = folder_asked(words, "sweep-report", description, "DIR", _("a sweep's folder"))
+    from analysis.decisions.sweep_page import write_sweep_report
+
+    with run_errors_in_words():
+        answer = write_sweep_report(folder, language_asked(words))
+    print(answer)
+    print(f"\n{shown(folder / 'report.html')}")
+    return OK
+
+
+GATE = "gate"
+MOST_CUSTOMERS = 1_000_000_000
+
+def gate(words: list[str]) -> int:
+    """Write gate.json and print the verdict of every intervention."""
+    given = _gate_parser().parse_intermixed_args(without_language(words))
+    thresholds = _thresholds(given.overrides, given.config_dir)
+    from analysis.decisions import gate as decision
+    from sim.config.parameters import ConfigError
+    from sim.run.folder import replace_text
+
+    place = given.out or given.folder / "gate.json"
+    if place.is_dir() or not place.parent.is_dir():
+        raise ConfigError(f"--out {place}: is a folder, or in none that is there; name a file" if given.out else
+                          f"{given.folder}: is no folder of a run or a sweep")  # fmt: skip
+    with run_errors_in_words():
+        found = decision.gate(given.folder, thresholds)
+    replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    for verdict in found["verdicts"]:
+        print("\n  ".join([verdict["sentence"], *verdict["notes"]]), end="\n\n")
+    print(shown(place))
+    return OK
+
+
+def _gate_parser() -> Parser:
+    parser = Parser(
+        prog="cxsim gate",
+        description=_(
+            "Say whether to roll out each intervention of a run or a sweep: go, test first, or stop. The verdict and "
+            "the numbers behind it are written to DIR/gate.json. Thresholds stand in conf/gate/default.yaml."
+        ),
+        epilog=_(
+            "The exit status is 0 whatever the verdict, and 2 where none can be given. In CI, read the verdict: jq "
+            "-e 'all(.verdicts[]; .decision == \"go\")' DIR/gate.json"
+        ),
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help=_("a run folder, or a sweep's"))
+    parser.add_argument("overrides", nargs="*", metavar="gate.KEY=VALUE", help=_("thresholds other than the file's"))
+    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with gate/NAME.yaml, for gate=NAME"))
+    parser.add_argument("--out", type=Path, metavar="FILE", help=_("where to write instead of DIR/gate.json"))
+    return parser
+
+
+# -- thresholds -------------------------------------------------------------------------------------------------
+
+
+def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
+    """The thresholds in force. Raises ConfigError for a key or value that is none."""
+    from sim.config.parameters import ConfigError
+
+    with composer(config_dir) as hydra:
+        with hydras_errors_in_words(hydra):
+            keys = [key for key, _value in given_overrides(overrides)]
+            for key in keys:
+                if key.lstrip("+").partition(".")[0] != GATE:
+                    raise ConfigError(f"{key}: is no threshold of the gate; a run folder's own keys stay as they were")
+        chosen = [] if GATE in keys else [f"{GATE}=default"]
+        node = plain(compose(hydra, [*chosen, *overrides]).get(GATE))
+    return _read_thresholds(node)
+
+
+def _read_thresholds(node: Any) -> Thresholds:
+    from analysis.decisions.gate import Thresholds
+    from analysis.decisions.information import Cost
+    from sim.config.parameters import Bounds, read_group, real, whole, word
+
+    share, yen = real(Bounds(0.5, 1.0)), real(Bounds(0.0))
+    test = {
+        "customers": _several(whole(10, MOST_CUSTOMERS)), "days": _several(whole(1, 3650)),
+        "fixed_cost": yen, "daily_cost": yen,
+    }  # fmt: skip
+    readers = {
+        "metric": word("profit", "ltv"), "go_probability": share, "stop_probability": share,
+        "regret_share": real(Bounds(0.0, 1.0)), "test": lambda node: read_group(node, test, f"{GATE}.test"),
+    }  # fmt: skip
+    found = read_group(node, readers, GATE)
+    sizes = found.pop("test")
+    cost = Cost(sizes.pop("fixed_cost"), sizes.pop("daily_cost"))
+    return Thresholds(**found, **sizes, cost=cost)
+
+
+def _several(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Reader of a value, or of a list with at least one."""
+
+    def every(node: Any) -> tuple[Any, ...]:
+        from sim.config.parameters import ConfigError, show
+
+        values = node if isinstance(node, Sequence) and not isinstance(node, str) else [node]
+        if not values:
+            raise ConfigError(f"{show(node)} is not allowed; at least one")
+        return tuple(read(value) for value in values)
+
+    return every

@@ -64,7 +64,7 @@ def _parser() -> Parser:
 
 
 def _need_optuna() -> None:
-    from analysis.folders.extras import needed
+    from analysis.folders.run_folder import needed
 
     with run_errors_in_words("optimise: "):
         needed("optuna")

@@ -10,10 +10,11 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from analysis.style.language import _, retold
+from analysis.style.language import N_, _, retold
 from cxsim.cli.terminal import OK, Parser, shown
 from cxsim.compose import (
     addable,
@@ -134,3 +135,129 @@ class Planned(ABC):
             seconds = time.monotonic() - started
             stated = {self.group: dict(self.stated(plan))}
             return draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds, stated))
+
+
+class Premortem(Planned):
+    """The command."""
+
+    group = "premortem"
+    description = N_(
+        "What a planned A/B test would report, against the full rollout's true effect: bias, power, needed size "
+        "and weeks, risk of the wrong sign, and which design to choose."
+    )
+    keys = (
+        ("design=[customer,cluster]", N_("a coin per customer, whole clusters, or both")),
+        ("tests=8", N_("assignments per world and design")),
+        ("share=0.5", N_("share of customers treated")),
+        ("clusters=47", N_("clusters of the cluster design")),
+        ("weeks=auto", N_("readings, [4,13] for two; auto: 2, 4, 8, 13, 26 and 52 within the horizon")),
+        ("level=0.05", N_("two-sided level of significance")),
+        ("power=0.8", N_("power that is wanted, for the needed size")),
+        ("replications=auto", N_("worlds, each with other values of what is not known; auto: 16")),
+        ("hydra.run.dir=DIR", N_("the folder to write")),
+    )
+
+    def own_keys(self) -> Collection[str]:
+        """Names of the plan's keys."""
+        from sim.studies.premortem import Plan
+
+        return Plan.__dataclass_fields__
+
+    def plan(self, node: Any, settings: Settings) -> Any:
+        """The checked plan; there must be something to test."""
+        from scenarios.intervention import worlds_of
+        from sim.studies.premortem import plan_of, treatment
+
+        treatment(worlds_of(settings))
+        return plan_of(node, settings)
+
+    def stated(self, plan: Any) -> Mapping[str, Any]:
+        """The plan as provenance.json holds it."""
+        found: Mapping[str, Any] = plan.plain()
+        return found
+
+    def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
+        """Run the planned test many times."""
+        from scenarios.intervention import worlds_of
+        from sim.studies.premortem import run_premortem
+
+        run_premortem(settings, worlds_of, plan, folder, threads, progress)
+
+    def report(self, folder: Path) -> None:
+        """Write the page."""
+        from analysis.studies.premortem_page import write_report
+
+        write_report(folder)
+
+    def told(self, folder: Path) -> tuple[str, str]:
+        """What the test would tell, and which design to choose."""
+        from analysis.studies.premortem_page import recommendation, summary_table
+
+        return summary_table(folder), recommendation(folder)
+
+
+def premortem(words: list[str]) -> int:
+    """Run the planned test many times and say what it would tell."""
+    return Premortem().answer(words)
+
+
+class Drivers(Planned):
+    """The command."""
+
+    group = "drivers"
+    description = N_(
+        "Which touchpoint moves LTV and NPS: each is repaired and broken by the same step, for everybody and for "
+        "each persona, in otherwise the same worlds; beside what complaints and a survey's key-driver chart say."
+    )
+    keys = (
+        ("step=0.2", N_("su by which each touchpoint is made better, then worse")),
+        ("comments=0.3", N_("share of surveyed detractors who write what let them down")),
+        ("customers=20000", N_("potential customers of the simulated market")),
+        ("replications=16", N_("draws of what is not known")),
+        ("scenario=baseline", N_("the world to do it in; its interventions must be none")),
+        ("hydra.run.dir=DIR", N_("the folder to write")),
+    )
+    without_scenario = True
+
+    def own_keys(self) -> Collection[str]:
+        """Names of the plan's keys."""
+        from sim.studies.key_drivers import READERS
+
+        return READERS
+
+    def plan(self, node: Any, settings: Settings) -> Any:
+        """The checked plan; touchpoints are moved in the company as it stands."""
+        from scenarios.intervention import worlds_of
+        from sim.config.parameters import ConfigError
+        from sim.studies.key_drivers import plan_of
+
+        for name in worlds_of(settings):
+            raise ConfigError(f"scenario: {name} intervenes; touchpoints are moved where nothing else is done")
+        return plan_of(node)
+
+    def stated(self, plan: Any) -> Mapping[str, Any]:
+        """The plan as provenance.json holds it."""
+        return asdict(plan)
+
+    def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
+        """Move every touchpoint."""
+        from sim.studies.key_drivers import run_drivers
+
+        run_drivers(settings, plan, folder, threads, progress)
+
+    def report(self, folder: Path) -> None:
+        """Write the page."""
+        from analysis.studies.key_drivers_page import write_report
+
+        write_report(folder)
+
+    def told(self, folder: Path) -> tuple[str, str]:
+        """Which touchpoint is worth most, and what complaints and surveys would have said."""
+        from analysis.studies.key_drivers_page import summary_table, verdict
+
+        return summary_table(folder), verdict(folder)
+
+
+def drivers(words: list[str]) -> int:
+    """Move every touchpoint and say which is worth most, and what complaints and surveys would have said."""
+    return Drivers().answer(words)

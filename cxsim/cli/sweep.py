@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, retold, use
 from analysis.style.lines import padded
-from cxsim.cli.terminal import INTERRUPTED, MOVED, OK, processors, say, shown
-from cxsim.compose import JobComposer, as_overrides, compose, given_by_hand, hydras_errors_in_words, plain, split_sweep
+from cxsim.cli.terminal import INTERRUPTED, MOVED, OK, say, shown
+from cxsim.compose import (
+    JobComposer,
+    as_overrides,
+    compose,
+    given_by_hand,
+    hydras_errors_in_words,
+    plain,
+    processors,
+    split_sweep,
+)
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -109,13 +118,13 @@ class Sweep:
 
     def _points(self, arguments: list[str]) -> Iterator[tuple[list[str], dict[str, Any]]]:
         """(overrides, swept values) of every job: what the command line lists times what the sweep file lists."""
-        from sim.studies import design
+        from sim.studies import sweep as design_
 
-        held = design.held(self._file)
+        held = design_.held(self._file)
         given, axes = split_sweep(arguments)
         given.pop("sweep", None)
         fixed = as_overrides(held) | given
-        points = design.points(self._file, self._composer.settings(list(fixed.values())))
+        points = design_.points(self._file, self._composer.settings(list(fixed.values())))
         for point in points[:1]:
             _refuse_twice(point, [*given, *axes])
         for values in itertools.product(*axes.values()):

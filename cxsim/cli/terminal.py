@@ -100,8 +100,3 @@ def run_errors_in_words(before: str = "") -> Iterator[None]:
         yield
     except RunError as error:
         raise ConfigError(f"{before}{error}") from None
-
-
-def processors() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.calibration.repeat_buying import BgNbd, Model
+from sim.config.parameters import DAYS_PER_WEEK
 from sim.config.settings import Settings
-from sim.world.constants import AMPLE, DAYS_PER_WEEK, World, with_references, world_of
+from sim.world.constants import AMPLE, World, with_references, world_of
 from sim.world.model import CXModel, Snapshot, founded
 from sim.world.pilot import AMPLE_SERVERS, references
 

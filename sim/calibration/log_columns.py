@@ -1,7 +1,7 @@
 """What a log's optional columns tell beyond purchases: class shares, lateness, coupons, channels.
 
 Each becomes a parameter of the company or, under its `behaviour` key, one that is laid over the shared behaviour
-(sim.config.evidence). Names of classes and channels are recognised by words; what is not is left out and said.
+(sim.config.overlays). Names of classes and channels are recognised by words; what is not is left out and said.
 """
 
 from __future__ import annotations

@@ -22,12 +22,13 @@ from agents.records import Episodes, Messages, Visits
 from agents.state import Customers
 from agents.wallet import Wallet, grown_wallet, issue, redeem
 from sim.company.support import Calls
+from sim.config.parameters import DAYS_PER_YEAR
 
 
 @rule
 def discount_factor(r: Rules, day: int) -> float:
     """Present value on day 0 of a yen on `day`, continuous discounting by the day."""
-    return math.exp(-r.discount_rate * day / 365.0)
+    return math.exp(-r.discount_rate * day / DAYS_PER_YEAR)
 
 
 @rule

@@ -21,8 +21,8 @@ from agents import draws
 from agents.columns import SEVERITY_UNIT, TOUCHPOINT_NAMES, Columns
 from agents.draws import row_draws
 from sim.company.changes import Changes, Shift
-from sim.world.constants import DAYS_PER_YEAR
-from sim.world.daily_log import DETRACTOR
+from sim.config.parameters import DAYS_PER_YEAR
+from sim.tables import DETRACTOR
 
 AFTER_HOURS = 23.5 / 24
 """Time of day of a meeting: after the day's survey."""

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-from sim.config.parameters import PARTS, ConfigError, listed, nearest, show
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import betaincinv, gammaincinv
+
+from sim.config.parameters import (
+    DAYS_PER_YEAR,
+    PARTS,
+    Bounds,
+    ConfigError,
+    Parameter,
+    is_parameter,
+    listed,
+    nearest,
+    parameter,
+    show,
+    tidy,
+)
 
 WORLD_GROUPS = ("company", "market", "behaviour", "personas")
 """What a scenario may change in both arms."""
@@ -106,3 +122,170 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
     if last not in node and not fresh and not anew:
         raise ConfigError(f"{full}: no such key{nearest(last, map(str, node))}")
     node[last] = copied(value)
+
+
+DAYS_PER_MONTH = DAYS_PER_YEAR / 12.0
+QUICK = ("orders_a_month", "average_basket", "conversion", "capacity_a_day")
+"""Figures a strategist may fill in: orders/month, yen, share of visits that order, parcels/day."""
+
+LARGEST = 1e4
+"""Alpha, weeks, is searched from its reciprocal to this times the fit's own."""
+
+
+def lay_company(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[str, Any]:
+    """A new raw configuration in which the company's `quick` and `behaviour` are laid in and gone.
+
+    `explicit` are dotted keys given by hand: they stay as they are. Raises ConfigError for what cannot be converted.
+    """
+    laid: dict[str, Any] = copied(raw)
+    company = laid.get("company")
+    if not isinstance(company, dict):
+        return laid
+    quick, own = company.pop("quick", None), company.pop("behaviour", None)
+    for path, node in [*_converted(laid, quick), *_own(own)]:
+        if not any(key == path or key.startswith(f"{path}.") for key in explicit):
+            _lay_in(laid, path.split("."), node)
+    return laid
+
+
+def _lay_in(node: Any, parts: list[str], value: Any) -> None:
+    for part in parts[:-1]:
+        if not isinstance(node, dict):
+            return  # the check of the whole will say what is wrong there
+        node = node.setdefault(part, {})
+    if isinstance(node, dict):
+        node[parts[-1]] = value
+
+
+def _own(node: Any, path: str = "behaviour") -> Iterator[tuple[str, Any]]:
+    """Parameters below a company's `behaviour`, with the keys they are laid over."""
+    if node is None:
+        return
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"company.{path}: is not a group of keys; those of behaviour")
+    for key, value in node.items():
+        if isinstance(value, Mapping) and not is_parameter(value):
+            yield from _own(value, f"{path}.{key}")
+        else:
+            yield f"{path}.{key}", value
+
+
+# --- quick figures ------------------------------------------------------------------------------------------
+
+
+def _converted(raw: Mapping[str, Any], quick: Any) -> Iterator[tuple[str, Any]]:
+    """The parameters that the figures come to, with their keys."""
+    if quick is None:
+        return
+    if not isinstance(quick, Mapping):
+        raise ConfigError(f"company.quick: is not a group of keys; {listed(QUICK)}")
+    for key in quick:
+        if key not in QUICK:
+            raise ConfigError(f"company.quick.{key}: no such key; {listed(QUICK)}{nearest(str(key), QUICK)}")
+    figures = {key: _figure(value, f"company.quick.{key}") for key, value in quick.items()}
+    company = raw["company"]
+    if "orders_a_month" in figures:
+        orders = figures["orders_a_month"]
+        members = _value(company.get("members"), "company.members")
+        for fit in ("bg_nbd", "pareto_nbd"):
+            alpha = _Stock(raw, fit, members).alpha_for
+            yield f"company.purchase.{fit}.alpha", _through(orders, alpha, "orders a month")
+    if "average_basket" in figures:
+        spend = "purchase.gamma_gamma"
+        p, q = (_value(_at(company, f"{spend}.{key}"), f"company.{spend}.{key}") for key in "pq")
+        gamma = _through(figures["average_basket"], lambda x: x * (q - 1) / p, "the average basket")
+        yield f"company.{spend}.gamma", gamma
+    if "conversion" in figures:
+        yield "behaviour.choice.conversion_customer", quick["conversion"]
+    if "capacity_a_day" in figures:
+        if "orders_a_month" not in figures:
+            raise ConfigError("company.quick.capacity_a_day: needs orders_a_month beside it")
+        online = 1.0 - _value(_at(company, "channels.store"), "company.channels.store")
+        daily = figures["orders_a_month"].value / DAYS_PER_MONTH * online
+        if daily <= 0.0:
+            raise ConfigError("company.quick.capacity_a_day: has no meaning where everybody buys in the store")
+        ratio = _through(figures["capacity_a_day"], lambda x: x / daily, "parcels a day over online orders")
+        yield "company.capacity_ratio", ratio
+
+
+def _at(node: Any, path: str) -> Any:
+    for part in path.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def _figure(node: Any, path: str) -> Parameter:
+    try:
+        return parameter(Bounds(0.0, above=True))(node)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _value(node: Any, path: str) -> float:
+    """A number that the conversion leans on, in whichever way it is written."""
+    try:
+        return parameter(Bounds(0.0))(node).value
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def _through(one: Parameter, convert: Callable[[float], float], what: str) -> dict[str, Any]:
+    """A figure and what is known of it, converted; the conversions are monotone."""
+    source = f"from {what} ({one.value:g})" + (f": {one.source}" if one.source else "")
+    if one.se is not None and one.mean is not None:
+        # Both ends, since a conversion may bend; never below zero.
+        ends = convert(one.mean + one.se), convert(max(one.mean - one.se, one.mean / 2))
+        return {"mean": convert(one.mean), "se": abs(ends[0] - ends[1]) / 2, "source": source}
+    node: dict[str, Any] = {"value": convert(one.value), "grade": one.grade, "source": source}
+    if one.low is not None and one.high is not None:
+        node["range"] = sorted((convert(one.low), convert(one.high)))
+    return node
+
+
+class _Stock:
+    """Orders of an established market, whose customers were acquired evenly and thinned by lapse.
+
+    Per member and week: customers' share times (their mean purchase rate + their mean rate of lapse), since every
+    lapse is balanced by a first order. A grid of quantiles stands for the spread of lapse and of age.
+    """
+
+    def __init__(self, raw: Mapping[str, Any], fit: str, members: float) -> None:
+        def fitted(key: str) -> float:
+            return _value(_at(raw, f"company.purchase.{fit}.{key}"), f"company.purchase.{fit}.{key}")
+
+        self.members = members
+        self.r, self.alpha = fitted("r"), fitted("alpha")
+        self.customers = _value(_at(raw, "market.status.customer"), "market.status.customer")
+        if self.customers <= 0.0:
+            raise ConfigError("company.quick.orders_a_month: needs market.status.customer above 0")
+        ages = _value(_at(raw, "market.acquired_over"), "market.acquired_over") / 7.0 * (np.arange(60) + 0.5) / 60
+        u = (np.arange(400) + 0.5) / 400
+        self.by_order = fit == "bg_nbd"
+        if self.by_order:
+            self.lapse = betaincinv(fitted("a"), fitted("b"), u)[:, None]
+        else:
+            self.lapse = gammaincinv(fitted("s"), u)[:, None] / fitted("beta")
+        self.thinned = self.lapse * ages  # (lapse, age)
+
+    def orders(self, alpha: float) -> float:
+        """Orders a week and member at this alpha."""
+        if not self.by_order:
+            alive = np.exp(-self.thinned)
+            return self.customers * (self.r / alpha + float((self.lapse * alive).sum() / alive.sum()))
+        # Of lapse p and age t, (alpha / (alpha + p t))^r have stayed, with a mean rate of r / (alpha + p t).
+        alive = (alpha / (alpha + self.thinned)) ** self.r
+        rate = self.r / (alpha + self.thinned)
+        return self.customers * float((alive * rate * (1.0 + self.lapse)).sum() / alive.sum())
+
+    def alpha_for(self, orders_a_month: float) -> float:
+        """Alpha, weeks, at which all members together order this often."""
+        weekly = orders_a_month / self.members / DAYS_PER_MONTH * 7.0
+        low, high = self.alpha / LARGEST, self.alpha * LARGEST
+        if not self.orders(high) < weekly < self.orders(low):
+            least, most = (self.members * self.orders(alpha) / 7.0 * DAYS_PER_MONTH for alpha in (high, low))
+            raise ConfigError(
+                f"company.quick.orders_a_month: {orders_a_month:g} is not allowed; {least:.3g} to {most:.3g} for "
+                f"{self.members:g} members, since customers who lapse are replaced by first orders"
+            )
+        found = brentq(lambda log: self.orders(float(np.exp(log))) - weekly, np.log(low), np.log(high), xtol=1e-12)
+        return float(tidy(float(np.exp(found))))

@@ -21,6 +21,8 @@ GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
 PARTS = ("value", "range", "options", "mean", "se", "unit", "grade", "source")
 """What may be said about a parameter in a configuration file."""
 
+DAYS_PER_WEEK, DAYS_PER_YEAR = 7.0, 365.0
+
 NORMAL_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""
 

@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 
-from sim.config.evidence import lay_company
-from sim.config.overlays import apply_worlds
+from sim.config.overlays import apply_worlds, lay_company
 from sim.config.parameters import (
     Choice,
     ConfigError,

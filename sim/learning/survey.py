@@ -23,12 +23,13 @@ from sim.learning.firm_tables import LARGEST_WITHIN, columns_of, jackknife, need
 from sim.learning.market import midnight, quiet_market
 from sim.learning.pieces import Found, Observed, options
 from sim.run.replication import WorldsOf
+from sim.tables import DETRACTOR, PROMOTER
 from sim.world.event_log import CODE, Journal
 from sim.world.model import CXModel
 
 FloatArray = NDArray[np.float64]
 
-DETRACTORS, PROMOTERS = (0, 6), (9, 10)
+DETRACTORS, PROMOTERS = (0, DETRACTOR), (PROMOTER, 10)
 """Answers of the two groups (Reichheld 2003)."""
 
 LEAST_ANSWERS = 30

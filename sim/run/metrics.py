@@ -29,6 +29,7 @@ from agents.exact import exp_each
 from agents.records import Surroundings
 from agents.wallet import open_coupons
 from sim import tables
+from sim.config.parameters import DAYS_PER_YEAR
 from sim.world.daily_log import net_promoters
 from sim.world.engines import Census
 from sim.world.model import CXModel
@@ -82,7 +83,7 @@ def _residual(
 ) -> None:  # fmt: skip
     """Discounted profit expected beyond the horizon, state frozen (MODEL 7.15), less what open coupons will cost."""
     r = rules[0]
-    discount = math.exp(-r.discount_rate * (last + 1) / 365.0)
+    discount = math.exp(-r.discount_rate * (last + 1) / DAYS_PER_YEAR)
     for row in range(len(c.status)):
         bring_up_to_date(c, r, w, row, last, base)
         expectation[row] = expectation_of(c, r, row)
@@ -92,16 +93,16 @@ def _residual(
         me = c.more[row]
         price = w.persona_price[me.persona]
         utility = order_utility(r, CUSTOMER, expectation[row], 0.0, price, 0.0, 0.0, WEB)
-        rate = me.rate * logistic(utility) / r.conversion_customer * 365.0
+        rate = me.rate * logistic(utility) / r.conversion_customer * DAYS_PER_YEAR
         per_order = expected_order_profit(r, r.basket_shape / me.spend, me.waiting_cost, online)
         lapse = 0.0
         if r.episode_clock > 0.5:
             lapse = rate * lapse_probability(r, me.lapse_trait, felt(c, r, row, last + 1), me.activated == 1)
         else:
-            lapse = 365.0 * lapse_hazard(r, me.lapse_trait, felt(c, r, row, last + 1), me.activated == 1)
+            lapse = DAYS_PER_YEAR * lapse_hazard(r, me.lapse_trait, felt(c, r, row, last + 1), me.activated == 1)
         out[row] = discount * per_order * rate / (r.discount_rate + lapse)
         if count[row] > 0:
-            years_left = (me.coupon_until - last) / 365.0
+            years_left = (me.coupon_until - last) / DAYS_PER_YEAR
             out[row] -= discount * faces[row] * (1.0 - math.exp(-r.redemption * rate * years_left / count[row]))
 
 
@@ -117,7 +118,7 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     def ratio(top: float, bottom: float, scale: float = 1.0) -> float:
         return scale * top / bottom if bottom else math.nan
 
-    present = exp_each(-outcome.discount_rate * np.arange(outcome.days) / 365.0)
+    present = exp_each(-outcome.discount_rate * np.arange(outcome.days) / DAYS_PER_YEAR)
     first = c.of("first_order")[rows]
     acquired = (first >= 0) & (first < outcome.days)
     company = math.fsum(present * outcome.company_costs)

@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cxsim.guard import ROOT
 from sim.config.settings import NOT_ANSWERS, Settings, resolved
 
 PACKAGES = (
@@ -30,6 +29,9 @@ PACKAGES = (
     "matplotlib",
     "jinja2",
 )
+ROOT = Path(__file__).resolve().parents[2]
+"""Folder that holds our packages: the checkout, or the environment's library folder."""
+
 SOURCES = ("agents", "sim", "scenarios", "analysis")
 
 

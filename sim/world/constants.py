@@ -19,6 +19,7 @@ from agents.population import Personas, Traits, gamma_table
 from agents.records import Surroundings
 from sim.company.fulfilment import DeliveryTerms
 from sim.company.support import DeskTerms
+from sim.config.parameters import DAYS_PER_WEEK, DAYS_PER_YEAR
 from sim.config.settings import Settings
 
 AMPLE = 1 << 40
@@ -26,8 +27,6 @@ AMPLE = 1 << 40
 
 CAPACITY_FROM = -30
 """First day of limited capacity: the burn-in before it has no queue to inherit."""
-
-DAYS_PER_WEEK, DAYS_PER_YEAR = 7.0, 365.0
 
 
 class References(NamedTuple):

@@ -15,6 +15,7 @@ from agents.compiled import loop
 from agents.records import Episodes, Messages, Visits
 from sim import tables
 from sim.company.support import Contacts
+from sim.tables import DETRACTOR, PROMOTER
 from sim.world.engines import Arrivals, Census
 
 KEYS = ("arm", "replication", "twin")
@@ -23,9 +24,6 @@ CENSUS_DAYS = 28
 
 SHOPPING_DAYS = 14
 """A visitor who has not bought counts as shopping for so many days."""
-
-PROMOTER, DETRACTOR = 9, 6
-"""Answers from the first on are promoters', up to the second detractors' (Reichheld 2003)."""
 
 
 class Recorder:

@@ -21,8 +21,8 @@ from agents.day import bring_up_to_date, expectation_of
 from agents.exact import exp_each
 from agents.records import Surroundings
 from sim.company.support import servers_for
-from sim.config.parameters import ConfigError
-from sim.world.constants import CAPACITY_FROM, DAYS_PER_YEAR, References, World, sized, with_references
+from sim.config.parameters import DAYS_PER_YEAR, ConfigError
+from sim.world.constants import CAPACITY_FROM, References, World, sized, with_references
 from sim.world.model import CXModel, Snapshot, founded
 
 STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)

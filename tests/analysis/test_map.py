@@ -14,7 +14,7 @@ from scipy.stats import t
 
 from analysis.effects.answer import write_effects
 from analysis.folders.run_folder import Run
-from analysis.journeys import map_plots, map_words
+from analysis.journeys import map_page, map_words
 from analysis.journeys.map import (
     IN_STORE,
     IN_TIME,
@@ -304,7 +304,7 @@ def test_the_worst_pain_point_in_a_sentence(journeys: Journeys) -> None:
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_texts_of_the_wall_stay_on_the_page(journeys: Journeys, language: str) -> None:
     with told_in(language), look.style():
-        figure = map_plots.wall(journey_map(journeys))
+        figure = map_page.wall(journey_map(journeys))
         canvas = FigureCanvasAgg(figure)
         canvas.draw()  # which places the legend
     renderer = canvas.get_renderer()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from analysis.folders.run_folder import Run, RunError
-from analysis.journeys import finders, story_page, story_plots
+from analysis.journeys import finders, story_page
 from analysis.journeys.causes import moments
 from analysis.journeys.read import EVENT_WORDS, Journeys
 from analysis.journeys.story import BOTH, parting_words, story, timeline
@@ -161,7 +161,7 @@ def test_two_orders_of_a_day_keep_their_own_lateness(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_event_has_words_and_a_lane() -> None:
-    drawn = {name for names in story_plots.LANES.values() for name in names} | set(story_plots.DRAWN_OTHERWISE)
+    drawn = {name for names in story_page.LANES.values() for name in names} | set(story_page.DRAWN_OTHERWISE)
     assert set(EVENT_NAMES) == set(EVENT_WORDS) == drawn
 
 
@@ -212,7 +212,8 @@ def test_the_timeline_says_what_is_shared_once(tmp_path: Path) -> None:
 def test_no_event_is_lost_in_the_picture(tmp_path: Path) -> None:
     """Every event but those of the curve is a mark in its arm's lanes; a lane that neither life needs is left out."""
     events = [*LATE, (4, "let down", 2), (6, "survey answer", 3), (40, "lapsed", 39)]
-    figure = story_plots.picture(story(journeys_of(tmp_path, {0: events}, {0: [*events[:-1], (9, "visit", APP)]}), 0))
+    lives = journeys_of(tmp_path, {0: events}, {0: [*events[:-1], (9, "visit", APP)]})
+    figure = story_page.life_picture(story(lives, 0))
     lanes = figure.axes[::2]
     marks = [sum(len(line.get_xdata()) == 1 and line.get_marker() != "None" for line in axes.lines) for axes in lanes]
     assert marks == [6, 7]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sim.config.evidence import QUICK, lay_company
+from sim.config.overlays import QUICK, lay_company
 from sim.config.parameters import ConfigError
 from sim.config.settings import load_settings
 from tests.config import compose

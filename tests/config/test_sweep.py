@@ -24,8 +24,7 @@ from sim.config.parameters import ConfigError
 from sim.config.settings import resolved
 from sim.run.workers import Pool, WorkerDied
 from sim.studies import design
-from sim.studies.design import held, points
-from sim.studies.sweep import LOCKS, job_key
+from sim.studies.sweep import LOCKS, held, job_key, points
 from tests.config.compose import shipped
 
 TINY = ["customers=400", "days=28", "burn_in=30", "replications=2", "arms=total"]

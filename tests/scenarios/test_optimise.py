@@ -355,7 +355,7 @@ def test_without_optuna_there_is_one_line(monkeypatch: pytest.MonkeyPatch, capsy
             raise ModuleNotFoundError(name)
         return before(name, package)
 
-    monkeypatch.setattr("analysis.folders.extras.import_module", without)
+    monkeypatch.setattr("analysis.folders.run_folder.import_module", without)
     assert cli.main(["optimise", "optimise=coupon"]) == cli.BAD_INPUT
     (line,) = capsys.readouterr().err.splitlines()
     assert "optimise: this needs optuna: pip install" in line
