@@ -13,8 +13,8 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from cxsim import cli
-from cxsim.guard import ROOT
 from sim import tables
+from sim.run.provenance import ROOT
 
 KEYWORDS = {"_": None, "N_": None}
 SOURCES = sorted([*(ROOT / "analysis").rglob("*.py"), *(ROOT / "sim" / "cli").rglob("*.py")])

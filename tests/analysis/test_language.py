@@ -33,10 +33,10 @@ from analysis.style import fonts, language, look, words
 from analysis.style.language import TOLD_PLACES, Catalogue, Pattern, catalogue, retold, told_in
 from analysis.style.lines import folded, width
 from cxsim import cli
-from cxsim.guard import ROOT
 from cxsim.progress import Progress
 from sim.calibration.log import RULES
 from sim.learning import ab_test, survey
+from sim.run.provenance import ROOT
 from tests.analysis.fake_run import make_run
 from tests.analysis.said import SOURCES, TEMPLATES, lines, texts
 from tests.config.test_bad_input import VALUES

@@ -23,7 +23,7 @@ from cxsim.compose import JobComposer, compose, composer, settings_of
 from sim.config.parameters import ConfigError
 from sim.config.settings import resolved
 from sim.run.workers import Pool, WorkerDied
-from sim.studies import design
+from sim.studies import sweep as sweeps
 from sim.studies.sweep import LOCKS, held, job_key, points
 from tests.config.compose import shipped
 
@@ -106,7 +106,7 @@ def test_a_bad_design_is_told(sweep: dict[str, Any], words: list[str]) -> None:
 
 
 def test_too_many_points_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(design, "MOST_POINTS", 5)
+    monkeypatch.setattr(sweeps, "MOST_POINTS", 5)
     with pytest.raises(ConfigError, match="6 points are too many; at most 5"):
         points({"grid": {"seed": [1, 2, 3], "days": [30, 60]}}, shipped())
 

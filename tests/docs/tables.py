@@ -23,11 +23,11 @@ from typing import Any
 
 import yaml
 
-from cxsim.guard import ROOT
 from scenarios.intervention import FOR_EVER, REGISTRY, Intervention, completed
 from scenarios.rules import FLAGS
 from sim.company.offers import AMOUNTS, DAYS_SINCE
 from sim.config.parameters import ConfigError, tidy
+from sim.run.provenance import ROOT
 from tests.config.compose import raw
 
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))

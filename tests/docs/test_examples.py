@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cxsim.guard import ROOT
+from sim.run.provenance import ROOT
 
 
 def test_own_rule_runs_and_makes_a_difference(tmp_path: Path) -> None:

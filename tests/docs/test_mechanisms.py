@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cxsim.compose import compose, composer, settings_of
-from cxsim.guard import ROOT
 from scenarios.intervention import worlds_of
 from sim.config.settings import Settings
+from sim.run.provenance import ROOT
 from sim.world.model import Arm
 from tests.config.compose import raw
 from tests.docs.tables import kinds

@@ -11,8 +11,8 @@ from types import ModuleType
 import pytest
 
 from cxsim import cli
-from cxsim.guard import ROOT
 from scenarios.intervention import REGISTRY
+from sim.run.provenance import ROOT
 from tests.docs.test_readme import SMALL, blocks, commands
 
 PAGE = "docs/new-intervention.md"

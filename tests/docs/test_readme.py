@@ -13,8 +13,8 @@ import pytest
 
 from cxsim import cli
 from cxsim.cli import COMMANDS
-from cxsim.guard import ROOT
 from scenarios.intervention import REGISTRY
+from sim.run.provenance import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=100"]

@@ -10,7 +10,7 @@ import pytest
 from analysis.style.lines import width
 from cxsim import cli
 from cxsim.cli import COMMANDS
-from cxsim.guard import ROOT
+from sim.run.provenance import ROOT
 from tests.docs.test_readme import SMALL, blocks, checkout, commands
 
 __all__ = ["checkout"]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from cxsim import cli
-from cxsim.guard import ROOT
 from sim import tables
+from sim.run.provenance import ROOT
 
 PAGE = ROOT / "docs" / "run-folder.md"
 NAMES = (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agents.columns import bytes_per_customer
-from cxsim.guard import ROOT
+from sim.run.provenance import ROOT
 from tests.docs import tables
 from tests.docs.tables import OBSERVED, OPTIONS, kinds, marked, options_of, rewritten
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from agents.behaviour import Rules, logistic
-from cxsim.guard import ROOT
+from sim.run.provenance import ROOT
 from tests.scenarios.email_pattern import (
     BANDS,
     DAYS,
