@@ -361,7 +361,7 @@ def glyphs(path: Path) -> frozenset[int]:
 
 
 def test_every_figure_has_its_glyphs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plots.warnings, "filterwarnings", lambda *_, **__: None)  # which hush what is looked for here
+    monkeypatch.setattr(look.warnings, "filterwarnings", lambda *_, **__: None)  # which hush what is looked for here
     with told_in("ja"), warnings.catch_warnings():
         warnings.simplefilter("error")
         figures = plots.figures(Run(folder), "norush_coupon")

@@ -32,7 +32,7 @@ from sim.config.parameters import PARTS, ConfigError, Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings, load_settings, resolved
 from sim.studies import regression
-from sim.studies import sweep as sweeps
+from sim.studies import sweep as sweep_files
 from tests.config.compose import raw, shipped
 
 QUICK = settings(
@@ -276,8 +276,8 @@ def plain_settings(replications: object) -> Settings:
 
 
 def any_sweep(sweep: Any, replications: object) -> None:
-    told(lambda: sweeps.held(sweep))
-    told(lambda: sweeps.points(sweep, plain_settings(replications)) if isinstance(sweep, dict) else None)
+    told(lambda: sweep_files.held(sweep))
+    told(lambda: sweep_files.points(sweep, plain_settings(replications)) if isinstance(sweep, dict) else None)
 
 
 @given(sweeps, st.sampled_from((8, "auto")))
