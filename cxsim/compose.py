@@ -29,8 +29,11 @@ TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 
 
 @contextmanager
-def composer(config_dir: str | None) -> Iterator[Hydra]:
-    """Hydra over conf/ and the user's own folder. Raises ConfigError for a folder that is none."""
+def composer(config_dir: str | None, own_code: bool = False) -> Iterator[Hydra]:
+    """Hydra over conf/ and the user's own folder, whose interventions/*.py run where `own_code` says so.
+
+    Raises ConfigError for a folder that is none.
+    """
     from hydra import version as hydra_version
     from hydra._internal.hydra import Hydra
     from hydra._internal.utils import create_config_search_path
@@ -39,8 +42,14 @@ def composer(config_dir: str | None) -> Iterator[Hydra]:
 
     hydra_version.setbase("1.3")
     path = create_config_search_path("pkg://conf")
+    if own_code and config_dir is None:
+        raise ConfigError("--own-code: needs --config-dir DIR, whose interventions/*.py it runs")
     if config_dir is not None:
         check_own_folder(Path(config_dir))
+        if own_code:
+            from scenarios.own import allow
+
+            allow(Path(config_dir) / "interventions")
         own = f"file://{Path(config_dir).resolve()}"
         path.prepend(provider="command-line", path=own, anchor=SearchPathQuery(provider="schema"))
     GlobalHydra.instance().clear()

@@ -296,9 +296,11 @@ def _below(path: tuple[str, ...], message: str) -> str:
 def _load_all() -> None:
     """Import every module of this package: each registers its interventions."""
     import scenarios
+    from scenarios import own
 
     for module in iter_modules(scenarios.__path__):
         import_module(f"scenarios.{module.name}")
+    own.load_all()
 
 
 Placed = tuple[tuple[int, Intervention], ...]

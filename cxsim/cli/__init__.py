@@ -35,6 +35,7 @@ HELP = (
     ("cxsim learn EVIDENCE ...", "sharpen a company by its own tests, late deliveries and surveys"),
     ("cxsim report RUN", "make the report of a run folder again"),
     ("cxsim check [NAME ...]", "hold the shipped scenarios to their recorded answers"),
+    ("cxsim examples DIR", "copy the examples that cxsim ships into a new folder"),
     ("cxsim --version", ""),
 )
 """Uses of the commands, and what each is for (translated when it is shown)."""
@@ -54,6 +55,7 @@ COMMANDS = {
     "report": "cxsim.cli.evidence:report",
     "sweep-report": "cxsim.cli.folders:sweep_report",
     "check": "cxsim.cli.check:check",
+    "examples": "cxsim.cli.folders:examples",
 }
 """Where each command's function stands; imported when it is called."""
 

@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module, resources
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _
 from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, shown, without_language
 from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain
+from cxsim.shipped import shipped
 
 if TYPE_CHECKING:
     from analysis.decisions.gate import Thresholds
@@ -82,6 +84,23 @@ def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
             except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
                 description = N_("(cannot be read: no YAML, or no description)")
             yield file.name.removesuffix(".yaml"), " ".join(description.split())
+
+
+def examples(words: list[str]) -> int:
+    """Copy the shipped examples into a folder that is not there yet."""
+    description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
+    folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
+    from sim.config.parameters import ConfigError
+    from sim.run.folder import drafted
+
+    source = shipped("examples")
+    if source is None:
+        raise ConfigError("examples: this install of cxsim came without them")
+    with drafted(folder, exact=True) as draft:
+        copytree(source, draft.path, dirs_exist_ok=True, ignore=ignore_patterns("__pycache__"))
+        place = draft.publish(lambda _place: None)
+    print(shown(place))
+    return OK
 
 
 def report(words: list[str]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, retold
-from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, run_errors_in_words, say, shown
+from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, add_own_folder, run_errors_in_words, say, shown
 from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def optimise(words: list[str]) -> int:
     """Search, evaluate the best again, write the folder and say what came out."""
     given = _parser().parse_intermixed_args(words)
     _need_optuna()
-    with composer(given.config_dir) as hydra:
+    with composer(given.config_dir, given.own_code) as hydra:
         work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
         folder, key = _folder(given.out, given.overrides), _key(work, settings)
         with _held(folder, key):
@@ -58,7 +58,7 @@ def _parser() -> Parser:
         ),
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("optimise=NAME, and keys as in cxsim run"))
-    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with optimise/, scenario/ and the like"))
+    add_own_folder(parser, _("a folder of your own with optimise/, scenario/ and the like"))
     parser.add_argument("--out", type=Path, metavar="DIR", help=_("the search's folder (default: searches/NAME-HASH)"))
     return parser
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from analysis.style.language import _, retold, use
-from cxsim.cli.terminal import OK, Parser, shown
+from cxsim.cli.terminal import OK, Parser, add_own_folder, shown
 from cxsim.compose import (
     CONFIG_NAME,
     addable,
@@ -40,7 +40,7 @@ def run(words: list[str]) -> int:
     arguments = parser.parse_intermixed_args(words)
     overrides = [addable(override) for override in arguments.overrides]
     name = arguments.config_name or CONFIG_NAME
-    with composer(arguments.config_dir) as hydra:
+    with composer(arguments.config_dir, arguments.own_code) as hydra:
         if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
             return _show(hydra, parser, arguments, overrides, name)
         if arguments.multirun:
@@ -71,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--package", "-p", help=_("with --cfg: only this part"))
     parser.add_argument("--resolve", action="store_true", help=_("with --cfg: interpolations resolved"))
-    parser.add_argument(
-        "--config-dir", "-cd", help=_("a folder of your own with scenario/, company/ and the like")
-    )
+    add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
     parser.add_argument(
         "--config-name", "-cn", help=_("another top-level file than config.yaml, from --config-dir")
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from analysis.style.language import N_, _, retold
-from cxsim.cli.terminal import OK, Parser, shown
+from cxsim.cli.terminal import OK, Parser, add_own_folder, shown
 from cxsim.compose import (
     addable,
     compose,
@@ -76,7 +76,7 @@ class Planned(ABC):
             print(f"{parser.format_help()}\n{self._keys()}")
             return OK
         overrides = self._overrides(given.overrides)
-        with composer(given.config_dir) as hydra:
+        with composer(given.config_dir, given.own_code) as hydra:
             config = compose(hydra, overrides)
             from hydra.core.hydra_config import HydraConfig
 
@@ -93,7 +93,7 @@ class Planned(ABC):
         parser = Parser(prog=f"cxsim {self.group}", add_help=False, description=_(self.description))
         parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("key=value, dots for keys within keys"))
         parser.add_argument("--help", "-h", action="store_true", help=_("show this help message and exit"))
-        parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with scenario/, company/ and the like"))
+        add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
         return parser
 
     def _keys(self) -> str:

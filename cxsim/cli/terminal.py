@@ -82,6 +82,14 @@ class _Formatter(argparse.HelpFormatter):
         super().add_usage(usage, actions, groups, prefix or _("usage: "))
 
 
+def add_own_folder(parser: Parser, holds: str) -> None:
+    """`--config-dir`, with what such a folder `holds` (as it is shown), and `--own-code`."""
+    from analysis.style.language import _
+
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help=holds)
+    parser.add_argument("--own-code", action="store_true", help=_("run DIR/interventions/*.py, which register kinds"))
+
+
 def folder_asked(words: list[str], command: str, description: str, metavar: str, what: str) -> Path:
     """The folder that a command line of nothing else names; texts as they are shown."""
     parser = Parser(prog=f"cxsim {command}", description=description)

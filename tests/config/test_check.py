@@ -272,12 +272,12 @@ def test_a_folder_without_regression_files(tmp_path: Path, capsys: pytest.Captur
     assert "has no regression files" in capsys.readouterr().err
 
 
-def test_records_of_cxsim_itself_need_a_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_install_without_records_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cxsim.cli.check.ROOT", tmp_path)
+    monkeypatch.setattr("cxsim.cli.check.shipped", lambda name: None)
     assert cli.main(["check"]) == 2
-    assert "is no checkout of cxsim" in capsys.readouterr().err
+    assert "came without its recorded answers" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------- JUnit
