@@ -41,7 +41,7 @@ SMALL = [
     "customers=300",
     "days=30",
     "burn_in=30",
-    "replications=1",
+    "replications=2",
     "arms=total",
     "threads=1",
     "events=0",
@@ -122,7 +122,7 @@ def test_code_of_a_folder_runs_only_when_asked(mine: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "is no registered intervention" in done.stderr
     assert not (mine / "out").exists()
-    words = ["run", "--config-dir", "mine", "--own-code", *SMALL, "replications=2", "threads=2", "hydra.run.dir=out"]
+    words = ["run", "--config-dir", "mine", "--own-code", *SMALL, "threads=2", "hydra.run.dir=out"]
     done = cxsim(words, mine)  # in workers too
     assert done.returncode == 0, done.stderr
     assert "ours" in (mine / "out" / "effects.csv").read_text()
