@@ -144,7 +144,7 @@ def test_complaints_are_all_contacts_and_so_many_of_the_surveyed_detractors(comm
 
 def test_a_rating_without_style_and_noise_is_the_expectation_on_the_scale() -> None:
     world, _, _ = start()
-    quiet = world.rules._replace(survey_style=0.0, survey_noise=0.0)
+    quiet = world.rules._replace(survey_style_sd=0.0, survey_noise_sd=0.0)
     ear = ears(world, PLAN)
     ear.rules = quiet
     columns = new_columns(40)
