@@ -21,9 +21,9 @@ from sim.config.settings import Settings
 from sim.learning.pieces import Found, Observed, options
 from sim.run.metrics import Mask, Outcome, field_test, measures, outcome_of
 from sim.run.replication import WorldsOf
-from sim.world.constants import World, world_of
-from sim.world.model import Arm, CXModel, founded
-from sim.world.pilot import references
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, burnt_in
+from sim.world.pilot import piloted
 
 
 def _ratio(name: str) -> Callable[[Outcome, Mask], float]:
@@ -109,10 +109,8 @@ class AbTest:
         own = worlds(settings).get(self.scenario)
         if own is None:
             raise ConfigError(f"{self.name}: scenario: {self.scenario} treats nobody; one with interventions")
-        world, _ = references(world_of(settings.model_copy(update={"days": self.window}), seed))
-        burn_in = CXModel(world, founded(world), record=False)
-        burn_in.run(0)
-        start = burn_in.snapshot()
+        world = piloted(settings.model_copy(update={"days": self.window}), seed)
+        start = burnt_in(world)
         coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
         tested = _outcome(CXModel(world, start.copied(), Arm(own, coin), record=False), world)
         nobody = _outcome(CXModel(world, start, record=False), world)

@@ -35,11 +35,11 @@ from sim.learning.firm_tables import (
     orders_between,
     read_table,
 )
-from sim.learning.market import SteeredCentre, midnight, online_only, quiet_market, silent
+from sim.learning.market import SteeredCentre, online_only, quiet_market, silent
 from sim.learning.pieces import Found, Observed, options
 from sim.run.replication import WorldsOf
 from sim.world.constants import World
-from sim.world.model import CXModel, Snapshot
+from sim.world.model import CXModel, Snapshot, burnt_in
 
 FloatArray = NDArray[np.float64]
 
@@ -163,7 +163,7 @@ class Lateness:
         delays = self.delays
         slowest = max(settings.company.classes.standard.lead, settings.company.classes.norush.lead) + max(delays)
         world = quiet_market(settings, seed, slowest + self.within + 1)
-        start = midnight(world)
+        start = burnt_in(world)
         rate = _order_rates(world, start)
         world = online_only(silent(world))
         world.season[world.on(0)] = RUSH

@@ -38,6 +38,7 @@ FACES = (0.5, 2.0)
 Enough = Callable[[pd.DataFrame], bool]
 Progress = Callable[[int, int, str], None]
 Run = Callable[[list[Task]], list[Result]]
+Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
@@ -73,12 +74,12 @@ def run_experiment(
 
 @contextmanager
 def running(
-    work: Callable[[Task], Answer], threads: int, progress: Progress
-) -> Iterator[Callable[[list[Task]], list[Answer]]]:
+    work: Callable[[Item], Answer], threads: int, progress: Progress
+) -> Iterator[Callable[[list[Item]], list[Answer]]]:
     """A function that runs tasks side by side, answers in the tasks' order. An error in one calls the others off."""
     done, known = 0, 0
 
-    def run(tasks: list[Task]) -> list[Answer]:
+    def run(tasks: list[Item]) -> list[Answer]:
         nonlocal done, known
         known += len(tasks)
         progress(done, known, "simulating")

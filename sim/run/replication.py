@@ -31,10 +31,10 @@ from sim.run.metrics import (
     promoters,
     stayers,
 )
-from sim.world.constants import World, world_of
+from sim.world.constants import World
 from sim.world.event_log import Events, Journal, States
-from sim.world.model import Arm, CXModel, EngineName, Recording, founded
-from sim.world.pilot import references
+from sim.world.model import Arm, CXModel, EngineName, Recording, burnt_in
+from sim.world.pilot import piloted
 
 WorldsOf = Callable[[Settings], Mapping[str, Placed]]
 """What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
@@ -90,7 +90,7 @@ def replication_seed(seed: int, replication: int, twin: int) -> int:
 def run_task(settings: Settings, worlds: WorldsOf, task: Task) -> Result:
     """Simulate one replication."""
     drawn = settings.at(task.point)
-    world, _ = references(world_of(drawn, task.seed))
+    world = piloted(drawn, task.seed)
     return _Replication(world, worlds(drawn), task, settings.engine, settings.personas.mix).run()
 
 
@@ -115,9 +115,7 @@ class _Replication:
 
     def run(self) -> Result:
         """Burn in, run the baseline and record it, then every arm of every scenario."""
-        burn_in = CXModel(self.world, founded(self.world), engine=self.engine, record=False)
-        burn_in.run(0)
-        self.midnight = burn_in.handed_over()
+        self.midnight = burnt_in(self.world, self.engine)
         everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
         journal = self._journal(True)
         model = self._model(Arm(interventions=everything), journal)

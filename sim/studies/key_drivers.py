@@ -37,9 +37,9 @@ from sim.run.experiment import Progress, running, twinned
 from sim.run.metrics import measures, outcome_of
 from sim.run.replication import Task, replication_seed, table
 from sim.run.writing import write_assumptions, write_config, write_parquet
-from sim.world.constants import World, world_of
-from sim.world.model import Arm, CXModel, Snapshot, founded
-from sim.world.pilot import references
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in
+from sim.world.pilot import piloted
 
 SUPPORT = "support"
 """Beside the touchpoints of an episode."""
@@ -142,10 +142,8 @@ class Found(NamedTuple):
 
 def run_world(settings: Settings, plan: Plan, task: Task) -> Found:
     """The baseline and every arm of one draw."""
-    world, _ = references(world_of(settings.at(task.point), task.seed))
-    burn_in = CXModel(world, founded(world), engine=settings.engine, record=False)
-    burn_in.run(0)
-    return lived(world, burn_in.handed_over(), settings, plan, task)
+    world = piloted(settings.at(task.point), task.seed)
+    return lived(world, burnt_in(world, settings.engine), settings, plan, task)
 
 
 def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task: Task) -> Found:

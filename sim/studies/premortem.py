@@ -32,9 +32,9 @@ from sim.config.settings import Settings
 from sim.run.experiment import Progress, running
 from sim.run.replication import Task, WorldsOf, replication_seed
 from sim.run.writing import write_assumptions, write_config, write_parquet
-from sim.world.constants import World, world_of
-from sim.world.model import Arm, CXModel, Snapshot, founded
-from sim.world.pilot import references
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, burnt_in
+from sim.world.pilot import piloted
 
 CUSTOMER, CLUSTER = "customer", "cluster"
 DESIGNS = (CUSTOMER, CLUSTER)
@@ -241,7 +241,7 @@ def readings(log: Log, extrapolation: float) -> Iterator[tuple[str, NDArray[Any]
 def run_world(settings: Settings, worlds: WorldsOf, plan: Plan, task: Task) -> pd.DataFrame:
     """All tests in the world of one draw: rows of `tables.TESTS`."""
     drawn = settings.at(task.point)
-    world, _ = references(world_of(drawn, task.seed))
+    world = piloted(drawn, task.seed)
     lab = Laboratory(world, treatment(worlds(drawn))[1], settings, plan)
     rows = [row for design in plan.design for test in range(plan.tests) for row in lab.test(design, test)]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.TESTS[1:]])
@@ -254,9 +254,7 @@ class Laboratory:
 
     def __init__(self, world: World, placed: Placed, settings: Settings, plan: Plan) -> None:
         self.world, self.placed, self.engine, self.plan = world, placed, settings.engine, plan
-        burn_in = CXModel(world, founded(world), engine=self.engine, record=False)
-        burn_in.run(0)
-        self.midnight: Snapshot = burn_in.snapshot()
+        self.midnight = burnt_in(world, self.engine)
         nobody = np.zeros(world.customers, bool)
         self.untreated, self.rollout = self.lived(nobody), self.lived(~nobody)
         self.truths = {

@@ -269,7 +269,7 @@ def test_nps_of_a_normal_latent_score(mean: float, sd: float) -> None:
     census = model.engine.survey(model.today(0), 0.05).census
     assert (census >= 0).all()
     r = world.rules
-    assert (r.survey_intercept, r.survey_slope, r.survey_style, r.survey_noise) == (6.0, 1.3, 1.3, 1.2)
+    assert (r.survey_intercept, r.survey_slope, r.survey_style_sd, r.survey_noise_sd) == (6.0, 1.3, 1.3, 1.2)
     y, v = 6.0 + 1.3 * mean, math.sqrt((1.3 * sd) ** 2 + 1.3**2 + 1.2**2)
     promoters, detractors = special.ndtr((y - 8.5) / v), special.ndtr((6.5 - y) / v)
     error = 100 * math.sqrt((promoters + detractors - (promoters - detractors) ** 2) / world.customers)

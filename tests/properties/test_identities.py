@@ -11,7 +11,8 @@ import pytest
 from agents.columns import ATTRIBUTES
 from sim.config.settings import Settings
 from sim.world.constants import World
-from sim.world.model import Arm, CXModel, Snapshot, founded
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in, founded
+from sim.world.pilot import piloted
 from tests.worlds import (
     BUSY,
     arm_from,
@@ -19,8 +20,6 @@ from tests.worlds import (
     differences,
     free_world,
     lived,
-    midnight,
-    piloted,
     placed,
     raw,
     settings,
@@ -36,7 +35,7 @@ def busy(clock: str = "time") -> tuple[Settings, World, Snapshot, CXModel]:
     """Settings, world, its midnight, and the baseline from there."""
     found = settings("scenario=[norush_coupon,peach_popup]", f"behaviour.attrition.clock.value={clock}", *SMALL)
     world = piloted(found, 21)
-    start = midnight(world)
+    start = burnt_in(world)
     return found, world, start, arm_from(world, start)
 
 

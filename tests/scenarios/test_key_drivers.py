@@ -20,9 +20,9 @@ from sim.run.replication import Task
 from sim.studies.key_drivers import SUPPORT, Found, Plan, ears, lived, moves_of, plan_of, run_world
 from sim.world.constants import World
 from sim.world.daily_log import DETRACTOR
-from sim.world.model import CXModel, Snapshot
+from sim.world.model import CXModel, Snapshot, burnt_in
 from tests.folders import differing, files
-from tests.worlds import BUSY, free_world, midnight, settings
+from tests.worlds import BUSY, free_world, settings
 
 SMALL = ("scenario=baseline", "customers=1500", "days=56", "burn_in=30", "market.season.peaks={}", *BUSY)
 SILENT = ("behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0")
@@ -36,7 +36,7 @@ def start(*overrides: str) -> tuple[World, Snapshot, Settings]:
     """A world where nothing queues, at midnight before day 0."""
     found = settings(*SMALL, *overrides)
     world = free_world(found, 5)
-    return world, midnight(world), found
+    return world, burnt_in(world), found
 
 
 def effects(found: Found) -> pd.Series:
@@ -144,7 +144,7 @@ def test_complaints_are_all_contacts_and_so_many_of_the_surveyed_detractors(comm
 
 def test_a_rating_without_style_and_noise_is_the_expectation_on_the_scale() -> None:
     world, _, _ = start()
-    quiet = world.rules._replace(survey_style=0.0, survey_noise=0.0)
+    quiet = world.rules._replace(survey_style_sd=0.0, survey_noise_sd=0.0)
     ear = ears(world, PLAN)
     ear.rules = quiet
     columns = new_columns(40)
