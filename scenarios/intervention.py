@@ -26,7 +26,6 @@ from sim.config.parameters import (
     Choice,
     ConfigError,
     Parameter,
-    Real,
     is_parameter,
     nearest,
     parameter,
@@ -106,19 +105,6 @@ class Intervention:
     def scaled(self, share: float) -> Intervention | None:
         """The same with its lever scaled, for the break-even; None where there is no such lever."""
         return None
-
-
-class Rounded(Real):
-    """Reader of a number within bounds, rounded."""
-
-    def __call__(self, value: object) -> int:
-        """The whole number nearest to it. Raises ConfigError outside the bounds."""
-        return round(super().__call__(value))
-
-
-def rounded(low: int, high: int) -> Callable[[object], int]:
-    """A check for amounts that act in whole units but may be uncertain: a number in the bounds, rounded."""
-    return Rounded(Bounds(low, high))
 
 
 Kind = TypeVar("Kind", bound=type[Intervention])
@@ -211,10 +197,11 @@ def _completed(stated: Any) -> Any:
 
 def _bounded(stated: Any, check: Callable[[object], Any]) -> Any:
     """The firm's own evidence of an option with the option's bounds, at which its draws are cut."""
-    if not (isinstance(check, Real) and is_parameter(stated) and "mean" in stated):
+    bounds = getattr(check, "bounds", None)
+    if bounds is None or not (is_parameter(stated) and "mean" in stated):
         return stated
     try:
-        return parameter(check.bounds)(stated)
+        return parameter(*bounds)(stated)
     except ConfigError:  # told where the options are read, which names the key
         return stated
 
@@ -223,7 +210,7 @@ def uncertain(
     bounds: Bounds, value: float, low: float, high: float, unit: str, source: str = "recalled", grade: str = "judgement"
 ) -> Any:
     """An option that a scenario file may leave out: its prior is filled in, with what is known about it."""
-    check = real(bounds)
+    check = real(*bounds)
     prior = {"value": value, "range": [low, high], "unit": unit, "grade": grade, "source": source}
     return field(default=value, kw_only=True, metadata={"check": check, "prior": prior})
 

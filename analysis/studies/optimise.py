@@ -48,6 +48,11 @@ class Wanted(NamedTuple):
     of: str
     over: str | float
 
+    @classmethod
+    def stated(cls, node: dict[str, Any]) -> Wanted:
+        """That of an objective or a constraint of the plan."""
+        return cls(node["metric"], node["of"], node["over"])
+
     @property
     def name(self) -> str:
         """Its column."""
@@ -81,10 +86,10 @@ class Searched:
         self.trials = self._table("trials.csv")
         self.fresh = self._table("fresh.csv")
         search = self.plan["search"]
-        self.objectives = [Wanted(**one["statistic"]) for one in search["objectives"]]
+        self.objectives = [Wanted.stated(one) for one in search["objectives"]]
         self.maximised = [one["goal"] == "maximise" for one in search["objectives"]]
         self.constraints: list[dict[str, Any]] = search["constraints"]
-        self.levers: list[dict[str, Any]] = search["levers"]
+        self.levers: list[dict[str, Any]] = [{"key": key, **lever} for key, lever in search["levers"].items()]
         self.best: list[int] = [number for number in self.plan["best"] if number in self.fresh.index]
 
     def _table(self, name: str) -> pd.DataFrame:

@@ -265,10 +265,11 @@ def _sought(found: Searched, place: int) -> str:
 
 
 def _kept(constraint: dict[str, Any]) -> str:
-    statistic = Wanted(**constraint["statistic"])
-    text = _("{what}: at least {bound} {unit}") if constraint["at_least"] else _("{what}: at most {bound} {unit}")
+    statistic, least = Wanted.stated(constraint), constraint["at_least"]
+    text = _("{what}: at most {bound} {unit}") if least is None else _("{what}: at least {bound} {unit}")
+    bound = constraint["at_most"] if least is None else least
     unit = "" if statistic.over == "gain" else words.unit(statistic.metric)
-    return text.format(what=statistic.sought, bound=words.plain(constraint["bound"]), unit=unit)
+    return text.format(what=statistic.sought, bound=words.plain(bound), unit=unit)
 
 
 def _consequences(found: Searched) -> list[dict[str, str]]:

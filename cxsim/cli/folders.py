@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module, resources
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -173,7 +173,7 @@ def sweep_report(words: list[str]) -> int:
 
 
 GATE = "gate"
-MOST_CUSTOMERS = 1_000_000_000
+
 
 def gate(words: list[str]) -> int:
     """Write gate.json and print the verdict of every intervention."""
@@ -236,32 +236,9 @@ def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
 def _read_thresholds(node: Any) -> Thresholds:
     from analysis.decisions.gate import Thresholds
     from analysis.decisions.information import Cost
-    from sim.config.parameters import Bounds, read_group, real, whole, word
+    from sim.config.sections import Gate
 
-    share, yen = real(Bounds(0.5, 1.0)), real(Bounds(0.0))
-    test = {
-        "customers": _several(whole(10, MOST_CUSTOMERS)), "days": _several(whole(1, 3650)),
-        "fixed_cost": yen, "daily_cost": yen,
-    }  # fmt: skip
-    readers = {
-        "metric": word("profit", "ltv"), "go_probability": share, "stop_probability": share,
-        "regret_share": real(Bounds(0.0, 1.0)), "test": lambda node: read_group(node, test, f"{GATE}.test"),
-    }  # fmt: skip
-    found = read_group(node, readers, GATE)
-    sizes = found.pop("test")
-    cost = Cost(sizes.pop("fixed_cost"), sizes.pop("daily_cost"))
-    return Thresholds(**found, **sizes, cost=cost)
-
-
-def _several(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """Reader of a value, or of a list with at least one."""
-
-    def every(node: Any) -> tuple[Any, ...]:
-        from sim.config.parameters import ConfigError, show
-
-        values = node if isinstance(node, Sequence) and not isinstance(node, str) else [node]
-        if not values:
-            raise ConfigError(f"{show(node)} is not allowed; at least one")
-        return tuple(read(value) for value in values)
-
-    return every
+    found = Gate.read(node, GATE).model_dump()
+    test = found.pop("test")
+    cost = Cost(test.pop("fixed_cost"), test.pop("daily_cost"))
+    return Thresholds(**found, **test, cost=cost)

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,13 +76,13 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
     from sim.config.parameters import ConfigError, listed
     from sim.config.settings import resolved
     from sim.studies import optimise as core
-    from sim.studies.levers import present_point, read_search
+    from sim.studies.levers import Search, present_point
 
     config = compose(hydra, overrides)
     if config.get(GROUP) is None:
         names = hydra.config_loader.get_group_options(GROUP)
         raise ConfigError(f"{GROUP}: names no search file; {GROUP}=NAME, {listed(names)}")
-    search = read_search(plain(config[GROUP]))
+    search = Search.read(plain(config[GROUP]), GROUP)
     jobs = JobComposer(hydra, CONFIG_NAME, [])
     now = resolved(jobs.settings(overrides))
     present = present_point(search, now)
@@ -95,7 +94,7 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
         return core.candidate(search, settings, point)
 
     for end in ("low", "high"):  # here already, so that a bad range is told before any work
-        candidate_of({lever.key: getattr(lever, end) for lever in search.levers})
+        candidate_of({key: getattr(lever, end) for key, lever in search.levers.items()})
     settings = candidate_of(present).settings
     return core.Work(search, present, settings.seed, candidate_of, partial(core.fresh, search)), settings, units
 
@@ -146,8 +145,7 @@ def _key(work: Work, settings: Settings) -> str:
     """Of what the trials depend on: the configuration, what is searched, and the code; not how long it is searched."""
     from sim.run.provenance import inputs_hash
 
-    searched = asdict(work.search)
-    del searched["trials"], searched["description"]
+    searched = work.search.model_dump(mode="json", exclude={"trials", "description"})
     return inputs_hash(settings, plan={GROUP: searched})
 
 

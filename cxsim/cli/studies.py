@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -49,10 +48,6 @@ class Planned(ABC):
     @abstractmethod
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan; what the settings must be for it is checked here too, before any work."""
-
-    @abstractmethod
-    def stated(self, plan: Any) -> Mapping[str, Any]:
-        """The plan as provenance.json holds it."""
 
     @abstractmethod
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
@@ -133,7 +128,7 @@ class Planned(ABC):
                 progress.close()
             self.report(draft.path)
             seconds = time.monotonic() - started
-            stated = {self.group: dict(self.stated(plan))}
+            stated = {self.group: plan.model_dump(mode="json")}
             return draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds, stated))
 
 
@@ -161,7 +156,7 @@ class Premortem(Planned):
         """Names of the plan's keys."""
         from sim.studies.premortem import Plan
 
-        return Plan.__dataclass_fields__
+        return Plan.model_fields
 
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan; there must be something to test."""
@@ -170,11 +165,6 @@ class Premortem(Planned):
 
         treatment(worlds_of(settings))
         return plan_of(node, settings)
-
-    def stated(self, plan: Any) -> Mapping[str, Any]:
-        """The plan as provenance.json holds it."""
-        found: Mapping[str, Any] = plan.plain()
-        return found
 
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
         """Run the planned test many times."""
@@ -221,23 +211,19 @@ class Drivers(Planned):
 
     def own_keys(self) -> Collection[str]:
         """Names of the plan's keys."""
-        from sim.studies.key_drivers import READERS
+        from sim.studies.key_drivers import Plan
 
-        return READERS
+        return Plan.model_fields
 
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan; touchpoints are moved in the company as it stands."""
         from scenarios.intervention import worlds_of
         from sim.config.parameters import ConfigError
-        from sim.studies.key_drivers import plan_of
+        from sim.studies.key_drivers import Plan
 
         for name in worlds_of(settings):
             raise ConfigError(f"scenario: {name} intervenes; touchpoints are moved where nothing else is done")
-        return plan_of(node)
-
-    def stated(self, plan: Any) -> Mapping[str, Any]:
-        """The plan as provenance.json holds it."""
-        return asdict(plan)
+        return Plan.read(node, self.group)
 
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
         """Move every touchpoint."""

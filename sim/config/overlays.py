@@ -12,7 +12,6 @@ from scipy.special import betaincinv, gammaincinv
 from sim.config.parameters import (
     DAYS_PER_YEAR,
     PARTS,
-    Bounds,
     ConfigError,
     Parameter,
     is_parameter,
@@ -216,7 +215,7 @@ def _at(node: Any, path: str) -> Any:
 
 def _figure(node: Any, path: str) -> Parameter:
     try:
-        return parameter(Bounds(0.0, above=True))(node)
+        return parameter(0.0, above=True)(node)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -224,7 +223,7 @@ def _figure(node: Any, path: str) -> Parameter:
 def _value(node: Any, path: str) -> float:
     """A number that the conversion leans on, in whichever way it is written."""
     try:
-        return parameter(Bounds(0.0))(node).value
+        return parameter(0.0)(node).value
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from agents import draws
-from sim.config.parameters import Bounds, ConfigError, number, real, text, whole, word
+from sim.config.parameters import ConfigError, number, real, text, whole, word
 from sim.config.settings import Settings
 from sim.learning.pieces import Found, Observed, options
 from sim.run.metrics import Mask, Outcome, field_test, measures, outcome_of
@@ -81,12 +81,12 @@ class AbTest:
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> AbTest:
         """Read a piece; its error stands as `se`, or as `interval` with its `level`. Raises ConfigError."""
         del folder  # needs no file
-        positive = real(Bounds(0.0, above=True))
-        needed = {
+        positive = real(0.0, above=True)
+        needed: dict[str, Callable[[object], Any]] = {
             "scenario": text, "metric": word(*METRICS), "window": whole(1, 365),
             "lift": number, "scale": word("relative", "absolute"),
         }  # fmt: skip
-        other = {"interval": _interval, "level": real(Bounds(0.5, 0.999)), "se": positive,
+        other: dict[str, Callable[[object], Any]] = {"interval": _interval, "level": real(0.5, 0.999), "se": positive,
                  "customers": whole(2, 10**10)}  # fmt: skip
         found = options(node, needed, other)
         relative = found["scale"] == "relative"

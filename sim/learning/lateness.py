@@ -89,8 +89,7 @@ class Lateness:
     @classmethod
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Lateness:
         """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
-        needed = {"file": text, "within": whole(7, LARGEST_WITHIN)}
-        found = options(node, needed, {"columns": columns_of})
+        found = options(node, {"file": text, "within": whole(7, LARGEST_WITHIN)}, {"columns": columns_of})
         path = folder / found["file"]
         frame = read_table(path, found.get("columns", {}))
         if "deliveries" in frame.columns:

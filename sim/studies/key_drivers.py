@@ -12,11 +12,11 @@ of whatever persona: it is moved for everybody only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,8 +30,9 @@ from sim import tables
 from sim.company import changes
 from sim.company.changes import Changes, Shift
 from sim.company.meetings import Board, Meetings
-from sim.config.parameters import Bounds, read_group, real
+from sim.config.parameters import Share, real
 from sim.config.sampling import points
+from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.run.experiment import Progress, running, twinned
 from sim.run.metrics import measures, outcome_of
@@ -51,20 +52,11 @@ USUAL_DRAWS = 16
 # -- the plan -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Section):
     """How far touchpoints are moved, and how the firm listens; keys of `conf/drivers`."""
 
-    step: float  # su
-    comments: float  # share of surveyed detractors who write what let them down
-
-
-READERS = {"step": real(Bounds(0.0, 5.0, above=True)), "comments": real(Bounds(0.0, 1.0))}
-
-
-def plan_of(node: Mapping[str, Any]) -> Plan:
-    """A checked plan of its keys in the configuration. Raises ConfigError of one line."""
-    return Plan(**read_group(node, READERS, "drivers"))
+    step: Annotated[float, real(0.0, 5.0, above=True)]  # su
+    comments: Share  # of surveyed detractors who write what let them down
 
 
 class Move(NamedTuple):
@@ -187,7 +179,7 @@ def run_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, prog
     tasks = list(_tasks(settings))
     with running(partial(run_world, settings, plan), threads, progress) as run:
         worlds = run(tasks)
-    write_config(folder, settings, drivers=asdict(plan))
+    write_config(folder, settings, drivers=plan.model_dump())
     for name, frames in zip(tables.KEY_DRIVER_FILES, zip(*worlds, strict=True), strict=True):
         write_parquet(folder, name, pd.concat(frames, ignore_index=True))
     write_assumptions(folder, settings, [task for task in tasks if task.twin == 0])

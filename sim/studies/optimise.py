@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -115,7 +115,7 @@ def treated_arm(worlds: Mapping[str, Any]) -> str:
 
 def candidate(search: Search, settings: Settings, point: Point) -> Candidate:
     """A point's candidate in the search's draws; `settings` are those at the point."""
-    cost = sum(lever.cost_per_day * point[lever.key] for lever in search.levers)
+    cost = sum(lever.cost_per_day * point[key] for key, lever in search.levers.items())
     return Candidate(settings, search.draws, cost * settings.customers)
 
 
@@ -212,7 +212,7 @@ def _ask(search: Search, before: list[FrozenTrial], batch: int, seed: int) -> tu
     sampler = _sampler(search, _seed(seed, batch, _SAMPLER))
     study = optuna.create_study(directions=_directions(search), sampler=sampler)
     study.add_trials(before)
-    space = {lever.key: lever.distribution() for lever in search.levers}
+    space = {key: lever.distribution() for key, lever in search.levers.items()}
     return study, [study.ask(space) for _ in range(search.batch)]
 
 
@@ -267,8 +267,8 @@ def _tell(search: Search, study: Study, trial: Trial, outcome: Found | Exception
         return
     trial.set_user_attr("found", outcome)
     for place, one in enumerate(search.constraints):
-        trial.set_constraint(f"{place:03d} {one.statistic.name}", one.excess(one.statistic.value(outcome, present)))
-    study.tell(trial, [one.statistic.value(outcome, present) for one in search.objectives])
+        trial.set_constraint(f"{place:03d} {one.name}", one.excess(one.value(outcome, present)))
+    study.tell(trial, [one.value(outcome, present) for one in search.objectives])
 
 
 def _tell_again(study: Study, trial: Trial, stored: FrozenTrial) -> None:
@@ -335,13 +335,13 @@ class Work:
         write(folder, FRESH, trials_table(self.search, anew, found[f"fresh {PRESENT}"]))
         write(folder, TRIAL_DRAWS, draws_table(tried))
         write(folder, FRESH_DRAWS, draws_table(anew))
-        told = {**about, "search": asdict(self.search), "present": dict(self.present), "best": best}
+        told = {**about, "search": self.search.model_dump(mode="json"), "present": dict(self.present), "best": best}
         replace_text(folder / PLAN, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
     def _judged(self, number: int, point: Point, found: Found, present: Found) -> Tried:
         """A point evaluated outside the search, as if it were a trial."""
-        excesses = tuple(one.excess(one.statistic.value(found, present)) for one in self.search.constraints)
-        values = tuple(one.statistic.value(found, present) for one in self.search.objectives)
+        excesses = tuple(one.excess(one.value(found, present)) for one in self.search.constraints)
+        values = tuple(one.value(found, present) for one in self.search.objectives)
         return Tried(number, point, _status(values, excesses), "", values, excesses, found)
 
 
@@ -360,8 +360,7 @@ def trials_table(search: Search, tried: Sequence[Tried], present: Found) -> pd.D
         if one.found is not None:
             row |= {name: statistic.value(one.found, present) for name, statistic in search.statistics.items()}
         rows.append(row)
-    levers = [lever.key for lever in search.levers]
-    return pd.DataFrame(rows, columns=["trial", "status", "why", *levers, *search.statistics])
+    return pd.DataFrame(rows, columns=["trial", "status", "why", *search.levers, *search.statistics])
 
 
 def draws_table(tried: Sequence[Tried]) -> pd.DataFrame:
