@@ -1,17 +1,29 @@
-"""How far a run is: one line rewritten on a terminal, a line every tenth elsewhere."""
+"""How far a run is: one line rewritten on a terminal and in a notebook, a line every tenth elsewhere."""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Stream(Protocol):
+    """What progress is written to."""
+
+    def isatty(self) -> bool: ...
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> None: ...
 
 
 class Progress:
     """Callable that is told (done, total, what) and writes it to a stream, as `told` puts it in another language."""
 
     def __init__(
-        self, stream: TextIO, told: Callable[[str], str] = str, clock: object = time.monotonic
+        self, stream: Stream, told: Callable[[str], str] = str, clock: object = time.monotonic
     ) -> None:
         self._stream = stream
         self._told = told
@@ -51,3 +63,45 @@ class Progress:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+@contextmanager
+def progress_here() -> Iterator[Progress]:
+    """Progress in the language in use: below a notebook's cell, else on the error stream."""
+    from analysis.style.language import retold
+
+    progress = Progress(NotebookLine() if in_notebook() else sys.stderr, retold)
+    try:
+        yield progress
+    finally:
+        progress.close()
+
+
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs us; a package that nobody has imported is not imported here."""
+    ipython = sys.modules.get("IPython")
+    return getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
+
+
+class NotebookLine:
+    """A line of a notebook's output, as the terminal that it stands for: what starts with a return rewrites it."""
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> None:
+        from IPython.display import display
+
+        line = {"text/plain": text.strip()}
+        if not text.strip():
+            return  # the last line stays
+        if self._shown is None:
+            self._shown = display(line, raw=True, display_id=True)
+        else:
+            self._shown.update(line, raw=True)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""

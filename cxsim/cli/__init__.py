@@ -92,20 +92,18 @@ def _uninterrupted(words: list[str]) -> int:
 
 def _answered(words: list[str]) -> int:
     """Run one command; errors that the user can mend become one line."""
+    from cxsim.runs import one_line_errors
     from sim.config.parameters import ConfigError
 
     try:
-        return _command(words)
+        with one_line_errors():
+            return _command(words)
     except BrokenPipeError:
         # Whoever read our output has gone: not worth a word, and Python must not try to flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except ConfigError as error:
         say(str(error))
-    except OSError as error:
-        say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
-    except MemoryError:
-        say("not enough memory; take fewer customers, threads or events")
     return BAD_INPUT
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
 from analysis.style.language import _, retold
-from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, add_own_folder, without_language
+from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, add_own_folder, let_own_code_run, without_language
 from cxsim.compose import addable, compose, composer, processors, settings_of
 from cxsim.shipped import shipped
 from sim.run.folder import replace_text
@@ -150,7 +150,8 @@ def _settings(
     from sim.studies.regression import STATISTICAL
 
     found = {}
-    with composer(given.config_dir, given.own_code) as hydra:
+    let_own_code_run(given)
+    with composer(given.config_dir) as hydra:
         for name, one in held.items():
             try:
                 config = compose(hydra, [addable(override) for override in one.overrides])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _, retold
-from cxsim.cli.terminal import OK, Parser, add_own_folder, shown, without_language
+from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown, without_language
 from cxsim.compose import addable, compose, composer, plain, settings_of, threads_of
 
 if TYPE_CHECKING:
@@ -158,7 +158,8 @@ def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings
 
     overrides = [SMALL, f"company={given.company}", *(addable(one) for one in given.overrides)]
     found: dict[str, Settings] = {}
-    with composer(given.config_dir, given.own_code) as hydra:
+    let_own_code_run(given)
+    with composer(given.config_dir) as hydra:
         config = compose(hydra, [f"scenario={BASELINE}", *overrides])
         found[BASELINE], company = settings_of(config, config.hydra), plain(config.company)
         for piece in pieces:

@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, retold
-from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, add_own_folder, run_errors_in_words, say, shown
+from cxsim.cli.terminal import (
+    INTERRUPTED,
+    LANGUAGE,
+    OK,
+    Parser,
+    add_own_folder,
+    let_own_code_run,
+    run_errors_in_words,
+    say,
+    shown,
+)
 from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
 
 if TYPE_CHECKING:
@@ -30,7 +40,8 @@ def optimise(words: list[str]) -> int:
     """Search, evaluate the best again, write the folder and say what came out."""
     given = _parser().parse_intermixed_args(words)
     _need_optuna()
-    with composer(given.config_dir, given.own_code) as hydra:
+    let_own_code_run(given)
+    with composer(given.config_dir) as hydra:
         work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
         folder, key = _folder(given.out, given.overrides), _key(work, settings)
         with _held(folder, key):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from analysis.style.language import N_, _, retold
-from cxsim.cli.terminal import OK, Parser, add_own_folder, shown
+from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown
 from cxsim.compose import (
     addable,
     compose,
@@ -71,7 +71,8 @@ class Planned(ABC):
             print(f"{parser.format_help()}\n{self._keys()}")
             return OK
         overrides = self._overrides(given.overrides)
-        with composer(given.config_dir, given.own_code) as hydra:
+        let_own_code_run(given)
+        with composer(given.config_dir) as hydra:
             config = compose(hydra, overrides)
             from hydra.core.hydra_config import HydraConfig
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
+
+from cxsim.compose import shown as shown
 
 LANGUAGE = "language="
 OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -20,13 +21,6 @@ def say(line: str) -> None:
     from analysis.style.language import retold
 
     print(f"cxsim: {retold(' '.join(line.split()))}", file=sys.stderr)
-
-
-def shown(place: Path) -> str:
-    """A path as every command tells it: from the current folder where it lies below it, else absolute."""
-    # Not resolved: a link that the user named stays that link.
-    whole, here = Path(os.path.abspath(place)), Path.cwd()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def language_asked(words: list[str]) -> str | None:
@@ -88,6 +82,17 @@ def add_own_folder(parser: Parser, holds: str) -> None:
 
     parser.add_argument("--config-dir", "-cd", metavar="DIR", help=holds)
     parser.add_argument("--own-code", action="store_true", help=_("run DIR/interventions/*.py, which register kinds"))
+
+
+def let_own_code_run(given: argparse.Namespace) -> None:
+    """Let the code of the user's own folder run where `--own-code` asks for it. Raises ConfigError."""
+    from scenarios.own import allow
+    from sim.config.parameters import ConfigError
+
+    if given.own_code:
+        if given.config_dir is None:
+            raise ConfigError("--own-code: needs --config-dir DIR, whose interventions/*.py it runs")
+        allow(Path(given.config_dir) / "interventions")
 
 
 def folder_asked(words: list[str], command: str, description: str, metavar: str, what: str) -> Path:

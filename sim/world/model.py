@@ -27,7 +27,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import mesa
 import numpy as np
 import simpy
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ from numpy.typing import NDArray
 from agents import wallet
 from agents.columns import OUTCOMES, STORE
 from agents.customer import Customer
+from agents.framework import mesa
 from agents.network import small_world
 from agents.population import draw_population
 from agents.records import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
