@@ -306,7 +306,7 @@ def _load_all() -> None:
 
 
 Placed = tuple[tuple[int, Intervention], ...]
-"""Interventions with their numbers. Random numbers that stick to a customer are keyed by the intervention's number, so a
+"""Interventions with their numbers. Random numbers that stick to a customer are keyed by that number, so that a
 scenario has the same ones alone and combined."""
 
 
