@@ -237,7 +237,10 @@ def build(name: str, stated: Stated, settings: Settings) -> Intervention:
 
 
 class Drawn(NamedTuple):
-    """Options of which one is put where draws may put it: its path and, where it lies between two ends, these."""
+    """Options in which one uncertain value is replaced by a value that a replication may use.
+
+    `path` leads to that value. `span` is the range in words where the value lies strictly within it, else empty.
+    """
 
     path: tuple[str, ...]
     options: Any
@@ -245,7 +248,8 @@ class Drawn(NamedTuple):
 
 
 def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
-    """How far draws take each uncertain number and choice of an intervention's options, one at a time."""
+    """An intervention's options with each uncertain value in turn at every choice, or at the ends of its range and
+    between them: what must be allowed for no replication to be refused."""
     if isinstance(stated, Mapping):
         for key, one in stated.items():
             for drawn in draws(one, (*path, str(key))):
@@ -258,7 +262,7 @@ def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
 
 
 def _along(stated: Parameter, path: tuple[str, ...]) -> Iterator[Drawn]:
-    """A number at both ends of what draws reach, and between them."""
+    """A number at both ends of the values that replications may use, and between them."""
     part, (low, high) = "range" if stated.se is None else "se", _reach(stated)
     for value in (low, high):
         yield Drawn((*path, part), stated.model_copy(update={"value": value}))
@@ -291,7 +295,8 @@ def _load_all() -> None:
 
 
 Placed = tuple[tuple[int, Intervention], ...]
-"""Interventions with their numbers: sticky draws are keyed by the number, so it is the same alone and combined."""
+"""Interventions with their numbers. Random numbers that stick to a customer are keyed by that number, so that a
+scenario has the same ones alone and combined."""
 
 
 def worlds_of(settings: Settings) -> dict[str, Placed]:

@@ -1,4 +1,4 @@
-"""What-ifs about messages: popups, welcomes, pushes, e-mails (MODEL 7.10).
+"""What-ifs about messages: popups, welcomes, pushes, e-mails (docs/ODD.md 7.10).
 
 All of them are campaigns on one engine (`sim.company.campaigns`) and draw on one budget of attention: whoever sends a
 message tires the customer for the next. What differs is where a message meets the customer, whom its rule finds, and
@@ -98,12 +98,13 @@ def _can_choose(cycle: Cycle, variants: int) -> None:
 
 @dataclass(frozen=True)
 class Campaign(Intervention):
-    """Base of all campaigns: whom the rule finds, what is sent in how many variants, at what cost, to all but whom.
+    """Base of all campaigns: a targeting rule, a content in one or more variants, a cost, and a holdout.
 
-    `lift` is in logits, of an order on the visit (of linking an account, for a welcome); a claimed one is multiplied
-    by `shrink`. Variants lift by these multiples of `lift` (and `appeals` adds to the logit of a click), in sticky
-    `shares`, equal unless stated; `cycle` lets the best one win. The slope of clicks on match is that of
-    `behaviour.messages` unless the campaign states its own.
+    `lift` is what a message adds to the logit of an order on the visit (for a welcome: of linking an account). A
+    claimed lift is multiplied by `shrink`. Each variant multiplies `lift` by its entry of `variants` and adds its entry
+    of `appeals` to the logit of a click. Customers keep their variant; `shares` divides them among the variants, evenly
+    unless stated, and `cycle` revises the shares. `slope`, of clicks on match, is that of `behaviour.messages` unless
+    the campaign states its own.
     """
 
     channel: ClassVar[Channel]

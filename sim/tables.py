@@ -3,7 +3,7 @@
 A run folder is the product. `sim` writes these tables, `analysis` reads them and imports nothing else of ours.
 
 Arms of one replication share customers, luck and burn-in and differ in who is treated and in which interfaces are
-replayed from the baseline (MODEL: estimands):
+replayed from the baseline (docs/ODD.md 4):
 
 =====================  ==========================================================================
 `baseline`             nobody treated
@@ -38,10 +38,10 @@ PARTS = ("direct", "wom", "congestion")
 ADAPTIVE_PARTS = (*PARTS, "company", "wom_congestion", "wom_company", "congestion_company")
 """Arms of the split where the company learns: every set of live interfaces but the full one."""
 SHOCKS = ("competitor_move", "outage", "supplier_delay", "viral_complaint")
-"""Our kinds of intervention that nobody chooses."""
+"""Shipped kinds of intervention that nobody chooses."""
 COMPANY_WIDE = (*SHOCKS, "staff", "voice_of_customer")
-"""Those that act on the company as a whole. A test holds both to their classes, which who reads a run folder does not
-see."""
+"""Kinds that act on the company as a whole. A run folder's reader cannot import the classes in scenarios/, so both lists
+are written out here; a test compares them with the classes."""
 
 
 class Column(NamedTuple):

@@ -1,8 +1,7 @@
 """From measured arms to effects: the arithmetic, without folders.
 
-Definitions follow MODEL, estimands. For an intervention X and any metric, with v(c) the effect of X over
-the baseline when only the interfaces in coalition c are live and the others are replayed from the
-baseline:
+Definitions are those of docs/ODD.md 4, "Estimands". For an intervention X and any metric, v(c) is the effect of X over
+the baseline when only the interfaces in coalition c are live and the others are replayed from the baseline:
 
 - total = v(all), direct = v(none), spillover = total - direct;
 - Shapley split of the spillover (Shapley 1953). Where no campaign learns, company state is constant and wom =

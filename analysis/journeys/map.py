@@ -456,9 +456,10 @@ def _pain(what: str, table: pd.DataFrame, everything: float) -> Pain:
 
 
 def moments(lived: Lived) -> list[Moment]:
-    """For each of CHANGES the kind of experience after which it differs most from what is usual.
+    """For each of CHANGES the kind of experience after which it differs most from its mean over all experiences.
 
-    Only kinds that are frequent enough, and whose interval leaves out what is usual; of a change that has none, none.
+    A kind counts if it is frequent enough and the interval after it excludes that mean. Where no kind does, the change
+    has no moment in the list.
     """
     found = []
     for changed in CHANGES:

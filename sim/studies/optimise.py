@@ -186,10 +186,10 @@ def run_search(
     search: Search, storage: Storage, seed: int, present: Found, candidate_of: Callable[[Point], Any],
     evaluate: Evaluate, progress: Progress = lambda *_: None,
 ) -> list[Tried]:  # fmt: skip
-    """Go on with a search until so many trials are finished, and return them in order; more, where it once had more.
+    """Continue a search until `search.trials` trials are finished, and return all finished trials in order.
 
-    `candidate_of` makes what `evaluate` takes of a point; what either raises fails that trial alone, if it is a
-    mendable error.
+    They are more than `search.trials` where an earlier call asked for more. `candidate_of` turns a point into what
+    `evaluate` takes. A ConfigError of either fails its own trial only.
     """
     while (done := len(storage.trials())) < search.trials:
         progress(done, search.trials, "searching")

@@ -119,7 +119,10 @@ def job_folder(folder: Path, key: str) -> Path:
 
 @contextmanager
 def claimed(folder: Path, key: str) -> Iterator[bool]:
-    """Hold a job's lock if nobody else does; whether it is held. Other processes see it, and its end with ours."""
+    """Hold a job's lock for the block, if no other process does; yield whether it is held.
+
+    The lock is a file's, so that other processes see it, and the system releases it when this process ends.
+    """
     lock = FileLock(folder / LOCKS / key)
     try:
         lock.acquire(timeout=0)
