@@ -4,10 +4,10 @@
     levers:       {key: {low, high, step, cost_per_day}, ...}      keys of the configuration, dotted
     objectives:   [{metric, of: effect|level, over, goal: maximise|minimise}, ...]      one, or several for a front
     constraints:  [{metric, of, over, at_least or at_most}, ...]
-    trials, batch, draws, fresh_draws
+    trials, batch, points, fresh_points
 
-`over` says how the draws of what is not known become one number: `mean`, a quantile such as 0.1, or `gain`, the share
-of draws with a gain. A lever that is an option of an intervention acts in the treated arm alone, so that the effect may
+`over` says how the points of what is not known become one number: `mean`, a quantile such as 0.1, or `gain`, the share
+of points with a gain. A lever that is an option of an intervention acts in the treated arm alone, so that the effect may
 be optimised. Any other lever changes the company in both arms: then the level of the whole company is what counts, and
 gains are against the present configuration. Such a lever may cost: `cost_per_day` is yen a day, per potential customer
 and unit of the key, booked with the fixed costs.
@@ -38,7 +38,7 @@ Point = Mapping[str, float | int]
 """A value per lever, by dotted key."""
 
 Found = dict[str, list[list[float]]]
-"""By metric: its values in the baseline and in the treated arm, a list over draws each."""
+"""By metric: its values in the baseline and in the treated arm, a list over points each."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Lever:
 
 @dataclass(frozen=True)
 class Statistic:
-    """A number of a point: the effect on a metric or its level in the treated arm, over the draws."""
+    """A number of a point: the effect on a metric or its level in the treated arm, over the points."""
 
     metric: str
     of: str
@@ -77,7 +77,7 @@ class Statistic:
         return f"{self.metric} {self.of} {self.over}"
 
     def value(self, found: Found, present: Found) -> float:
-        """Of a point; gains in level are against the present configuration, draw by draw."""
+        """Of a point; gains in level are against the present configuration, point by point."""
         baseline, treated = (np.asarray(values) for values in found[self.metric])
         values = treated - baseline if self.of == EFFECT else treated
         if self.over == GAIN:
@@ -116,8 +116,8 @@ class Search:
     constraints: tuple[Constraint, ...]
     trials: int
     batch: int  # trials asked for at once
-    draws: int  # of what is not known, the same for every trial
-    fresh_draws: int
+    points: int  # of what is not known, the same for every trial
+    fresh_points: int
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -141,8 +141,8 @@ def read_search(node: Any) -> Search:
         "constraints": lambda some: tuple(_constraint(one) for one in some or ()),
         "trials": whole(1, 100_000),
         "batch": whole(1, 1000),
-        "draws": whole(2, 10_000),
-        "fresh_draws": whole(2, 10_000),
+        "points": whole(2, 10_000),
+        "fresh_points": whole(2, 10_000),
     }
     search = Search(**read_group(node, readers, "optimise", {"constraints": ()}))
     moved = [lever.key for lever in search.levers if lever.in_both_arms]
