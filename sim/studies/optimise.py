@@ -69,7 +69,8 @@ Progress = Callable[[int, int, str], None]
 
 
 class Candidate(NamedTuple):
-    """A point to be evaluated: its settings, over how many points of what is not known, and what its levers cost a day, yen of the market."""
+    """A point to be evaluated: its settings, over how many points of what is not known, and what its levers cost a day,
+    yen of the market."""
 
     settings: Settings
     points: int
