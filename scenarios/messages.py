@@ -228,7 +228,7 @@ class Welcome(Campaign):
             if option in options:
                 raise ConfigError(f"{option}: a welcome is not clicked, so that this does nothing; leave it out")
         if settings.company.onboarding is None:
-            raise ConfigError("kind: welcome needs company.onboarding; give a scenario's world {link: 0.3}, say")
+            raise ConfigError("kind: welcome needs company.onboarding; give the scenario both_arms {link: 0.3}, say")
         return super().configured(name, options, settings)
 
     def appeal_in(self, settings: Settings) -> float:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from sim.config.settings import Settings
     from sim.studies.regression import Answer, Held, Numbers, Record, Rerun
 
-FEWEST_DRAWS = 8
-"""Draws below which paired differences tell too little of their own spread."""
+FEWEST_POINTS = 8
+"""Points below which paired differences tell too little of their own spread."""
 
 REASON_LINES = 5
 """Lines of what moved that are kept with the reason of an update."""
@@ -159,11 +159,11 @@ def _settings(
                 worlds_of(found[name])  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
                 raise ConfigError(f"{files[name]}: {error}") from None
-            draws = found[name].replications
-            if one.compare == STATISTICAL and (draws == "auto" or draws < FEWEST_DRAWS):
+            points = found[name].replications
+            if one.compare == STATISTICAL and (points == "auto" or points < FEWEST_POINTS):
                 raise ConfigError(
-                    f"{files[name]}: a statistical comparison pairs draws; give replications as a number, "
-                    f"at least {FEWEST_DRAWS}"
+                    f"{files[name]}: a statistical comparison pairs replications; give replications as a number, "
+                    f"at least {FEWEST_POINTS}"
                 )
     return found
 
@@ -194,9 +194,9 @@ def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Excepti
 
 def _length(settings: Settings) -> int:
     """Customer-days of a run, roughly; agents of Mesa take some hundred times as long."""
-    draws = 8 if settings.replications == "auto" else settings.replications
+    points = 8 if settings.replications == "auto" else settings.replications
     days = settings.burn_in + settings.days * (1 + 5 * len(settings.scenario))
-    return draws * settings.customers * days * (1 if settings.engine == "column" else 100)
+    return points * settings.customers * days * (1 if settings.engine == "column" else 100)
 
 
 def _work(within: Path) -> Rerun:
@@ -250,7 +250,7 @@ def _compared(held: Held, before: Answer, after: Answer) -> tuple[bool, list[str
     if held.compare == EXACT:
         lines = moves.exact_lines(moves.by_seeds(before.numbers, after.numbers))
         return True, [f"{word}: {tables}", *lines, *told, *_unmoved(asked, before.numbers, after.numbers)]
-    found = moves.by_draws(before.numbers, after.numbers, held.tolerance)
+    found = moves.by_points(before.numbers, after.numbers, held.tolerance)
     beyond = moves.beyond_chance(found, held.false_alarm)
     line = moves.statistical_line(found, held.false_alarm)
     if beyond or before.numbers.keys() - after.numbers.keys():

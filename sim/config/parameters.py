@@ -161,9 +161,14 @@ def listed(names: Iterable[object]) -> str:
     return "one of " + ", ".join(found) if len(found) > 1 else "only " + ", ".join(found)
 
 
+RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms"}
+"""Keys that had another name once, each with its present one."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word nearest to a misspelt one: empty, or `; did you mean X?`."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """A hint at the known word meant by a renamed or misspelt one: empty, or `; did you mean X?`."""
+    names = list(known)
+    close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 

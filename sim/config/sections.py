@@ -525,10 +525,10 @@ def _plain_item(item: Any) -> Any:
 
 
 class Scenario(Section):
-    """A what-if: a world that holds in both arms, and the interventions of the treated arm."""
+    """A what-if: what changes in both arms, and the interventions of the treated arm."""
 
     description: Text
-    world: dict[str, Any] = {}
+    both_arms: dict[str, Any] = {}
     interventions: dict[Name, Intervention]
 
 

@@ -63,11 +63,11 @@ def _precision(value: object) -> float:
 
 
 def _block(value: object) -> Literal["all"] | tuple[int, int]:
-    """Reader of which draws of the design are run: all, or those from the first number up to before the second."""
+    """Reader of which points of the design are run: all, or those from the first number up to before the second."""
     if value == "all":
         return "all"
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
-        raise ConfigError(f"{show(value)} is not allowed; all, or [first, until] of the draws")
+        raise ConfigError(f"{show(value)} is not allowed; all, or [first, until] of the points")
     first, until = (whole(0, 100_000)(end) for end in value)
     if first >= until:
         raise ConfigError(f"{show(value)} is not allowed; [first, until] with first below until")
@@ -82,7 +82,7 @@ class Settings(Section):
     burn_in: Annotated[int, whole(30, 3650)]
     seed: Annotated[int, whole(0, 2**53)]
     replications: Annotated[int | Literal["auto"], whole_or("auto", 2, 100_000)]
-    draws: Annotated[Literal["all"] | tuple[int, int], Reader(_block)]
+    points: Annotated[Literal["all"] | tuple[int, int], Reader(_block)]
     arms: Annotated[Literal["all", "total"], word("all", "total")]
     precision: Annotated[float, Reader(_precision)]
     engine: Annotated[Literal["column", "agent"], word("column", "agent")]
@@ -289,18 +289,18 @@ def _check_jointly(settings: Settings) -> None:
             raise ConfigError(f"company.jointly.parameters: {name}: no such parameter{nearest(name, known)}")
 
 
-def _check_draws(settings: Settings) -> None:
-    """A block of draws is part of a design whose size is known."""
-    if settings.draws == "all":
+def _check_points(settings: Settings) -> None:
+    """A block of points is part of a design whose size is known."""
+    if settings.points == "all":
         return
     if settings.replications == "auto":
-        raise ConfigError("draws: a block of draws needs replications as a number")
-    if settings.draws[1] > settings.replications:
-        raise ConfigError(f"draws: {settings.draws[1]} is beyond the design; at most {settings.replications}")
+        raise ConfigError("points: a block of points needs replications as a number")
+    if settings.points[1] > settings.replications:
+        raise ConfigError(f"points: {settings.points[1]} is beyond the design; at most {settings.replications}")
 
 
 _CROSS_CHECKS = (
-    _check_jointly, _check_draws, _check_shares, _check_peaks, _check_windows, _check_classes,
+    _check_jointly, _check_points, _check_shares, _check_peaks, _check_windows, _check_classes,
     _check_desk, _check_network,
 )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.config.settings import NOT_ANSWERS, Settings, resolved
+from sim.tables import FOLDER_VERSION
 
 PACKAGES = (
     "mesa",
@@ -113,6 +114,7 @@ def provenance(
     commit, dirty = git_state()
     return {
         "version": version(),
+        "folder_version": FOLDER_VERSION,
         "git_commit": commit,
         "git_dirty": dirty,
         "seed": settings.seed,

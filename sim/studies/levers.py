@@ -4,13 +4,13 @@
     levers:       {key: {low, high, step, cost_per_day}, ...}      keys of the configuration, dotted
     objectives:   [{metric, of: effect|level, over, goal: maximise|minimise}, ...]      one, or several for a front
     constraints:  [{metric, of, over, at_least or at_most}, ...]
-    trials, batch, draws, fresh_draws
+    trials, batch, points, fresh_points
 
-`over` says how the draws of what is not known become one number: `mean`, a quantile such as 0.1, or `gain`, the share
-of draws with a gain. A lever that is an option of an intervention acts in the treated arm alone, so that the effect may
-be optimised. Any other lever changes the company in both arms: then the level of the whole company is what counts, and
-gains are against the present configuration. Such a lever may cost: `cost_per_day` is yen a day, per potential customer
-and unit of the key, booked with the fixed costs.
+`over` says how the points of what is not known become one number: `mean`, a quantile such as 0.1, or `gain`, the share
+of points with a gain. A lever that is an option of an intervention acts in the treated arm alone, so that the effect
+may be optimised. Any other lever changes the company in both arms: then the level of the whole company is what counts,
+and gains are against the present configuration. Such a lever may cost: `cost_per_day` is yen a day, per potential
+customer and unit of the key, booked with the fixed costs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Point = Mapping[str, float | int]
 """A value per lever, by dotted key."""
 
 Found = dict[str, list[list[float]]]
-"""By metric: its values in the baseline and in the treated arm, a list over draws each."""
+"""By metric: its values in the baseline and in the treated arm, a list over points each."""
 
 
 def _as_written(stated: object) -> float | int:
@@ -89,7 +89,7 @@ def _over(stated: object) -> str | float:
 
 
 class Statistic(Section):
-    """A number of a point: the effect on a metric or its level in the treated arm, over the draws."""
+    """A number of a point: the effect on a metric or its level in the treated arm, over the points."""
 
     metric: Annotated[str, word(*METRIC)]
     of: Annotated[str, word(EFFECT, LEVEL)]
@@ -100,7 +100,7 @@ class Statistic(Section):
         return f"{self.metric} {self.of} {self.over}"
 
     def value(self, found: Found, present: Found) -> float:
-        """Of a point; gains in level are against the present configuration, draw by draw."""
+        """Of a point; gains in level are against the present configuration, point by point."""
         baseline, treated = (np.asarray(values) for values in found[self.metric])
         values = treated - baseline if self.of == EFFECT else treated
         if self.over == GAIN:
@@ -156,8 +156,8 @@ class Search(Section):
     constraints: Annotated[tuple[Constraint, ...], BeforeValidator(lambda some: _listed(some) if some else ())] = ()
     trials: Annotated[int, whole(1, 100_000)]
     batch: Annotated[int, whole(1, 1000)]  # trials asked for at once
-    draws: Annotated[int, whole(2, 10_000)]  # of what is not known, the same for every trial
-    fresh_draws: Annotated[int, whole(2, 10_000)]
+    points: Annotated[int, whole(2, 10_000)]  # of what is not known, the same for every trial
+    fresh_points: Annotated[int, whole(2, 10_000)]
 
     @model_validator(mode="after")
     def _levers_suit(self) -> Self:

@@ -1,6 +1,6 @@
 """A field test before it is run: what the planned test would report, many times over, where the truth is known.
 
-For each draw of what is not known there is one world: its baseline, its full rollout (the truth), and some tests that
+For each point of what is not known there is one market: its baseline, its full rollout (the truth), and some tests that
 differ in who is treated. The firm's log is read at several weeks of each test, and an analyst's arithmetic is done on
 it: difference of means, standard error, p-value. What that is worth, the analysis says, from the tables written here.
 
@@ -90,7 +90,7 @@ class Plan(Section):
     """The planned test: how it is assigned, when it is read and how it is judged; keys of `conf/premortem`."""
 
     design: Annotated[tuple[str, ...], Reader(_designs)]
-    tests: Annotated[int, whole(1, MOST_TESTS)]  # assignments per draw and design
+    tests: Annotated[int, whole(1, MOST_TESTS)]  # assignments per point and design
     share: Annotated[float, inside(0.0, 1.0)]  # treated
     clusters: Annotated[int, BeforeValidator(_clusters)]  # of the cluster design
     weeks: Annotated[tuple[int, ...], BeforeValidator(_weeks)]  # readings, ascending
@@ -223,14 +223,14 @@ def readings(log: Log, extrapolation: float) -> Iterator[tuple[str, NDArray[Any]
 
 
 def run_world(settings: Settings, worlds: WorldsOf, plan: Plan, task: Task) -> pd.DataFrame:
-    """All tests in the world of one draw: rows of `tables.TESTS`."""
+    """All tests in the market of one point: rows of `tables.TESTS`."""
     drawn = settings.at(task.point)
     world = piloted(drawn, task.seed)
     lab = Laboratory(world, treatment(worlds(drawn))[1], settings, plan)
     rows = [row for design in plan.design for test in range(plan.tests) for row in lab.test(design, test)]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.TESTS[1:]])
-    frame.insert(0, "draw", task.replication)
-    return frame.astype({"draw": "int32", "test": "int32", "weeks": "int32"})
+    frame.insert(0, "point", task.replication)
+    return frame.astype({"point": "int32", "test": "int32", "weeks": "int32"})
 
 
 class Laboratory:
@@ -306,9 +306,9 @@ def run_premortem(
 
 
 def _tasks(settings: Settings) -> Iterator[Task]:
-    """A world per draw, as an ordinary run of as many replications has it."""
+    """A task per point, as an ordinary run of as many replications has it."""
     size = USUAL_WORLDS if settings.replications == "auto" else settings.replications
-    first, until = (0, size) if settings.draws == "all" else settings.draws
+    first, until = (0, size) if settings.points == "all" else settings.points
     design = points(settings, size)
-    for draw in range(first, until):
-        yield Task(draw, 0, design[draw], replication_seed(settings.seed, draw, 0), parts=False)
+    for point in range(first, until):
+        yield Task(point, 0, design[point], replication_seed(settings.seed, point, 0), parts=False)
