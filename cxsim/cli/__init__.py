@@ -41,7 +41,7 @@ HELP = (
 
 COMMANDS = {
     "run": "cxsim.cli.run:run",
-    "scenarios": "cxsim.cli.evidence:scenarios",
+    "scenarios": "cxsim.cli.folders:scenarios",
     "story": "cxsim.cli.folders:story",
     "map": "cxsim.cli.folders:journey_map",
     "funnel": "cxsim.cli.folders:funnel",
@@ -51,7 +51,7 @@ COMMANDS = {
     "optimise": "cxsim.cli.optimise:optimise",
     "calibrate": "cxsim.cli.evidence:calibrate",
     "learn": "cxsim.cli.evidence:learn",
-    "report": "cxsim.cli.evidence:report",
+    "report": "cxsim.cli.folders:report",
     "sweep-report": "cxsim.cli.folders:sweep_report",
     "check": "cxsim.cli.check:check",
 }
