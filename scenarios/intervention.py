@@ -24,8 +24,7 @@ from sim.company.changes import NO_CHANGES, Changes
 from sim.company.meetings import Meetings
 from sim.company.offers import Observed, Offers
 from sim.config.parameters import Choice, ConfigError, Grade, Parameter, Reader, is_parameter, nearest, parameter, whole
-from sim.config.sections import Intervention as Stated
-from sim.config.sections import Section
+from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings
 
 FOR_EVER = 1 << 20
@@ -218,7 +217,7 @@ def _bounded(stated: Any, option: FieldInfo | None) -> Any:
         return stated
 
 
-def build(name: str, stated: Stated, settings: Settings) -> Intervention:
+def build(name: str, stated: StatedIntervention, settings: Settings) -> Intervention:
     """One intervention from its part of a scenario file. Raises ConfigError."""
     _load_all()
     if stated.kind not in REGISTRY:
