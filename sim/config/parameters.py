@@ -50,6 +50,9 @@ class Bounds(NamedTuple):
         return f"{start} up" if math.isinf(self.high) else f"{start} to {self.high:g}"
 
 
+ANYWHERE = Bounds()
+
+
 class Parameter(BaseModel):
     """A number with what is known about it.
 
@@ -69,7 +72,7 @@ class Parameter(BaseModel):
     unit: str = ""
     grade: Grade = "known"
     source: str = ""
-    bounds: Bounds = Bounds()
+    bounds: Bounds = ANYWHERE
 
     @property
     def uncertain(self) -> bool:
@@ -206,7 +209,7 @@ class Reader(Generic[Value]):
     """
 
     read: Callable[[Any], Value]
-    bounds: Bounds | None = None  # of a number, where it has any
+    bounds: Bounds = ANYWHERE  # of a number
 
     def __call__(self, stated: object) -> Value:
         """The value. Raises ConfigError for what is not allowed."""
@@ -283,38 +286,6 @@ def several(one: Reader[Value]) -> Reader[tuple[Value, ...]]:
         return tuple(map(one, values))
 
     return Reader(read)
-
-
-def read_group(
-    node: object,
-    readers: Mapping[str, Callable[[Any], Any]],
-    path: str = "",
-    optional: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Every key of a group through its reader, no other key; those of `optional` may be missing or null.
-
-    `path` is the group's own in the configuration; a reader that knows its path may name it itself.
-    Raises ConfigError naming the key.
-    """
-    prefix, spare = f"{path}." if path else "", optional or {}
-    if not isinstance(node, Mapping):
-        raise ConfigError(f"{path or 'it'}: {show(node)} is not a group of keys; {listed(readers)}")
-    for key in node:
-        if key not in readers:
-            raise ConfigError(f"{prefix}{key}: no such key; {listed(readers)}{nearest(str(key), readers)}")
-    found = dict(spare)
-    for key, read in readers.items():
-        if key not in node and key not in spare:
-            raise ConfigError(f"{prefix}{key}: is missing")
-        if node.get(key) is None and key in spare:
-            continue
-        try:
-            found[key] = read(node.get(key))
-        except ConfigError as error:
-            if prefix and str(error).startswith(prefix):
-                raise
-            raise ConfigError(f"{prefix}{key}: {error}") from None
-    return found
 
 
 def switch(value: object) -> bool:

@@ -79,7 +79,7 @@ def _of_parameters(node: Any, path: tuple[str, ...]) -> Iterator[str]:
         yield from _of_parameters(below, (*path, str(key)))
 
 
-RAISED = ("ConfigError", "UnknownKey", "FitError", "LogError", "RunError")
+RAISED = ("ConfigError", "KeyFault", "FitError", "LogError", "RunError")
 SAID_BY = {
     "outcome": "a worker process was killed, most likely for want of memory",
     "message": "unrecognized arguments: a1",
