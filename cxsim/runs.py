@@ -122,17 +122,17 @@ class Run:
 
     @property
     def daily(self) -> pd.DataFrame:
-        """daily.parquet: a row per arm, draw and day of the horizon."""
+        """daily.parquet: a row per arm, replication and day of the horizon."""
         return self._table("daily")
 
     @property
     def customers(self) -> pd.DataFrame:
-        """customers.parquet: a row per customer and arm, of the first draw; empty under `arms="total"`."""
+        """customers.parquet: a row per customer and arm, of the first replication; empty under `arms="total"`."""
         return self._table("customers")
 
     @property
     def events(self) -> pd.DataFrame:
-        """events.parquet: a row per event of a customer's journey, of the first draw; empty likewise."""
+        """events.parquet: a row per event of a customer's journey, of the first replication; empty likewise."""
         return self._table("events")
 
     @property

@@ -19,9 +19,9 @@ from mesa import DataCollector
 from agents.customer import Customer
 from agents.records import Episodes, Today
 from cxsim.compose import asked
-from sim.world.constants import World, world_of
+from sim.world.constants import World
 from sim.world.model import CXModel, founded
-from sim.world.pilot import references
+from sim.world.pilot import piloted
 
 SMALL_SHOP = [
     "scenario=[baseline]",
@@ -70,8 +70,7 @@ class CountsOnly(Grudge):
 
 def small_shop(seed: int) -> World:
     """A world of 500 customers, its references measured by the usual pilots."""
-    world, _ = references(world_of(asked(SMALL_SHOP).settings, seed))
-    return world
+    return piloted(asked(SMALL_SHOP).settings, seed)
 
 
 def simulate(world: World, kind: type[Grudge]) -> tuple[CXModel, DataCollector]:

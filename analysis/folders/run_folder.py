@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +28,7 @@ SCHEMAS = {
     "events.parquet": tables.EVENTS,
     "states.parquet": tables.STATES,
     "parameters.csv": tables.PARAMETERS,
-    "draws.parquet": tables.DRAWS,
+    "points.parquet": tables.POINTS,
     "probes.csv": tables.PROBES,
     "campaigns.parquet": tables.CAMPAIGNS,
     "projects.parquet": tables.PROJECTS,
@@ -46,8 +47,8 @@ class RunError(ValueError):
 class Run:
     """One run folder. Tables are read when first asked for and kept.
 
-    Raises RunError at once when `folder` is missing or is not a run folder, and when a table asked for is
-    missing, unreadable or lacks a column of its schema.
+    Raises RunError at once when `folder` is missing, is not a run folder or was written in another format, and when a
+    table asked for is missing, unreadable or lacks a column of its schema.
     """
 
     required: ClassVar[tuple[str, ...]] = REQUIRED
@@ -59,6 +60,13 @@ class Run:
         missing = [name for name in self.required if not (self.folder / name).is_file()]
         if missing:
             raise RunError(f"not a run folder: {self.folder} has no {' and no '.join(missing)}")
+        version = self.provenance.get("folder_version", 1) if self.has("provenance.json") else tables.FOLDER_VERSION
+        if version != tables.FOLDER_VERSION:
+            old = {was: now for was, now in tables.RENAMED.items() if was == "twin" or self.has(was)}
+            raise RunError(
+                f"{self.folder} is a run folder of version {version}, and this cxsim reads version "
+                f"{tables.FOLDER_VERSION}; run it again ({_renamed(old)})"
+            )
 
     def has(self, name: str) -> bool:
         """Whether the folder holds the file `name`."""
@@ -74,7 +82,9 @@ class Run:
         frame = _read(path)
         lacking = [column.name for column in SCHEMAS[name] if column.name not in frame.columns]
         if lacking:
-            raise RunError(f"{name} in {self.folder} lacks the column(s) {', '.join(lacking)}")
+            old = {was: now for was, now in tables.RENAMED.items() if was in frame.columns and now in lacking}
+            told = f" ({_renamed(old)})" if old else ""
+            raise RunError(f"{name} in {self.folder} lacks the column(s) {', '.join(lacking)}{told}")
         return frame
 
     def optional(self, name: str) -> pd.DataFrame:
@@ -119,9 +129,9 @@ class Run:
         return self.optional("parameters.csv")
 
     @cached_property
-    def draws(self) -> pd.DataFrame:
-        """draws.parquet, empty when nothing was uncertain."""
-        return self.optional("draws.parquet")
+    def points(self) -> pd.DataFrame:
+        """points.parquet, empty when nothing was uncertain."""
+        return self.optional("points.parquet")
 
     @cached_property
     def probes(self) -> pd.DataFrame:
@@ -187,6 +197,11 @@ def interventions(measures: pd.DataFrame) -> list[str]:
     arms = [str(arm) for arm in pd.unique(measures["arm"])]
     treated = [arm for arm in arms if arm != tables.BASELINE and not PARTIAL_ARM.search(arm)]
     return sorted(treated, key=lambda arm: arm.count("+"))
+
+
+def _renamed(names: Mapping[str, str]) -> str:
+    """Names of an older format, each with its present one, in a line."""
+    return ", ".join(f"{was} is now {now}" for was, now in names.items())
 
 
 def _read(path: Path) -> pd.DataFrame:

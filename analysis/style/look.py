@@ -68,7 +68,7 @@ WIDTH = 7.6
 """Inches: the width of every figure."""
 
 
-FEW_DRAWS = 30
+FEW_POINTS = 30
 
 
 def save(figure: Figure, stem: Path) -> str:

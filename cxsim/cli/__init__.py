@@ -35,13 +35,14 @@ HELP = (
     ("cxsim learn EVIDENCE ...", "sharpen a company by its own tests, late deliveries and surveys"),
     ("cxsim report RUN", "make the report of a run folder again"),
     ("cxsim check [NAME ...]", "hold the shipped scenarios to their recorded answers"),
+    ("cxsim examples DIR", "copy the examples that cxsim ships into a new folder"),
     ("cxsim --version", ""),
 )
 """Uses of the commands, and what each is for (translated when it is shown)."""
 
 COMMANDS = {
     "run": "cxsim.cli.run:run",
-    "scenarios": "cxsim.cli.evidence:scenarios",
+    "scenarios": "cxsim.cli.folders:scenarios",
     "story": "cxsim.cli.folders:story",
     "map": "cxsim.cli.folders:journey_map",
     "funnel": "cxsim.cli.folders:funnel",
@@ -51,9 +52,10 @@ COMMANDS = {
     "optimise": "cxsim.cli.optimise:optimise",
     "calibrate": "cxsim.cli.evidence:calibrate",
     "learn": "cxsim.cli.evidence:learn",
-    "report": "cxsim.cli.evidence:report",
+    "report": "cxsim.cli.folders:report",
     "sweep-report": "cxsim.cli.folders:sweep_report",
     "check": "cxsim.cli.check:check",
+    "examples": "cxsim.cli.folders:examples",
 }
 """Where each command's function stands; imported when it is called."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _, retold
-from cxsim.cli.terminal import OK, Parser, shown, without_language
+from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown, without_language
 from cxsim.compose import addable, compose, composer, plain, settings_of, threads_of
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def _learn_parser() -> Parser:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("keys of the configuration"))
     parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
     parser.add_argument("--company", default="cdnow", help=_("the company to start from (default: cdnow)"))
-    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with company/, scenario/ and the like"))
+    add_own_folder(parser, _("a folder of your own with company/, scenario/ and the like"))
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
     )
@@ -158,6 +158,7 @@ def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings
 
     overrides = [SMALL, f"company={given.company}", *(addable(one) for one in given.overrides)]
     found: dict[str, Settings] = {}
+    let_own_code_run(given)
     with composer(given.config_dir) as hydra:
         config = compose(hydra, [f"scenario={BASELINE}", *overrides])
         found[BASELINE], company = settings_of(config, config.hydra), plain(config.company)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module, resources
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _
 from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, shown, without_language
 from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain
+from cxsim.shipped import shipped
 
 if TYPE_CHECKING:
     from analysis.decisions.gate import Thresholds
@@ -84,6 +86,23 @@ def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
             yield file.name.removesuffix(".yaml"), " ".join(description.split())
 
 
+def examples(words: list[str]) -> int:
+    """Copy the shipped examples into a folder that is not there yet."""
+    description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
+    folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
+    from sim.config.parameters import ConfigError
+    from sim.run.folder import drafted
+
+    source = shipped("examples")
+    if source is None:
+        raise ConfigError("examples: this install of cxsim came without them")
+    with drafted(folder, exact=True) as draft:
+        copytree(source, draft.path, dirs_exist_ok=True, ignore=ignore_patterns("__pycache__"))
+        place = draft.publish(lambda _place: None)
+    print(shown(place))
+    return OK
+
+
 def report(words: list[str]) -> int:
     """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
     description = _("Make report.html and the figures of a run folder again.")
@@ -154,7 +173,7 @@ def sweep_report(words: list[str]) -> int:
 
 
 GATE = "gate"
-MOST_CUSTOMERS = 1_000_000_000
+
 
 def gate(words: list[str]) -> int:
     """Write gate.json and print the verdict of every intervention."""
@@ -217,32 +236,9 @@ def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
 def _read_thresholds(node: Any) -> Thresholds:
     from analysis.decisions.gate import Thresholds
     from analysis.decisions.information import Cost
-    from sim.config.parameters import Bounds, read_group, real, whole, word
+    from sim.config.sections import Gate
 
-    share, yen = real(Bounds(0.5, 1.0)), real(Bounds(0.0))
-    test = {
-        "customers": _several(whole(10, MOST_CUSTOMERS)), "days": _several(whole(1, 3650)),
-        "fixed_cost": yen, "daily_cost": yen,
-    }  # fmt: skip
-    readers = {
-        "metric": word("profit", "ltv"), "go_probability": share, "stop_probability": share,
-        "regret_share": real(Bounds(0.0, 1.0)), "test": lambda node: read_group(node, test, f"{GATE}.test"),
-    }  # fmt: skip
-    found = read_group(node, readers, GATE)
-    sizes = found.pop("test")
-    cost = Cost(sizes.pop("fixed_cost"), sizes.pop("daily_cost"))
-    return Thresholds(**found, **sizes, cost=cost)
-
-
-def _several(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """Reader of a value, or of a list with at least one."""
-
-    def every(node: Any) -> tuple[Any, ...]:
-        from sim.config.parameters import ConfigError, show
-
-        values = node if isinstance(node, Sequence) and not isinstance(node, str) else [node]
-        if not values:
-            raise ConfigError(f"{show(node)} is not allowed; at least one")
-        return tuple(read(value) for value in values)
-
-    return every
+    found = Gate.read(node, GATE).model_dump()
+    test = found.pop("test")
+    cost = Cost(test.pop("fixed_cost"), test.pop("daily_cost"))
+    return Thresholds(**found, **test, cost=cost)

@@ -7,13 +7,22 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, retold
-from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, run_errors_in_words, say, shown
+from cxsim.cli.terminal import (
+    INTERRUPTED,
+    LANGUAGE,
+    OK,
+    Parser,
+    add_own_folder,
+    let_own_code_run,
+    run_errors_in_words,
+    say,
+    shown,
+)
 from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
 
 if TYPE_CHECKING:
@@ -31,6 +40,7 @@ def optimise(words: list[str]) -> int:
     """Search, evaluate the best again, write the folder and say what came out."""
     given = _parser().parse_intermixed_args(words)
     _need_optuna()
+    let_own_code_run(given)
     with composer(given.config_dir) as hydra:
         work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
         folder, key = _folder(given.out, given.overrides), _key(work, settings)
@@ -53,12 +63,12 @@ def _parser() -> Parser:
     parser = Parser(
         prog="cxsim optimise",
         description=_(
-            "Find the best values of the levers that conf/optimise/NAME.yaml names, over draws of what is not known, "
-            "and evaluate them again on fresh draws. The same command goes on where it was interrupted."
+            "Find the best values of the levers that conf/optimise/NAME.yaml names, over replications of what is not "
+            "known, and evaluate them again on fresh replications. The same command goes on where it was interrupted."
         ),
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("optimise=NAME, and keys as in cxsim run"))
-    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with optimise/, scenario/ and the like"))
+    add_own_folder(parser, _("a folder of your own with optimise/, scenario/ and the like"))
     parser.add_argument("--out", type=Path, metavar="DIR", help=_("the search's folder (default: searches/NAME-HASH)"))
     return parser
 
@@ -77,13 +87,13 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
     from sim.config.parameters import ConfigError, listed
     from sim.config.settings import resolved
     from sim.studies import optimise as core
-    from sim.studies.levers import present_point, read_search
+    from sim.studies.levers import Search, present_point
 
     config = compose(hydra, overrides)
     if config.get(GROUP) is None:
         names = hydra.config_loader.get_group_options(GROUP)
         raise ConfigError(f"{GROUP}: names no search file; {GROUP}=NAME, {listed(names)}")
-    search = read_search(plain(config[GROUP]))
+    search = Search.read(plain(config[GROUP]), GROUP)
     jobs = JobComposer(hydra, CONFIG_NAME, [])
     now = resolved(jobs.settings(overrides))
     present = present_point(search, now)
@@ -95,7 +105,7 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
         return core.candidate(search, settings, point)
 
     for end in ("low", "high"):  # here already, so that a bad range is told before any work
-        candidate_of({lever.key: getattr(lever, end) for lever in search.levers})
+        candidate_of({key: getattr(lever, end) for key, lever in search.levers.items()})
     settings = candidate_of(present).settings
     return core.Work(search, present, settings.seed, candidate_of, partial(core.fresh, search)), settings, units
 
@@ -146,8 +156,7 @@ def _key(work: Work, settings: Settings) -> str:
     """Of what the trials depend on: the configuration, what is searched, and the code; not how long it is searched."""
     from sim.run.provenance import inputs_hash
 
-    searched = asdict(work.search)
-    del searched["trials"], searched["description"]
+    searched = work.search.model_dump(mode="json", exclude={"trials", "description"})
     return inputs_hash(settings, plan={GROUP: searched})
 
 

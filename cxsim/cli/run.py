@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from analysis.style.language import _
 from cxsim import runs
-from cxsim.cli.terminal import OK, Parser, shown
+from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown
 from cxsim.compose import CONFIG_NAME, addable, compose, composer, hydras_errors_in_words
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def run(words: list[str]) -> int:
     arguments = parser.parse_intermixed_args(words)
     overrides = [addable(override) for override in arguments.overrides]
     name = arguments.config_name or CONFIG_NAME
+    let_own_code_run(arguments)
     if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
         with composer(arguments.config_dir) as hydra:
             return _show(hydra, parser, arguments, overrides, name)
@@ -49,9 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--package", "-p", help=_("with --cfg: only this part"))
     parser.add_argument("--resolve", action="store_true", help=_("with --cfg: interpolations resolved"))
-    parser.add_argument(
-        "--config-dir", "-cd", help=_("a folder of your own with scenario/, company/ and the like")
-    )
+    add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
     parser.add_argument(
         "--config-name", "-cn", help=_("another top-level file than config.yaml, from --config-dir")
     )

@@ -76,6 +76,25 @@ class _Formatter(argparse.HelpFormatter):
         super().add_usage(usage, actions, groups, prefix or _("usage: "))
 
 
+def add_own_folder(parser: Parser, holds: str) -> None:
+    """`--config-dir`, with what such a folder `holds` (as it is shown), and `--own-code`."""
+    from analysis.style.language import _
+
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help=holds)
+    parser.add_argument("--own-code", action="store_true", help=_("run DIR/interventions/*.py, which register kinds"))
+
+
+def let_own_code_run(given: argparse.Namespace) -> None:
+    """Let the code of the user's own folder run where `--own-code` asks for it. Raises ConfigError."""
+    from scenarios.own import allow
+    from sim.config.parameters import ConfigError
+
+    if given.own_code:
+        if given.config_dir is None:
+            raise ConfigError("--own-code: needs --config-dir DIR, whose interventions/*.py it runs")
+        allow(Path(given.config_dir) / "interventions")
+
+
 def folder_asked(words: list[str], command: str, description: str, metavar: str, what: str) -> Path:
     """The folder that a command line of nothing else names; texts as they are shown."""
     parser = Parser(prog=f"cxsim {command}", description=description)

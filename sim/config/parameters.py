@@ -12,9 +12,10 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 Grade = Literal["measured", "claimed", "judgement", "known"]
 GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
@@ -160,9 +161,14 @@ def listed(names: Iterable[object]) -> str:
     return "one of " + ", ".join(found) if len(found) > 1 else "only " + ", ".join(found)
 
 
+RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms"}
+"""Keys that had another name once, each with its present one."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word nearest to a misspelt one: empty, or `; did you mean X?`."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """A hint at the known word meant by a renamed or misspelt one: empty, or `; did you mean X?`."""
+    names = list(known)
+    close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
 
 
@@ -189,23 +195,40 @@ def _within(value: float, bounds: Bounds) -> float:
     return value
 
 
+Value = TypeVar("Value")
+
+
 @dataclass(frozen=True)
-class Real:
-    """Reader of a plain number within bounds, which it shows."""
+class Reader(Generic[Value]):
+    """Makes a value of what a configuration file says, or raises ConfigError.
 
-    bounds: Bounds
+    Beside a field's type it is the field's check: `lead: Annotated[int, whole(1, 60)]`.
+    """
 
-    def __call__(self, value: object) -> float:
-        """The number. Raises ConfigError outside the bounds."""
-        return _within(number(value), self.bounds)
+    read: Callable[[Any], Value]
+    bounds: Bounds | None = None  # of a number, where it has any
+
+    def __call__(self, stated: object) -> Value:
+        """The value. Raises ConfigError for what is not allowed."""
+        return self.read(stated)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
 
 
-def real(bounds: Bounds) -> Callable[[object], float]:
-    """Reader of a plain number within bounds."""
-    return Real(bounds)
+def real(low: float = -math.inf, high: float = math.inf, above: bool = False) -> Reader[float]:
+    """Reader of a plain number from low to high, both included; `above` excludes the lower one."""
+    bounds = Bounds(low, high, above)
+    return Reader(lambda stated: _within(number(stated), bounds), bounds)
 
 
-def whole(low: int, high: int) -> Callable[[object], int]:
+def rounded(low: int, high: int) -> Reader[int]:
+    """Reader of an amount that acts in whole units but may be uncertain: a number from low to high, rounded."""
+    check = real(low, high)
+    return Reader(lambda stated: round(check(stated)), check.bounds)
+
+
+def whole(low: int, high: int) -> Reader[int]:
     """Reader of a whole number from low to high, both included."""
 
     def read(value: object) -> int:
@@ -214,10 +237,10 @@ def whole(low: int, high: int) -> Callable[[object], int]:
             raise ConfigError(f"{show(value)} is not allowed; a whole number from {low} to {high}")
         return int(found)
 
-    return read
+    return Reader(read)
 
 
-def whole_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
+def whole_or(word: str, low: int, high: int) -> Reader[int | str]:
     """Reader of a whole number or one word."""
 
     def read(value: object) -> int | str:
@@ -230,7 +253,36 @@ def whole_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
                 f"{show(value)} is not allowed; {word} or a whole number from {low} to {high}"
             ) from None
 
-    return read
+    return Reader(read)
+
+
+def inside(low: float, high: float) -> Reader[float]:
+    """Reader of a number strictly between two others."""
+
+    def read(value: object) -> float:
+        found = number(value)
+        if not low < found < high:
+            raise ConfigError(f"{found:g} is not allowed; a number above {low:g} and below {high:g}")
+        return found
+
+    return Reader(read)
+
+
+def optional(one: Reader[Value]) -> Reader[Value | None]:
+    """Reader of the same, or of nothing."""
+    return Reader(lambda stated: None if stated is None else one(stated), one.bounds)
+
+
+def several(one: Reader[Value]) -> Reader[tuple[Value, ...]]:
+    """Reader of a value, or of a list with at least one."""
+
+    def read(stated: object) -> tuple[Value, ...]:
+        values = stated if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
+        if not values:
+            raise ConfigError(f"{show(stated)} is not allowed; at least one")
+        return tuple(map(one, values))
+
+    return Reader(read)
 
 
 def read_group(
@@ -279,7 +331,7 @@ def text(value: object) -> str:
     return value
 
 
-def word(*allowed: str) -> Callable[[object], str]:
+def word(*allowed: str) -> Reader[str]:
     """Reader of one of a few words."""
 
     def read(value: object) -> str:
@@ -288,7 +340,7 @@ def word(*allowed: str) -> Callable[[object], str]:
             raise ConfigError(f"{show(value)} is not allowed; {listed(allowed)}{hint}")
         return str(value)
 
-    return read
+    return Reader(read)
 
 
 def day_of_year(value: object) -> date:
@@ -306,8 +358,9 @@ def is_parameter(value: object) -> bool:
     return isinstance(value, Mapping) and ("value" in value or "mean" in value or "se" in value)
 
 
-def parameter(bounds: Bounds) -> Callable[[object], Parameter]:
-    """Reader of a number in any of the four ways of writing one."""
+def parameter(low: float = -math.inf, high: float = math.inf, above: bool = False) -> Reader[Parameter]:
+    """Reader of a number in any of the four ways of writing one, within the same bounds as `real`'s."""
+    bounds = Bounds(low, high, above)
 
     def read(value: object) -> Parameter:
         if isinstance(value, Parameter):
@@ -318,10 +371,10 @@ def parameter(bounds: Bounds) -> Callable[[object], Parameter]:
         read_as = _evidence if "mean" in node or "se" in node else _prior
         return Parameter(**read_as(node, bounds), bounds=bounds)
 
-    return read
+    return Reader(read, bounds)
 
 
-def choice(*allowed: str) -> Callable[[object], Choice]:
+def choice(*allowed: str) -> Reader[Choice]:
     """Reader of one of several named readings; without names given, any text."""
 
     def read(value: object) -> Choice:
@@ -338,7 +391,7 @@ def choice(*allowed: str) -> Callable[[object], Choice]:
             raise ConfigError(f"value {show(chosen)} is not among its options; {listed(options)}")
         return Choice(value=chosen, options=options, allowed=allowed, **_words(node, bool(options)))
 
-    return read
+    return Reader(read)
 
 
 def _parts(node: Mapping[Any, Any]) -> dict[str, Any]:
@@ -412,10 +465,10 @@ def _range(value: object, bounds: Bounds) -> tuple[float, float]:
 
 # ---------------------------------------------------------------------------------------- fields of a model
 
-Probability = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, 1.0)))]
-Share = Annotated[float, BeforeValidator(real(Bounds(0.0, 1.0)))]
-NotNegative = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0)))]
-Positive = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, above=True)))]
-Number = Annotated[Parameter, BeforeValidator(parameter(Bounds()))]
-Text = Annotated[str, BeforeValidator(text)]
-Switch = Annotated[bool, BeforeValidator(switch)]
+Probability = Annotated[Parameter, parameter(0.0, 1.0)]
+Share = Annotated[float, real(0.0, 1.0)]
+NotNegative = Annotated[Parameter, parameter(0.0)]
+Positive = Annotated[Parameter, parameter(0.0, above=True)]
+Number = Annotated[Parameter, parameter()]
+Text = Annotated[str, Reader(text)]
+Switch = Annotated[bool, Reader(switch)]

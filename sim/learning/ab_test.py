@@ -16,14 +16,14 @@ import numpy as np
 from scipy.special import ndtri
 
 from agents import draws
-from sim.config.parameters import Bounds, ConfigError, number, real, text, whole, word
+from sim.config.parameters import ConfigError, number, real, text, whole, word
 from sim.config.settings import Settings
 from sim.learning.pieces import Found, Observed, options
 from sim.run.metrics import Mask, Outcome, field_test, measures, outcome_of
 from sim.run.replication import WorldsOf
-from sim.world.constants import World, world_of
-from sim.world.model import Arm, CXModel, founded
-from sim.world.pilot import references
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, burnt_in
+from sim.world.pilot import piloted
 
 
 def _ratio(name: str) -> Callable[[Outcome, Mask], float]:
@@ -81,12 +81,12 @@ class AbTest:
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> AbTest:
         """Read a piece; its error stands as `se`, or as `interval` with its `level`. Raises ConfigError."""
         del folder  # needs no file
-        positive = real(Bounds(0.0, above=True))
-        needed = {
+        positive = real(0.0, above=True)
+        needed: dict[str, Callable[[object], Any]] = {
             "scenario": text, "metric": word(*METRICS), "window": whole(1, 365),
             "lift": number, "scale": word("relative", "absolute"),
         }  # fmt: skip
-        other = {"interval": _interval, "level": real(Bounds(0.5, 0.999)), "se": positive,
+        other: dict[str, Callable[[object], Any]] = {"interval": _interval, "level": real(0.5, 0.999), "se": positive,
                  "customers": whole(2, 10**10)}  # fmt: skip
         found = options(node, needed, other)
         relative = found["scale"] == "relative"
@@ -109,10 +109,8 @@ class AbTest:
         own = worlds(settings).get(self.scenario)
         if own is None:
             raise ConfigError(f"{self.name}: scenario: {self.scenario} treats nobody; one with interventions")
-        world, _ = references(world_of(settings.model_copy(update={"days": self.window}), seed))
-        burn_in = CXModel(world, founded(world), record=False)
-        burn_in.run(0)
-        start = burn_in.snapshot()
+        world = piloted(settings.model_copy(update={"days": self.window}), seed)
+        start = burnt_in(world)
         coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
         tested = _outcome(CXModel(world, start.copied(), Arm(own, coin), record=False), world)
         nobody = _outcome(CXModel(world, start, record=False), world)

@@ -131,6 +131,13 @@ def founded(world: World) -> Snapshot:
     return Snapshot(world.first_day, customers, FulfilmentCentre(world.terms), public, Books())
 
 
+def burnt_in(world: World, engine: EngineName = "column", until: int = 0) -> Snapshot:
+    """The untreated world at the midnight before day `until`, from which a caller's arms start."""
+    model = CXModel(world, founded(world), engine=engine, record=False)
+    model.run(until)
+    return model.handed_over()
+
+
 class CXModel(mesa.Model):
     """One arm of one replication, from a snapshot on.
 

@@ -109,7 +109,7 @@ def test_commands_tell_paths_by_one_rule(
     if command == "sweep-report":
         make_sweep(tmp_path / "it", [FakeJob({"scenario": "A"}, {"A": {"ltv": [1.0, 2.0] * 2}})])
     else:
-        write_effects(make_run(tmp_path / "it", draws=4))
+        write_effects(make_run(tmp_path / "it", points=4))
     (tmp_path / "beside").mkdir()
     for here, told in ((tmp_path, f"it/{file}"), (tmp_path / "beside", str(tmp_path / "it" / file))):
         monkeypatch.chdir(here)
