@@ -35,8 +35,8 @@ def load_all() -> None:
             point.load()
         except Exception as error:  # whatever a stranger's module raises is theirs to mend
             raise ConfigError(f"interventions of the package {point.value}: {_in_words(error)}") from error
-    if OWN_CODE in os.environ:
-        for path in sorted(Path(os.environ[OWN_CODE]).glob("*.py")):
+    if folder := os.environ.get(OWN_CODE):
+        for path in sorted(Path(folder).glob("*.py")):
             _import(path)
 
 

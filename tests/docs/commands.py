@@ -33,7 +33,7 @@ SHRUNK = {
     "run": TINY,
     "premortem": [*TINY, "tests=2", "replications=2"],
     "drivers": [*TINY, "customers=2000", "replications=2"],
-    "optimise": [*TINY, "customers=500", "optimise.trials=4", "optimise.draws=2", "optimise.fresh_draws=4"],
+    "optimise": [*TINY, "customers=500", "optimise.trials=4", "optimise.points=2", "optimise.fresh_points=4"],
     "learn": [*TINY, "customers=2000", "--draws", "48"],
 }
 """Words that each command is given last, so that they win."""
@@ -98,6 +98,8 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
             return [*words, "customers=1"], "customers: 1 "
         case "calibrate":
             return [*words, "--yen", "0"], "--yen 0: "
+        case "examples":
+            return [*words, "--more"], "--more"
         case "check":
             return [*words, "--records", __file__], f"--records {__file__}: "
         case "story" | "map" | "funnel" | "report" | "sweep-report" | "gate":
@@ -144,13 +146,16 @@ SHIPPED = frozenset(path.stem for path in (ROOT / "conf" / "regression").glob("*
 
 PROGRAMS = {
     "cxsim": "scenarios.__path__.append('scenarios'); sys.exit(main(small(sys.argv[1:])))",
-    "pip": "assert {*sys.argv[1:]} <= {'install', '-q', '--quiet', '-c', 'constraints.txt', '-e', *EDITABLE}, sys.argv",
+    "pip": "assert {*sys.argv[1:]} <= PIP, sys.argv",
     "pytest": "os.chdir(ROOT); sys.exit(pytest.main(['-p', 'no:cacheprovider', '--collect-only', *sys.argv[1:]]))",
     "python3.11": "assert sys.argv[1:] == ['-m', 'venv', '.venv'], sys.argv",
 }
 """What each program of the sandbox does."""
 
-EDITABLE = (".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]")
+PIP = frozenset(
+    ["install", "uninstall", "wheel", "-q", "--quiet", "-y", "-c", "constraints.txt", "-e", "-w", "dist", "wheelhouse", "--no-deps", "--no-index", "--find-links", ".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]", ".[decide,ja]", "cxsim", "cxsim[decide,ja]", "setuptools>=77", "openai-agents"]
+)
+"""Words that pip is given on the pages; tests/config/test_install.py installs for real."""
 
 
 def sandbox(folder: Path) -> None:
@@ -164,7 +169,7 @@ def sandbox(folder: Path) -> None:
         program.write_text(
             f"#!{sys.executable}\nimport os, sys\nsys.path.insert(0, {str(ROOT)!r})\n"
             "if __name__ == '__main__':\n    import pytest, scenarios\n    from cxsim.cli import main\n"
-            f"    from tests.docs.commands import EDITABLE, ROOT, small\n    {does}\n",
+            f"    from tests.docs.commands import PIP, ROOT, small\n    {does}\n",
             encoding="utf-8",
         )
         program.chmod(0o755)
