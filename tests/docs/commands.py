@@ -152,9 +152,11 @@ PROGRAMS = {
 }
 """What each program of the sandbox does."""
 
-PIP = frozenset(
-    ["install", "uninstall", "wheel", "-q", "--quiet", "-y", "-c", "constraints.txt", "-e", "-w", "dist", "wheelhouse", "--no-deps", "--no-index", "--find-links", ".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]", ".[decide,ja]", "cxsim", "cxsim[decide,ja]", "setuptools>=77", "openai-agents"]
-)
+PIP = {
+    *("install", "uninstall", "wheel", "-q", "--quiet", "-y", "-c", "constraints.txt", "-e", "-w", "dist", "wheelhouse"),
+    *("--no-deps", "--no-index", "--find-links", "cxsim", "cxsim[decide,ja]", "setuptools>=77", "openai-agents"),
+    *(".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]", ".[decide,ja]"),
+}
 """Words that pip is given on the pages; tests/config/test_install.py installs for real."""
 
 
