@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,7 +146,7 @@ def _small_check(words: list[str]) -> list[str]:
 SHIPPED = frozenset(path.stem for path in (ROOT / "conf" / "regression").glob("*.yaml"))
 
 PROGRAMS = {
-    "cxsim": "scenarios.__path__.append('scenarios'); sys.exit(main(small(sys.argv[1:])))",
+    "cxsim": "load(); sys.exit(main(small(sys.argv[1:])))",
     "pip": "assert {*sys.argv[1:]} <= PIP, sys.argv",
     "pytest": "os.chdir(ROOT); sys.exit(pytest.main(['-p', 'no:cacheprovider', '--collect-only', *sys.argv[1:]]))",
     "python3.11": "assert sys.argv[1:] == ['-m', 'venv', '.venv'], sys.argv",
@@ -153,11 +154,21 @@ PROGRAMS = {
 """What each program of the sandbox does."""
 
 PIP = {
-    *("install", "uninstall", "wheel", "-q", "--quiet", "-y", "-c", "constraints.txt", "-e", "-w", "dist", "wheelhouse"),
-    *("--no-deps", "--no-index", "--find-links", "cxsim", "cxsim[decide,ja]", "setuptools>=77", "openai-agents"),
+    *("install", "uninstall", "wheel", "-q", "--quiet", "-y", "-c", "constraints.txt", "-e", "-w", "dist"),
+    *("wheelhouse", "--no-deps", "--no-index", "--find-links", "cxsim", "cxsim[decide,ja]", "setuptools>=77", "openai-agents"),
     *(".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]", ".[decide,ja]"),
 }
 """Words that pip is given on the pages; tests/config/test_install.py installs for real."""
+
+
+def load() -> None:
+    """Import what the page puts into scenarios/, as cxsim would find it there."""
+    for file in sorted(Path("scenarios").glob("*.py")):
+        spec = spec_from_file_location(f"scenarios.{file.stem}", file.resolve())
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[spec.name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
 
 
 def sandbox(folder: Path) -> None:
@@ -170,8 +181,8 @@ def sandbox(folder: Path) -> None:
         program = folder / ".venv" / "bin" / name
         program.write_text(
             f"#!{sys.executable}\nimport os, sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-            "if __name__ == '__main__':\n    import pytest, scenarios\n    from cxsim.cli import main\n"
-            f"    from tests.docs.commands import PIP, ROOT, small\n    {does}\n",
+            "if __name__ == '__main__':\n    import pytest\n    from cxsim.cli import main\n"
+            f"    from tests.docs.commands import PIP, ROOT, load, small\n    {does}\n",
             encoding="utf-8",
         )
         program.chmod(0o755)
