@@ -244,7 +244,7 @@ SWEEP = [*TINY, "scenario=norush_coupon,peach_popup", "seed=1,2", "hydra.sweep.d
 
 def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     """A sweep in a process group of its own."""
-    command = [sys.executable, "-m", "cxsim.cli", "run", "-m", *SWEEP, *words]
+    command = [sys.executable, "-m", "cxsim", "run", "-m", *SWEEP, *words]
     environment = os.environ | {"PYTHONPATH": str(cli_root())}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
