@@ -4,7 +4,7 @@ Every rule is written once. The Mesa engine runs this text as Python, the compil
 to the last bit: arithmetic is float64 throughout, `math` only, no powers but through exp and log.
 
 Units: su, the latent unit of quality, expectation and satisfaction (0 neutral, 1 about the SD of an episode's score);
-days; yen. Equation numbers are those of docs/ODD.md, section 7.
+days; yen. Section numbers are those of docs/ODD.md. The argument `r` is the rules' numbers, a `Rules` or packed.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The company cuts the day in four, and each part is one function of one row, used by both engines:
 
-0. `receive`     a push or an e-mail, on days that bring one                      (MODEL 7.10)
+0. `receive`     a push or an e-mail, on days that bring one                      (ODD 7.10)
 1. `arrive`      awareness, beliefs, the visit with its channel and search        (7.1-7.3)
 2. `choose`      popup, order, class, basket, coupon; after the company's offers  (7.4-7.6, 7.10)
 3. `experience`  an order handed over: score, contact with support                (7.8, 7.9)
@@ -10,6 +10,11 @@ The company cuts the day in four, and each part is one function of one row, used
 
 `hear` is what talk does to one tie, `lapse` the time clock at the day's end. Inputs and outputs that are not state
 travel in `Visits` and `Episodes`: one entry per visitor or delivery, in row order, whatever the order of the calls.
+
+Every rule names its arguments alike: `c` the columns of all customers, `row` one of them, and `me` that row's record;
+`r` the rules' numbers and `w` the surroundings (tables that all share); `v`, `e` and `m` today's visits, episodes and
+messages, and `j` the entry at hand; `k` a touchpoint. `slot` tells draws of one purpose, customer and day apart.
+Section numbers are those of docs/ODD.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What-ifs about messages: popups, welcomes, pushes, e-mails (MODEL 7.10).
+"""What-ifs about messages: popups, welcomes, pushes, e-mails (ODD 7.10).
 
 All of them are campaigns on one engine (`sim.company.campaigns`) and draw on one budget of attention: whoever sends a
 message tires the customer for the next. What differs is where a message meets the customer, whom its rule finds, and

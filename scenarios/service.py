@@ -1,4 +1,4 @@
-"""What-ifs about service: listening to customers, and letting staff act (MODEL 7.14). They act on the whole company."""
+"""What-ifs about service: listening to customers, and letting staff act (ODD 7.14). They act on the whole company."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A run folder is the product. `sim` writes these tables, `analysis` reads them and imports nothing else of ours.
 
 Arms of one replication share customers, luck and burn-in and differ in who is treated and in which interfaces are
-replayed from the baseline (MODEL: estimands):
+replayed from the baseline (ODD 4, estimands):
 
 =====================  ==========================================================================
 `baseline`             nobody treated

@@ -1,6 +1,6 @@
 """From measured arms to effects: the arithmetic, without folders.
 
-Definitions follow MODEL, estimands. For an intervention X and any metric, with v(c) the effect of X over
+Definitions are those of docs/ODD.md, section 4. For an intervention X and any metric, with v(c) the effect of X over
 the baseline when only the interfaces in coalition c are live and the others are replayed from the
 baseline:
 

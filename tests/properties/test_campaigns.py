@@ -103,7 +103,7 @@ def test_no_more_than_the_cap_in_seven_days_over_all_campaigns_and_one_off_site_
     [("relevant", 1.0), ("uniform", 0.4), ("best_sellers", 0.4 + 0.6 * 0.2)],
 )
 def test_clicks_follow_match(content: str, match: float) -> None:
-    """MODEL 7.10: sigma(a + slope (match - 1/2) - phi F); a single push, so nobody is tired."""
+    """ODD 7.10: sigma(a + slope (match - 1/2) - phi F); a single push, so nobody is tired."""
     push = Push("a", content=content, appeal=behaviour.logit(0.1), slope=1.5, every=3650)
     model = sends(push, match_floor=0.4)
     found = tallies(model)

@@ -101,7 +101,7 @@ def test_a_persona_split_into_twins_is_the_same_persona() -> None:
 
 
 def test_better_quality_never_lowers_satisfaction() -> None:
-    """Under MODEL's conditions: no feedback on visits or lapse, no talk, messages or support, capacity for all."""
+    """Under the conditions of ODD 9: no feedback on visits or lapse, no talk, messages or support, capacity for all."""
     found = settings(
         "scenario=baseline", "behaviour.choice.expectation_slope=0", "behaviour.attrition.satisfaction_slope=0",
         "behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0",

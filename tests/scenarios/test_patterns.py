@@ -1,4 +1,4 @@
-"""Patterns the shipped configuration must show: MODEL 8. Bands are the published ones plus the simulation's error."""
+"""Patterns the shipped configuration must show: ODD 1. Bands are the published ones plus the simulation's error."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.worlds import arm_from, changed, lived, settings, treated
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 OLIST = {0: 4.0, 1: 3.8, 2: 3.0, 3: 2.6, 5: 1.9, 8: 1.5}
-"""Mean stars by days late, 8 standing for eight days and more: MODEL 8, pattern 2 (Olist)."""
+"""Mean stars by days late, 8 standing for eight days and more: ODD 1, pattern 2 (Olist)."""
 
 
 @lru_cache(maxsize=4)
@@ -145,7 +145,7 @@ def expected_share(model: CXModel, coupon: float) -> float:
 
 @pytest.mark.slow
 def test_a_tenth_wait_without_a_coupon_and_thirteen_percent_with_one() -> None:
-    """MODEL 8: about 10 and 13 %; and the simulated share is the choice model's."""
+    """About 10 and 13 %; and the simulated share is the choice model's."""
     found = settings("scenario=norush_coupon", "customers=100000")
     world = piloted(found, 1)
     start: Snapshot = burnt_in(world)
