@@ -130,11 +130,11 @@ def _counted(part: pd.DataFrame, level: float) -> dict[str, Any]:
         "power_mc_se": error["significant"],
         "wrong_sign": mean["wrong"],
         "wrong_sign_if_significant": float(sure["wrong"].mean()) if len(sure) else math.nan,
-        "wrong_worlds": int((worlds["adjusted"] * worlds["truth"] < 0).sum()),
+        "wrong_points": int((worlds["adjusted"] * worlds["truth"] < 0).sum()),
         "exaggeration": exaggeration(sure["estimate"], sure["truth"]),
         "false_alarm": false_alarm,
         "false_alarm_mc_se": math.sqrt(false_alarm * (1 - false_alarm) / len(one)),
-        "worlds": len(worlds),
+        "points": len(worlds),
         "tests": len(one),
     }
 
