@@ -97,6 +97,7 @@ class Pool(Generic[Item, Answer]):
     def _hire(self, workers: int) -> None:
         """Start workers until there are so many. Spawned, since a forked copy of threads that compute can hang."""
         context = multiprocessing.get_context("spawn")
+        chosen = multiprocessing.get_start_method(allow_none=True)
         with _one_thread_each():
             while len(self._workers) < workers:
                 ours, theirs = context.Pipe()
@@ -104,6 +105,7 @@ class Pool(Generic[Item, Answer]):
                 process.start()
                 theirs.close()
                 self._workers[ours] = process
+        multiprocessing.set_start_method(chosen, force=True)  # to start a process is to choose one, where none was
 
     @staticmethod
     def _send(pipe: Connection, item: Any) -> None:
