@@ -168,7 +168,7 @@ class Campaigns:
         self.of: dict[int, Campaign] = {}
         self.deck = deck_of([message for _, _, message in messages])
         self._tally = new_tally(sum(message.variants + 1 for _, _, message in messages))
-        self._entry = np.zeros(len(self.deck), np.intp)  # of the tally, by card
+        self._entry = np.zeros(len(self.deck), np.intp)  # of the tally, by row of the variant table
         card, entry = 0, 0
         for number, name, message in messages:
             own = Tally(*(counts[entry : entry + message.variants + 1] for counts in self._tally))
