@@ -216,7 +216,7 @@ def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -
 
 
 def decide(found: Evidence, thresholds: Thresholds) -> tuple[str, bool]:
-    """(go, test or stop; False where neither the points are clear nor a test is worth its cost)."""
+    """(go, test or stop; whether clear points or a test's worth decide, and not only the sign of the mean)."""
     going, stopping = found.regret
     probability = found.probability.probability
     if probability >= thresholds.go_probability and going <= thresholds.regret_share * stopping:

@@ -80,8 +80,8 @@ class Journal:
         self._feel(day, customers, np.union1d(v["row"], self._readers(customers)))
 
     def _readers(self, customers: Customers) -> NDArray[np.int32]:
-        """Rows whose state is noted after this morning's messages: all receivers but the lapsed, who do not react, and
-        those whom a message brought to a visit, after which their state is noted."""
+        """Rows that this morning's messages moved: all receivers but the lapsed, who do not react. Their state is noted
+        together with the visitors', once a day: after the visit that a message brings, if any."""
         reached, self._reached = self._reached, NOBODY
         return np.asarray(reached[customers.columns.status[reached] != LAPSED])
 
