@@ -28,7 +28,7 @@ DECIDES = TEST_METRICS[0].name
 """The metric by which a design is chosen."""
 
 NEAR = 1.1
-"""A reading is as good as the best where its error is at most so many times the best one's."""
+"""Largest ratio of a reading's error to the smallest one at which it counts as equally good."""
 
 KEYS = ["design", "metric", "weeks"]
 

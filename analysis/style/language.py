@@ -39,7 +39,7 @@ TOLD_PLACES = frozenset({"problem", "detail"})
 """Places of such a pattern that hold a line of their own: it must be told too, or the pattern does not hold."""
 
 FOREIGN_PLACE = "foreign"
-"""A place for what others say (a parser, the system): any text, repeated as it is."""
+"""A place for text from elsewhere (a parser, the system), which is repeated untranslated."""
 
 COUNT_PLACE = "count"
 """A place for a figure."""

@@ -1,4 +1,4 @@
-"""One number of the configuration and what is known about it.
+"""Parameters: numbers of the configuration with what is known about each.
 
 A parameter is written as a plain number (taken as known), as ``{value, range, unit, grade, source}`` (a
 uniform prior over the range), as ``{value, options, ...}`` (equally likely readings) or, with evidence of the
@@ -29,7 +29,7 @@ NORMAL_90 = 1.6448536269514722
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be run. Its text is one line: key, value, what is allowed."""
+    """Something in a configuration is not allowed. The message is one line: key, value, what is allowed."""
 
 
 class Bounds(NamedTuple):
@@ -40,7 +40,7 @@ class Bounds(NamedTuple):
     above: bool = False
 
     def hold(self, value: float) -> bool:
-        """Whether the value lies within."""
+        """Whether the value lies within the bounds."""
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Parameter(BaseModel):
 
     @property
     def uncertain(self) -> bool:
-        """Whether draws of the uncertain parameters move it."""
+        """Whether its value differs between points."""
         return self.se is not None or self.low is not None or bool(self.options)
 
     def at(self, value: float | str) -> Parameter:
@@ -102,7 +102,7 @@ class Parameter(BaseModel):
 
 
 class Choice(BaseModel):
-    """One of several named readings, equally likely where not known."""
+    """A value that is a name: one of several options, equally likely where it is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -115,7 +115,7 @@ class Choice(BaseModel):
 
     @property
     def uncertain(self) -> bool:
-        """Whether draws of the uncertain parameters move it."""
+        """Whether its value differs between points."""
         return len(self.options) > 1
 
     def at(self, value: float | str) -> Choice:
@@ -135,7 +135,7 @@ class Choice(BaseModel):
 
 
 def tidy(value: float) -> float | int:
-    """A whole number without its decimal point, as people write it."""
+    """An int if the value is whole, else the value."""
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 
 
@@ -169,7 +169,7 @@ RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word meant by a renamed or misspelt one: empty, or `; did you mean X?`."""
+    """The hint `; did you mean X?` for a renamed or misspelt word; empty where none is near."""
     names = list(known)
     close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
@@ -203,7 +203,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Reader(Generic[Value]):
-    """Makes a value of what a configuration file says, or raises ConfigError.
+    """Turns what a configuration file says into a checked value, or raises ConfigError.
 
     Beside a field's type it is the field's check: `lead: Annotated[int, whole(1, 60)]`.
     """
@@ -226,7 +226,7 @@ def real(low: float = -math.inf, high: float = math.inf, above: bool = False) ->
 
 
 def rounded(low: int, high: int) -> Reader[int]:
-    """Reader of an amount that acts in whole units but may be uncertain: a number from low to high, rounded."""
+    """Reader of a number from low to high, rounded: an amount in whole units whose prior is continuous."""
     check = real(low, high)
     return Reader(lambda stated: round(check(stated)), check.bounds)
 
@@ -272,7 +272,7 @@ def inside(low: float, high: float) -> Reader[float]:
 
 
 def optional(one: Reader[Value]) -> Reader[Value | None]:
-    """Reader of the same, or of nothing."""
+    """Reader of what `one` reads, or of null."""
     return Reader(lambda stated: None if stated is None else one(stated), one.bounds)
 
 

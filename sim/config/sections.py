@@ -46,7 +46,7 @@ class Section(BaseModel):
 
     @classmethod
     def read(cls, stated: object, path: str = "", context: object = None) -> Self:
-        """The section of what a file says at this dotted path; `context` is for readers that must know more.
+        """The section from what a file says at this dotted path; `context` is handed to its readers.
 
         Raises ConfigError of one line: dotted key, value, what is allowed.
         """
@@ -70,7 +70,7 @@ class Section(BaseModel):
 
 
 class KeyFault(ConfigError):
-    """What is wrong with one key of a group, so that its own path can be told rather than its group's."""
+    """An error in one key of a group, so that the message can name that key's path, not the group's."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -124,7 +124,7 @@ class Talk(Section):
 
 
 class Beliefs(Section):
-    """How expectations move."""
+    """How talk and experience move expectations."""
 
     hearsay_rate: Probability
     experience_rate: Probability
@@ -132,7 +132,7 @@ class Beliefs(Section):
 
 
 class Visits(Section):
-    """When a customer comes by."""
+    """How often prospects and customers visit."""
 
     prospect_rate: NotNegative
     coupon_acceleration: NotNegative
@@ -141,7 +141,7 @@ class Visits(Section):
 
 
 InnerProbability = Annotated[Parameter, parameter(1e-6, 1.0 - 1e-6)]
-"""A probability whose logit is taken."""
+"""A probability strictly between 0 and 1, since its logit is taken."""
 
 
 class Purchase(Section):
@@ -166,13 +166,13 @@ class Delivery(Section):
 
 
 class Coupons(Section):
-    """What becomes of coupons."""
+    """How customers respond to coupons."""
 
     redemption: Probability
 
 
 class Experience(Section):
-    """From what happened to satisfaction."""
+    """How an episode's touchpoints make its score, and its score satisfaction."""
 
     noise_sd: NotNegative
     weight_site: NotNegative
@@ -192,7 +192,7 @@ class Experience(Section):
 
 
 class Support(Section):
-    """Contacts with the support desk and what they do."""
+    """Who contacts support, and what a contact does to the score."""
 
     contact_base: Probability
     contact_bad: Probability
@@ -217,7 +217,7 @@ class Attrition(Section):
 
 
 class Messages(Section):
-    """Response to popups."""
+    """Response to messages: clicks, match, fatigue, annoyance."""
 
     shrink: Probability
     popup_click: InnerProbability
@@ -231,7 +231,7 @@ class Messages(Section):
 
 
 class Survey(Section):
-    """From satisfaction to an answer of 0 to 10, and who answers."""
+    """How satisfaction makes an answer from 0 to 10, and who answers."""
 
     intercept: Number
     slope: NotNegative
@@ -472,9 +472,9 @@ class Market(Section):
 
 
 class StatedIntervention(BaseModel):
-    """What one intervention of a scenario is told: its registered kind and its options.
+    """One intervention as a scenario file states it: its registered kind and its options.
 
-    Options are not known here (each kind checks its own). Numbers among them are `Parameter`, texts and switches plain.
+    Each kind checks its own options later. Numbers among them are `Parameter`, texts and switches plain.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
