@@ -201,4 +201,4 @@ def _same_luck(one: Configuration, other: Configuration) -> bool:
 def _settings(run: Run) -> str:
     """Its configuration without the block of points, as text."""
     text = (Path(run.folder) / "config.yaml").read_text(encoding="utf-8")
-    return re.sub(r"^replications:.*\n(?:- .*\n)*", "", text, flags=re.MULTILINE)
+    return re.sub(r"^points:.*\n(?:- .*\n)*", "", text, flags=re.MULTILINE)
