@@ -14,9 +14,9 @@ ASK = """
 import numpy as np
 from agents.behaviour import Rules, pack
 from agents.columns import CUSTOMER, new_columns
-from agents.day import new_visits
-from sim.engines import _start
-from sim.ledger import _book_visits
+from agents.records import new_visits
+from sim.company.ledger import _book_visits
+from sim.world.engines import _start
 rules = pack(Rules(*[0.5] * len(Rules._fields)))
 columns = new_columns(2)
 columns.status[:] = CUSTOMER
@@ -52,7 +52,7 @@ def caches(folder: Path) -> set[str]:
 def test_an_edited_rule_is_compiled_again_and_an_old_one_found_again(tmp_path: Path) -> None:
     for package in ("agents", "sim"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    behaviour, ledger = tmp_path / "agents" / "behaviour.py", tmp_path / "sim" / "ledger.py"
+    behaviour, ledger = tmp_path / "agents" / "behaviour.py", tmp_path / "sim" / "company" / "ledger.py"
     first = ask(tmp_path)
     one = caches(tmp_path)
     assert len(one) == 1
@@ -67,7 +67,7 @@ def test_an_edited_rule_is_compiled_again_and_an_old_one_found_again(tmp_path: P
     assert 1.99 < edited[0] / first[0] < 2.01  # the rule is called by compiled code of another file
     assert edited[1] == first[1]
 
-    edit(ledger, "math.exp(-r.discount_rate * day / 365.0)", "0.5 * math.exp(-r.discount_rate * day / 365.0)")
+    edit(ledger, "math.exp(-r.discount_rate * day / DAYS_PER_YEAR)", "0.5 * math.exp(-r.discount_rate * day / DAYS_PER_YEAR)")
     again = ask(tmp_path)
     assert again[0] == edited[0]
     assert again[1] == 0.5 * first[1]

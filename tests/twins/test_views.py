@@ -37,11 +37,8 @@ def test_a_view_shows_the_columns_as_they_change(engine: EngineName) -> None:
                 assert getattr(view, name) == model.customers.columns.of(name)[row].item()
             assert view.status_name == STATUS_NAMES[model.customers.columns.status[row]]
             c, r = model.customers.columns, model.world.rules
-            parts = ("site", "store", "delivery", "product")
-            weights = [getattr(r, f"weight_{part}") for part in parts]
-            believed = sum(w * float(c.of(f"expect_{p}")[row]) for w, p in zip(weights, parts, strict=True)) / sum(
-                weights
-            )
+            parts = [float(c.of(f"expect_{name}")[row]) for name in ("site", "store", "delivery", "product")]
+            believed = sum(w * part for w, part in zip(r.weights, parts, strict=True)) / sum(r.weights)
             assert view.expectation == pytest.approx(believed, rel=1e-12)
         shown.append(tuple(getattr(view, name) for view in views.values() for name in ATTRIBUTES))
     assert len(set(shown)) == 3  # something has changed in between
