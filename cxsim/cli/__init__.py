@@ -41,7 +41,7 @@ HELP = (
 
 COMMANDS = {
     "run": "cxsim.cli.run:run",
-    "scenarios": "cxsim.cli.evidence:scenarios",
+    "scenarios": "cxsim.cli.folders:scenarios",
     "story": "cxsim.cli.folders:story",
     "map": "cxsim.cli.folders:journey_map",
     "funnel": "cxsim.cli.folders:funnel",
@@ -51,7 +51,7 @@ COMMANDS = {
     "optimise": "cxsim.cli.optimise:optimise",
     "calibrate": "cxsim.cli.evidence:calibrate",
     "learn": "cxsim.cli.evidence:learn",
-    "report": "cxsim.cli.evidence:report",
+    "report": "cxsim.cli.folders:report",
     "sweep-report": "cxsim.cli.folders:sweep_report",
     "check": "cxsim.cli.check:check",
 }
@@ -76,7 +76,7 @@ def _told(words: list[str]) -> int:
         with told_in(language_asked(words) or "en"):
             return _uninterrupted(words)
     except LanguageError as error:
-        say(str(error))
+        say(error)
         return BAD_INPUT
 
 
@@ -84,13 +84,16 @@ def _uninterrupted(words: list[str]) -> int:
     try:
         return _answered(words)
     except KeyboardInterrupt:
-        say("interrupted; nothing was left behind")
+        from sim.phrases import Phrase
+
+        say(Phrase("interrupted; nothing was left behind"))
         return INTERRUPTED
 
 
 def _answered(words: list[str]) -> int:
     """Run one command; errors that the user can mend become one line."""
-    from sim.config.parameters import ConfigError
+    from cxsim.cli.foreign import of_the_system
+    from sim.phrases import ConfigError, Phrase
 
     try:
         return _command(words)
@@ -99,11 +102,11 @@ def _answered(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except ConfigError as error:
-        say(str(error))
+        say(error)
     except OSError as error:
-        say(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error))
+        say(of_the_system(error))
     except MemoryError:
-        say("not enough memory; take fewer customers, threads or events")
+        say(Phrase("not enough memory; take fewer customers, threads or events"))
     return BAD_INPUT
 
 
@@ -123,9 +126,12 @@ def _command(words: list[str]) -> int:
         from cxsim.cli.run import complete
 
         return complete(words[1:], list(COMMANDS))
-    from sim.config.parameters import ConfigError, listed, nearest
+    from sim.phrases import ConfigError, listed, nearest
 
-    raise ConfigError(f"{first}: no such command; {listed(COMMANDS)}{nearest(first, COMMANDS)}")
+    raise ConfigError(
+        "{command}: no such command; {allowed}{hint}",
+        command=first, allowed=listed(COMMANDS), hint=nearest(first, COMMANDS),
+    )
 
 
 def _help() -> str:

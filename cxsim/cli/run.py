@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from analysis.style.language import _, retold, use
+from analysis.style.language import _, translated, use
 from cxsim.cli.terminal import OK, Parser, shown
 from cxsim.compose import (
     CONFIG_NAME,
@@ -49,7 +49,9 @@ def run(words: list[str]) -> int:
             return sweep(hydra, overrides, name)
         config = compose(hydra, overrides, name)
         if config.get("sweep") is not None:
-            raise ConfigError(f"sweep={config.hydra.runtime.choices.sweep}: many runs need -m: cxsim run -m ...")
+            raise ConfigError(
+                "sweep={sweep}: many runs need -m: cxsim run -m ...", sweep=config.hydra.runtime.choices.sweep
+            )
         from hydra.core.hydra_config import HydraConfig
 
         HydraConfig.instance().set_config(config)
@@ -126,7 +128,7 @@ def _answer(settings: Settings, wanted: Path, exact: bool) -> None:
     worlds_of(settings)  # here already, so that a bad intervention is told before any work
     threads = threads_of(settings)
     started = time.monotonic()
-    progress = Progress(sys.stderr, retold)
+    progress = Progress(sys.stderr, translated)
     with drafted(wanted, exact) as draft:
         from analysis.effects import answer
         from analysis.report import page

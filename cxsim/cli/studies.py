@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from analysis.style.language import N_, _, retold
+from analysis.style.language import N_, _, translated
 from cxsim.cli.terminal import OK, Parser, shown
 from cxsim.compose import (
     addable,
@@ -110,7 +110,10 @@ class Planned(ABC):
         for word in words:
             key = word.partition("=")[0].removeprefix(f"{group}.")
             if word.startswith(f"{group}.") and key not in own:
-                raise ConfigError(f"{group}.{key}: no such key; {listed(own)}{nearest(key, own)}")
+                raise ConfigError(
+                    "{group}.{key}: no such key; {allowed}{hint}",
+                    group=group, key=key, allowed=listed(own), hint=nearest(key, own),
+                )
         found = [f"{group}.{word}" if word.partition("=")[0] in own else addable(word) for word in words]
         chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
         if not given_by_hand(chosen, group):
@@ -125,7 +128,7 @@ class Planned(ABC):
         from sim.run.provenance import write_provenance
 
         threads, started = threads_of(settings), time.monotonic()
-        progress = Progress(sys.stderr, retold)
+        progress = Progress(sys.stderr, translated)
         with drafted(wanted, exact) as draft:
             try:
                 self.simulate(settings, plan, draft.path, threads, progress)
@@ -232,7 +235,9 @@ class Drivers(Planned):
         from sim.studies.key_drivers import plan_of
 
         for name in worlds_of(settings):
-            raise ConfigError(f"scenario: {name} intervenes; touchpoints are moved where nothing else is done")
+            raise ConfigError(
+                "scenario: {name} intervenes; touchpoints are moved where nothing else is done", name=name
+            )
         return plan_of(node)
 
     def stated(self, plan: Any) -> Mapping[str, Any]:

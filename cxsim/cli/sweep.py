@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import _, retold, use
+from analysis.style.language import N_, _, translated, use
 from analysis.style.lines import padded
 from cxsim.cli.terminal import INTERRUPTED, MOVED, OK, say, shown
 from cxsim.compose import (
@@ -25,6 +25,7 @@ from cxsim.compose import (
     processors,
     split_sweep,
 )
+from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -40,6 +41,13 @@ BYTES_A_WORKER, BYTES_A_CUSTOMER = 400e6, 1000.0
 
 SHARE_OF_MEMORY = 0.8
 """Of what is available when a sweep starts."""
+
+LOST = {
+    "failed": N_("job {key} failed: {problem}"),
+    "died": N_("job {key} died: {problem}"),
+    "missing": N_("job {key} missing: {problem}"),
+}
+"""Lines on jobs that are not done, by how they ended."""
 
 
 def sweep(hydra: Hydra, overrides: list[str], name: str) -> int:
@@ -60,7 +68,7 @@ def sweep(hydra: Hydra, overrides: list[str], name: str) -> int:
             hydra.multirun(name, task, [*kept, place], with_log_configuration=False)
     except KeyboardInterrupt:
         task.close()
-        say(f"interrupted; the same command goes on with what is missing in {shown(task.folder)}")
+        say(Phrase("interrupted; the same command goes on with what is missing in {folder}", folder=shown(task.folder)))
         return INTERRUPTED
     return task.close()
 
@@ -79,33 +87,34 @@ class Sweep:
         self._endings: dict[str, Ending] = {}
         self._known: list[str] = []
         self._to_do = 0
-        self._progress = Progress(sys.stderr, retold)
+        self._progress = Progress(sys.stderr, translated)
 
     # -- what is to be done
 
     def missing(self, arguments: list[str]) -> list[list[str]]:
         """Overrides of the jobs that are not done yet; the plan is written. Raises ConfigError if none can be run."""
         from scenarios.intervention import worlds_of
-        from sim.config.parameters import ConfigError
         from sim.studies.sweep import FAILED, Ending, Job, Planned, job_folder, job_key, plan, refused_key
 
         planned: list[Planned] = []
+        refusals: dict[str, ConfigError] = {}
         for overrides, swept in self._points(arguments):
             try:
                 settings = self._composer.settings(overrides)
                 worlds_of(settings)  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
                 key = refused_key(overrides)
-                self._endings[key] = Ending(FAILED, str(error))
+                refusals[key] = error
             else:
                 key = job_key(settings)
                 self._jobs[tuple(overrides)] = Job(key, settings, _label(swept))
             planned.append(Planned(key, tuple(overrides), swept))
         if not self._jobs:
-            *lines, last = (ending.line for ending in self._endings.values())
-            for line in lines:
-                say(line)
-            raise ConfigError(last)
+            *others, last = refusals.values()
+            for refusal in others:
+                say(refusal)
+            raise last
+        self._endings |= {key: Ending(FAILED, refusal) for key, refusal in refusals.items()}
         plan(self.folder, planned)
         self._known = list(dict.fromkeys(one.key for one in planned))
         wanted = {job.key: list(overrides) for overrides, job in self._jobs.items()}
@@ -183,9 +192,9 @@ class Sweep:
 
         self._progress.close()
         done, total = len(self._endings), self._to_do
-        status, line = padded(words.status(ending.status), 6), retold(ending.line)
+        status, line = padded(words.status(ending.status), 6), translated(ending.line)
         print(f"{done:>{len(str(total))}}/{total}  {status}  {label}  {line}".rstrip(), flush=True)
-        self._progress(done, total, "sweeping")
+        self._progress(done, total, Phrase("sweeping"))
 
     def close(self) -> int:
         """Write the tables; say what is not done and where everything is."""
@@ -196,12 +205,12 @@ class Sweep:
         if not self._known:
             return OK
         clear_remains(self.folder)
-        rows = write_table(self.folder, self._endings)
+        endings = write_table(self.folder, self._endings)
         collect(self.folder)
-        mine = [row for row in rows if row["key"] in set(self._known)]
-        lost = [row for row in mine if row["status"] != DONE]
-        for row in lost:
-            say(f"job {row['key']} {row['status']}: {row['why']}")
+        mine = {key: ending for key, ending in endings.items() if key in set(self._known)}
+        lost = {key: ending for key, ending in mine.items() if ending.status != DONE}
+        for key, ending in lost.items():
+            say(Phrase(LOST[ending.status], key=key, problem=ending.line))
         told, place = _("{done} of {total} jobs done; cxsim sweep-report {folder} shows them"), shown(self.folder)
         print(told.format(done=len(mine) - len(lost), total=len(mine), folder=place))
         print(place)
@@ -222,16 +231,16 @@ def _enough(settings: Settings) -> Any:
 
 def _ending(outcome: Ending | Exception) -> Ending:
     """How a job ended, whatever it raised: an error costs that job alone."""
-    from sim.config.parameters import ConfigError
     from sim.run.workers import WorkerDied
     from sim.studies.sweep import DIED, FAILED, Ending
 
     if isinstance(outcome, Ending):
         return outcome
     if isinstance(outcome, WorkerDied):
-        return Ending(DIED, str(outcome))
-    name = "" if isinstance(outcome, ConfigError) else f"{type(outcome).__name__}: "
-    return Ending(FAILED, " ".join(f"{name}{outcome}".split()))
+        return Ending(DIED, outcome)
+    if isinstance(outcome, ConfigError):
+        return Ending(FAILED, outcome)
+    return Ending(FAILED, Phrase("{problem}", problem=" ".join(f"{type(outcome).__name__}: {outcome}".split())))
 
 
 # -- points and places --------------------------------------------------------------------------------------
@@ -239,11 +248,9 @@ def _ending(outcome: Ending | Exception) -> Ending:
 
 def _refuse_twice(point: dict[str, Any], given: list[str]) -> None:
     """A key is swept by the file or given by hand, not both: which one would stand is nobody's guess."""
-    from sim.config.parameters import ConfigError
-
     for key in point:
         if key in given:
-            raise ConfigError(f"{key}: is swept by the sweep file and given by hand; leave it to one of them")
+            raise ConfigError("{key}: is swept by the sweep file and given by hand; leave it to one of them", key=key)
 
 
 def _folder(wanted: Path, overrides: list[str], task: list[str]) -> Path:

@@ -7,14 +7,18 @@ firm's own, as ``{mean, se, source}``. All become a `Parameter`; where the optio
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from sim.phrases import ConfigError as ConfigError
+from sim.phrases import Phrase
+from sim.phrases import listed as listed
+from sim.phrases import nearest as nearest
 
 Grade = Literal["measured", "claimed", "judgement", "known"]
 GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
@@ -25,10 +29,6 @@ DAYS_PER_WEEK, DAYS_PER_YEAR = 7.0, 365.0
 
 NORMAL_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot be run. Its text is one line: key, value, what is allowed."""
 
 
 class Bounds(NamedTuple):
@@ -43,10 +43,17 @@ class Bounds(NamedTuple):
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
     def __str__(self) -> str:
+        return str(self.in_words)
+
+    @property
+    def in_words(self) -> Phrase:
+        """What is allowed."""
         if math.isinf(self.low) and math.isinf(self.high):
-            return "any number"
-        start = f"above {self.low:g}" if self.above else f"from {self.low:g}"
-        return f"{start} up" if math.isinf(self.high) else f"{start} to {self.high:g}"
+            return Phrase("any number")
+        if math.isinf(self.high):
+            return Phrase("above {low:g} up" if self.above else "from {low:g} up", low=self.low)
+        return Phrase("above {low:g} to {high:g}" if self.above else "from {low:g} to {high:g}",
+                      low=self.low, high=self.high)  # fmt: skip
 
 
 class Parameter(BaseModel):
@@ -152,18 +159,6 @@ def show(value: object) -> str:
     line = " ".join(str(value).split())
     line = line if len(line) <= 60 else line[:57] + "..."
     return f"'{line}'" if isinstance(value, str) else line
-
-
-def listed(names: Iterable[object]) -> str:
-    """The allowed names in words."""
-    found = [str(name) for name in names]
-    return "one of " + ", ".join(found) if len(found) > 1 else "only " + ", ".join(found)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint at the known word nearest to a misspelt one: empty, or `; did you mean X?`."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def number(value: object) -> float:

@@ -22,11 +22,12 @@ from sim.learning.lateness import Lateness
 from sim.learning.pieces import Found, Observed, Piece
 from sim.learning.survey import Survey
 from sim.learning.update import DRAWS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
+from sim.phrases import Phrase
 from sim.run.replication import WorldsOf, replication_seed
 from sim.run.workers import Pool, WorkerDied
 
 FloatArray = NDArray[np.float64]
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[int, int, Phrase], None]
 
 KINDS = {kind.kind: kind.read for kind in (AbTest, Lateness, Survey)}
 
@@ -55,7 +56,7 @@ class Statistic:
     """
 
     piece: str
-    name: str
+    name: Phrase
     observed: float
     se: float
     low: float
@@ -132,14 +133,14 @@ def simulate(
     ]
     found: dict[int, list[Found]] = {}
     with Pool(partial(_in_one_world, tuple(pieces), settings, worlds), workers) as pool:
-        progress(0, draws, "simulating")
+        progress(0, draws, Phrase("simulating"))
         for number, outcome in pool.outcomes(tasks):
             if isinstance(outcome, WorkerDied):
-                raise ConfigError(f"threads: {outcome}; take fewer threads or customers")
+                raise ConfigError("threads: {problem}; take fewer threads or customers", problem=outcome)
             if isinstance(outcome, Exception):
                 raise outcome
             found[number] = outcome
-            progress(len(found), draws, "simulating")
+            progress(len(found), draws, Phrase("simulating"))
     ordered = [found[number] for number in range(draws)]
     return Simulated(
         seed, draws,
@@ -164,7 +165,10 @@ def enough_draws(observed: Mapping[str, Observed], draws: int) -> None:
     k = sum(len(one.values) for one in observed.values())
     least = DRAWS_PER_STATISTIC * (k + 1)
     if draws < least:
-        raise ConfigError(f"--draws {draws}: is not allowed; at least {least} for {k} statistics")
+        raise ConfigError(
+            "--draws {draws}: is not allowed; at least {least} for {statistics} statistics",
+            draws=draws, least=least, statistics=k,
+        )
 
 
 def learn(

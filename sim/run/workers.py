@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from sim.phrases import Phrase
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -25,7 +27,7 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 """Variables by which libraries are told to keep to one thread: the processors are taken by the other workers."""
 
 
-class WorkerDied(Exception):
+class WorkerDied(Phrase, Exception):
     """A worker process was killed, most likely for want of memory."""
 
     def __init__(self) -> None:

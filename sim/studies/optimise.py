@@ -34,6 +34,7 @@ from agents.draws import draw
 from sim.config.parameters import ConfigError
 from sim.config.sampling import points
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 from sim.run.folder import replace_text
 from sim.run.replication import Task, WorldsOf, replication_seed, run_task
 from sim.studies.levers import MAXIMISE, MINIMISE, Found, Point, Search
@@ -62,7 +63,7 @@ TRIAL_DRAWS, FRESH_DRAWS = "trial_draws.parquet", "fresh_draws.parquet"
 Evaluate = Callable[[Sequence[Any]], Iterator[tuple[int, Found | Exception]]]
 """(number of an item, what was found or raised), as they finish: `Pool.outcomes`."""
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[int, int, Phrase], None]
 
 
 # -- one point --------------------------------------------------------------------------------------------------
@@ -192,7 +193,7 @@ def run_search(
     mendable error.
     """
     while (done := len(storage.trials())) < search.trials:
-        progress(done, search.trials, "searching")
+        progress(done, search.trials, Phrase("searching"))
         first = done - done % search.batch
         study, asked = _ask(search, storage.study.get_trials()[:first], first // search.batch, seed)
         for trial in asked[: done - first]:
@@ -201,7 +202,7 @@ def run_search(
         for trial, outcome in _in_order(waiting, candidate_of, evaluate):
             _tell(search, study, trial, outcome, present)
             storage.study.add_trial(study.get_trials(deepcopy=False)[trial.number])
-            progress(trial.number + 1, search.trials, "searching")
+            progress(trial.number + 1, search.trials, Phrase("searching"))
     return storage.trials()
 
 

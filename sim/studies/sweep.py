@@ -3,6 +3,7 @@
     DIR/sweep.json    the plan: swept keys, and for each job its key, its overrides and its swept values
     DIR/jobs/KEY/     a run folder a job (without report), whole or not there
     DIR/jobs.csv      a row per job: done, failed, died or missing, and why
+    DIR/reasons.json  why of those that failed or died, as messages with their values, so that it can be translated
     DIR/sweep.parquet the answers of all finished jobs (made by analysis)
     DIR/.locks/       a lock per job, held by whoever works at it
 
@@ -32,12 +33,13 @@ from scipy.stats import qmc
 from sim.config.parameters import ConfigError, Parameter, listed, nearest, number, show, tidy, whole, word
 from sim.config.sampling import latin_hypercube
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import drafted, replace_text
 from sim.run.provenance import inputs_hash, write_provenance
 from sim.run.replication import WorldsOf
 
-PLAN, TABLE, JOBS, LOCKS = "sweep.json", "jobs.csv", "jobs", ".locks"
+PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"
 KEY_LENGTH = 16
 TABLE_COLUMNS = ("key", "status", "why")
@@ -65,7 +67,7 @@ class Ending(NamedTuple):
     """How a job ended: its status, and a line that says what came out or why nothing did."""
 
     status: str
-    line: str
+    line: Phrase | str
 
 
 @dataclass(frozen=True)
@@ -170,40 +172,45 @@ def read_plan(folder: Path) -> list[dict[str, Any]]:
     return list(json.loads(path.read_text(encoding="utf-8"))["jobs"]) if path.exists() else []
 
 
-def write_table(folder: Path, endings: Mapping[str, Ending]) -> list[dict[str, str]]:
-    """Write jobs.csv from what stands in the folder and from how this sweep's jobs ended; its rows."""
+def write_table(folder: Path, endings: Mapping[str, Ending]) -> dict[str, Ending]:
+    """Write jobs.csv from what stands in the folder and from how this sweep's jobs ended; the ending of each job."""
     with FileLock(folder / LOCKS / "plan"):
-        jobs, before = read_plan(folder), {row["key"]: row for row in _read_table(folder)}
+        jobs, before = read_plan(folder), _lost_before(folder)
+        standing = {entry["key"]: _standing(folder, entry["key"], endings, before) for entry in jobs}
         swept = list(dict.fromkeys(key for entry in jobs for key in entry["swept"]))
         rows = []
         for entry in jobs:
-            ending = _standing(folder, entry["key"], endings, before)
+            ending = standing[entry["key"]]
             values = {key: written(entry["swept"].get(key, "")) for key in swept}
-            rows.append({"key": entry["key"], "status": ending.status, "why": ending.line, **values})
+            why = " ".join(str(ending.line).split())
+            rows.append({"key": entry["key"], "status": ending.status, "why": why, **values})
         text = io.StringIO()
         writer = csv.DictWriter(text, [*TABLE_COLUMNS, *swept], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         replace_text(folder / TABLE, text.getvalue())
-    return rows
+        reasons = {
+            key: {"status": ending.status, "why": ending.line.plain()}
+            for key, ending in standing.items()
+            if ending.status in (FAILED, DIED) and isinstance(ending.line, Phrase)
+        }
+        replace_text(folder / REASONS, json.dumps(reasons, indent=1, ensure_ascii=False) + "\n")
+    return standing
 
 
-def _standing(folder: Path, key: str, endings: Mapping[str, Ending], before: Mapping[str, dict[str, str]]) -> Ending:
+def _standing(folder: Path, key: str, endings: Mapping[str, Ending], before: Mapping[str, Ending]) -> Ending:
     if job_folder(folder, key).is_dir():
         return Ending(DONE, "")
     if key in endings and endings[key].status in (FAILED, DIED):
         return endings[key]
-    if key in before and before[key]["status"] in (FAILED, DIED):
-        return Ending(before[key]["status"], before[key]["why"])
-    return Ending(MISSING, "was not run")
+    return before.get(key, Ending(MISSING, Phrase("was not run")))
 
 
-def _read_table(folder: Path) -> list[dict[str, str]]:
-    path = folder / TABLE
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _lost_before(folder: Path) -> dict[str, Ending]:
+    """Jobs that failed or died the last time that the table was written."""
+    path = folder / REASONS
+    reasons = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {key: Ending(reason["status"], Phrase.of(reason["why"])) for key, reason in reasons.items()}
 
 
 def written(value: Any) -> str:
