@@ -8,3 +8,5 @@ answer with the old rule.
 from agents.compiled import use_cache_for_these_sources
 
 use_cache_for_these_sources()
+
+# a package of cxsim

@@ -58,22 +58,22 @@ class Rules(NamedTuple):
     utility_norush: float
     fee_slope: float
     coupon_weight: float
-    lead_express: float
-    lead_standard: float
-    lead_norush: float
-    fee_express: float
-    fee_standard: float
-    fee_norush: float
-    cost_express: float
-    cost_standard: float
-    cost_norush: float
+    express_lead: float
+    standard_lead: float
+    norush_lead: float
+    express_fee: float
+    standard_fee: float
+    norush_fee: float
+    express_cost: float
+    standard_cost: float
+    norush_cost: float
     # money
     basket_shape: float
     redemption: float
     margin: float
     discount_rate: float
     # episode
-    noise_sd: float
+    experience_noise_sd: float
     noise_store: float
     weight_site: float
     weight_store: float
@@ -107,8 +107,8 @@ class Rules(NamedTuple):
     competitor_slope: float
     idleness: float
     # messages
-    mail_opt_in: float
-    push_opt_in: float
+    opt_in_mail: float
+    opt_in_push: float
     onboarding: float
     activation_base: float
     match_floor: float
@@ -119,8 +119,8 @@ class Rules(NamedTuple):
     # survey
     survey_intercept: float
     survey_slope: float
-    survey_style: float
-    survey_noise: float
+    survey_style_sd: float
+    survey_noise_sd: float
     respond: float
     respond_extreme: float
     respond_customer: float
@@ -348,13 +348,13 @@ def click_probability(r: Rules, appeal: float, slope: float, match: float, fatig
 def class_utility(r: Rules, kind: int, waiting_cost: float, coupon: float, extra: int = 0) -> float:
     """Utility of a delivery class; `coupon` in yen and `extra` days beyond its lead come with no-rush only."""
     if kind == 0:
-        return -waiting_cost * r.lead_express - r.fee_slope * r.fee_express / 100.0
+        return -waiting_cost * r.express_lead - r.fee_slope * r.express_fee / 100.0
     if kind == 1:
-        return r.utility_standard - waiting_cost * r.lead_standard - r.fee_slope * r.fee_standard / 100.0
+        return r.utility_standard - waiting_cost * r.standard_lead - r.fee_slope * r.standard_fee / 100.0
     return (
         r.utility_norush
-        - waiting_cost * (r.lead_norush + extra)
-        - r.fee_slope * (r.fee_norush - r.coupon_weight * coupon) / 100.0
+        - waiting_cost * (r.norush_lead + extra)
+        - r.fee_slope * (r.norush_fee - r.coupon_weight * coupon) / 100.0
     )
 
 
@@ -490,7 +490,7 @@ def day_of_lapse(r: Rules, budget: float, hazard: float, rate: float, last_order
 @rule
 def survey_answer(r: Rules, satisfaction: float, style: float, noise: float) -> int:
     """Answer from 0 to 10 to "would you recommend us", rounded half up."""
-    x = r.survey_intercept + r.survey_slope * satisfaction + r.survey_style * style + r.survey_noise * noise
+    x = r.survey_intercept + r.survey_slope * satisfaction + r.survey_style_sd * style + r.survey_noise_sd * noise
     return min(10, max(0, int(math.floor(x + 0.5))))
 
 
@@ -515,9 +515,9 @@ def expected_order_profit(r: Rules, mean_basket: float, waiting_cost: float, onl
         weight = math.exp(class_utility(r, kind, waiting_cost, 0.0))
         total += weight
         if kind == 0:
-            delivery += weight * (r.fee_express - r.cost_express)
+            delivery += weight * (r.express_fee - r.express_cost)
         elif kind == 1:
-            delivery += weight * (r.fee_standard - r.cost_standard)
+            delivery += weight * (r.standard_fee - r.standard_cost)
         else:
-            delivery += weight * (r.fee_norush - r.cost_norush)
+            delivery += weight * (r.norush_fee - r.norush_cost)
     return mean_basket * r.margin + online * delivery / total

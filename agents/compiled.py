@@ -10,7 +10,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import os
+import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -60,15 +63,59 @@ def _imported(source: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+KEPT, KEPT_DAYS = 4, 7
+"""Code of older sources is taken away: of all but those used last, and of none that a running process may still use."""
+
+
 def cache_folder(root: Path) -> Path:
-    """Folder of the compiled code of these very sources; a private temporary one where no cache can be kept."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "cxsim" / sources_hash(root)
+    """Folder of the compiled code of these very sources: in the user's cache or, where none can be written, in a
+    folder of this user's below the system's temporary one, which the next command finds again."""
+    name = sources_hash(root)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="cxsim-"))
+        return _kept(_caches(), name)
+    except (OSError, RuntimeError):  # nothing can be written there; or there is no home at all
+        folder = _temporary()
+        if not folder.is_dir():
+            print(f"cxsim: no cache can be kept at home; compiled code goes to {folder}", file=sys.stderr)
+        try:
+            return _kept(folder, name)
+        except OSError:
+            return Path(tempfile.mkdtemp(prefix="cxsim-"))
+
+
+def _caches() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cxsim"
+
+
+def _temporary() -> Path:
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir()) / f"cxsim-cache-{user}"
+
+
+def _kept(caches: Path, name: str) -> Path:
+    """The folder of one version's code in a folder of caches, made if need be. Raises OSError.
+
+    Compiled code runs, so a folder that belongs to somebody else is refused.
+    """
+    caches.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "getuid") and caches.stat().st_uid != os.getuid():
+        raise PermissionError(f"{caches} belongs to another user")
+    folder = caches / name
+    folder.mkdir(exist_ok=True)
+    os.utime(folder)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"{folder} cannot be written")
+    for old in sorted(caches.iterdir(), key=_used, reverse=True)[KEPT:]:
+        if _used(old) < time.time() - 86_400 * KEPT_DAYS:
+            shutil.rmtree(old, ignore_errors=True)
     return folder
+
+
+def _used(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process took it away meanwhile
+        return 0.0
 
 
 def use_cache_for_these_sources() -> None:

@@ -6,20 +6,31 @@ or add a rule of your own, as `examples/own_rule.py` does.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
-
-import mesa
+from weakref import WeakKeyDictionary
 
 from agents import attrition
 from agents import day as customer_day
 from agents.columns import ATTRIBUTES, CUSTOMER, STATUS_NAMES
 from agents.day import NOTHING
+from agents.framework import mesa
 from agents.records import Episodes, Messages, Today, Visits
 from agents.state import Customers
 
 
+class _Counters(WeakKeyDictionary[mesa.Model, Iterator[int]]):
+    """A counter for each model, which ends with the model."""
+
+    def __getitem__(self, model: mesa.Model) -> Iterator[int]:
+        return self.setdefault(model, count(1))
+
+
 class Customer(mesa.Agent):
     """Row `row` of `customers`. Every attribute of `agents.columns.ATTRIBUTES` can be read."""
+
+    _ids = _Counters()  # Mesa's own counters keep every model that ever was
 
     def __init__(self, model: mesa.Model, customers: Customers, row: int) -> None:
         super().__init__(model)

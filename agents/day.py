@@ -300,7 +300,7 @@ def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, 
     v[j].channel = channel
     if channel == APP and int(c.consent[row]) & HAS_APP == 0:
         me.first_app = today.day
-        agrees = draw(today.seed, row, 0, draws.OPT_IN, 1) < r.push_opt_in
+        agrees = draw(today.seed, row, 0, draws.OPT_IN, 1) < r.opt_in_push
         c.consent[row] = int(c.consent[row]) | (HAS_APP | BY_PUSH if agrees else HAS_APP)
     if topic > 0:
         me.topic = topic
@@ -444,7 +444,7 @@ def _become_customer(c: Columns, r: Rules, today: Today, row: int) -> None:
     me = c.more[row]
     c.status[row] = CUSTOMER
     me.first_order = today.day
-    if draw(today.seed, row, 0, draws.OPT_IN, 0) < r.mail_opt_in:
+    if draw(today.seed, row, 0, draws.OPT_IN, 0) < r.opt_in_mail:
         c.consent[row] = int(c.consent[row]) | BY_MAIL
     me.lapse_budget = -math.log(draw(today.seed, row, 0, draws.LAPSE_TIME, 0))
     me.lapse_synced = today.day
@@ -457,8 +457,8 @@ def order_fee(r: Rules, kind: int) -> float:
     if kind == STORE:
         return 0.0
     if kind == NORUSH:
-        return r.fee_norush
-    return r.fee_standard if kind == STANDARD else r.fee_express
+        return r.norush_fee
+    return r.standard_fee if kind == STANDARD else r.express_fee
 
 
 @rule
@@ -467,8 +467,8 @@ def order_cost(r: Rules, kind: int) -> float:
     if kind == STORE:
         return 0.0
     if kind == NORUSH:
-        return r.cost_norush
-    return r.cost_standard if kind == STANDARD else r.cost_express
+        return r.norush_cost
+    return r.standard_cost if kind == STANDARD else r.express_cost
 
 
 # -- 3 experience, 4 conclude ---------------------------------------------------------------------------------------
@@ -478,7 +478,7 @@ def order_cost(r: Rules, kind: int) -> float:
 def _touch(c: Columns, r: Rules, today: Today, e: Episodes, j: int, slot: int, quality: float) -> float:
     """Performance at one touchpoint. Keyed by the order's day, so that congestion does not redraw luck."""
     u = draw(today.seed, int(e[j].row), int(e[j].order_day), draws.PERFORMANCE, slot)
-    return quality + (r.noise_store if slot == STORE_FRONT else r.noise_sd) * normal_quantile(u)
+    return quality + (r.noise_store if slot == STORE_FRONT else r.experience_noise_sd) * normal_quantile(u)
 
 
 @rule
@@ -489,7 +489,7 @@ def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes,
     score = _store_score(c, r, w, today, e, j) if e[j].kind == STORE else _online_score(c, r, w, today, e, j)
     score += r.value_weight * float(e[j].saved)
     if e[j].kind == NORUSH:
-        score -= r.wait_weight * (r.lead_norush + int(e[j].extra) - r.lead_standard)
+        score -= r.wait_weight * (r.norush_lead + int(e[j].extra) - r.standard_lead)
     e[j].score = score
     u = draw(today.seed, row, int(e[j].order_day), draws.CONTACT, 0)
     e[j].contact = u < behaviour.contact_probability(r, score)

@@ -64,7 +64,7 @@ class Traits(NamedTuple):
     talkativeness_sd: float
     quality: tuple[float, float, float, float]  # site, store, delivery, product
     belief_sd: float
-    mail_opt_in: float
+    opt_in_mail: float
 
 
 def draw_population(traits: Traits, seed: int, customers: int, first_day: int) -> Columns:
@@ -91,7 +91,7 @@ def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
     )
     _draw_beliefs(c, traits, seed, first, last)
     _draw_lives(c, traits, seed, first, last, first_day)
-    c.consent[:] = BY_MAIL * ((c.status == CUSTOMER) & (uniform(draws.OPT_IN) < traits.mail_opt_in))
+    c.consent[:] = BY_MAIL * ((c.status == CUSTOMER) & (uniform(draws.OPT_IN) < traits.opt_in_mail))
     c.more["heard_day"][:] = first_day - 1
 
 

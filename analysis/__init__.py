@@ -1,1 +1,3 @@
 """Run folders to answers."""
+
+# a package of cxsim

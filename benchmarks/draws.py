@@ -39,9 +39,8 @@ from benchmarks.market import settings
 from scenarios.intervention import worlds_of
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.run import replication
 from sim.run.replication import Task, replication_seed, run_task
-from sim.world import pilot
+from sim.world import model, pilot
 from sim.world.constants import world_of
 from sim.world.model import CXModel, founded
 from sim.world.pilot import Pilot
@@ -82,9 +81,9 @@ def watched(spent: dict[str, float]) -> Iterator[None]:
         return working
 
     with ExitStack() as stack:
-        for module in (pilot, replication):
+        for module in (pilot, model):
             stack.enter_context(patch.object(module, "founded", timed(FOUNDING, founded)))
-        stack.enter_context(patch.object(CXModel, "run", lambda model, until: timed(part_of(model), run)(model, until)))
+        stack.enter_context(patch.object(CXModel, "run", lambda world, until: timed(part_of(world), run)(world, until)))
         yield
 
 

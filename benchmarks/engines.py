@@ -43,8 +43,9 @@ import numpy as np
 from agents.columns import bytes_per_customer as state_bytes
 from benchmarks import memory
 from benchmarks.floor import ActingFloor, Floor
-from benchmarks.market import market, midnight, resumed
+from benchmarks.market import market, resumed
 from benchmarks.mesa_objects import Market
+from sim.world.model import burnt_in
 
 SIZES = (10_000, 100_000, 1_000_000)
 OUT = Path(__file__).resolve().parent / "results" / "engines.json"
@@ -85,7 +86,7 @@ def days_of(variant: str, customers: int) -> int:
 def variants_of(customers: int, runs: int, wanted: Sequence[str]) -> dict[str, Variant]:
     """The variants in one market, each on a copy of the same midnight."""
     world = market(customers, 28 * (runs + 1))
-    start = midnight(world)
+    start = burnt_in(world)
     make: dict[str, Callable[[], Callable[[], object]]] = {
         COLUMN: lambda: resumed(world, start, "column").step,
         AGENT: lambda: resumed(world, start, "agent").step,

@@ -16,7 +16,7 @@ from scenarios.intervention import completed
 from sim.company.support import servers_for
 from sim.config.settings import Settings, load_settings
 from sim.world.constants import References, World, sized, with_references, world_of
-from sim.world.model import CXModel, EngineName, Snapshot, founded
+from sim.world.model import CXModel, EngineName, Snapshot
 
 SEED = 1
 BURN_IN = 60
@@ -52,13 +52,6 @@ def market(customers: int, days: int, burn_in: int = BURN_IN, *overrides: str) -
     world = world_of(settings("scenario=baseline", *size, *overrides), SEED)
     desk = servers_for(known.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, known), known, desk)
-
-
-def midnight(world: World) -> Snapshot:
-    """The world before day 0, its burn-in behind it."""
-    model = CXModel(world, founded(world))
-    model.run(0)
-    return model.snapshot()
 
 
 def resumed(world: World, start: Snapshot, engine: EngineName) -> CXModel:

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engines import Variant, interleaved, ratio
-from benchmarks.market import market, midnight, settings
+from benchmarks.market import market, settings
 from scenarios.intervention import worlds_of
-from sim.world.model import Arm, CXModel
+from sim.world.model import Arm, CXModel, burnt_in
 
 SIZES = (10_000, 100_000, 1_000_000)
 OUT = Path(__file__).resolve().parent / "results" / "mechanisms.json"
@@ -44,7 +44,7 @@ def arm(customers: int) -> Arm:
 def timed(customers: int, runs: int) -> dict[str, Any]:
     """Both ways through one market."""
     world = market(customers, 28 * (runs + 1), 60, "company.onboarding={link: 0.3}")
-    start = midnight(world)
+    start = burnt_in(world)
     models = {OFF: CXModel(world, start.copied()), ON: CXModel(world, start.copied(), arm(customers))}
     found = interleaved({name: Variant(model.step, 28) for name, model in models.items()}, runs, customers)
     over = ratio(found, ON, OFF)

@@ -191,7 +191,7 @@ class Shopper(mesa.Agent):
         self.catch_up()
         score = self.store_score(order_day) if kind == STORE else self.online_score(order_day, late)
         if kind == NORUSH:
-            score -= r.wait_weight * (r.lead_norush - r.lead_standard)
+            score -= r.wait_weight * (r.norush_lead - r.standard_lead)
         if draw(today.seed, self.row, order_day, draws.CONTACT, 0) < behaviour.contact_probability(r, score):
             resolved = draw(today.seed, self.row, order_day, draws.RESOLVE, 0) < r.resolution
             score = behaviour.after_support(r, score, True, resolved, 0.0)
@@ -212,7 +212,7 @@ class Shopper(mesa.Agent):
         """What a touchpoint was like this time."""
         model = self.model
         noise = normal_quantile(draw(model.today.seed, self.row, order_day, draws.PERFORMANCE, slot))
-        return float(model.around.quality[self.persona][slot] + model.rules.noise_sd * noise)
+        return float(model.around.quality[self.persona][slot] + model.rules.experience_noise_sd * noise)
 
     def online_score(self, order_day: int, late: int) -> float:
         """Score of an online order; expectations learn from it."""

@@ -1,1 +1,37 @@
-"""The door."""
+"""The door: `cxsim run` for a terminal, `cxsim.run` for Python, and the one place where all parts meet.
+
+May import everything. What is heavy is imported when it is used, so that `cxsim --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cxsim.runs import Run, run
+    from cxsim.sweeps import Sweep, load, sweep
+    from sim.config.parameters import ConfigError
+
+__all__ = ["run", "sweep", "load", "Run", "Sweep", "ConfigError"]
+
+_PLACES = {
+    "run": "cxsim.runs", "Run": "cxsim.runs",
+    "sweep": "cxsim.sweeps", "Sweep": "cxsim.sweeps", "load": "cxsim.sweeps",
+    "ConfigError": "sim.config.parameters",
+}  # fmt: skip
+"""Where each public name stands; imported when it is first asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'cxsim' has no attribute {name!r}")
+    from cxsim.guard import refuse_strangers
+
+    refuse_strangers()
+    globals()[name] = getattr(import_module(_PLACES[name]), name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.phrases import ConfigError, Phrase, listed, nearest
 
@@ -28,26 +29,110 @@ NOT_SETTINGS = ("hydra", "sweep", "premortem", "drivers", "gate", "optimise")
 TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 
 
-@contextmanager
-def composer(config_dir: str | None) -> Iterator[Hydra]:
-    """Hydra over conf/ and the user's own folder. Raises ConfigError for a folder that is none."""
-    from hydra import version as hydra_version
-    from hydra._internal.hydra import Hydra
-    from hydra._internal.utils import create_config_search_path
-    from hydra.core.config_search_path import SearchPathQuery
-    from hydra.core.global_hydra import GlobalHydra
+_COMPOSING = threading.RLock()
+"""Held by the thread that composes: Hydra keeps what it is at in globals of the process."""
 
-    hydra_version.setbase("1.3")
-    path = create_config_search_path("pkg://conf")
-    if config_dir is not None:
-        check_own_folder(Path(config_dir))
-        own = f"file://{Path(config_dir).resolve()}"
-        path.prepend(provider="command-line", path=own, anchor=SearchPathQuery(provider="schema"))
-    GlobalHydra.instance().clear()
-    try:
+_IN_PLACE: list[_Globals] = []
+"""Those of the thread that composes."""
+
+
+class Asked(NamedTuple):
+    """What is to be run, and where; `exact`: the folder was named, else a free name like it is taken."""
+
+    settings: Settings
+    folder: Path
+    exact: bool
+
+
+def asked(overrides: list[str], config_dir: str | Path | None = None, name: str = CONFIG_NAME) -> Asked:
+    """What overrides ask for. Raises ConfigError."""
+    with composer(config_dir) as hydra:
+        from hydra.core.hydra_config import HydraConfig
+
+        config = compose(hydra, overrides, name)
+        if config.get("sweep") is not None:
+            raise ConfigError(f"sweep={config.hydra.runtime.choices.sweep}: many runs need -m: cxsim run -m ...")
+        HydraConfig.instance().set_config(config)
+        with hydras_errors_in_words():
+            folder = Path(config.hydra.run.dir)
+        return Asked(settings_of(config, config.hydra), folder, given_by_hand(overrides, "hydra.run.dir"))
+
+
+@contextmanager
+def composer(config_dir: str | Path | None) -> Iterator[Hydra]:
+    """Hydra over conf/ and the user's own folder, one thread at a time. Raises ConfigError for a folder that is none.
+
+    A Hydra that the caller has initialised, and the resolvers that the caller has registered, are as before afterwards.
+    """
+    with _COMPOSING, _ours_in_place(_Globals()):
+        from hydra import version as hydra_version
+        from hydra._internal.hydra import Hydra
+        from hydra._internal.utils import create_config_search_path
+        from hydra.core.config_search_path import SearchPathQuery
+
+        hydra_version.setbase("1.3")
+        path = create_config_search_path("pkg://conf")
+        if config_dir is not None:
+            check_own_folder(Path(config_dir))
+            own = f"file://{Path(config_dir).resolve()}"
+            path.prepend(provider="command-line", path=own, anchor=SearchPathQuery(provider="schema"))
         yield Hydra.create_main_hydra2("cxsim", path)
+
+
+@contextmanager
+def nothing_composed() -> Iterator[None]:
+    """Within a `composer`, while jobs are run: Hydra's globals are the caller's, and other threads may compose."""
+    ours = _IN_PLACE[-1]
+    ours.put_away()
+    _COMPOSING.release()
+    try:
+        yield
     finally:
-        GlobalHydra.instance().clear()
+        _COMPOSING.acquire()
+        ours.put_in_place()
+
+
+@contextmanager
+def _ours_in_place(ours: _Globals) -> Iterator[None]:
+    ours.put_in_place()
+    try:
+        yield
+    finally:
+        ours.put_away()
+
+
+class _Globals:
+    """Hydra's singletons, fresh where they say what it is at, and a copy of OmegaConf's resolvers."""
+
+    def __init__(self) -> None:
+        from hydra.core.global_hydra import GlobalHydra
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.core.plugins import Plugins
+        from hydra.core.singleton import Singleton
+        from hydra.core.utils import JobRuntime
+        from hydra.version import VersionBase
+        from omegaconf.basecontainer import BaseContainer
+
+        Plugins.instance()  # found once in a process
+        at_it = (GlobalHydra, HydraConfig, JobRuntime, VersionBase)
+        lasting = {kind: single for kind, single in Singleton._instances.items() if kind not in at_it}
+        self._not_in_place: Any = lasting, dict(BaseContainer._resolvers)
+
+    def put_in_place(self) -> None:
+        self._exchange()
+        _IN_PLACE.append(self)
+
+    def put_away(self) -> None:
+        _IN_PLACE.remove(self)
+        self._exchange()
+
+    def _exchange(self) -> None:
+        from hydra.core.singleton import Singleton
+        from omegaconf.basecontainer import BaseContainer
+
+        before = Singleton._instances, BaseContainer._resolvers
+        Singleton._instances, BaseContainer._resolvers = self._not_in_place
+        self._not_in_place = before
 
 
 def check_own_folder(folder: Path) -> None:
@@ -284,6 +369,11 @@ def addable(override: str) -> str:
     return f"++{override}" if re.match(r"[\w.\-]+=\s*\{", override) else override
 
 
+def words_of(words: Sequence[str], keys: Mapping[str, Any]) -> list[str]:
+    """Overrides of the command line's words and of keywords; keywords stand last."""
+    return [*map(addable, words), *as_overrides(keys).values()]
+
+
 def _refuse_hydras(parsed: list[Any]) -> None:
     """A job differs from another in what is run; how it is run is the sweep's."""
 
@@ -356,14 +446,16 @@ def _value(line: str) -> Any:
     return OverridesParser.create().parse_override(line).value()
 
 
-def as_overrides(point: dict[str, Any]) -> dict[str, str]:
+def as_overrides(point: Mapping[str, Any]) -> dict[str, str]:
     """A point's values as overrides, by key."""
-    return {key: f"{'++' if isinstance(value, dict) else ''}{key}={_grammar(value)}" for key, value in point.items()}
+    return {key: f"{'++' if isinstance(value, Mapping) else ''}{key}={_grammar(value)}" for key, value in point.items()}
 
 
 def _grammar(value: Any) -> str:
     """A value in the grammar of Hydra's overrides."""
-    if isinstance(value, dict):
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        return _grammar(value.tolist())
+    if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{_grammar(below)}" for key, below in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(_grammar(item) for item in value) + "]"
@@ -389,3 +481,10 @@ def threads_of(settings: Settings) -> int:
 def processors() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def shown(place: Path) -> str:
+    """A path as every command tells it: from the current folder where it lies below it, else absolute."""
+    # Not resolved: a link that the user named stays that link.
+    whole, here = Path(os.path.abspath(place)), Path.cwd()
+    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)

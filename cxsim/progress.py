@@ -1,37 +1,47 @@
-"""How far a run is: one line rewritten on a terminal, a line every tenth elsewhere."""
+"""How far a run is: one line rewritten on a terminal and in a notebook, a line every tenth elsewhere."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TextIO
+from contextlib import contextmanager
+from typing import Any, Protocol
 
-from sim.phrases import Phrase
+
+class Stream(Protocol):
+    """What progress is written to."""
+
+    def isatty(self) -> bool: ...
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> None: ...
 
 
 class Progress:
-    """Callable that is told (done, total, what) and writes it to a stream, as `translated` says it."""
+    """Callable that is told (done, total, what) and writes it to a stream, as `told` puts it in another language."""
 
     def __init__(
-        self, stream: TextIO, translated: Callable[[Phrase], str] = str, clock: object = time.monotonic
+        self, stream: Stream, told: Callable[[str], str] = str, clock: object = time.monotonic
     ) -> None:
         self._stream = stream
-        self._translated = translated
+        self._told = told
         self._clock = clock if callable(clock) else time.monotonic
         self._started = self._clock()
         self._rewrites = stream.isatty()
         self._tenth = -1
         self._width = 0
 
-    def __call__(self, done: int, total: int, what: Phrase) -> None:
+    def __call__(self, done: int, total: int, what: str) -> None:
         """Report that `done` of `total` pieces of work are done; total may grow."""
         if self._rewrites:
-            self._rewrite(self._line(what, done, total, *self._left(done, total)))
+            self._rewrite(self._told(f"{what} {done}/{total}{self._left(done, total)}"))
             return
         tenth = 10 * done // max(total, 1)
         if tenth != self._tenth:
             self._tenth = tenth
-            self._write(self._line(what, done, total) + "\n")
+            self._write(self._told(f"{what} {done}/{total}") + "\n")
 
     def close(self) -> None:
         """Clear the rewritten line, so that what follows starts on a line of its own."""
@@ -40,18 +50,11 @@ class Progress:
             self._write("\r")
         self._width = 0
 
-    def _line(self, what: Phrase, done: int, total: int, *left: Phrase) -> str:
-        message = "{what} {done}/{total}, {left}" if left else "{what} {done}/{total}"
-        return self._translated(Phrase(message, what=what, done=done, total=total, left=next(iter(left), "")))
-
-    def _left(self, done: int, total: int) -> Iterator[Phrase]:
-        """How long it will take, once anything is done."""
-        if 0 < done < total:
-            seconds = (self._clock() - self._started) / done * (total - done)
-            yield (
-                Phrase("about {seconds:.0f} s left", seconds=seconds) if seconds < 90 else
-                Phrase("about {minutes:.0f} min left", minutes=seconds / 60)
-            )  # fmt: skip
+    def _left(self, done: int, total: int) -> str:
+        if not 0 < done < total:
+            return ""
+        seconds = (self._clock() - self._started) / done * (total - done)
+        return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
 
     def _rewrite(self, line: str) -> None:
         self._write("\r" + line.ljust(self._width))
@@ -60,3 +63,45 @@ class Progress:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+@contextmanager
+def progress_here() -> Iterator[Progress]:
+    """Progress in the language in use: below a notebook's cell, else on the error stream."""
+    from analysis.style.language import retold
+
+    progress = Progress(NotebookLine() if in_notebook() else sys.stderr, retold)
+    try:
+        yield progress
+    finally:
+        progress.close()
+
+
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs us; a package that nobody has imported is not imported here."""
+    ipython = sys.modules.get("IPython")
+    return getattr(ipython and ipython.get_ipython(), "kernel", None) is not None
+
+
+class NotebookLine:
+    """A line of a notebook's output, as the terminal that it stands for: what starts with a return rewrites it."""
+
+    def __init__(self) -> None:
+        self._shown: Any = None
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> None:
+        from IPython.display import display
+
+        line = {"text/plain": text.strip()}
+        if not text.strip():
+            return  # the last line stays
+        if self._shown is None:
+            self._shown = display(line, raw=True, display_id=True)
+        else:
+            self._shown.update(line, raw=True)
+
+    def flush(self) -> None:
+        """Nothing is kept back."""

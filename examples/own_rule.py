@@ -21,9 +21,9 @@ from omegaconf import OmegaConf
 from agents.customer import Customer
 from agents.records import Episodes, Today
 from sim.config.settings import load_settings
-from sim.world.constants import World, world_of
+from sim.world.constants import World
 from sim.world.model import CXModel, founded
-from sim.world.pilot import references
+from sim.world.pilot import piloted
 
 SMALL_SHOP = [
     "scenario=[baseline]",
@@ -74,8 +74,7 @@ def small_shop(seed: int) -> World:
     """A world of 500 customers, its references measured by the usual pilots."""
     with initialize_config_module("conf", version_base="1.3"):
         config = OmegaConf.to_container(compose("config", overrides=SMALL_SHOP), resolve=True)
-    world, _ = references(world_of(load_settings(config), seed))
-    return world
+    return piloted(load_settings(config), seed)
 
 
 def simulate(world: World, kind: type[Grudge]) -> tuple[CXModel, DataCollector]:

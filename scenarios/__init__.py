@@ -1,1 +1,3 @@
 """What-ifs over the baseline."""
+
+# a package of cxsim

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from scenarios.intervention import Intervention, checked, register, rounded
+from scenarios.intervention import Intervention, checked, register
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import ConfigError, show, whole
+from sim.config.parameters import ConfigError, rounded, show, whole
 from sim.config.settings import Settings
 
 MOST_DAYS = 60

@@ -26,7 +26,6 @@ from sim.config.parameters import (
     Choice,
     ConfigError,
     Parameter,
-    Real,
     is_parameter,
     nearest,
     parameter,
@@ -106,19 +105,6 @@ class Intervention:
     def scaled(self, share: float) -> Intervention | None:
         """The same with its lever scaled, for the break-even; None where there is no such lever."""
         return None
-
-
-class Rounded(Real):
-    """Reader of a number within bounds, rounded."""
-
-    def __call__(self, value: object) -> int:
-        """The whole number nearest to it. Raises ConfigError outside the bounds."""
-        return round(super().__call__(value))
-
-
-def rounded(low: int, high: int) -> Callable[[object], int]:
-    """A check for amounts that act in whole units but may be uncertain: a number in the bounds, rounded."""
-    return Rounded(Bounds(low, high))
 
 
 Kind = TypeVar("Kind", bound=type[Intervention])
@@ -211,10 +197,11 @@ def _completed(stated: Any) -> Any:
 
 def _bounded(stated: Any, check: Callable[[object], Any]) -> Any:
     """The firm's own evidence of an option with the option's bounds, at which its draws are cut."""
-    if not (isinstance(check, Real) and is_parameter(stated) and "mean" in stated):
+    bounds = getattr(check, "bounds", None)
+    if bounds is None or not (is_parameter(stated) and "mean" in stated):
         return stated
     try:
-        return parameter(check.bounds)(stated)
+        return parameter(*bounds)(stated)
     except ConfigError:  # told where the options are read, which names the key
         return stated
 
@@ -223,7 +210,7 @@ def uncertain(
     bounds: Bounds, value: float, low: float, high: float, unit: str, source: str = "recalled", grade: str = "judgement"
 ) -> Any:
     """An option that a scenario file may leave out: its prior is filled in, with what is known about it."""
-    check = real(bounds)
+    check = real(*bounds)
     prior = {"value": value, "range": [low, high], "unit": unit, "grade": grade, "source": source}
     return field(default=value, kw_only=True, metadata={"check": check, "prior": prior})
 
@@ -250,7 +237,10 @@ def build(name: str, stated: Stated, settings: Settings) -> Intervention:
 
 
 class Drawn(NamedTuple):
-    """Options of which one is put where draws may put it: its path and, where it lies between two ends, these."""
+    """Options in which one uncertain value is replaced by a value that a replication may use.
+
+    `path` leads to that value. `span` is the range in words where the value lies strictly within it, else empty.
+    """
 
     path: tuple[str, ...]
     options: Any
@@ -258,7 +248,8 @@ class Drawn(NamedTuple):
 
 
 def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
-    """How far draws take each uncertain number and choice of an intervention's options, one at a time."""
+    """An intervention's options with each uncertain value in turn at every choice, or at the ends of its range and
+    between them: what must be allowed for no replication to be refused."""
     if isinstance(stated, Mapping):
         for key, one in stated.items():
             for drawn in draws(one, (*path, str(key))):
@@ -271,7 +262,7 @@ def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
 
 
 def _along(stated: Parameter, path: tuple[str, ...]) -> Iterator[Drawn]:
-    """A number at both ends of what draws reach, and between them."""
+    """A number at both ends of the values that replications may use, and between them."""
     part, (low, high) = "range" if stated.se is None else "se", _reach(stated)
     for value in (low, high):
         yield Drawn((*path, part), stated.model_copy(update={"value": value}))
@@ -296,13 +287,16 @@ def _below(path: tuple[str, ...], message: str) -> str:
 def _load_all() -> None:
     """Import every module of this package: each registers its interventions."""
     import scenarios
+    from scenarios import own
 
     for module in iter_modules(scenarios.__path__):
         import_module(f"scenarios.{module.name}")
+    own.load_all()
 
 
 Placed = tuple[tuple[int, Intervention], ...]
-"""Interventions with their numbers: sticky draws are keyed by the number, so it is the same alone and combined."""
+"""Interventions with their numbers. Random numbers that stick to a customer are keyed by that number, so that a
+scenario has the same ones alone and combined."""
 
 
 def worlds_of(settings: Settings) -> dict[str, Placed]:

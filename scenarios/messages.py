@@ -1,4 +1,4 @@
-"""What-ifs about messages: popups, welcomes, pushes, e-mails (MODEL 7.10).
+"""What-ifs about messages: popups, welcomes, pushes, e-mails (docs/ODD.md 7.10).
 
 All of them are campaigns on one engine (`sim.company.campaigns`) and draw on one budget of attention: whoever sends a
 message tires the customer for the next. What differs is where a message meets the customer, whom its rule finds, and
@@ -8,18 +8,18 @@ the receiver has told the firm, or because the rule itself ensures it (`relevant
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from agents.behaviour import logit
-from scenarios.intervention import Intervention, Mask, checked, register, rounded, uncertain
+from scenarios.intervention import Intervention, Mask, checked, register, uncertain
 from scenarios.rules import EVERYBODY, Rule, parts, rule
 from sim.company.campaigns import Channel, Cycle, Message
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import Bounds, ConfigError, number, read_group, real, show, text, whole, word
+from sim.config.parameters import Bounds, ConfigError, number, read_group, real, rounded, show, text, whole, word
 from sim.config.settings import Settings
 
 FITS = {
@@ -52,7 +52,7 @@ def _multiples(value: object) -> tuple[float, ...]:
 
 def _appeals(value: object) -> tuple[float, ...]:
     """Reader of one logit per variant."""
-    return tuple(real(LOGITS)(one) for one in _multiples(value))
+    return tuple(real(*LOGITS)(one) for one in _multiples(value))
 
 
 def _shares(value: object) -> tuple[float, ...]:
@@ -66,10 +66,10 @@ def _shares(value: object) -> tuple[float, ...]:
     return shares
 
 
-CYCLE = {
+CYCLE: dict[str, Callable[[Any], Any]] = {
     "every": whole(1, 3650),
     "least": whole(1, 1_000_000_000),
-    "explore": real(Bounds(0.0, 1.0)),
+    "explore": real(0.0, 1.0),
     "cost": rounded(0, 2**40),
 }
 
@@ -98,25 +98,26 @@ def _can_choose(cycle: Cycle, variants: int) -> None:
 
 @dataclass(frozen=True)
 class Campaign(Intervention):
-    """Base of all campaigns: whom the rule finds, what is sent in how many variants, at what cost, to all but whom.
+    """Base of all campaigns: a targeting rule, a content in one or more variants, a cost, and a holdout.
 
-    `lift` is in logits, of an order on the visit (of linking an account, for a welcome); a claimed one is multiplied
-    by `shrink`. Variants lift by these multiples of `lift` (and `appeals` adds to the logit of a click), in sticky
-    `shares`, equal unless stated; `cycle` lets the best one win. The slope of clicks on match is that of
-    `behaviour.messages` unless the campaign states its own.
+    `lift` is what a message adds to the logit of an order on the visit (for a welcome: of linking an account). A
+    claimed lift is multiplied by `shrink`. Each variant multiplies `lift` by its entry of `variants` and adds its entry
+    of `appeals` to the logit of a click. Customers keep their variant; `shares` divides them among the variants, evenly
+    unless stated, and `cycle` revises the shares. `slope`, of clicks on match, is that of `behaviour.messages` unless
+    the campaign states its own.
     """
 
     channel: ClassVar[Channel]
 
-    lift: float = field(default=0.0, kw_only=True, metadata={"check": real(LOGITS), "claimed": True})
+    lift: float = field(default=0.0, kw_only=True, metadata={"check": real(*LOGITS), "claimed": True})
     rule: Rule = field(default=EVERYBODY, kw_only=True, metadata={"check": rule})
     content: str = field(default="uniform", kw_only=True, metadata={"check": word(*CONTENTS)})
     variants: tuple[float, ...] = field(default=(1.0,), kw_only=True, metadata={"check": _multiples})
     appeals: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _appeals})
     shares: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _shares})
-    slope: float | None = field(default=None, kw_only=True, metadata={"check": real(LOGITS), "claimed": True})
+    slope: float | None = field(default=None, kw_only=True, metadata={"check": real(*LOGITS), "claimed": True})
     cost: int = field(default=0, kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen per message
-    holdout: float = field(default=0.0, kw_only=True, metadata={"check": real(Bounds(0.0, 1.0))})
+    holdout: float = field(default=0.0, kw_only=True, metadata={"check": real(0.0, 1.0)})
     cycle: Cycle | None = field(default=None, kw_only=True, metadata={"check": _cycle})
     depth: float = 0.0  # of the match on order history
     appeal: float = 0.0  # logit of a click at a match of one half
@@ -227,7 +228,7 @@ class Welcome(Campaign):
             if option in options:
                 raise ConfigError(f"{option}: a welcome is not clicked, so that this does nothing; leave it out")
         if settings.company.onboarding is None:
-            raise ConfigError("kind: welcome needs company.onboarding; give a scenario's world {link: 0.3}, say")
+            raise ConfigError("kind: welcome needs company.onboarding; give the scenario both_arms {link: 0.3}, say")
         return super().configured(name, options, settings)
 
     def appeal_in(self, settings: Settings) -> float:
@@ -246,7 +247,7 @@ class OffSite(Campaign):
 
     every: int = field(default=7, kw_only=True, metadata={"check": whole(1, 3650)})  # days
     opt_out: float = uncertain(Bounds(0.0, 1.0), 0.002, 0.0005, 0.008, "1/unclicked message and unit of fatigue")
-    click: float = field(default=0.5, kw_only=True, metadata={"check": real(INNER)})  # each channel has its own prior
+    click: float = field(default=0.5, kw_only=True, metadata={"check": real(*INNER)})  # each channel has its own prior
 
     def appeal_in(self, settings: Settings) -> float:
         """From the channel's click rate."""

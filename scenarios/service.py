@@ -1,4 +1,4 @@
-"""What-ifs about service: listening to customers, and letting staff act (MODEL 7.14). They act on the whole company."""
+"""What-ifs about service: listening to customers, and letting staff act (docs/ODD.md 7.14). On everybody at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class VoiceOfCustomer(Intervention):
     gain: float = uncertain(Bounds(-5.0, 5.0), 0.15, 0.0, 0.3, "su of a touchpoint's first project")
     lag: float = uncertain(Bounds(1.0, 3650.0), 42.0, 14.0, 90.0, "days from meeting to change")
     cost: float = uncertain(YEN, 2e6, 1e6, 4e6, "yen per project")
-    budget: float = field(default=24e6, kw_only=True, metadata={"check": real(YEN)})  # yen a year
+    budget: float = field(default=24e6, kw_only=True, metadata={"check": real(*YEN)})  # yen a year
     capacity: int = field(default=2, kw_only=True, metadata={"check": whole(1, 100)})  # projects at once
     comments: float = uncertain(Bounds(0.0, 1.0), 0.3, 0.15, 0.6, "share of surveyed detractors who comment")
 
@@ -58,7 +58,7 @@ class Staff(Intervention):
     recovery: float = uncertain(Bounds(-1.0, 1.0), 0.2, 0.0, 0.4, "share of a bad score made good")
     noise: float = uncertain(Bounds(0.0, 10.0), 1.2, 1.0, 1.4, "factor on the store's spread")
     recovery_cost: float = uncertain(Bounds(0.0, 100_000.0), 300.0, 150.0, 600.0, "yen/recovery")
-    friction: float = field(default=0.0, kw_only=True, metadata={"check": real(Bounds(-5.0, 5.0))})  # logit, store
+    friction: float = field(default=0.0, kw_only=True, metadata={"check": real(-5.0, 5.0)})  # logit, store
 
     def changes(self, day: int) -> Changes:
         """In force while it lasts."""

@@ -1,1 +1,3 @@
 """The company, the clock and one simulated world."""
+
+# a package of cxsim

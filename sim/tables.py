@@ -3,7 +3,7 @@
 A run folder is the product. `sim` writes these tables, `analysis` reads them and imports nothing else of ours.
 
 Arms of one replication share customers, luck and burn-in and differ in who is treated and in which interfaces are
-replayed from the baseline (MODEL: estimands):
+replayed from the baseline (docs/ODD.md 4):
 
 =====================  ==========================================================================
 `baseline`             nobody treated
@@ -27,21 +27,46 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+FOLDER_VERSION = 2
+"""Version of the tables below, in provenance.json as `folder_version`. A folder that states none is of version 1."""
+
+RENAMED = {
+    "twin": "second_seed",
+    "draw": "point",
+    "draws": "points",
+    "draws_run": "replications_run",
+    "worlds": "points",
+    "wrong_worlds": "wrong_points",
+    "world": "option_group",
+    "rule": "region",
+    "board": "meeting",
+    "twin_orders": "other_orders",
+    "twin_profit": "other_profit",
+    "twin_ltv": "other_ltv",
+    "twin_status": "other_status",
+    "draws.parquet": "points.parquet",
+    "drivers.csv": "sensitivity.csv",
+    "rules.csv": "regions.csv",
+    "trial_draws.parquet": "trial_points.parquet",
+    "fresh_draws.parquet": "fresh_points.parquet",
+}
+"""Columns and files of version 1 that have another name since."""
+
 BASELINE = "baseline"
 EVERYBODY = "everybody"
 ELIGIBLE = "eligible"
 ESTIMANDS = ("total", "direct", "spillover", "wom", "congestion", "company", "ab_test", "ab_bias")
 """`ab_test` is the raw difference a 50/50 field test would see; `ab_bias` is that difference, less the same split's
-difference in the untreated world, less the total effect (per-customer means only)."""
+difference in the untreated market, less the total effect (per-customer means only)."""
 PARTS = ("direct", "wom", "congestion")
 """Arms of the split where no company lever acts: everything replayed, then all but one interface."""
 ADAPTIVE_PARTS = (*PARTS, "company", "wom_congestion", "wom_company", "congestion_company")
 """Arms of the split where the company learns: every set of live interfaces but the full one."""
 SHOCKS = ("competitor_move", "outage", "supplier_delay", "viral_complaint")
-"""Our kinds of intervention that nobody chooses."""
+"""Shipped kinds of intervention that nobody chooses."""
 COMPANY_WIDE = (*SHOCKS, "staff", "voice_of_customer")
-"""Those that act on the company as a whole. A test holds both to their classes, which who reads a run folder does not
-see."""
+"""Kinds that act on the company as a whole. A run folder's reader cannot import the classes in scenarios/, so both lists
+are written out here; a test compares them with the classes."""
 
 
 class Column(NamedTuple):
@@ -104,18 +129,18 @@ AB_METRICS = (
 )  # fmt: skip
 
 MEASURES = (
-    Column("replication", "int32", "1", "number of the draw of the uncertain parameters, from 0"),
-    Column("twin", "int8", "1", "0: the draw's first seed; 1: its second seed, for the Monte Carlo error only"),
+    Column("replication", "int32", "1", "number of the point of the uncertain parameters, from 0"),
+    Column("second_seed", "int8", "1", "0: the point's first seed; 1: the same point with other luck, for the Monte Carlo error only"),
     Column("arm", "str", "", "arm (see above)"),
     Column("group", "str", "", "all; in `X/ab` and for its split of the baseline: `X/ab` treated and control"),
     Column("segment", "str", "", "everybody, eligible, or a persona"),
     Column("metric", "str", "", "a name of METRICS, or of AB_METRICS in A/B groups"),
     Column("value", "float64", "see metric", "the arm's value"),
 )
-"""measures.parquet: the base of every answer. Long: a row per replication, twin, arm, group, segment and metric.
+"""measures.parquet: the base of every answer. Long: a row per replication, second seed, arm, group, segment and metric.
 
 `group` is `all` everywhere but for field tests: arm `X/ab` has groups `treated` and `control`, and arm `baseline` has
-`X/ab:treated` and `X/ab:control`, the same split of customers in the untreated world, which the bias is adjusted by.
+`X/ab:treated` and `X/ab:control`, the same split of customers in the untreated market, which the bias is adjusted by.
 """
 
 ROI = Metric(
@@ -131,18 +156,18 @@ EFFECTS = (
     Column("unit", "str", "", "unit of baseline, scenario, effect, interval and error"),
     Column("segment", "str", "", "everybody, eligible in the baseline, or a persona"),
     Column("estimand", "str", "", "one of ESTIMANDS"),
-    Column("baseline", "float64", "unit", "mean over draws of the baseline's value"),
+    Column("baseline", "float64", "unit", "mean over points of the baseline's value"),
     Column("scenario", "float64", "unit", "baseline plus effect"),
-    Column("effect", "float64", "unit", "mean over draws"),
-    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the draws: what is not known"),
+    Column("effect", "float64", "unit", "mean over points"),
+    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the points: what is not known"),
     Column("ci_high", "float64", "unit", "upper end"),
     Column("mc_se", "float64", "unit", "Monte Carlo standard error of the effect: what more computing would remove"),
     Column("p_positive", "float64", "1", "probability that the effect is above zero"),
-    Column("replications", "int32", "1", "number of draws"),
+    Column("replications", "int32", "1", "number of points"),
     Column("intervention", "str", "", "the scenario answered for: X, or `A+B`, or `A x B` for the interaction"),
 )
 
-SWEEP_NAMES = {"scenario": "with_scenario", "replications": "draws_run"}
+SWEEP_NAMES = {"scenario": "with_scenario", "replications": "replications_run"}
 """Columns of EFFECTS that sweep.parquet calls otherwise: configuration keys that are swept bear their names."""
 
 SWEEP = (
@@ -152,74 +177,74 @@ SWEEP = (
 """sweep.parquet: a row per finished job, metric, segment and estimand; after `job` a column per swept key."""
 
 ANSWERS = SWEEP[1:]
-"""answers.csv: the same by configuration, jobs that are blocks of its draws put together. Everybody only."""
+"""answers.csv: the same by configuration, jobs that are blocks of its points put together. Everybody only."""
 
 OPTION = (
-    Column("world", "int32", "", "options with the same number live in the same worlds, draw by draw"),
+    Column("option_group", "int32", "", "options with the same number were run at the same points with the same luck"),
     Column("option", "str", "", "scenario, and the swept values it was run at"),
 )
-"""The first columns of what follows: tables beside answers.csv, for options with enough draws."""
+"""The first columns of what follows: tables beside answers.csv, for options with enough points."""
 
-DRIVERS = (
+SENSITIVITY = (
     *OPTION,
     Column("metric", "str", "", "ltv or profit: whose total effect is explained"),
-    Column("name", "str", "", "dotted path of a drawn parameter"),
-    Column("rank_correlation", "float64", "1", "Spearman's, of parameter and effect over draws"),
+    Column("name", "str", "", "dotted path of an uncertain parameter"),
+    Column("rank_correlation", "float64", "1", "Spearman's, of parameter and effect over points"),
     Column("chance", "float64", "1", "what the largest rank correlation of so many parameters stays below 95 times in 100 by chance alone"),
-    Column("first_order", "float64", "1", "share of the effect's variance over draws that the parameter explains alone (Sobol, RBD-FAST)"),
+    Column("first_order", "float64", "1", "share of the effect's variance over points that the parameter explains alone (Sobol, RBD-FAST)"),
     Column("first_order_error", "float64", "1", "half-width of its 90 % interval"),
-    Column("draws", "int32", "1", "number of draws"),
+    Column("points", "int32", "1", "number of points"),
 )
 
 PROBABILITIES = (
     *OPTION,
     Column("metric", "str", "", "ltv, profit or roi: the probability is that its total effect is above zero"),
-    Column("given", "str", "", "blank: over all draws; else dotted path of the parameter that is restricted"),
+    Column("given", "str", "", "blank: over all points; else dotted path of the parameter that is restricted"),
     Column("value", "str", "", "option of a choice, or low, middle, high third of the parameter's range"),
     Column("low", "float64", "see parameters.csv", "lower end of the third"),
     Column("high", "float64", "see parameters.csv", "upper end"),
-    Column("draws", "int32", "1", "draws there"),
+    Column("points", "int32", "1", "points there"),
     Column("positive", "int32", "1", "of them with an effect above zero"),
-    Column("probability", "float64", "1", "positive / draws"),
-    Column("ci_low", "float64", "1", "lower end of the 90 % interval of a probability counted in so many draws (Wilson)"),
+    Column("probability", "float64", "1", "positive / points"),
+    Column("ci_low", "float64", "1", "lower end of the 90 % interval of a probability counted at so many points (Wilson)"),
     Column("ci_high", "float64", "1", "upper end"),
 )
 
 REGRET = (
     *OPTION,
-    Column("draws", "int32", "1", "draws common to all options of the world"),
-    Column("mean_effect", "float64", "yen", "effect on LTV per potential customer, mean over these draws"),
-    Column("expected_regret", "float64", "yen", "mean over draws of the best option's effect less this one's"),
-    Column("maximum_regret", "float64", "yen", "largest over draws"),
-    Column("p_best", "float64", "1", "share of draws in which no option is better; ties are shared"),
+    Column("points", "int32", "1", "points common to all options of the group"),
+    Column("mean_effect", "float64", "yen", "effect on LTV per potential customer, mean over these points"),
+    Column("expected_regret", "float64", "yen", "mean over points of the best option's effect less this one's"),
+    Column("maximum_regret", "float64", "yen", "largest over points"),
+    Column("p_best", "float64", "1", "share of points at which no option is better; ties are shared"),
 )
 
-RULES = (
+REGIONS = (
     *OPTION,
     Column("outcome", "str", "", "gain: effect on LTV above zero; loss: not above zero; best: no other option, doing nothing included, is better"),
-    Column("rule", "str", "", "conditions on drawn parameters, joined by `and`; blank: no rule beats the base rate out of sample"),
-    Column("base_rate", "float64", "1", "share of all draws with the outcome"),
-    Column("support", "float64", "1", "share of draws that the rule covers"),
-    Column("coverage", "float64", "1", "share of the draws with the outcome that it covers"),
-    Column("density", "float64", "1", "share of the draws it covers that have the outcome: in sample, too good"),
-    Column("held_out", "float64", "1", "the same in draws held out while a rule was found (cross-validation)"),
+    Column("region", "str", "", "conditions on uncertain parameters, joined by `and`; blank: no region beats the base rate out of sample"),
+    Column("base_rate", "float64", "1", "share of all points with the outcome"),
+    Column("support", "float64", "1", "share of points that the region covers"),
+    Column("coverage", "float64", "1", "share of the points with the outcome that it covers"),
+    Column("density", "float64", "1", "share of the points it covers that have the outcome: in sample, too good"),
+    Column("held_out", "float64", "1", "the same at points held out while a region was sought (cross-validation)"),
     Column("held_out_low", "float64", "1", "lower end of its 90 % interval (Wilson)"),
     Column("held_out_high", "float64", "1", "upper end"),
-    Column("elsewhere", "float64", "1", "share of the other draws with the outcome, in sample"),
-    Column("draws", "int32", "1", "number of draws"),
+    Column("elsewhere", "float64", "1", "share of the other points with the outcome, in sample"),
+    Column("points", "int32", "1", "number of points"),
 )
 
 KPIS_KEYS = (
     Column("arm", "str", "", "arm"),
-    Column("replication", "int32", "1", "draw"),
-    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("replication", "int32", "1", "number of the point"),
+    Column("second_seed", "int8", "1", "1: the same point with other luck"),
 )
 """kpis.csv: these keys, then a column per metric of METRICS (everybody). A row per arm and replication."""
 
 DAILY = (
     Column("arm", "str", "", "arm"),
-    Column("replication", "int32", "1", "draw"),
-    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("replication", "int32", "1", "number of the point"),
+    Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("day", "int16", "days", "day, 0 is the first of the horizon"),
     Column("unaware", "int32", "customers", "status at the end of the day"),
     Column("aware", "int32", "customers", "status: aware prospects"),
@@ -252,13 +277,13 @@ DAILY = (
     Column("wait_minutes", "float64", "minutes", "sum of waits of the day's contacts"),
     Column("talk_positive", "int32", "talks", ""),
     Column("talk_negative", "int32", "talks", ""),
-    Column("satisfaction", "float64", "su", "mean latent satisfaction of customers; weekly, blank on other days"),
-    Column("nps", "float64", "points", "census of customers; weekly, blank on other days"),
-    Column("nps_surveyed", "float64", "points", "survey answers; weekly, blank on other days"),
-    Column("stage_shop", "int32", "customers", "visited within 14 days without buying; weekly, -1 on other days"),
-    Column("stage_purchase", "int32", "customers", "has an open order; weekly, -1 on other days"),
-    Column("stage_experience", "int32", "customers", "other customers; weekly, -1 on other days"),
-    Column("stage_aware", "int32", "customers", "other aware prospects; weekly, -1 on other days"),
+    Column("satisfaction", "float64", "su", "mean latent satisfaction of customers; weekly, null on other days"),
+    Column("nps", "float64", "points", "census of customers; weekly, null on other days"),
+    Column("nps_surveyed", "float64", "points", "survey answers; weekly, null on other days"),
+    Column("stage_shop", "Int32", "customers", "visited within 14 days without buying; weekly, null on other days"),
+    Column("stage_purchase", "Int32", "customers", "has an open order; weekly, null on other days"),
+    Column("stage_experience", "Int32", "customers", "other customers; weekly, null on other days"),
+    Column("stage_aware", "Int32", "customers", "other aware prospects; weekly, null on other days"),
 )
 """daily.parquet. Unaware and lapsed are stages of their own; the four `stage_*` columns split the rest."""
 
@@ -271,38 +296,47 @@ CUSTOMERS = (
     Column("status", "str", "", "unaware, aware, customer or lapsed at the end"),
     Column("satisfaction", "float32", "su", "at the end"),
     Column("expectation", "float32", "su", "mean over touchpoints, at the end"),
-    Column("acquired_day", "int16", "days", "day of first order; -32768 if none"),
-    Column("lapsed_day", "int16", "days", "-32768 if not lapsed"),
+    Column("acquired_day", "Int16", "days", "day of first order, below zero before the horizon; null if none"),
+    Column("lapsed_day", "Int16", "days", "day of lapsing, below zero before the horizon; null if not lapsed"),
     Column("visits", "int32", "visits", "within the horizon"),
     Column("orders", "int32", "orders", "within the horizon"),
     Column("revenue", "int64", "yen", "within the horizon"),
     Column("profit", "int64", "yen", "within the horizon; fixed costs, projects and revisions are booked to no customer"),
     Column("ltv", "float64", "yen", "discounted, likewise"),
     Column("residual", "float64", "yen", "beyond the horizon"),
-    Column("twin_orders", "int32", "orders", "the same customer's in the other arm; only means over customers are identified"),
-    Column("twin_profit", "int64", "yen", "likewise"),
-    Column("twin_ltv", "float64", "yen", "likewise"),
-    Column("twin_status", "str", "", "likewise"),
+    Column("style", "float32", "SD", "answering style: how much higher than others one answers, equally satisfied"),
+    *(
+        Column(f"census_{week}", "Int8", "points", f"answer, 0 to 10, in week {week} of the last four; null if no customer on that day")
+        for week in range(1, 5)
+    ),
+    Column("other_orders", "int32", "orders", "the same customer's under the other arm; only means over customers are identified"),
+    Column("other_profit", "int64", "yen", "likewise"),
+    Column("other_ltv", "float64", "yen", "likewise"),
+    Column("other_status", "str", "", "likewise"),
 )
 """customers.parquet: first replication, baseline and the (last, combined) scenario."""
 
+CENSUSES = tuple(column.name for column in CUSTOMERS if column.name.startswith("census_"))
+"""Columns of customers.parquet whose NPS, each week's taken by itself, have the mean `nps` of measures.parquet."""
+
 EVENTS = (
-    Column("case:concept:name", "int32", "", "customer"),
+    Column("case:concept:name", "str", "", "arm and customer, as `baseline/123`: a case is one customer's life in one arm"),
     Column("concept:name", "str", "", "one of EVENT_NAMES"),
     Column("time:timestamp", "datetime64[us]", "", "date of the day"),
+    Column("customer", "int32", "", "row number in customers.parquet"),
     Column("arm", "str", "", "baseline or X"),
     Column("value", "float32", "see event", "yen, days, su, points or minutes as EVENT_NAMES says"),
 )
 EVENT_NAMES = {
     "aware": "1 by advertising, 2 by word of mouth",
-    "message sent": "number of the card",
-    "message clicked": "number of the card",
-    "opted out": "number of the card",
-    "linked": "number of the card, 0 without a message",
-    "preference told": "number of the card",
+    "message sent": "number of the variant",
+    "message clicked": "number of the variant",
+    "opted out": "number of the variant",
+    "linked": "number of the variant, 0 without a message",
+    "preference told": "number of the variant",
     "visit": "channel: 0 website, 1 app, 2 store",
-    "popup shown": "number of the card",
-    "popup clicked": "number of the card",
+    "popup shown": "number of the variant",
+    "popup clicked": "number of the variant",
     "order": "basket, yen",
     "coupon redeemed": "discount, yen",
     "coupon issued": "face, yen",
@@ -316,10 +350,10 @@ EVENT_NAMES = {
     "lapsed": "days since the last order",
     "survey answer": "0 to 10",
 }
-"""A card is a variant of a campaign. The cards of an arm are numbered from 1 on through all its campaigns, in the order
-in which its rows stand in campaigns.parquet, variant 0 left out: with one campaign, by the variant."""
+"""Events number the variants of an arm from 1 on through all its campaigns, in the order in which its rows stand in
+campaigns.parquet, variant 0 left out: with one campaign, the number is the variant."""
 
-CARD_EVENTS = tuple(name for name, value in EVENT_NAMES.items() if value.startswith("number of the card"))
+VARIANT_EVENTS = tuple(name for name, value in EVENT_NAMES.items() if value.startswith("number of the variant"))
 
 STATES = (
     Column("customer", "int32", "", "row number"),
@@ -340,10 +374,10 @@ FUNNEL = (
     Column("customers", "int32", "customers", "of the group that reached the stage within the horizon"),
     Column("share", "float64", "1", "of the group's potential customers"),
     Column("drop_off", "float64", "1", "share of the stage before that did not reach this one; blank for the first"),
-    Column("ci_low", "float64", "1", "lower end of its 90 % interval (Wilson): chance among the customers of one draw only"),
+    Column("ci_low", "float64", "1", "lower end of its 90 % interval (Wilson): chance among the customers of one replication only"),
     Column("ci_high", "float64", "1", "upper end"),
 )
-"""funnel.csv: first draw, customers whose journeys were kept and who had not lapsed before day 0. Each stage holds part
+"""funnel.csv: first replication, customers whose journeys were kept and who had not lapsed before day 0. Each stage holds part
 of the one before; a channel's visits and orders are those made through it."""
 
 PARAMETERS = (
@@ -357,20 +391,20 @@ PARAMETERS = (
 )
 """parameters.csv: every assumption with its grade."""
 
-DRAWS = (
-    Column("replication", "int32", "1", "draw"),
+POINTS = (
+    Column("replication", "int32", "1", "number of the point"),
     Column("name", "str", "", "dotted path"),
-    Column("value", "float64", "see parameters.csv", "drawn value; for a choice its index in the options"),
+    Column("value", "float64", "see parameters.csv", "value there; for a choice its index in the options"),
 )
-"""draws.parquet: the point of the Latin hypercube each replication was run at."""
+"""points.parquet: the point of the Latin hypercube each replication was run at."""
 
 CAMPAIGNS = (
-    Column("replication", "int32", "1", "draw"),
-    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("replication", "int32", "1", "number of the point"),
+    Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("arm", "str", "", "baseline, X or X/ab"),
     Column("campaign", "str", "", "key of the intervention in the scenario file"),
     Column("channel", "str", "", "popup, welcome, push or email"),
-    Column("variant", "int16", "", "from 1; 0: found by the rule and shown nothing (untreated, held out, over the cap)"),
+    Column("variant", "int16", "", "from 1; 0: found by the targeting rule and shown nothing (untreated, held out, over the cap)"),
     Column("shown", "int64", "times", "times shown or sent within the horizon; for variant 0 times found"),
     Column("clicked", "int64", "times", "of them clicked"),
     Column("ordered", "int64", "times", "of them with an order on the same visit, or by the receiver on the same day"),
@@ -384,10 +418,10 @@ CAMPAIGNS = (
 have campaigns."""
 
 PROJECTS = (
-    Column("replication", "int32", "1", "draw"),
-    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("replication", "int32", "1", "number of the point"),
+    Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("arm", "str", "", "X"),
-    Column("board", "int16", "", "number of the meeting's intervention within the arm"),
+    Column("meeting", "int16", "", "number of the meeting's intervention within the arm"),
     Column("day", "int16", "days", "day of the meeting that started the project"),
     Column("touchpoint", "str", "", "site, store, delivery or product"),
 )
@@ -401,27 +435,28 @@ JOURNEY_MAP = (
     Column("events", "int64", "events", "within the horizon, of customers whose journeys were kept"),
     Column("customers", "int64", "customers", "of them with at least one"),
     Column("score", "float64", "su", "mean score of what was told or experienced there; blank where nothing is scored"),
-    Column("ci_low", "float64", "su", "lower end of its 90 % interval: chance among the customers of one draw only"),
+    Column("ci_low", "float64", "su", "lower end of its 90 % interval: chance among the customers of one replication only"),
     Column("ci_high", "float64", "su", "upper end"),
     Column("below", "float64", "1", "share of the scores below neutral"),
     Column("depth", "float64", "su", "mean of those"),
 )
-"""map/map.csv, written by `cxsim map`: what the first draw's customers met, stage by touchpoint."""
+"""map/map.csv, written by `cxsim map`: what the first replication's customers met, stage by touchpoint."""
 
 CAMPAIGN_RATES = (
     Column("intervention", "str", "", "X"),
     Column("campaign", "str", "", "key of the intervention in the scenario file"),
     Column("channel", "str", "", "popup, welcome, push or email"),
     Column("variant", "int16", "", "from 1; blank: all of them together"),
-    Column("quantity", "str", "", "click, order, order_anyway, order_lift, link, link_anyway, link_lift, opt_out, share (of the traffic at the end), wins (draws in which that is the largest), shown, opted_out, cost or revisions"),
+    Column("quantity", "str", "", "click, order, order_anyway, order_lift, link, link_anyway, link_lift, opt_out, share (of the traffic at the end), wins (points at which that is the largest), shown, opted_out, cost or revisions"),
     Column("unit", "str", "", "%, % points, times, receivers or yen"),
-    Column("value", "float64", "unit", "mean over draws"),
-    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over draws; with one draw Wilson's, of a share counted in so many"),
+    Column("value", "float64", "unit", "mean over points"),
+    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over points; with one point Wilson's, of a share counted in so many"),
     Column("ci_high", "float64", "unit", "upper end"),
-    Column("draws", "int32", "1", "draws that have a value"),
+    Column("points", "int32", "1", "points that have a value"),
 )
-"""campaigns.csv, written with the report where there is campaigns.parquet. `_anyway` is the rate of those whom the rule
-finds in the baseline, where nobody is shown anything; `_lift` is the rate less that one, draw by draw."""
+"""campaigns.csv, written with the report where there is campaigns.parquet. `_anyway` is the rate of those whom the
+targeting rule finds in the baseline, where nobody is shown anything; `_lift` is the rate less that one, point by
+point."""
 
 RECOVERY = (
     Column("intervention", "str", "", "X, where its effect begins after day 0"),
@@ -429,11 +464,11 @@ RECOVERY = (
     Column("unit", "str", "", "unit of the depth"),
     Column("begins", "int32", "days", "day on which the effect begins"),
     Column("quantity", "str", "", "depth, deepest, half or tenth"),
-    Column("value", "float64", "unit, or days", "depth: largest weekly shortfall, mean over draws; deepest: days from the beginning to the middle of that week; half, tenth: until the shortfall is first down to this share of it. Days are medians over draws"),
-    Column("ci_low", "float64", "likewise", "lower end of the 90 % interval over draws; of days the 5 % quantile"),
+    Column("value", "float64", "unit, or days", "depth: largest weekly shortfall, mean over points; deepest: days from the beginning to the middle of that week; half, tenth: until the shortfall is first down to this share of it. Days are medians over points"),
+    Column("ci_low", "float64", "likewise", "lower end of the 90 % interval over points; of days the 5 % quantile"),
     Column("ci_high", "float64", "likewise", "upper end; blank where it lies beyond the horizon"),
-    Column("reached", "int32", "draws", "draws that get there within the horizon"),
-    Column("draws", "int32", "1", "number of draws"),
+    Column("reached", "int32", "points", "points at which it gets there within the horizon"),
+    Column("points", "int32", "1", "number of points"),
 )
 """recovery.csv, written with the report: how deep a shock goes and how long it lasts, against the same world without
 it, in weeks counted from its beginning."""
@@ -443,7 +478,7 @@ PROBES = (
     Column("name", "str", "", "what was moved: `face` (share of the stated face), or the dotted path of a parameter"),
     Column("value", "float64", "", "where it was put"),
     Column("effect", "float64", "yen", "total effect on LTV there, everything else central"),
-    Column("mc_se", "float64", "yen", "its Monte Carlo error, from the same scenario's draws"),
+    Column("mc_se", "float64", "yen", "its Monte Carlo error, from the same scenario's replications"),
 )
 """probes.csv: what would flip the answer. One thing moved at a time."""
 
@@ -457,7 +492,7 @@ TEST_METRICS = (
 (times horizon over days so far), so that readings of any week stand beside one another."""
 
 TESTS = (
-    Column("draw", "int32", "1", "number of the draw of the uncertain parameters: one world, one truth"),
+    Column("point", "int32", "1", "number of the point of the uncertain parameters: one market, one truth"),
     Column("design", "str", "", "customer: a coin per customer; cluster: whole clusters, a fixed number of them"),
     Column("test", "int32", "1", "number of the assignment"),
     Column("metric", "str", "", "a name of TEST_METRICS"),
@@ -466,44 +501,44 @@ TESTS = (
     Column("se", "float64", "see metric", "its standard error as an analyst would compute it"),
     Column("freedom", "float64", "1", "degrees of freedom of the analyst's t (Welch)"),
     Column("p_value", "float64", "1", "two-sided; blank where there is no standard error"),
-    Column("split", "float64", "see metric", "the same split's difference in the untreated world: chance that the field cannot see"),
+    Column("split", "float64", "see metric", "the same split's difference in the untreated market: chance that the field cannot see"),
     Column("split_p_value", "float64", "1", "its p-value: what a test of nothing would have reported"),
     Column("truth_window", "float64", "see metric", "everybody treated less nobody, over the same weeks"),
     Column("truth", "float64", "see metric", "everybody treated less nobody, over the whole horizon: what is asked"),
 )
-"""tests.parquet of a pre-mortem: a row per draw, design, test, metric and reading."""
+"""tests.parquet of a pre-mortem: a row per point, design, test, metric and reading."""
 
 PREMORTEM = (
     Column("design", "str", "", "customer or cluster"),
     Column("metric", "str", "", "a name of TEST_METRICS"),
     Column("weeks", "int32", "weeks", "when the test is read"),
     Column("unit", "str", "", "unit of what follows up to truth_size"),
-    Column("estimate", "float64", "unit", "mean over worlds and tests of what the test reports, its split's chance difference taken off"),
-    Column("truth", "float64", "unit", "mean over worlds of the full rollout's effect over the horizon"),
+    Column("estimate", "float64", "unit", "mean over points and tests of what the test reports, its split's chance difference taken off"),
+    Column("truth", "float64", "unit", "mean over points of the full rollout's effect over the horizon"),
     Column("bias", "float64", "unit", "estimate less truth"),
-    Column("bias_mc_se", "float64", "unit", "its standard error over worlds"),
+    Column("bias_mc_se", "float64", "unit", "its standard error over points"),
     Column("interference", "float64", "unit", "part of the bias: estimate less the full rollout's effect over the same weeks"),
-    Column("interference_mc_se", "float64", "unit", "its standard error over worlds"),
+    Column("interference_mc_se", "float64", "unit", "its standard error over points"),
     Column("early", "float64", "unit", "the other part: the full rollout's effect over these weeks less that over the horizon"),
-    Column("spread", "float64", "unit", "standard deviation of the raw estimate over tests of one world"),
+    Column("spread", "float64", "unit", "standard deviation of the raw estimate over the tests at one point"),
     Column("se", "float64", "unit", "the analyst's standard error, root mean square"),
-    Column("error", "float64", "unit", "root mean square of raw estimate less truth, over worlds and tests"),
+    Column("error", "float64", "unit", "root mean square of raw estimate less truth, over points and tests"),
     Column("error_at_members", "float64", "unit", "the same for a test on all members of the firm, chance scaled with 1 / sqrt(size)"),
-    Column("truth_size", "float64", "unit", "root mean square of the truth over worlds: the error of taking the effect for zero"),
+    Column("truth_size", "float64", "unit", "root mean square of the truth over points: the error of taking the effect for zero"),
     Column("coverage_window", "float64", "1", "share of the analyst's intervals that hold the rollout's effect over the same weeks"),
     Column("coverage", "float64", "1", "share that hold the truth"),
     Column("power", "float64", "1", "share of tests that are significant, whatever their sign"),
-    Column("power_mc_se", "float64", "1", "its standard error over worlds"),
-    Column("power_at_members", "float64", "1", "the same for a test on all members, from each world's mean estimate (normal)"),
+    Column("power_mc_se", "float64", "1", "its standard error over points"),
+    Column("power_at_members", "float64", "1", "the same for a test on all members, from each point's mean estimate (normal)"),
     Column("wrong_sign", "float64", "1", "share of estimates whose sign is not the truth's"),
     Column("wrong_sign_if_significant", "float64", "1", "the same among significant ones (type S error)"),
-    Column("wrong_worlds", "int32", "1", "worlds in which the mean estimate, chance apart, has the wrong sign"),
+    Column("wrong_points", "int32", "1", "points at which the mean estimate, chance apart, has the wrong sign"),
     Column("exaggeration", "float64", "1", "mean size of significant estimates over the mean size of their truths (type M error)"),
     Column("false_alarm", "float64", "1", "share of the same splits that are significant with nobody treated"),
     Column("false_alarm_mc_se", "float64", "1", "its binomial standard error"),
-    Column("needed_customers", "float64", "customers", "in both arms together, for the wanted power at the truth, chance scaled with 1 / sqrt(size): median over worlds"),
-    Column("needed_customers_high", "float64", "customers", "the same for nine worlds in ten"),
-    Column("worlds", "int32", "1", "number of draws"),
+    Column("needed_customers", "float64", "customers", "in both arms together, for the wanted power at the truth, chance scaled with 1 / sqrt(size): median over points"),
+    Column("needed_customers_high", "float64", "customers", "the same for nine points in ten"),
+    Column("points", "int32", "1", "number of points"),
     Column("tests", "int32", "1", "number of tests in all"),
 )
 """premortem.csv: a row per design, metric and reading."""
@@ -515,22 +550,22 @@ DRIVEN = ("ltv", "residual", "nps")
 """Metrics that touchpoints are judged by; the first one ranks."""
 
 KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parquet")
-"""What `cxsim drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS. (A sweep's drivers.csv is another thing.)"""
+"""What `cxsim drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS."""
 
 KEY_DRIVER_ARMS = (
-    Column("draw", "int32", "1", "number of the draw of the uncertain parameters"),
-    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("point", "int32", "1", "number of the point of the uncertain parameters"),
+    Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("touchpoint", "str", "", "site, store, delivery, product or support; blank for the baseline"),
     Column("persona", "str", "", "for whom it is moved: everybody or a true persona; blank for the baseline"),
     Column("change", "str", "", "baseline, repaired (a step better) or broken (a step worse)"),
     Column("metric", "str", "", "ltv, residual or nps"),
     Column("value", "float64", "see metric", "the arm's value over everybody, whoever it is moved for"),
 )
-"""key_drivers.parquet: a row per world, arm and metric."""
+"""key_drivers.parquet: a row per point, seed, arm and metric."""
 
 COMPLAINTS = (
-    Column("draw", "int32", "1", "number of the draw"),
-    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("point", "int32", "1", "number of the point of the uncertain parameters"),
+    Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("persona", "str", "", "declared persona of those who complain: the true one the firm does not see"),
     Column("touchpoint", "str", "", "site, store, delivery or product: what weighed worst in their last episode"),
     Column("comments", "int64", "comments", "contacts with support, and surveyed detractors who comment, over the horizon"),
@@ -538,8 +573,8 @@ COMPLAINTS = (
 """complaints.parquet: what the firm hears in the baseline. Nobody names support: it is heard of itself."""
 
 RATINGS = (
-    Column("draw", "int32", "1", "number of the draw"),
-    Column("twin", "int8", "1", "which seed of the draw"),
+    Column("point", "int32", "1", "number of the point of the uncertain parameters"),
+    Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("persona", "str", "", "declared persona of the respondent"),
     Column("answer", "int8", "points", "would you recommend us, 0 to 10"),
     Column("site", "int8", "points", "rating of the touchpoint, 0 to 10: made of the quality expected there as the answer is of satisfaction"),
@@ -555,11 +590,11 @@ KEY_DRIVERS = (
     Column("measure", "str", "", "ltv, residual or nps: effect on everybody; complaints: share of the complaints; survey: standardised regression weight of the rating"),
     Column("change", "str", "", "of an effect: repaired, broken, or step (half the difference between the two)"),
     Column("unit", "str", "", "unit of value, interval and error"),
-    Column("value", "float64", "unit", "mean over draws"),
-    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the draws; of a survey, its sampling is in it"),
+    Column("value", "float64", "unit", "mean over points"),
+    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the points; of a survey, its sampling is in it"),
     Column("ci_high", "float64", "unit", "upper end"),
     Column("mc_se", "float64", "unit", "Monte Carlo standard error of the value: what more computing would remove"),
     Column("rank", "int32", "1", "place within persona, measure and change, 1 for the largest value; of broken, for the smallest"),
-    Column("draws", "int32", "1", "number of draws with a value"),
+    Column("points", "int32", "1", "number of points with a value"),
 )
 """key_drivers.csv: ranked within persona, measure and change; steps first, for everybody first."""

@@ -17,7 +17,6 @@ from sim.config.settings import Settings
 from sim.run.replication import Placed
 from sim.world.constants import AMPLE, References, World, sized, with_references, world_of
 from sim.world.model import Arm, CXModel, EngineName, Snapshot, founded
-from sim.world.pilot import references
 from tests.config.compose import raw, shipped
 
 FLAT = ("market.season.peaks={}",)
@@ -71,12 +70,6 @@ def tight_world(found: Settings, seed: int, orders: float, servers: int = 1, kno
     """A world with capacity for `orders` online orders a day times the configured ratio."""
     known = known._replace(orders_level=float(np.log(orders)), orders_trend=0.0)
     return sized(free_world(found, seed, known), known, servers)
-
-
-def piloted(found: Settings, seed: int) -> World:
-    """A world whose references come from its pilots, as in a run."""
-    world, _ = references(world_of(found, seed))
-    return world
 
 
 def placed(found: Settings, arm: str) -> Placed:
@@ -141,11 +134,6 @@ def differences(one: CXModel, other: CXModel, but: Sequence[str] = ()) -> list[s
 
 def _same(a: NDArray[Any], b: NDArray[Any]) -> bool:
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-
-
-def midnight(world: World) -> Snapshot:
-    """The world as it stands before day 0, from which every arm starts."""
-    return lived(world, until=0).snapshot()
 
 
 def arm_from(world: World, start: Snapshot, arm: Arm | None = None) -> CXModel:

@@ -1,7 +1,7 @@
-"""From a sweep's options to a decision that survives what is not known: all its tables, by worlds.
+"""From a sweep's options to a decision that survives what is not known: all its tables.
 
-Options are decided between only where draw r is the same world in all of them. Each is also held against doing nothing,
-which has an effect of zero in every world.
+Options are decided between only where point r met the same customers with the same luck in all of them. Each is also
+held against doing nothing, whose effect is zero everywhere.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.decisions.options import Option, worlds
-from analysis.decisions.regions import Rule, find_rule
+from analysis.decisions.options import Option, groups_of
+from analysis.decisions.regions import Region, find_region
 from analysis.decisions.unknowns import (
     Space,
     effects_together,
@@ -25,11 +25,11 @@ from analysis.decisions.unknowns import (
     space,
     space_together,
 )
-from analysis.effects.sensitivity import drivers
-from sim.tables import DRIVERS, PROBABILITIES, REGRET, RULES, Column
+from analysis.effects.sensitivity import sensitivity
+from sim.tables import PROBABILITIES, REGIONS, REGRET, SENSITIVITY, Column
 
 ENOUGH = 30
-"""Draws below which nothing is said about what drives an answer."""
+"""Points below which nothing is said about what drives an answer."""
 
 LEADING = 3
 """So many of the strongest drivers are looked at third by third."""
@@ -43,9 +43,9 @@ class Found(NamedTuple):
 
     option: str
     outcome: str
-    rule: Rule | None
+    region: Region | None
     base_rate: float
-    draws: int
+    points: int
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,14 @@ class Unknowns:
 
     option: Option
     space: Space
-    drivers: pd.DataFrame
+    sensitivity: pd.DataFrame
     probabilities: pd.DataFrame
-    rule: Found
+    region: Found
 
 
-class World:
-    """The options that live in the same worlds, draw by draw, and what decides between them and doing nothing."""
+class OptionGroup:
+    """The options that were run at the same points with the same luck, and what decides between them and doing
+    nothing."""
 
     def __init__(self, number: int, group: Sequence[Option]) -> None:
         self.number, self.options = number, list(group)
@@ -72,12 +73,12 @@ class World:
 
     @cached_property
     def effects(self) -> pd.DataFrame:
-        """Effect on LTV by draw and option, doing nothing first, in the draws that all options have."""
+        """Effect on LTV by point and option, doing nothing first, in the points that all options have."""
         return effects_together(self.options)
 
     @cached_property
     def regret(self) -> pd.DataFrame:
-        """Rows of regret.csv; none where the options share too few draws."""
+        """Rows of regret.csv; none where the options share too few points."""
         table = regret_table(self.effects)
         return table if len(self.effects) >= ENOUGH else table.iloc[:0]
 
@@ -97,65 +98,65 @@ class World:
 
     def _unknowns(self, option: Option) -> Unknowns:
         own, effect = space(option), option.each("ltv")
-        by_metric = [drivers(own.points, option.each(metric), self.seed).assign(metric=metric) for metric in DRIVEN]
+        by_metric = [sensitivity(own.points, option.each(metric), self.seed).assign(metric=metric) for metric in DRIVEN]
         leading = [str(name) for name in by_metric[0]["name"][:LEADING]]
         gained = effect.to_numpy() > 0
         outcome, holds = (LOSS, ~gained) if gained.mean() >= 0.5 else (GAIN, gained)
-        rule = _sought(option.label, outcome, own.points.loc[effect.index], holds, self.seed)
-        return Unknowns(option, own, pd.concat(by_metric), probabilities(option, own, leading), rule)
+        region = _sought(option.label, outcome, own.points.loc[effect.index], holds, self.seed)
+        return Unknowns(option, own, pd.concat(by_metric), probabilities(option, own, leading), region)
 
 
 def _sought(option: str, outcome: str, points: pd.DataFrame, holds: np.ndarray, seed: int) -> Found:
-    return Found(option, outcome, find_rule(points, holds, seed), float(holds.mean()), len(holds))
+    return Found(option, outcome, find_region(points, holds, seed), float(holds.mean()), len(holds))
 
 
-def decide(found: Sequence[Option]) -> list[World]:
-    """The options with enough draws, by the worlds that they live in."""
-    ready = [option for option in found if option.configuration.draws >= ENOUGH]
-    return [World(number, group) for number, group in enumerate(worlds(ready))]
+def decide(found: Sequence[Option]) -> list[OptionGroup]:
+    """The options with enough points, in groups that can be compared point by point."""
+    ready = [option for option in found if option.configuration.points >= ENOUGH]
+    return [OptionGroup(number, group) for number, group in enumerate(groups_of(ready))]
 
 
 # -- tables -----------------------------------------------------------------------------------------------------
 
 
-def tables(decided: Sequence[World]) -> dict[str, pd.DataFrame]:
+def tables(decided: Sequence[OptionGroup]) -> dict[str, pd.DataFrame]:
     """The tables beside answers.csv by file name, with the columns of sim.tables; no rows where nothing is known."""
-    makers: dict[str, tuple[tuple[Column, ...], Callable[[World], Iterator[pd.DataFrame]]]] = {
-        "drivers.csv": (DRIVERS, _driver_rows),
+    makers: dict[str, tuple[tuple[Column, ...], Callable[[OptionGroup], Iterator[pd.DataFrame]]]] = {
+        "sensitivity.csv": (SENSITIVITY, _sensitivity_rows),
         "probabilities.csv": (PROBABILITIES, _probability_rows),
-        "regret.csv": (REGRET, lambda world: iter([world.regret])),
-        "rules.csv": (RULES, _rule_rows),
+        "regret.csv": (REGRET, lambda group: iter([group.regret])),
+        "regions.csv": (REGIONS, _region_rows),
     }
     made = {}
     for name, (schema, rows) in makers.items():
         columns = [column.name for column in schema]
-        parts = [part.assign(world=world.number) for world in decided for part in rows(world)]
+        parts = [part.assign(option_group=group.number) for group in decided for part in rows(group)]
         made[name] = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
     return made
 
 
-def _driver_rows(world: World) -> Iterator[pd.DataFrame]:
-    return (one.drivers.assign(option=one.option.label) for one in world.unknowns)
+def _sensitivity_rows(group: OptionGroup) -> Iterator[pd.DataFrame]:
+    return (one.sensitivity.assign(option=one.option.label) for one in group.unknowns)
 
 
-def _probability_rows(world: World) -> Iterator[pd.DataFrame]:
-    return (one.probabilities.assign(option=one.option.label) for one in world.unknowns)
+def _probability_rows(group: OptionGroup) -> Iterator[pd.DataFrame]:
+    return (one.probabilities.assign(option=one.option.label) for one in group.unknowns)
 
 
-def _rule_rows(world: World) -> Iterator[pd.DataFrame]:
-    names = [column.name for column in RULES[2:]]
-    for found in [*(one.rule for one in world.unknowns), *world.best]:
-        row = dict.fromkeys(names, np.nan) | {"rule": "", "base_rate": found.base_rate, "draws": found.draws}
-        if found.rule is not None:
-            row |= found.rule._asdict() | {"rule": _expression(found.rule)}
+def _region_rows(group: OptionGroup) -> Iterator[pd.DataFrame]:
+    names = [column.name for column in REGIONS[2:]]
+    for found in [*(one.region for one in group.unknowns), *group.best]:
+        row = dict.fromkeys(names, np.nan) | {"region": "", "base_rate": found.base_rate, "points": found.points}
+        if found.region is not None:
+            row |= found.region._asdict() | {"region": _expression(found.region)}
         row |= {"option": found.option, "outcome": found.outcome}
         yield pd.DataFrame([{name: row[name] for name in ("option", *names)}])
 
 
-def _expression(rule: Rule) -> str:
+def _expression(region: Region) -> str:
     """A rule's region in dotted paths."""
     conditions = []
-    for name, (low, high) in rule.box.items():
+    for name, (low, high) in region.box.items():
         conditions += [f"{name} > {low:.6g}"] if np.isfinite(low) else []
         conditions += [f"{name} <= {high:.6g}"] if np.isfinite(high) else []
     return " and ".join(conditions)

@@ -1,11 +1,11 @@
 """The rollout gate: go, test first, or stop, for every intervention of a run or of a sweep.
 
-Two actions, going and stopping, are judged by the effect on profit in each draw of what is not known. One goes where a
+Two actions, going and stopping, are judged by the effect on profit at each point of what is not known. One goes where a
 gain is probable and the regret of going small, stops likewise; else one tests first where some field test is worth more
 than it costs, its delay included; else the sign of the expected effect decides, since nothing is worth testing.
 
 Probability, regret and information are of the effect without the luck of the simulated world
-(analysis.decisions.information); the interval beside them is the report's, for one further draw.
+(analysis.decisions.information); the interval beside them is the report's, for one further point.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from sim.tables import COMPANY_WIDE, EVERYBODY, SHOCKS
 
 GO, TEST, STOP = "go", "test", "stop"
 ENOUGH = 30
-"""Draws below which a probability is called rough, and nothing is said of single unknowns."""
+"""Points below which a probability is called rough, and nothing is said of single unknowns."""
 
 MOST_LISTED = 5
 """Unknowns listed by what learning them would be worth."""
@@ -39,7 +39,7 @@ DIGITS = 6
 """Significant digits of numbers in gate.json: the last ones differ between processors."""
 
 MOSTLY_LUCK = 0.5
-"""Share of the variance over draws from which the luck of simulated worlds is worth a sentence."""
+"""Share of the variance over points from which the luck of simulated worlds is worth a sentence."""
 
 
 class Thresholds(NamedTuple):
@@ -55,9 +55,9 @@ class Thresholds(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """What the draws say of one intervention; yen per potential customer over the horizon.
+    """What the points say of one intervention; yen per potential customer over the horizon.
 
-    `measured` are effects as simulated (draws,), `effect` the same without luck.
+    `measured` are effects as simulated (points,), `effect` the same without luck.
     """
 
     option: Option
@@ -78,7 +78,7 @@ class Evidence(NamedTuple):
 
     @property
     def luck_share(self) -> float:
-        """Share of the variance over draws that is luck of the simulated worlds; NaN where it is not known."""
+        """Share of the variance over points that is luck of the simulated worlds; NaN where it is not known."""
         variance = float(np.var(self.measured, ddof=1))
         return min(self.mc_se**2 * len(self.measured) / variance, 1.0) if variance > 0 else math.nan
 
@@ -108,17 +108,15 @@ def _options(folder: Path) -> list[Option]:
     if (folder / PLAN).is_file():
         found = configurations(Sweep(folder))
         if not found:
-            raise RunError("{folder}: no job of this sweep is done yet", folder=folder)
+            raise RunError(f"{folder}: no job of this sweep is done yet")
     else:
         found = [Configuration({}, [Run(folder)], 1)]
     stated = options(found)
     if not stated:
-        raise RunError("{folder}: holds the baseline alone; there is nothing to go or stop with", folder=folder)
+        raise RunError(f"{folder}: holds the baseline alone; there is nothing to go or stop with")
     chosen = [option for option in stated if _kinds(option) - set(SHOCKS) or not _kinds(option)]
     if not chosen:
-        raise RunError(
-            "{folder}: holds shocks alone, which nobody chooses; its report says how deep they go", folder=folder
-        )
+        raise RunError(f"{folder}: holds shocks alone, which nobody chooses; its report says how deep they go")
     return chosen
 
 
@@ -126,15 +124,14 @@ def _options(folder: Path) -> list[Option]:
 
 
 def evidence(option: Option, thresholds: Thresholds) -> Evidence:
-    """What the draws of an option say. Raises RunError where fewer than two have an effect."""
+    """What the points of an option say. Raises RunError where fewer than two have an effect."""
     both = option.configuration.cube.effect(option.intervention, EVERYBODY, thresholds.metric)
     keep = ~np.isnan(both[0])
     measured = both[0, keep]
     if len(measured) < 2:
         raise RunError(
-            "{name}: has an effect on {metric} in {draws} of its draws; what is not known shows from two on, better "
-            "from replications=64",
-            name=option.label, metric=thresholds.metric, draws=len(measured),
+            f"{option.label}: has an effect on {thresholds.metric} in {len(measured)} of its replications; what is not "
+            "known shows from two on, better from replications=64"
         )
     error = monte_carlo_error(both[:, keep])
     effect = information.without_luck(measured, error * math.sqrt(len(measured)))
@@ -161,7 +158,7 @@ def members_of(run: Run) -> int:
 
 
 def _bias(option: Option, metric: str) -> Array:
-    """The simulated field test's bias in each draw (draws,), luck taken out; empty where no test was simulated."""
+    """The simulated field test's bias at each point (points,), luck taken out; empty where no test was simulated."""
     both = field_test_bias(option.configuration.cube, option.intervention, metric, EVERYBODY)
     keep = ~np.isnan(both[0])
     found = both[0, keep]
@@ -187,9 +184,9 @@ def _kinds(option: Option) -> set[str]:
 def _learning(option: Option, metric: str, everything: float) -> list[tuple[str, float]] | None:
     """Unknowns and what knowing each alone is worth, where it is beyond chance, the most valuable first.
 
-    None where draws are too few to tell.
+    None where points are too few to tell.
     """
-    effect, points = option.each(metric), option.configuration.points
+    effect, points = option.each(metric), option.configuration.values_at
     if len(effect) < ENOUGH:
         return None
     seed = int(option.configuration.runs[0].config["seed"])
@@ -219,7 +216,7 @@ def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -
 
 
 def decide(found: Evidence, thresholds: Thresholds) -> tuple[str, bool]:
-    """(go, test or stop; whether the draws are clear enough, or a test worth its cost, rather than neither)."""
+    """(go, test or stop; whether the points are clear enough, or a test worth its cost, rather than neither)."""
     going, stopping = found.regret
     probability = found.probability.probability
     if probability >= thresholds.go_probability and going <= thresholds.regret_share * stopping:
@@ -248,8 +245,8 @@ def verdict(found: Evidence, thresholds: Thresholds) -> dict[str, Any]:
         "unit": "yen per potential customer over the horizon",
         "horizon_days": found.run.days,
         "members": members,
-        "draws": len(found.measured),
-        "draws_without_value": planned - len(found.measured),
+        "points": len(found.measured),
+        "points_without_value": planned - len(found.measured),
         "company_wide": found.company_wide,
         "rough": len(found.measured) < ENOUGH,
         "effect": {"mean": mean, "ci_low": over.low, "ci_high": over.high, "mc_se": found.mc_se, "firm": firm},
@@ -283,35 +280,35 @@ METRIC_WORDS = {"profit": N_("profit"), "ltv": N_("LTV")}
 SENTENCES = {
     (GO, True): N_(
         "Go: {name} raises {metric} with probability {p}, the luck of the simulated worlds left out ({between}, from "
-        "{draws} draws), by {size} yen per potential customer over {days} days (90 % interval {span}, that luck "
-        "included), {total} yen for the firm's {members} members; the expected regret of going is {going} yen per "
+        "{points} replications), by {size} yen per potential customer over {days} days (90 % interval {span}, that "
+        "luck included), {total} yen for the firm's {members} members; the expected regret of going is {going} yen per "
         "potential customer, of stopping {stopping}."
     ),
     (STOP, True): N_(
         "Stop: {name} raises {metric} with probability {p} only, the luck of the simulated worlds left out ({between}, "
-        "from {draws} draws), the expected effect is {size} yen per potential customer over {days} days (90 % interval "
-        "{span}, that luck included), {total} yen for the firm's {members} members; the expected regret of stopping is "
-        "{stopping} yen per potential customer, of going {going}."
+        "from {points} replications), the expected effect is {size} yen per potential customer over {days} days (90 % "
+        "interval {span}, that luck included), {total} yen for the firm's {members} members; the expected regret of "
+        "stopping is {stopping} yen per potential customer, of going {going}."
     ),
     (TEST, True): N_(
         "Test first: {name} raises {metric} with probability {p}, the luck of the simulated worlds left out "
-        "({between}, from {draws} draws), the expected effect is {size} yen per potential customer over {days} days "
-        "(90 % interval {span}, that luck included), {total} yen for the firm's {members} members; a field test with "
-        "{customers} customers over {test_days} days is worth {net} yen more than deciding now ({information} yen of "
-        "information, less {delay} yen for the delay and {cost} yen of cost)."
+        "({between}, from {points} replications), the expected effect is {size} yen per potential customer over "
+        "{days} days (90 % interval {span}, that luck included), {total} yen for the firm's {members} members; a "
+        "field test with {customers} customers over {test_days} days is worth {net} yen more than deciding now "
+        "({information} yen of information, less {delay} yen for the delay and {cost} yen of cost)."
     ),
     (GO, False): N_(
         "Go, though not beyond doubt, for nothing is worth testing: {name} raises {metric} with probability {p}, the "
-        "luck of the simulated worlds left out ({between}, from {draws} draws), the expected effect is {size} yen per "
-        "potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the firm's "
-        "{members} members; the expected regret of going is {going} yen per potential customer, of stopping "
+        "luck of the simulated worlds left out ({between}, from {points} replications), the expected effect is {size} "
+        "yen per potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the "
+        "firm's {members} members; the expected regret of going is {going} yen per potential customer, of stopping "
         "{stopping}."
     ),
     (STOP, False): N_(
         "Stop, though not beyond doubt, for nothing is worth testing: {name} raises {metric} with probability {p}, the "
-        "luck of the simulated worlds left out ({between}, from {draws} draws), the expected effect is {size} yen per "
-        "potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the firm's "
-        "{members} members; the expected regret of stopping is {stopping} yen per potential customer, of going "
+        "luck of the simulated worlds left out ({between}, from {points} replications), the expected effect is {size} "
+        "yen per potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the "
+        "firm's {members} members; the expected regret of stopping is {stopping} yen per potential customer, of going "
         "{going}."
     ),
 }
@@ -319,21 +316,21 @@ UNTESTABLE = {
     GO: N_(
         "Go, though not beyond doubt, and no A/B test can remove the doubt: {name} acts on everybody at once, so that "
         "what is left is to decide now, to try it over time, or to bring data. It raises {metric} with probability "
-        "{p}, the luck of the simulated worlds left out ({between}, from {draws} draws), the expected effect is {size} "
-        "yen per potential customer over {days} days (90 % interval {span}, that luck included), {total} yen for the "
-        "firm's {members} members; the expected regret of going is {going} yen per potential customer, of stopping "
-        "{stopping}."
+        "{p}, the luck of the simulated worlds left out ({between}, from {points} replications), the expected effect "
+        "is {size} yen per potential customer over {days} days (90 % interval {span}, that luck included), {total} "
+        "yen for the firm's {members} members; the expected regret of going is {going} yen per potential customer, of "
+        "stopping {stopping}."
     ),
     STOP: N_(
         "Stop, though not beyond doubt, and no A/B test can remove the doubt: {name} acts on everybody at once, so "
         "that what is left is to decide now, to try it over time, or to bring data. It raises {metric} with "
-        "probability {p}, the luck of the simulated worlds left out ({between}, from {draws} draws), the expected "
-        "effect is {size} yen per potential customer over {days} days (90 % interval {span}, that luck included), "
-        "{total} yen for the firm's {members} members; the expected regret of stopping is {stopping} yen per potential "
-        "customer, of going {going}."
+        "probability {p}, the luck of the simulated worlds left out ({between}, from {points} replications), the "
+        "expected effect is {size} yen per potential customer over {days} days (90 % interval {span}, that luck "
+        "included), {total} yen for the firm's {members} members; the expected regret of stopping is {stopping} yen "
+        "per potential customer, of going {going}."
     ),
 }
-"""What is said of a company-wide intervention that the draws leave open."""
+"""What is said of a company-wide intervention that the points leave open."""
 
 
 def _sentence(found: Evidence, thresholds: Thresholds, decision: str, clear: bool) -> str:
@@ -346,7 +343,7 @@ def _sentence(found: Evidence, thresholds: Thresholds, decision: str, clear: boo
         metric=_(METRIC_WORDS[thresholds.metric]),
         p=words.percent(share.probability),
         between=_("{low} to {high}").format(low=words.percent(share.low), high=words.percent(share.high)),
-        draws=share.draws,
+        points=share.points,
         size=words.signed(over.mean, places),
         days=found.run.days,
         span=words.span(over.low, over.high, places),
@@ -381,12 +378,12 @@ def _notes(found: Evidence) -> list[str]:
 
 def _rough(found: Evidence) -> str:
     share = found.probability
-    if share.draws >= ENOUGH:
+    if share.points >= ENOUGH:
         return ""
     return _(
-        "The probability is rough: {draws} draws tell it no better than {low} to {high}; replications=64 or more "
-        "would."
-    ).format(draws=share.draws, low=words.percent(share.low), high=words.percent(share.high))
+        "The probability is rough: {points} replications tell it no better than {low} to {high}; replications=64 or "
+        "more would."
+    ).format(points=share.points, low=words.percent(share.low), high=words.percent(share.high))
 
 
 def _lucky(found: Evidence) -> str:
@@ -394,13 +391,13 @@ def _lucky(found: Evidence) -> str:
         return ""
     if not words.known(found.luck_share):
         return _(
-            "How much of the spread over draws is luck of the simulated worlds is not known (it takes a second "
+            "How much of the spread over replications is luck of the simulated worlds is not known (it takes a second "
             "seed), so the value of information is too high rather than too low."
         )
     if found.luck_share < MOSTLY_LUCK:
         return ""
     return _(
-        "{share} of the variance over draws is luck of the simulated worlds, taken out as well as can be; more "
+        "{share} of the variance over replications is luck of the simulated worlds, taken out as well as can be; more "
         "customers would make the verdict firmer."
     ).format(share=words.percent(found.luck_share))
 
@@ -408,7 +405,7 @@ def _lucky(found: Evidence) -> str:
 def _learning_words(found: Evidence) -> str:
     evpi = min(found.regret)
     if evpi == 0:
-        return _("In none of the draws of what is not known would the choice be another.")
+        return _("In none of the replications of what is not known would the choice be another.")
     total = money(evpi * found.members)
     if found.learning is None:
         text = _("To know everything before choosing would be worth {total} yen to the firm, at most.")

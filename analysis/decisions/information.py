@@ -1,10 +1,10 @@
 """What it is worth to know more before a choice between going and stopping.
 
-The choice pays an uncertain effect (yen per potential customer) where one goes, and nothing where one stops; draws of
+The choice pays an uncertain effect (yen per potential customer) where one goes, and nothing where one stops; points of
 the effect say what is known of it. Definitions are those of Raiffa and Schlaifer (1961): the expected value of perfect
 information (EVPI) is what one would pay, at most, to be told the effect before choosing; of partial perfect information
 (EVPPI), to be told one parameter; of sample information (EVSI), to see a test. Nothing is simulated here and nothing is
-random: expectations over draws are means, over a test's error they are Gauss-Hermite sums.
+random: expectations over points are means, over a test's error they are Gauss-Hermite sums.
 """
 
 from __future__ import annotations
@@ -25,36 +25,37 @@ FEW_VALUES = 5
 """Parameters with so many values at most are choices: each value has an expectation of its own."""
 
 KNOTS = 4
-"""Of the cubic spline over a parameter's range: six coefficients, as many as some hundred draws can bear."""
+"""Of the cubic spline over a parameter's range: six coefficients, as many as some hundred points can bear."""
 
 PENALTIES = tuple(float(power) for power in np.logspace(-3, 6, 19))
 SHUFFLES, CHANCE = 100, 0.95
 
 
 class Regret(NamedTuple):
-    """Expected loss against the better choice in each draw, in the effect's unit."""
+    """Expected loss against the better choice at each point, in the effect's unit."""
 
     going: float
     stopping: float
 
 
 def regret(effect: Array) -> Regret:
-    """Mean over draws (draws,) of what going loses where the effect is negative, and stopping where it is positive."""
+    """Mean over points (points,) of what going loses where the effect is negative, and stopping where it is
+    positive."""
     return Regret(float(np.mean(np.maximum(-effect, 0.0))), float(np.mean(np.maximum(effect, 0.0))))
 
 
 def perfect(effect: Array) -> float:
-    """EVPI of draws (draws,): the expected regret of the better choice."""
+    """EVPI of points (points,): the expected regret of the better choice."""
     return min(regret(effect))
 
 
 def without_luck(effect: Array, luck: float) -> Array:
-    """Draws (draws,) pulled towards their mean until their spread is that of what is not known.
+    """Points (points,) pulled towards their mean until their spread is that of what is not known.
 
-    Each draw's effect is measured in one simulated world, whose luck has standard deviation `luck` (NaN: not known,
+    Each point's effect is measured in one simulated world, whose luck has standard deviation `luck` (NaN: not known,
     nothing is taken away). No test or evidence can tell luck beforehand, and counted as something to learn it would
     make learning look too good. Louis (1984): estimates pulled in so that their variance is that of what they estimate.
-    The mean of n draws is itself known no better than to a share 1/n of their variance, which is left in.
+    The mean of n points is itself known no better than to a share 1/n of their variance, which is left in.
     """
     n, variance = len(effect), float(np.var(effect, ddof=1)) if len(effect) > 1 else 0.0
     if not variance > 0 or math.isnan(luck):
@@ -68,11 +69,11 @@ def without_luck(effect: Array, luck: float) -> Array:
 
 
 def partial(points: pd.DataFrame, effect: Array, seed: int) -> pd.DataFrame:
-    """EVPPI of each column of `points` (draws, parameters) for `effect` (draws,); the most valuable first.
+    """EVPPI of each column of `points` (points, parameters) for `effect` (points,); the most valuable first.
 
     Columns name, value (unit of the effect) and chance: what the highest of so many values stays below 95 times in 100
     where no parameter matters, found by shuffling the effects. The expectation of the effect at a parameter's value is
-    a regression over draws (Strong, Oakley and Brennan 2014), here a spline whose penalty is chosen by leave-one-out
+    a regression over points (Strong, Oakley and Brennan 2014), here a spline whose penalty is chosen by leave-one-out
     errors, so that luck of the seed is averaged out. Parameters that do not vary are left out.
     """
     rng = np.random.default_rng(seed)
@@ -88,13 +89,13 @@ def partial(points: pd.DataFrame, effect: Array, seed: int) -> pd.DataFrame:
 
 
 def _gained(expected: Array) -> Array:
-    """What choosing by expectations (draws, columns) gains over choosing by their mean, per column; not below zero."""
+    """What choosing by expectations (points, columns) gains over choosing by their mean, per column; not below zero."""
     better = np.mean(np.maximum(expected, 0.0), axis=0) - np.maximum(np.mean(expected, axis=0), 0.0)
     return np.asarray(np.maximum(better, 0.0))
 
 
 def _expected(values: Array, effects: Array) -> Array:
-    """Effects (draws, columns) expected at a parameter's values (draws,), same shape."""
+    """Effects (points, columns) expected at a parameter's values (points,), same shape."""
     ridge = needed("sklearn.linear_model").RidgeCV(alphas=PENALTIES, alpha_per_target=True)
     basis = _basis(values)
     return np.asarray(ridge.fit(basis, effects).predict(basis), dtype=np.float64)
@@ -166,9 +167,9 @@ def standard_error(design: Design, firm: Firm) -> float:
 def sample(effect: Array, error: float) -> float:
     """EVSI of a test with this standard error, in the effect's unit: from zero to `perfect`.
 
-    The prior is the draws (draws,), each as probable as any other. A test reports x = effect + error·z; the posterior
-    weighs draws by their likelihood, and the choice is changed where its mean has the other sign than the prior's. The
-    mean over x is one over draws and over z by a Gauss-Hermite sum.
+    The prior is the points (points,), each as probable as any other. A test reports x = effect + error·z; the posterior
+    weighs points by their likelihood, and the choice is changed where its mean has the other sign than the prior's. The
+    mean over x is one over points and over z by a Gauss-Hermite sum.
     """
     if not error > 0:
         return perfect(effect)
@@ -179,7 +180,7 @@ def sample(effect: Array, error: float) -> float:
 
 
 def _posterior(effect: Array, error: float, z: float) -> Array:
-    """Posterior mean where a test of the draw in each row reports its effect + error·z, shape (draws,)."""
+    """Posterior mean where a test of the point in each row reports its effect + error·z, shape (points,)."""
     reported = effect + error * z
     distance = (reported[:, None] - effect[None, :]) / error
     likelihood = np.exp(-0.5 * (distance**2 - np.min(distance**2, axis=1, keepdims=True)))

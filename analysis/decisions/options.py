@@ -1,7 +1,7 @@
-"""What a sweep compares: its configurations, each with all its draws, and the options that they offer.
+"""What a sweep compares: its configurations, each with all its points, and the options that they offer.
 
-A sweep may divide a configuration's draws into jobs (swept key `draws`). Here they are one run again: measures are put
-together first and effects computed from all draws, which is not a mean over jobs of their intervals.
+A sweep may divide a configuration's points into jobs (swept key `points`). Here they are one run again: measures are
+put together first and effects computed from all points, which is not a mean over jobs of their intervals.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from analysis.folders.sweep_folder import Job, Sweep, column_of, written
 from analysis.style import words
 from sim.tables import ANSWERS, BASELINE, EVERYBODY, SWEEP_NAMES
 
-BLOCKS = "draws"
-"""The swept key that divides one configuration's draws into jobs."""
+BLOCKS = "points"
+"""The swept key that divides one configuration's points into jobs."""
 
 SCENARIO = "scenario"
 
 
 class Configuration:
-    """Swept values, and the finished runs that hold their draws; `planned` counts the jobs, finished or not."""
+    """Swept values, and the finished runs that hold their points; `planned` counts the jobs, finished or not."""
 
     def __init__(self, values: Mapping[str, Any], runs: Sequence[Run], planned: int) -> None:
-        """Runs whose settings differ from the last one's in more than the draws are left out."""
+        """Runs whose settings differ from the last one's in more than the points are left out."""
         settings = [_settings(run) for run in runs]
         self.values = dict(values)
         self.runs = [run for run, own in zip(runs, settings, strict=True) if own == settings[-1]]
@@ -40,7 +40,7 @@ class Configuration:
 
     @cached_property
     def measures(self) -> pd.DataFrame:
-        """measures.parquet of all its draws, everybody only, by draw; a draw that two jobs ran counts once."""
+        """measures.parquet of all its points, everybody only, by point; a point that two jobs ran counts once."""
         frames, seen = [], np.array([], dtype=np.int32)
         for run in self.runs:
             rows = run.measures[run.measures["segment"] == EVERYBODY]
@@ -55,13 +55,13 @@ class Configuration:
 
     @cached_property
     def effects(self) -> pd.DataFrame:
-        """Effects of all its draws, columns of sim.tables.EFFECTS."""
+        """Effects of all its points, columns of sim.tables.EFFECTS."""
         return effects_table(self.measures)
 
     @cached_property
-    def points(self) -> pd.DataFrame:
-        """Where its draws were run: a row per draw (index replication), a column per drawn parameter, float64."""
-        table = pd.concat([run.draws for run in self.runs], ignore_index=True)
+    def values_at(self) -> pd.DataFrame:
+        """A row per point (index replication), a column per uncertain parameter: its value there, float64."""
+        table = pd.concat([run.points for run in self.runs], ignore_index=True)
         return table.drop_duplicates(["replication", "name"]).pivot(index="replication", columns="name", values="value")
 
     @property
@@ -70,12 +70,12 @@ class Configuration:
         return interventions(self.measures)
 
     @property
-    def draws(self) -> int:
-        """Number of draws."""
+    def points(self) -> int:
+        """Number of points."""
         return len(self.cube.replications)
 
     def levels(self, metric: str) -> pd.Series:
-        """The untreated world's value of a metric in each draw (index replication), NaN where it has none."""
+        """The baseline's value of a metric at each point (index replication), NaN where it has none."""
         return pd.Series(self.cube.get(BASELINE, EVERYBODY, metric)[0], index=self.cube.replications)
 
 
@@ -94,16 +94,16 @@ class Option(NamedTuple):
         return words.enumerated(pairs if alone and pairs else [self.intervention, *pairs])
 
     def answer(self, metric: str) -> effects.Answer | None:
-        """Its total effect for everybody, over all draws."""
+        """Its total effect for everybody, over all points."""
         return effects.answer(self.configuration.effects, self.intervention, metric)
 
     def each(self, metric: str) -> pd.Series:
-        """Its total effect in each draw (index replication), draws without a value left out; first seeds only."""
+        """Its total effect at each point (index replication), points without a value left out; first seeds only."""
         cube = self.configuration.cube
         return pd.Series(cube.effect(self.intervention, EVERYBODY, metric)[0], index=cube.replications).dropna()
 
     def returns(self) -> pd.Series:
-        """Its ROI in each draw that costs anything (index replication)."""
+        """Its ROI at each point that costs anything (index replication)."""
         gain, cost = self.each("ltv"), self.each("cost")
         return (gain / cost[cost != 0]).dropna()
 
@@ -155,13 +155,13 @@ def lever(key: str) -> bool:
     return key.partition(".")[0] == SCENARIO
 
 
-def worlds(found: Sequence[Option]) -> list[list[Option]]:
-    """Options in groups that live in the same worlds: in every draw that two of a group share, the untreated LTV, NPS
-    and orders are the same to the last bit. Only within a group may options be compared draw by draw."""
+def groups_of(found: Sequence[Option]) -> list[list[Option]]:
+    """Options in groups that were run with the same luck: at every point that two of a group share, the untreated LTV,
+    NPS and orders are the same to the last bit. Only within a group may options be compared point by point."""
     groups: list[list[Option]] = []
     for option in found:
         for group in groups:
-            if all(_same_worlds(option.configuration, other.configuration) for other in group):
+            if all(_same_luck(option.configuration, other.configuration) for other in group):
                 group.append(option)
                 break
         else:
@@ -191,7 +191,7 @@ def shown(value: Any) -> str:
     return words.plain(value) if type(value) is float else written(value)
 
 
-def _same_worlds(one: Configuration, other: Configuration) -> bool:
+def _same_luck(one: Configuration, other: Configuration) -> bool:
     shared = np.intersect1d(one.cube.replications, other.cube.replications)
     return len(shared) > 0 and all(
         one.levels(metric)[shared].equals(other.levels(metric)[shared]) for metric in ("ltv", "nps", "orders")
@@ -199,6 +199,6 @@ def _same_worlds(one: Configuration, other: Configuration) -> bool:
 
 
 def _settings(run: Run) -> str:
-    """Its configuration without the block of draws, as text."""
+    """Its configuration without the block of points, as text."""
     text = (Path(run.folder) / "config.yaml").read_text(encoding="utf-8")
-    return re.sub(r"^draws:.*\n(?:- .*\n)*", "", text, flags=re.MULTILINE)
+    return re.sub(r"^replications:.*\n(?:- .*\n)*", "", text, flags=re.MULTILINE)

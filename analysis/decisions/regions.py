@@ -5,8 +5,8 @@ outcome is most over-represented: support times (density - base rate), the weigh
 discovery (Lavrac, Flach and Zupan 1999), which weighs density against coverage as scenario discovery does by hand
 (Bryant and Lempert 2010).
 
-Two hundred draws of eighty parameters overfit: in the draws that a region was chosen by, it looks better than it is.
-So each region is judged in draws held out. The draws are divided into folds; for each the whole search runs without
+Two hundred points of eighty parameters overfit: in the points that a region was chosen by, it looks better than it is.
+So each region is judged in points held out. The points are divided into folds; for each the whole search runs without
 it, and the region found is applied to it. A rule is stated only where this held-out accuracy is above zero by more than
 chance, and gets a second condition only where that helps.
 """
@@ -26,20 +26,20 @@ from analysis.folders.run_folder import needed
 
 FOLDS = 5
 FEWEST = 10
-"""Draws with and without the outcome below which no rule is sought."""
+"""Points with and without the outcome below which no rule is sought."""
 
 LEAST_SUPPORT = 0.1
 CONDITIONS = (1, 2)
 CERTAINTY = 1.645
-"""Standard errors by which a rule must beat the base rate in held-out draws: 95 times in 100, one-sided."""
+"""Standard errors by which a rule must beat the base rate in held-out points: 95 times in 100, one-sided."""
 
 Mask = npt.NDArray[np.bool_]
 Box = dict[str, tuple[float, float]]
 """Bounds by parameter, infinite where there is none: above the first, and up to the second."""
 
 
-class Rule(NamedTuple):
-    """A region in which an outcome is frequent; shares of draws as in sim.tables.RULES."""
+class Region(NamedTuple):
+    """A region in which an outcome is frequent; shares of points as in sim.tables.RULES."""
 
     box: Box
     base_rate: float
@@ -50,13 +50,13 @@ class Rule(NamedTuple):
     held_out_low: float
     held_out_high: float
     elsewhere: float
-    draws: int
+    points: int
 
 
-def find_rule(points: pd.DataFrame, outcome: Mask, seed: int) -> Rule | None:
-    """The rule for an outcome over draws; None where no rule beats the base rate out of sample.
+def find_region(points: pd.DataFrame, outcome: Mask, seed: int) -> Region | None:
+    """The rule for an outcome over points; None where no rule beats the base rate out of sample.
 
-    points: (draws, parameters), outcome: (draws,). Depends on the values and `seed` alone.
+    points: (points, parameters), outcome: (points,). Depends on the values and `seed` alone.
     """
     if min(int(outcome.sum()), int((~outcome).sum())) < FEWEST:
         return None
@@ -69,11 +69,11 @@ def find_rule(points: pd.DataFrame, outcome: Mask, seed: int) -> Rule | None:
     for deeper in good[1:]:
         more = gains[deeper] - gains[depth]
         depth = deeper if more.mean() > _error(more) else depth
-    return _rule(points, outcome, _search(points, outcome, depth, seed), held[depth])
+    return _region(points, outcome, _search(points, outcome, depth, seed), held[depth])
 
 
 def inside(points: pd.DataFrame, box: Box) -> Mask:
-    """Which draws lie in a region."""
+    """Which points lie in a region."""
     within = np.ones(len(points), bool)
     for name, (low, high) in box.items():
         values = points[name].to_numpy()
@@ -86,7 +86,7 @@ def _error(gain: npt.NDArray[np.float64]) -> float:
 
 
 def _held_out(points: pd.DataFrame, outcome: Mask, depth: int, seed: int) -> Mask:
-    """For each draw, whether it lies in the region that is found without its fold."""
+    """For each point, whether it lies in the region that is found without its fold."""
     folds = needed("sklearn.model_selection").StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     found = np.zeros(len(points), bool)
     for train, test in folds.split(points, outcome):
@@ -116,9 +116,9 @@ def _boxes(tree: Any, names: list[str], node: int, box: Box) -> Iterator[Box]:
     yield from _boxes(tree, names, tree.children_right[node], box | {name: (max(low, cut), high)})
 
 
-def _rule(points: pd.DataFrame, outcome: Mask, box: Box, held: Mask) -> Rule:
+def _region(points: pd.DataFrame, outcome: Mask, box: Box, held: Mask) -> Region:
     within, tested = inside(points, box), share(outcome[held])
-    return Rule(
+    return Region(
         box=box,
         base_rate=float(outcome.mean()),
         support=float(within.mean()),
@@ -128,5 +128,5 @@ def _rule(points: pd.DataFrame, outcome: Mask, box: Box, held: Mask) -> Rule:
         held_out_low=tested.low,
         held_out_high=tested.high,
         elsewhere=float(outcome[~within].mean()) if (~within).any() else math.nan,
-        draws=len(outcome),
+        points=len(outcome),
     )

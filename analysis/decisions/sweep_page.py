@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from analysis.decisions import sweep_plots
 from analysis.decisions import sweep_words as told
-from analysis.decisions.decide import Unknowns, World, decide, tables
+from analysis.decisions.decide import OptionGroup, Unknowns, decide, tables
 from analysis.decisions.options import (
     BLOCKS,
     Configuration,
@@ -51,7 +51,7 @@ class Answered:
     sweep: Sweep
     configurations: Sequence[Configuration]
     options: Sequence[Option]
-    worlds: Sequence[World]
+    groups: Sequence[OptionGroup]
 
     @property
     def days(self) -> int:
@@ -67,7 +67,7 @@ class Answered:
     @property
     def unknowns(self) -> list[Unknowns]:
         """What options hang on, best options first, as many as get a section."""
-        found = {id(one.option): one for world in self.worlds for one in world.unknowns}
+        found = {id(one.option): one for group in self.groups for one in group.unknowns}
         return [found[id(option)] for option in self.options if id(option) in found][:MOST_SECTIONS]
 
 
@@ -88,7 +88,7 @@ def write_sweep_report(folder: Path | str, language: str | None = None) -> str:
     collect(folder)
     found = answered(folder)
     config = found.configurations[0].runs[0].config if found.configurations else {}
-    beside = {"answers.csv": answers(found.sweep, found.configurations), **tables(found.worlds)}
+    beside = {"answers.csv": answers(found.sweep, found.configurations), **tables(found.groups)}
     for name, table in beside.items():
         _replace(found.sweep.folder / name, table.to_csv(index=False, lineterminator="\n"))
     with told_in(language or str(config.get("language", "en"))):
@@ -113,12 +113,12 @@ def verdict(found: Answered) -> list[str]:
         return list(filter(None, [_("There is no answer yet."), undone]))
     if not found.options:
         return list(filter(None, [_("No job treats anybody: there is nothing to compare."), undone]))
-    lines = [told.choice(world, found.members, found.days) for world in found.worlds if len(world.options) > 1]
+    lines = [told.choice(group, found.members, found.days) for group in found.groups if len(group.options) > 1]
     lines += [told.first(found.options, varied(found.configurations), found.days), undone]
     lines += [told.decided(found.options)]
     for one in found.unknowns[: told.MOST_TOLD]:
-        lines += [words.sentences([told.probable(one), told.rule(one.rule, one.space)])]
-    lines += [told.noise([one.option for one in found.unknowns]), told.apart(found.worlds, found.options)]
+        lines += [words.sentences([told.probable(one), told.region(one.region, one.space)])]
+    lines += [told.noise([one.option for one in found.unknowns]), told.apart(found.groups, found.options)]
     return list(filter(None, lines))
 
 
@@ -132,11 +132,11 @@ def _undone(sweep: Sweep) -> str:
 
 def _short(found: Answered) -> str:
     """Table and verdict for a terminal."""
-    head = (_("option"), _("draws"), _("LTV, yen"), _("ROI"), _("NPS, points"))
+    head = (_("option"), _("replications"), _("LTV, yen"), _("ROI"), _("NPS, points"))
     rows = [
         (
             one.label,
-            str(one.configuration.draws),
+            str(one.configuration.points),
             *(told.effect(one.answer(metric)) for metric in ("ltv", "roi", "nps")),
         )
         for one in found.options[:MOST_PRINTED]
@@ -160,9 +160,9 @@ def _context(found: Answered) -> dict[str, Any]:
             "ranking": _ranking(found, saved),
             "trade_off": _trade_off(found, saved),
             "panels": _panels(found, saved),
-            "worlds": [_world(world, saved) for world in found.worlds if not world.regret.empty],
+            "groups": [_group(group, saved) for group in found.groups if not group.regret.empty],
             "sections": [_section(number, one, saved) for number, one in enumerate(found.unknowns)],
-            "apart": told.apart(found.worlds, found.options),
+            "apart": told.apart(found.groups, found.options),
             "jobs": [_job(job, found.sweep) for job in found.sweep.jobs],
             "keys": found.sweep.keys,
             "folder_tables": ["sweep.parquet", "answers.csv", *tables(())],
@@ -194,9 +194,9 @@ def _facts(found: Answered) -> list[tuple[str, str]]:
     if not found.configurations:
         return facts
     run = found.configurations[0].runs[0]
-    draws = sorted({one.draws for one in found.configurations})
+    points = sorted({one.points for one in found.configurations})
     customers, start = f"{int(run.config.get('customers', 0)):,}", run.config.get("start_date", _("day 0"))
-    several = f"{draws[0]}" if len(draws) == 1 else f"{draws[0]}\N{EN DASH}{draws[-1]}"
+    several = f"{points[0]}" if len(points) == 1 else f"{points[0]}\N{EN DASH}{points[-1]}"
     fixed = [
         ("company.name", _("Company"), str(run.setting("company.name", _("not named")))),
         ("customers", _("Simulated market"), _("{customers} potential customers").format(customers=customers)),
@@ -204,7 +204,7 @@ def _facts(found: Answered) -> list[tuple[str, str]]:
         ("seed", _("Seed"), str(run.config.get("seed", _("not stated")))),
     ]
     facts += [(term, text) for key, term, text in fixed if key not in found.sweep.keys]
-    return [*facts, (_("Draws of the unknowns"), several)]
+    return [*facts, (_("Replications of the unknowns"), several)]
 
 
 def _ranking(found: Answered, saved: _Pictures) -> dict[str, Any] | None:
@@ -215,7 +215,7 @@ def _ranking(found: Answered, saved: _Pictures) -> dict[str, Any] | None:
         {
             "label": one.label,
             "costs": one.answer("roi") is not None,
-            "draws": str(one.configuration.draws),
+            "points": str(one.configuration.points),
             **{metric: told.effect(one.answer(metric)) for metric in ("ltv", "roi", "nps")},
             "sure": bool((ltv := one.answer("ltv")) and ltv.sign),
         }
@@ -233,7 +233,7 @@ def _trade_off(found: Answered, saved: _Pictures) -> Picture | None:
         return None
     caption = _(
         "Effects on LTV and on NPS, lines: 90 % intervals. Of options on the Pareto front none is beaten by another in "
-        "both, going by the means; where lines overlap, the draws do not say which is better."
+        "both, going by the means; where lines overlap, the replications do not say which is better."
     )
     return saved("trade_off", sweep_plots.trade_off(found.options), caption)
 
@@ -244,24 +244,24 @@ def _panels(found: Answered, saved: _Pictures) -> list[Picture]:
     return [saved(panel.name, panel.figure, panel.caption) for panel in made]
 
 
-def _world(world: World, saved: _Pictures) -> dict[str, Any]:
-    """What decides between the options of one world."""
-    own = space_together(world.options)
+def _group(group: OptionGroup, saved: _Pictures) -> dict[str, Any]:
+    """What decides between the options of one group."""
+    own = space_together(group.options)
     pictures = []
-    if len(world.options) > 1:
-        regret = _("Regret: what a choice falls short of the best one in the same draw. Blue: the least.")
+    if len(group.options) > 1:
+        regret = _("Regret: what a choice falls short of the best one in the same replication. Blue: the least.")
         spread = _(
             "How often the effect on LTV is at least so large. Where a curve crosses zero is the probability of a gain."
         )
         pictures = [
-            saved(f"regret_{world.number}", sweep_plots.regret(world.regret), regret),
-            saved(f"spread_{world.number}", sweep_plots.spreads(world.effects), spread),
+            saved(f"regret_{group.number}", sweep_plots.regret(group.regret), regret),
+            saved(f"spread_{group.number}", sweep_plots.spreads(group.effects), spread),
         ]
     return {
-        "number": world.number,
-        "draws": len(world.effects),
-        "rows": [_regret_row(row) for _i, row in world.regret.iterrows()],
-        "rules": [told.rule(found, own) for found in world.best],
+        "number": group.number,
+        "points": len(group.effects),
+        "rows": [_regret_row(row) for _i, row in group.regret.iterrows()],
+        "regions": [told.region(found, own) for found in group.best],
         "pictures": pictures,
     }
 
@@ -277,11 +277,11 @@ def _regret_row(row: pd.Series) -> dict[str, str]:
 
 
 CHANCES = N_(
-    "How often the effect on LTV is above zero: over all draws, under each option of a choice, and in each third of "
-    "the range of the leading unknowns (number of draws in brackets). Blue: more probable than not; orange: less; "
-    "grey: the interval reaches one half."
+    "How often the effect on LTV is above zero: over all replications, under each option of a choice, and in each "
+    "third of the range of the leading unknowns (number of replications in brackets). Blue: more probable than not; "
+    "orange: less; grey: the interval reaches one half."
 )
-DRIVERS = N_(
+SENSITIVITY = N_(
     "Left: blue raises the effect, orange lowers it; the largest of so many correlations stays inside the grey band 95 "
     "times in 100 by chance alone. Right: what each unknown explains by itself, with an interval on the safe side; "
     "what is missing to 100 % is interaction, small influences and the luck of the seed."
@@ -291,11 +291,11 @@ DRIVERS = N_(
 def _section(number: int, one: Unknowns, saved: _Pictures) -> dict[str, Any]:
     """What one option hangs on."""
     ltv = one.probabilities[one.probabilities["metric"] == "ltv"]
-    drivers = one.drivers[one.drivers["metric"] == "ltv"]
+    sensitivity = one.sensitivity[one.sensitivity["metric"] == "ltv"]
     pictures = [saved(f"chances_{number}", sweep_plots.chances(ltv), _(CHANCES))]
-    if len(drivers):
-        pictures.append(saved(f"drivers_{number}", sweep_plots.drivers(drivers), _(DRIVERS)))
-    sentences = (told.probable(one), told.rule(one.rule, one.space), told.driven(one), told.noise([one.option]))
+    if len(sensitivity):
+        pictures.append(saved(f"sensitivity_{number}", sweep_plots.sensitivity(sensitivity), _(SENSITIVITY)))
+    sentences = (told.probable(one), told.region(one.region, one.space), told.driven(one), told.noise([one.option]))
     return {
         "label": one.option.label,
         "sentences": list(filter(None, sentences)),
@@ -305,12 +305,13 @@ def _section(number: int, one: Unknowns, saved: _Pictures) -> dict[str, Any]:
 
 
 def _rates(table: pd.DataFrame) -> Iterator[dict[str, str]]:
-    """Probabilities over all draws and under each option of a choice."""
+    """Probabilities over all points and under each option of a choice."""
     for _i, row in table[table["low"].isna()].iterrows():
         yield {
             "metric": words.label(str(row["metric"])),
-            "given": f"{words.moved(str(row['given']))} {_(str(row['value']))}" if row["given"] else _("all draws"),
-            "draws": str(row["draws"]),
+            "given": f"{words.moved(str(row['given']))} {_(str(row['value']))}" if row["given"] else _("all "
+            "replications"),
+            "points": str(row["points"]),
             "share": words.percent(float(row["probability"])),
             "low": words.percent(float(row["ci_low"])),
             "high": words.percent(float(row["ci_high"])),
@@ -327,5 +328,5 @@ def _job(job: Job, sweep: Sweep) -> dict[str, Any]:
 
 
 def _swept(key: str, value: Any) -> str:
-    """A swept value; of a block of draws its first and last."""
+    """A swept value; of a block of points its first and last."""
     return f"{value[0]}\N{EN DASH}{value[1] - 1}" if key == BLOCKS else shown(value)

@@ -275,10 +275,10 @@ def _points(table: pd.DataFrame, numbers: list[str]) -> Panel:
 MOST_DRIVERS = 10
 
 
-def drivers(table: pd.DataFrame) -> Figure:
+def sensitivity(table: pd.DataFrame) -> Figure:
     """The strongest drivers of one option's LTV effect: rank correlation, and share of variance explained alone.
 
-    table: rows of drivers.csv of one option and metric, strongest first.
+    table: rows of sensitivity.csv of one option and metric, strongest first.
     """
     few = table.head(MOST_DRIVERS)
     figure = Figure(figsize=(WIDTH, 1.0 + 0.3 * len(few)))
@@ -305,7 +305,7 @@ def drivers(table: pd.DataFrame) -> Figure:
 
 
 def chances(table: pd.DataFrame) -> Figure:
-    """The probability of a gain in LTV over all draws, under each option of a choice, along the leading parameters.
+    """The probability of a gain in LTV over all points, under each option of a choice, along the leading parameters.
 
     table: rows of probabilities.csv of one option and of ltv.
     """
@@ -323,20 +323,20 @@ def chances(table: pd.DataFrame) -> Figure:
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, symbol=_(" %")))
     axes.set_xlabel(_("probability that the effect on LTV is above zero (90 % interval)"))
-    axes.set_ylabel(_("among draws with"))
+    axes.set_ylabel(_("among replications with"))
     look.grid_lines(axes, "x")
     return figure
 
 
 def _part_label(row: pd.Series) -> str:
-    """Which draws a row of probabilities.csv is about, and how many."""
+    """Which points a row of probabilities.csv is about, and how many."""
     name = words.moved(str(row["given"]))
     if not row["given"]:
-        return _("all draws ({draws})").format(draws=row["draws"])
+        return _("all replications ({points})").format(points=row["points"])
     if np.isnan(row["low"]):
-        return _("{name} {value} ({draws})").format(name=name, value=_(str(row["value"])), draws=row["draws"])
+        return _("{name} {value} ({points})").format(name=name, value=_(str(row["value"])), points=row["points"])
     low, high = (words.plain(float(row[end])) for end in ("low", "high"))
-    return _("{name} {low} to {high} ({draws})").format(name=name, low=low, high=high, draws=row["draws"])
+    return _("{name} {low} to {high} ({points})").format(name=name, low=low, high=high, points=row["points"])
 
 
 def regret(table: pd.DataFrame) -> Figure:
@@ -366,7 +366,7 @@ def regret(table: pd.DataFrame) -> Figure:
 
 
 def spreads(effects: pd.DataFrame) -> Figure:
-    """Of every option of one world, how often its effect on LTV exceeds a size; effects: (draws, options)."""
+    """Of every option of one group, how often its effect on LTV exceeds a size; effects: (points, options)."""
     figure, axes = look.one_panel(3.0)
     for number, name in enumerate(one for one in effects.columns if one != NOTHING):
         values = np.sort(effects[name].to_numpy())
@@ -376,7 +376,7 @@ def spreads(effects: pd.DataFrame) -> Figure:
     axes.axvline(0, color=INK, linewidth=0.8)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=_(" %")))
-    axes.set_ylabel(_("% of draws with at least that"))
+    axes.set_ylabel(_("% of replications with at least that"))
     axes.set_xlabel(_("effect on LTV, yen per potential customer"))
     look.grid_lines(axes, "both")
     look.legend_above(axes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.decisions.decide import BEST, ENOUGH, GAIN, LOSS, Found, Unknowns, World
+from analysis.decisions.decide import BEST, ENOUGH, GAIN, LOSS, Found, OptionGroup, Unknowns
 from analysis.decisions.options import Option, lever
 from analysis.decisions.unknowns import Space, noise_share, turning
 from analysis.effects.answer import Answer
@@ -16,7 +16,7 @@ from analysis.style import words
 from analysis.style.language import _
 
 MUCH_NOISE = 0.2
-"""Share of the variance over draws from which the luck of the seed is worth a sentence."""
+"""Share of the variance over points from which the luck of the seed is worth a sentence."""
 
 MOST_TOLD = 3
 """Drivers that a sentence names, and options that the verdict goes into."""
@@ -32,7 +32,7 @@ def effect(found: Answer | None) -> str:
 
 
 def share(probability: float, low: float, high: float) -> str:
-    """A share of draws with its interval."""
+    """A share of points with its interval."""
     ends = {"low": f"{100 * low:.0f}", "high": f"{100 * high:.0f}"}
     return _("{share} ({low} to {high} %)").format(share=words.percent(probability), **ends)
 
@@ -95,9 +95,9 @@ def decided(found: Sequence[Option]) -> str:
 # -- what is not known ------------------------------------------------------------------------------------------
 
 
-def choice(world: World, members: int, days: int) -> str:
+def choice(group: OptionGroup, members: int, days: int) -> str:
     """Which choice regrets least, and what knowing would be worth; empty where there is no table of regrets."""
-    table = world.regret
+    table = group.regret
     if table.empty:
         return ""
     least, safest = (table.iloc[int(table[column].argmin())] for column in ("expected_regret", "maximum_regret"))
@@ -106,9 +106,9 @@ def choice(world: World, members: int, days: int) -> str:
         "members over {days} days. To know more before choosing is worth no more than that."
     )
     largest = (
-        _("In its worst draw, too, it regrets least ({most} yen per potential customer).")
+        _("In its worst replication, too, it regrets least ({most} yen per potential customer).")
         if safest["option"] == least["option"]
-        else _("In its worst draw {safest} regrets least ({most} yen per potential customer).")
+        else _("In its worst replication {safest} regrets least ({most} yen per potential customer).")
     )
     regret = float(least["expected_regret"])
     return words.sentences([expected, largest]).format(
@@ -123,10 +123,11 @@ def choice(world: World, members: int, days: int) -> str:
 
 
 def probable(one: Unknowns) -> str:
-    """How probable a gain and a return are, over all draws and under each dropout clock."""
+    """How probable a gain and a return are, over all points and under each dropout clock."""
     table = one.probabilities
     ltv, roi = (table[(table["metric"] == metric) & (table["given"] == "")] for metric in ("ltv", "roi"))
-    gain = _("{option} raises LTV in {share} of draws.").format(option=one.option.label, share=_share(ltv.iloc[0]))
+    gain = _("{option} raises LTV in {share} of replications.")
+    gain = gain.format(option=one.option.label, share=_share(ltv.iloc[0]))
     told = [gain]
     if len(roi):
         text = _("Where it costs anything, its ROI is above zero in {share}.")
@@ -146,7 +147,7 @@ def _share(row: pd.Series) -> str:
 
 def driven(one: Unknowns) -> str:
     """Which unknowns the LTV effect follows beyond chance, and along which of them its sign turns."""
-    ltv = one.drivers[one.drivers["metric"] == "ltv"]
+    ltv = one.sensitivity[one.sensitivity["metric"] == "ltv"]
     beyond = [_driver(row) for _i, row in ltv[established(ltv)].head(MOST_TOLD).iterrows()]
     turned = [words.moved(name) for name in turning(one.probabilities)]
     if beyond:
@@ -169,13 +170,13 @@ def _driver(row: pd.Series) -> str:
 
 
 def noise(found: Sequence[Option]) -> str:
-    """A caution where much of the spread of options over draws is the luck of the seed; empty otherwise."""
+    """A caution where much of the spread of options over points is the luck of the seed; empty otherwise."""
     shares = [luck for one in found if (luck := noise_share(one)) > MUCH_NOISE]
     if not shares:
         return ""
     text = _(
-        "Caution: up to {share} of the spread over draws is the luck of the seed, which draws probabilities towards "
-        "one half, hides drivers and inflates regret. More customers lessen it."
+        "Caution: up to {share} of the spread over replications is the luck of the seed, which draws probabilities "
+        "towards one half, hides drivers and inflates regret. More customers lessen it."
     )
     return text.format(share=words.percent(max(shares)))
 
@@ -183,25 +184,27 @@ def noise(found: Sequence[Option]) -> str:
 # -- rules ------------------------------------------------------------------------------------------------------
 
 
-def rule(found: Found, own: Space) -> str:
-    """When the outcome holds, in words: the region, how sure it is there and elsewhere, and what held-out draws say."""
-    region = found.rule
+def region(found: Found, own: Space) -> str:
+    """When the outcome holds, in words: the region, how sure it is there and elsewhere, and what held-out points
+    say."""
+    region = found.region
     if region is None:
-        return _no_rule(found)
+        return _no_region(found)
     text = {
         BEST: _(
-            "{option} is the best choice in {density} of draws in which {region} (coverage {coverage}: so many of all "
-            "draws in which it is best lie there), elsewhere in {elsewhere}. In draws held out: {held}, base rate "
-            "{base}."
+            "{option} is the best choice in {density} of replications in which {region} (coverage {coverage}: so many "
+            "of all replications in which it is best lie there), elsewhere in {elsewhere}. In replications held out: "
+            "{held}, base rate {base}."
         ),
         GAIN: _(
-            "{option} raises LTV in {density} of draws in which {region} (coverage {coverage}: so many of all draws in "
-            "which it does lie there), elsewhere in {elsewhere}. In draws held out: {held}, base rate {base}."
+            "{option} raises LTV in {density} of replications in which {region} (coverage {coverage}: so many of all "
+            "replications in which it does lie there), elsewhere in {elsewhere}. In replications held out: {held}, "
+            "base rate {base}."
         ),
         LOSS: _(
-            "{option} raises LTV unless {region}: there it fails to in {density} of draws (coverage {coverage}: so "
-            "many of all its failures lie there), elsewhere in {elsewhere}. In draws held out it fails there in "
-            "{held}, base rate {base}."
+            "{option} raises LTV unless {region}: there it fails to in {density} of replications (coverage "
+            "{coverage}: so many of all its failures lie there), elsewhere in {elsewhere}. In replications held out "
+            "it fails there in {held}, base rate {base}."
         ),
     }[found.outcome]
     return text.format(
@@ -215,15 +218,16 @@ def rule(found: Found, own: Space) -> str:
     )
 
 
-def _no_rule(found: Found) -> str:
+def _no_region(found: Found) -> str:
     text = {
         BEST: _(
-            "{option} is the best choice in {base} of {draws} draws; no rule that says when beats that out of sample."
+            "{option} is the best choice in {base} of {points} replications; no rule that says when beats that out of "
+            "sample."
         ),
-        GAIN: _("It does so in {base} of {draws} draws; no rule that says when beats that out of sample."),
-        LOSS: _("It fails to in {base} of {draws} draws; no rule that says when beats that out of sample."),
+        GAIN: _("It does so in {base} of {points} replications; no rule that says when beats that out of sample."),
+        LOSS: _("It fails to in {base} of {points} replications; no rule that says when beats that out of sample."),
     }[found.outcome]
-    return text.format(option=_(found.option), base=words.percent(found.base_rate), draws=found.draws)
+    return text.format(option=_(found.option), base=words.percent(found.base_rate), points=found.points)
 
 
 def condition(name: str, low: float, high: float, own: Space) -> str:
@@ -240,22 +244,22 @@ def condition(name: str, low: float, high: float, own: Space) -> str:
     return text.format(name=parameter, low=low_end, high=high_end)
 
 
-def apart(worlds: Sequence[World], found: Sequence[Option]) -> str:
-    """Whether options live in different worlds, or have too few draws for what needs many; empty where all is well."""
-    few = sum(one.configuration.draws < ENOUGH for one in found)
+def apart(groups: Sequence[OptionGroup], found: Sequence[Option]) -> str:
+    """Whether options cannot all be compared, or have too few points for what needs many; empty where all is well."""
+    few = sum(one.configuration.points < ENOUGH for one in found)
     told = []
-    if len(worlds) > 1:
+    if len(groups) > 1:
         told.append(
             _(
-                "The options live in {worlds} different worlds: within a world they are compared draw by draw, between "
-                "worlds not at all."
+                "The options fall into {groups} groups that met different customers or luck: within a group they are "
+                "compared replication by replication, between groups not at all."
             )
         )
     if few:
         told.append(
             _(
                 "What drives an answer, how probable a gain is and what a wrong choice costs takes at least {enough} "
-                "draws; {few} of {all} options have fewer."
+                "replications; {few} of {all} options have fewer."
             )
         )
-    return words.sentences(told).format(worlds=len(worlds), enough=ENOUGH, few=few, all=len(found))
+    return words.sentences(told).format(groups=len(groups), enough=ENOUGH, few=few, all=len(found))

@@ -1,4 +1,4 @@
-"""What the answer of one option hangs on, over many draws of what is not known: how probable a gain is, in which part
+"""What the answer of one option hangs on, over many points of what is not known: how probable a gain is, in which part
 of a range the answer turns, and what is lost by choosing wrongly."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ GAINED = ("ltv", "profit", "roi")
 
 
 class Space(NamedTuple):
-    """The drawn parameters: their values by draw (index replication, a column each), the options of those that are a
+    """The drawn parameters: their values by point (index replication, a column each), the options of those that are a
     choice, the range of the others, and units."""
 
     points: pd.DataFrame
@@ -34,7 +34,7 @@ class Space(NamedTuple):
 
 def space(option: Option) -> Space:
     """What was drawn for an option."""
-    run, points = option.configuration.runs[0], option.configuration.points
+    run, points = option.configuration.runs[0], option.configuration.values_at
     table = run.parameters.drop_duplicates("name").set_index("name")
     names = [str(name) for name in points.columns]
     choices = {name: found for name in names if (found := _options(run, name))}
@@ -49,13 +49,13 @@ def _options(run: Run, name: str) -> list[str]:
 
 
 def _range(table: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, float]:
-    """The stated range; of a parameter with a mean and an error, that of the draws."""
+    """The stated range; of a parameter with a mean and an error, that of the points."""
     low, high = (cell(table, name, end) if name in table.index else math.nan for end in ("low", "high"))
     return (low, high) if math.isfinite(low) and math.isfinite(high) else (float(values.min()), float(values.max()))
 
 
 def noise_share(option: Option) -> float:
-    """Share of the variance of the LTV effect over draws that is the luck of the seed; NaN without second seeds."""
+    """Share of the variance of the LTV effect over points that is the luck of the seed; NaN without second seeds."""
     effect = option.configuration.cube.effect(option.intervention, EVERYBODY, "ltv")
     error = monte_carlo_error(effect)
     known = effect[0][~np.isnan(effect[0])]
@@ -67,12 +67,12 @@ def noise_share(option: Option) -> float:
 
 
 def effect_of(option: Option, metric: str) -> pd.Series:
-    """The total effect on a metric in each draw; of `roi`, the return where it costs anything."""
+    """The total effect on a metric at each point; of `roi`, the return where it costs anything."""
     return option.returns() if metric == "roi" else option.each(metric)
 
 
 def probabilities(option: Option, own: Space, leading: Sequence[str]) -> pd.DataFrame:
-    """How probable a gain is: over all draws, under each option of a choice, in each third of the leading parameters.
+    """How probable a gain is: over all points, under each option of a choice, in each third of the leading parameters.
 
     Columns of sim.tables.PROBABILITIES but those of OPTION.
     """
@@ -81,16 +81,16 @@ def probabilities(option: Option, own: Space, leading: Sequence[str]) -> pd.Data
         effect = effect_of(option, metric)
         for given, value, low, high, chosen in _parts(effect, own, leading if metric == "ltv" else ()):
             found = share(effect[chosen].to_numpy() > 0)
-            if found.draws:
+            if found.points:
                 rows.append((metric, given, value, low, high, *found))
-    columns = ["metric", "given", "value", "low", "high", "draws", "positive", "probability", "ci_low", "ci_high"]
+    columns = ["metric", "given", "value", "low", "high", "points", "positive", "probability", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def _parts(
     effect: pd.Series, own: Space, leading: Sequence[str]
 ) -> Iterator[tuple[str, str, float, float, npt.NDArray[np.bool_]]]:
-    """(given, value, low, high, which draws) of every part that a probability is asked for."""
+    """(given, value, low, high, which points) of every part that a probability is asked for."""
     points = own.points.reindex(effect.index)
     yield "", "", math.nan, math.nan, np.ones(len(effect), bool)
     for name, options in own.choices.items():
@@ -122,22 +122,23 @@ NOTHING = N_("doing nothing")
 
 
 def effects_together(group: Sequence[Option]) -> pd.DataFrame:
-    """Effect on LTV of every option of one world in the draws that all of them have; doing nothing, always zero,
-    first. Shape (draws, options + 1), yen per potential customer."""
+    """Effect on LTV of every option of one group at the points that all of them have; doing nothing, always zero,
+    first. Shape (points, options + 1), yen per potential customer."""
     table = pd.concat([option.each("ltv").rename(option.label) for option in group], axis=1, join="inner").sort_index()
     table.insert(0, NOTHING, 0.0)
     return table
 
 
 def regrets(table: pd.DataFrame) -> pd.DataFrame:
-    """What each option falls short of the best one in each draw (Savage 1951), shape and unit of `table`."""
+    """What each option falls short of the best one at each point (Savage 1951), shape and unit of `table`."""
     return table.rsub(table.max(axis=1), axis=0)
 
 
 def regret_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Expected and largest regret of every option, and how often it is best; columns of sim.tables.REGRET but `world`.
+    """Expected and largest regret of every option, and how often it is best; columns of sim.tables.REGRET but
+    `option_group`.
 
-    The least expected regret is also what it would be worth, at most, to know the draw before choosing (the expected
+    The least expected regret is also what it would be worth, at most, to know the point before choosing (the expected
     value of perfect information, Raiffa and Schlaifer 1961).
     """
     short = regrets(table)
@@ -145,7 +146,7 @@ def regret_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "option": list(table.columns),
-            "draws": len(table),
+            "points": len(table),
             "mean_effect": table.mean().to_numpy(),
             "expected_regret": short.mean().to_numpy(),
             "maximum_regret": short.max().to_numpy(),
@@ -155,7 +156,7 @@ def regret_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def space_together(group: Sequence[Option]) -> Space:
-    """What was drawn for any option of one world, in the draws that all have: shared parameters have one value."""
+    """What was drawn for any option of one group, at the points that all have: shared parameters have one value."""
     spaces = [space(option) for option in group]
     points = pd.concat([one.points for one in spaces], axis=1, join="inner")
     choices, ranges, units = (

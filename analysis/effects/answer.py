@@ -41,7 +41,7 @@ class Answer(NamedTuple):
     high: float
     mc_se: float
     p_positive: float
-    draws: int
+    points: int
 
     @property
     def sign(self) -> int:
@@ -81,10 +81,10 @@ def _short_answers(table: pd.DataFrame) -> Iterator[str]:
 
 
 def precise_enough(measures: pd.DataFrame, precision: float) -> bool:
-    """Whether more draws are not needed: the Monte Carlo standard error of every intervention's total
+    """Whether more points are not needed: the Monte Carlo standard error of every intervention's total
     effect on LTV is below `precision` (share) of the mean baseline LTV.
 
-    False when there are no twins to estimate the error from; True when nothing was treated.
+    False when there are no second seeds to estimate the error from; True when nothing was treated.
     """
     cube = Cube(measures[(measures["metric"] == "ltv") & (measures["segment"] == EVERYBODY)])
     level = abs(float(np.nanmean(cube.get(BASELINE, EVERYBODY, "ltv")[0])))
@@ -120,7 +120,7 @@ def summary_table(folder: Path | str) -> str:
 
 
 def levels(run: Run) -> list[tuple[str, Answer]]:
-    """The baseline's metrics over draws, for a run without interventions: (metric, values with an
+    """The baseline's metrics over points, for a run without interventions: (metric, values with an
     interval)."""
     cube = Cube(run.measures[run.measures["segment"] == EVERYBODY])
     found = []
@@ -136,7 +136,7 @@ def levels(run: Run) -> list[tuple[str, Answer]]:
 
 
 def levels_span(found: Answer, places: int) -> str:
-    """Where a level lies over the draws, or a dash where there is one draw only."""
+    """Where a level lies over the points, or a dash where there is one point only."""
     if not words.known(found.low):
         return "-"
     low, high = (words.number(end, places) for end in (found.low, found.high))
@@ -206,7 +206,8 @@ def _answer_words(run: Run, name: str) -> str:
     places = words.decimals(found.effect, found.low, found.high)
     if not words.known(found.low):
         text = _(
-            "Over {days} days {name} changes LTV by {size} yen per potential customer in the one draw run: no verdict."
+            "Over {days} days {name} changes LTV by {size} yen per potential customer in the one replication run: no "
+            "verdict."
         )
     elif found.low == found.high == 0:
         text = _("Over {days} days {name} leaves LTV exactly as it is; {nps}.")
@@ -269,23 +270,23 @@ def _stopping_words(run: Run, name: str) -> str:
     found = answer(run.effects, name, "ltv")
     if found is None:
         return ""
-    draws = (_("{count} draw") if found.draws == 1 else _("{count} draws")).format(count=found.draws)
+    points = (_("{count} replication") if found.points == 1 else _("{count} replications")).format(count=found.points)
     if not words.known(found.mc_se):
-        text = _("{draws}; the Monte Carlo error was not estimated (it takes a second seed).")
+        text = _("{points}; the Monte Carlo error was not estimated (it takes a second seed).")
     elif run.config.get("replications") != "auto":
-        text = _("{draws} as asked; the Monte Carlo error is {error} yen.")
+        text = _("{points} as asked; the Monte Carlo error is {error} yen.")
     elif precise_enough(run.measures, _precision(run)):
         text = _(
-            "Stopped at {draws}, precise enough: the Monte Carlo error is {error} yen, below {target} % of baseline "
+            "Stopped at {points}, precise enough: the Monte Carlo error is {error} yen, below {target} % of baseline "
             "LTV."
         )
     else:
         text = _(
-            "Stopped at the maximum of {draws}, short of the precision asked for: the Monte Carlo error is {error} "
+            "Stopped at the maximum of {points}, short of the precision asked for: the Monte Carlo error is {error} "
             "yen, not below {target} % of baseline LTV."
         )
     target = words.number(100 * _precision(run), 2)
-    return text.format(draws=draws, error=words.number(found.mc_se), target=target)
+    return text.format(points=points, error=words.number(found.mc_se), target=target)
 
 
 def _precision(run: Run) -> float:

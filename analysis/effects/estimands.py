@@ -1,8 +1,7 @@
 """From measured arms to effects: the arithmetic, without folders.
 
-Definitions follow MODEL, estimands. For an intervention X and any metric, with v(c) the effect of X over
-the baseline when only the interfaces in coalition c are live and the others are replayed from the
-baseline:
+Definitions are those of docs/ODD.md 4, "Estimands". For an intervention X and any metric, v(c) is the effect of X over
+the baseline when only the interfaces in coalition c are live and the others are replayed from the baseline:
 
 - total = v(all), direct = v(none), spillover = total - direct;
 - Shapley split of the spillover (Shapley 1953). Where no campaign learns, company state is constant and wom =
@@ -41,7 +40,7 @@ SHARE = 0.90
 
 
 class Spread(NamedTuple):
-    """Mean over draws, the 90 % predictive interval and the probability of a positive value."""
+    """Mean over points, the 90 % predictive interval and the probability of a positive value."""
 
     mean: float
     low: float
@@ -50,29 +49,29 @@ class Spread(NamedTuple):
 
 
 class Cube:
-    """measures.parquet by arm, group, segment and metric: arrays of shape (twins, draws), NaN where not
+    """measures.parquet by arm, group, segment and metric: arrays of shape (seeds, points), NaN where not
     run."""
 
     def __init__(self, measures: pd.DataFrame) -> None:
         self.replications = np.unique(measures["replication"].to_numpy())
-        self.twins = max(2, int(measures["twin"].max()) + 1) if len(measures) else 2
+        self.seeds = max(2, int(measures["second_seed"].max()) + 1) if len(measures) else 2
         self.segments = [str(name) for name in pd.unique(measures["segment"])]
         row = np.searchsorted(self.replications, measures["replication"].to_numpy())
-        twin = measures["twin"].to_numpy(dtype=np.int64)
+        seed = measures["second_seed"].to_numpy(dtype=np.int64)
         value = measures["value"].to_numpy(dtype=np.float64)
         self._values: dict[tuple[str, str, str, str], Array] = {}
         keys = ["arm", "group", "segment", "metric"]
         for found, index in measures.groupby(keys, sort=False, observed=True).indices.items():
             key = cast(tuple[str, str, str, str], found)
-            cells = np.full((self.twins, len(self.replications)), np.nan)
-            if len(np.unique(twin[index] * len(self.replications) + row[index])) != len(index):
+            cells = np.full((self.seeds, len(self.replications)), np.nan)
+            if len(np.unique(seed[index] * len(self.replications) + row[index])) != len(index):
                 raise ValueError(f"measures hold {' '.join(key)} more than once for a replication")
-            cells[twin[index], row[index]] = value[index]
+            cells[seed[index], row[index]] = value[index]
             self._values[key] = cells
 
     def get(self, arm: str, segment: str, metric: str, group: str = "all") -> Array:
-        """Values (twins, draws), all NaN when the arm, group, segment or metric was not measured."""
-        missing = np.full((self.twins, len(self.replications)), np.nan)
+        """Values (seeds, points), all NaN when the arm, group, segment or metric was not measured."""
+        missing = np.full((self.seeds, len(self.replications)), np.nan)
         return self._values.get((arm, group, segment, metric), missing)
 
     def effect(self, arm: str, segment: str, metric: str) -> Array:
@@ -86,7 +85,7 @@ def on_grid(values: Array) -> Array:
 
 
 def grid_mean(values: Array) -> float:
-    """Mean over draws, on the grid."""
+    """Mean over points, on the grid."""
     return float(on_grid(np.asarray(np.mean(values)))) if len(values) else math.nan
 
 
@@ -123,7 +122,7 @@ def _share_of_three(value: Mapping[str, Array], own: str, other: str) -> Array:
 
 
 def coalitions(cube: Cube, name: str, segment: str, metric: str) -> dict[str, Array]:
-    """Effects (twins, draws) of a scenario under every set of live interfaces that was run, `total` last.
+    """Effects (seeds, points) of a scenario under every set of live interfaces that was run, `total` last.
 
     Only the total where the split was not run, or is not defined for the metric.
     """
@@ -144,16 +143,16 @@ def turned(effect: float, more: float) -> bool:
 
 
 def spread(values: Array) -> Spread:
-    """The 90 % predictive interval for one further draw, and the probability that it is positive.
+    """The 90 % predictive interval for one further point, and the probability that it is positive.
 
-    mean +- t(.95, n-1) * sd * sqrt(1 + 1/n), Student's t, for n draws (1,). The question is where the
-    effect of the one real world lies, a further draw from the same range of parameters, not where the mean
-    over draws lies; hence 1 + 1/n and not 1/n (Hahn and Meeker 1991). With 8 draws the 5 % and 95 %
-    quantiles would lie between the two outermost draws at either end and cover far less than 90 %; t pays
-    for not knowing the standard deviation, at the price of assuming that effects over draws are roughly
+    mean +- t(.95, n-1) * sd * sqrt(1 + 1/n), Student's t, for n points (1,). The question is where the
+    effect of the one real world lies, a further point from the same range of parameters, not where the mean
+    over points lies; hence 1 + 1/n and not 1/n (Hahn and Meeker 1991). With 8 points the 5 % and 95 %
+    quantiles would lie between the two outermost points at either end and cover far less than 90 %; t pays
+    for not knowing the standard deviation, at the price of assuming that effects over points are roughly
     normal.
 
-    With one draw, or none, the ends and the probability are NaN. Where all draws agree the interval is
+    With one point, or none, the ends and the probability are NaN. Where all points agree the interval is
     that point and the probability is 1, 0 or one half at zero.
     """
     n = len(values)
@@ -171,11 +170,11 @@ def spread(values: Array) -> Spread:
 
 
 def monte_carlo_error(effect: Array) -> float:
-    """Standard error of the mean over draws of row 0 that is due to the seed alone; NaN without twins.
+    """Standard error of the mean over points of row 0 that is due to the seed alone; NaN without second seeds.
 
-    effect: (twins, draws). Two seeds at the same point of the parameters differ by Monte Carlo noise only,
-    so the variance of one run is estimated by the mean over twinned draws of half the squared difference
-    (a paired one-way random effects model), and the error of a mean of n draws is the root of that over n.
+    effect: (seeds, points). Two seeds at the same point of the parameters differ by Monte Carlo noise only,
+    so the variance of one run is estimated by the mean over points with two seeds of half the squared difference
+    (a paired one-way random effects model), and the error of a mean of n points is the root of that over n.
     """
     first, second = effect[0], effect[1]
     both = ~(np.isnan(first) | np.isnan(second))
@@ -189,7 +188,7 @@ def effects_table(measures: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS)
     """Rows of effects.csv (columns of sim.tables.EFFECTS) for every intervention, metric, segment and
     estimand.
 
-    A draw in which any arm of a metric has no value (an NPS without customers) is left out of all of that
+    A point in which any arm of a metric has no value (an NPS without customers) is left out of all of that
     metric's estimands, so that parts always add up; `replications` says how many remain.
     """
     cube, names = Cube(measures), interventions(measures)
@@ -215,9 +214,9 @@ def _metric_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterato
     if keep.any():
         values = {part: table[:, keep] for part, table in used.items()}
         mean = {part: np.asarray(grid_mean(table[0])) for part, table in values.items()}
-        per_draw, means = (parts(values), parts(mean)) if len(used) > 1 else (values, mean)
+        per_point, means = (parts(values), parts(mean)) if len(used) > 1 else (values, mean)
         level = grid_mean(base[0, keep])
-        for estimand, effect in per_draw.items():
+        for estimand, effect in per_point.items():
             yield _row(name, metric, segment, estimand, level, float(means[estimand]), effect)
     if metric.kind != "sum" and metric.name not in NO_AB:
         yield from _test_rows(cube, name, metric, segment)
@@ -244,7 +243,7 @@ def _test_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterator[
 
 
 def field_test_bias(cube: Cube, name: str, metric: str, segment: str) -> Array:
-    """What a field test reports beyond the total effect, (twins, draws); NaN where none was simulated.
+    """What a field test reports beyond the total effect, (seeds, points); NaN where none was simulated.
 
     The same split's difference in the untreated world is taken off: it is chance, which the field cannot see.
     """
@@ -255,10 +254,10 @@ def field_test_bias(cube: Cube, name: str, metric: str, segment: str) -> Array:
 
 
 def _roi_rows(cube: Cube, name: str, segment: str) -> Iterator[dict[str, object]]:
-    """(Gross change in LTV - cost) / cost per draw; gross = change in LTV + cost, so this is change over
+    """(Gross change in LTV - cost) / cost per point; gross = change in LTV + cost, so this is change over
     cost.
 
-    No row where no draw costs anything. Levels are blank: without the intervention there is no return on
+    No row where no point costs anything. Levels are blank: without the intervention there is no return on
     it.
     """
     gain, cost = cube.effect(name, segment, "ltv"), cube.effect(name, segment, "cost")
@@ -291,7 +290,7 @@ def _interaction_rows(
 def _row(
     name: str, metric: Metric, segment: str, estimand: str, level: float, mean: float, effect: Array
 ) -> dict[str, object]:
-    """One row; effect: (twins, draws), without blank draws in row 0."""
+    """One row; effect: (seeds, points), without blank points in row 0."""
     over = spread(effect[0])
     return {
         "metric": metric.name,
@@ -311,9 +310,9 @@ def _row(
 
 
 class Share(NamedTuple):
-    """A probability counted over draws, with Wilson's (1927) 90 % interval; NaN where there is no draw."""
+    """A probability counted over points, with Wilson's (1927) 90 % interval; NaN where there is no point."""
 
-    draws: int
+    points: int
     positive: int
     probability: float
     low: float
@@ -326,7 +325,7 @@ class Share(NamedTuple):
 
 
 def share(gained: npt.NDArray[np.bool_]) -> Share:
-    """How often among draws."""
+    """How often among points."""
     n, k = len(gained), int(np.sum(gained))
     if n == 0:
         return Share(0, 0, math.nan, math.nan, math.nan)

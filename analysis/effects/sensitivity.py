@@ -1,12 +1,12 @@
-"""Which unknown drives an effect over draws. Read off the draws that were run, a Latin hypercube; nothing is fitted.
+"""Which unknown drives an effect over points. Read off the points that were run, a Latin hypercube; nothing is fitted.
 
 - Spearman's (1904) rank correlation: sign and strength of a monotone influence.
-- Sobol's (1993) first-order index: the share of the effect's variance over draws that one parameter explains alone. It
-  is estimated by RBD-FAST (Tarantola, Gatelli and Mara 2006; on given draws: Plischke 2010), bias-corrected (Tissot and
-  Prieur 2012), as SALib has it. SALib's other estimator for given draws, `delta`, cuts each range into as few as four
-  classes at 200 draws and does not see an influence that turns within one of them.
+- Sobol's (1993) first-order index: the share of the effect's variance over points that one parameter explains alone. It
+  is estimated by RBD-FAST (Tarantola, Gatelli and Mara 2006; on given points: Plischke 2010), bias-corrected (Tissot
+  and Prieur 2012), as SALib has it. SALib's other estimator for given points, `delta`, cuts each range into as few as
+  four classes at 200 points and does not see an influence that turns within one of them.
 
-Total indices would need a design of their own, (parameters + 2) times the draws: they cannot be had from these.
+Total indices would need a design of their own, (parameters + 2) times the points: they cannot be had from these.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from analysis.folders.run_folder import needed
 
 HARMONICS = 6
 """Of the Fourier series that an influence is described by (Saltelli, Tarantola and Chan 1999: 4 to 6). Each one adds
-noise, and at 200 draws SALib's default of 10 adds more than influences as smooth as these need."""
+noise, and at 200 points SALib's default of 10 adds more than influences as smooth as these need."""
 
 RESAMPLES = 50
 
 
-def drivers(points: pd.DataFrame, effect: pd.Series, seed: int) -> pd.DataFrame:
-    """Influence of every parameter on an effect, both by draw; the strongest rank correlation first.
+def sensitivity(points: pd.DataFrame, effect: pd.Series, seed: int) -> pd.DataFrame:
+    """Influence of every parameter on an effect, both by point; the strongest rank correlation first.
 
-    Columns name, rank_correlation, chance, first_order, first_order_error, draws (units in sim.tables.DRIVERS).
+    Columns name, rank_correlation, chance, first_order, first_order_error, points (units in sim.tables.DRIVERS).
     Parameters that do not vary are left out.
     """
     table = rank_correlations(points, effect)
@@ -43,16 +43,16 @@ def drivers(points: pd.DataFrame, effect: pd.Series, seed: int) -> pd.DataFrame:
     return table
 
 
-def chance(parameters: int, draws: int) -> float:
+def chance(parameters: int, points: int) -> float:
     """What the largest rank correlation of so many parameters stays below by chance alone, 95 times in 100."""
     alone = 1 - 0.95 ** (1 / max(parameters, 1))  # Sidak: one of so many beyond the bound, 5 times in 100
-    return float(norm.ppf(1 - alone / 2)) / math.sqrt(draws - 1)
+    return float(norm.ppf(1 - alone / 2)) / math.sqrt(points - 1)
 
 
 def rank_correlations(points: pd.DataFrame, effect: pd.Series) -> pd.DataFrame:
-    """Spearman's rank correlation of each column of `points` with `effect`, over the draws of `effect`.
+    """Spearman's rank correlation of each column of `points` with `effect`, over the points of `effect`.
 
-    Columns name, rank_correlation (-1 to 1), draws; strongest first, then by name. Empty where nothing varies.
+    Columns name, rank_correlation (-1 to 1), points; strongest first, then by name. Empty where nothing varies.
     """
     own = points.reindex(effect.index)
     names = sorted(str(name) for name in own.columns if own[name].notna().all() and own[name].nunique() > 1)
@@ -61,7 +61,7 @@ def rank_correlations(points: pd.DataFrame, effect: pd.Series) -> pd.DataFrame:
         ranks = rankdata(effect)
         found = [(name, float(np.corrcoef(rankdata(own[name]), ranks)[0, 1])) for name in names]
     table = pd.DataFrame(found, columns=["name", "rank_correlation"])
-    table = table.assign(rank_correlation=table["rank_correlation"].round(12), draws=len(effect))
+    table = table.assign(rank_correlation=table["rank_correlation"].round(12), points=len(effect))
     return table.sort_values("rank_correlation", key=abs, ascending=False, kind="stable", ignore_index=True)
 
 
@@ -69,10 +69,10 @@ def first_order(points: pd.DataFrame, effect: pd.Series, seed: int) -> tuple[lis
     """First-order Sobol indices of the columns of `points`, and half-widths of their 90 % intervals.
 
     Chance can put an index below zero; it is left there. The half-widths are SALib's, from resamples of half the
-    draws, and so on the safe side.
+    points, and so on the safe side.
     """
     rbd_fast = needed("SALib.analyze.rbd_fast")
-    # The method asks for order alone. Ties (a choice has many) are put in the draws' order, the same on every machine.
+    # The method asks for order alone. Ties (a choice has many) are put in the points' order, the same on every machine.
     order = np.column_stack([rankdata(points[name], method="ordinal") for name in points.columns]).astype(float)
     problem = {"num_vars": order.shape[1], "names": list(points.columns)}
     found = rbd_fast.analyze(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,6 @@ import pandas as pd
 import yaml
 
 from sim import tables
-from sim.phrases import ConfigError
 
 PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\*[0-9.e+-]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")
@@ -28,7 +28,7 @@ SCHEMAS = {
     "events.parquet": tables.EVENTS,
     "states.parquet": tables.STATES,
     "parameters.csv": tables.PARAMETERS,
-    "draws.parquet": tables.DRAWS,
+    "points.parquet": tables.POINTS,
     "probes.csv": tables.PROBES,
     "campaigns.parquet": tables.CAMPAIGNS,
     "projects.parquet": tables.PROJECTS,
@@ -40,15 +40,15 @@ SCHEMAS = {
 }
 
 
-class RunError(ConfigError):
+class RunError(ValueError):
     """A folder that cannot be read as a run; the message is one line for the person at the keyboard."""
 
 
 class Run:
     """One run folder. Tables are read when first asked for and kept.
 
-    Raises RunError at once when `folder` is missing or is not a run folder, and when a table asked for is
-    missing, unreadable or lacks a column of its schema.
+    Raises RunError at once when `folder` is missing, is not a run folder or was written in another format, and when a
+    table asked for is missing, unreadable or lacks a column of its schema.
     """
 
     required: ClassVar[tuple[str, ...]] = REQUIRED
@@ -56,11 +56,16 @@ class Run:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise RunError("no such run folder: {folder}", folder=self.folder)
+            raise RunError(f"no such run folder: {self.folder}")
         missing = [name for name in self.required if not (self.folder / name).is_file()]
         if missing:
+            raise RunError(f"not a run folder: {self.folder} has no {' and no '.join(missing)}")
+        version = self.provenance.get("folder_version", 1) if self.has("provenance.json") else tables.FOLDER_VERSION
+        if version != tables.FOLDER_VERSION:
+            old = {was: now for was, now in tables.RENAMED.items() if was == "twin" or self.has(was)}
             raise RunError(
-                "not a run folder: {folder} has no {names}", folder=self.folder, names=' and no '.join(missing)
+                f"{self.folder} is a run folder of version {version}, and this cxsim reads version "
+                f"{tables.FOLDER_VERSION}; run it again ({_renamed(old)})"
             )
 
     def has(self, name: str) -> bool:
@@ -72,16 +77,14 @@ class Run:
         path = self.folder / name
         if not path.is_file():
             raise RunError(
-                "{folder} has no {name}: the run is incomplete or was made by another version",
-                folder=self.folder, name=name,
+                f"{self.folder} has no {name}: the run is incomplete or was made by another version"
             )
         frame = _read(path)
         lacking = [column.name for column in SCHEMAS[name] if column.name not in frame.columns]
         if lacking:
-            raise RunError(
-                "{name} in {folder} lacks the column(s) {names}",
-                name=name, folder=self.folder, names=', '.join(lacking),
-            )
+            old = {was: now for was, now in tables.RENAMED.items() if was in frame.columns and now in lacking}
+            told = f" ({_renamed(old)})" if old else ""
+            raise RunError(f"{name} in {self.folder} lacks the column(s) {', '.join(lacking)}{told}")
         return frame
 
     def optional(self, name: str) -> pd.DataFrame:
@@ -126,9 +129,9 @@ class Run:
         return self.optional("parameters.csv")
 
     @cached_property
-    def draws(self) -> pd.DataFrame:
-        """draws.parquet, empty when nothing was uncertain."""
-        return self.optional("draws.parquet")
+    def points(self) -> pd.DataFrame:
+        """points.parquet, empty when nothing was uncertain."""
+        return self.optional("points.parquet")
 
     @cached_property
     def probes(self) -> pd.DataFrame:
@@ -142,10 +145,10 @@ class Run:
             loaded = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise RunError(
-                "config.yaml in {folder} is not readable YAML: {problem}", folder=self.folder, problem=_one_line(error)
+                f"config.yaml in {self.folder} is not readable YAML: {_one_line(error)}"
             ) from error
         if not isinstance(loaded, dict):
-            raise RunError("config.yaml in {folder} holds no keys", folder=self.folder)
+            raise RunError(f"config.yaml in {self.folder} holds no keys")
         return loaded
 
     @cached_property
@@ -196,6 +199,11 @@ def interventions(measures: pd.DataFrame) -> list[str]:
     return sorted(treated, key=lambda arm: arm.count("+"))
 
 
+def _renamed(names: Mapping[str, str]) -> str:
+    """Names of an older format, each with its present one, in a line."""
+    return ", ".join(f"{was} is now {now}" for was, now in names.items())
+
+
 def _read(path: Path) -> pd.DataFrame:
     """One CSV or Parquet file; whatever goes wrong inside the reader becomes a RunError."""
     try:
@@ -205,9 +213,7 @@ def _read(path: Path) -> pd.DataFrame:
     except (
         Exception
     ) as error:  # readers raise many kinds; the reader of the message needs only the file's name
-        raise RunError(
-            "{name} in {folder} cannot be read: {problem}", name=path.name, folder=path.parent, problem=_one_line(error)
-        ) from error
+        raise RunError(f"{path.name} in {path.parent} cannot be read: {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:
@@ -225,6 +231,4 @@ def needed(module: str, extra: str = "decide") -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        raise RunError(
-            "this needs {package}: pip install -c constraints.txt -e '.[{extra}]'", package=package, extra=extra
-        ) from error
+        raise RunError(f"this needs {package}: pip install -c constraints.txt -e '.[{extra}]'") from error

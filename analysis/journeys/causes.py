@@ -204,7 +204,7 @@ class _Teller:
             yield _("brought by the click on message {number}").format(number=_number(click))
 
     def _of_order(self, event: Event) -> Iterator[str]:
-        if event.day == int(self.life.person["acquired_day"]):
+        if event.day == self.life.person["acquired_day"]:
             yield _("the first order ever")
         clicked, shown, used = map(self._happens, ("popup clicked", "popup shown", "coupon redeemed"))
         if clicked is not None:

@@ -165,10 +165,10 @@ FINDERS = {
         N_("redeemed {coupons} coupons, {yen} yen in all, the first on day {day}"), _coupon_redeemed
     ),
     "parted early": Finder(N_("the lives part on day {day}"), _parted_early),
-    "more orders than the twin": Finder(
+    "more orders than in the other arm": Finder(
         N_("{orders} orders, {gain} more than in the baseline (what one customer does is not identified)"), _more_orders
     ),
-    "fewer orders than the twin": Finder(
+    "fewer orders than in the other arm": Finder(
         N_("{orders} orders, {gain} fewer than in the baseline (what one customer does is not identified)"),
         _fewer_orders,
     ),
@@ -242,4 +242,4 @@ def _gain(journeys: Journeys) -> pd.DataFrame:
     """Orders of the told arm and how many more than in the other, for those whose lives part."""
     own = journeys.people[journeys.people["arm"] == journeys.told].set_index("customer")
     own = own.loc[own.index.intersection(_parted(journeys).index)]
-    return pd.DataFrame({"orders": own["orders"], "gain": own["orders"] - own["twin_orders"]})
+    return pd.DataFrame({"orders": own["orders"], "gain": own["orders"] - own["other_orders"]})

@@ -1,7 +1,7 @@
 """The funnel: how many customers come from stage to stage, whom it loses where, in both arms.
 
-It is counted in the journeys that a run kept, so it is of one draw. Its intervals (Wilson 1927) are the chance of so
-many customers and nothing else; what the draws say of the same steps stands beside it (`over_draws`).
+It is counted in the journeys that a run kept, so it is of one point. Its intervals (Wilson 1927) are the chance of so
+many customers and nothing else; what the points say of the same steps stands beside it (`over_points`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 from analysis.effects.answer import Answer, answer
 from analysis.effects.estimands import SHARE, spread
 from analysis.folders.run_folder import Run
-from analysis.journeys.read import CHANNELS, NEVER, Journeys
+from analysis.journeys.read import CHANNELS, Journeys
 from analysis.style.language import N_
 from sim.tables import BASELINE, EVERYBODY, FUNNEL
 
@@ -60,18 +60,18 @@ KIND_WORDS = {
 STARTS = (N_("unaware"), N_("aware"), N_("customer"))
 """Where customers stood when the horizon began."""
 
-OVER_DRAWS = ("conversion", "acquired", "repeat_rate")
+OVER_POINTS = ("conversion", "acquired", "repeat_rate")
 """Metrics of the run that speak of a step of the funnel."""
 
 Flags = npt.NDArray[np.bool_]
 
 
 class Funnel(NamedTuple):
-    """A run's funnel: the table of `sim.tables.FUNNEL`, event counts, and what all draws say of its steps."""
+    """A run's funnel: the table of `sim.tables.FUNNEL`, event counts, and what all points say of its steps."""
 
     table: pd.DataFrame
     counts: pd.DataFrame
-    draws: list[tuple[str, Answer]]
+    points: list[tuple[str, Answer]]
     scenario: str | None
     days: int
 
@@ -81,7 +81,7 @@ def funnel(journeys: Journeys) -> Funnel:
     run = journeys.run
     rows = [row for arm in journeys.arms for row in _rows(journeys, arm)]
     table = pd.DataFrame(rows, columns=[column.name for column in FUNNEL])
-    return Funnel(table, event_counts(journeys), over_draws(run, journeys.scenario), journeys.scenario, run.days)
+    return Funnel(table, event_counts(journeys), over_points(run, journeys.scenario), journeys.scenario, run.days)
 
 
 # -- counting -------------------------------------------------------------------------------------------------
@@ -101,9 +101,9 @@ def _rows(journeys: Journeys, arm: str) -> Iterator[tuple[object, ...]]:
 def _people(journeys: Journeys, arm: str) -> pd.DataFrame:
     """Those whose journeys were kept and who had not lapsed before day 0, with where they stood on day 0."""
     own = journeys.people[journeys.people["arm"] == arm].set_index("customer")
-    own = own[(own["lapsed_day"] == NEVER) | (own["lapsed_day"] >= 0)]
+    own = own[own["lapsed_day"].isna() | (own["lapsed_day"] >= 0)]
     learned = own.index.isin(journeys.of("aware", arm)["customer"])
-    before = (own["acquired_day"] != NEVER) & (own["acquired_day"] < 0)
+    before = own["acquired_day"] < 0
     unaware = learned | (own["status"] == "unaware").to_numpy()
     return own.assign(start=np.where(before, "customer", np.where(unaware, "unaware", "aware")))
 
@@ -158,24 +158,24 @@ def event_counts(journeys: Journeys) -> pd.DataFrame:
     return pd.DataFrame(by.unstack("arm")).fillna(0).astype(int)
 
 
-# -- over the draws -------------------------------------------------------------------------------------------
+# -- over the points -------------------------------------------------------------------------------------------
 
 
-def over_draws(run: Run, scenario: str | None) -> list[tuple[str, Answer]]:
-    """Steps of the funnel that every draw tells, for all customers, with what is not known in the interval.
+def over_points(run: Run, scenario: str | None) -> list[tuple[str, Answer]]:
+    """Steps of the funnel that every point tells, for all customers, with what is not known in the interval.
 
-    The share that knows the brand (from daily.parquet), and the metrics of OVER_DRAWS.
+    The share that knows the brand (from daily.parquet), and the metrics of OVER_POINTS.
     """
     if scenario is None or not run.has("effects.csv"):
         return []
     known = {"aware": _aware_share(run, scenario)}
-    known |= {metric: answer(run.effects, scenario, metric) for metric in OVER_DRAWS}
+    known |= {metric: answer(run.effects, scenario, metric) for metric in OVER_POINTS}
     return [(name, found) for name, found in known.items() if found is not None]
 
 
 def _aware_share(run: Run, scenario: str) -> Answer | None:
     """Per cent of potential customers who know the brand on the last day, the lapsed among them."""
-    last = run.daily[(run.daily["twin"] == 0) & (run.daily["day"] == run.daily["day"].max())]
+    last = run.daily[(run.daily["second_seed"] == 0) & (run.daily["day"] == run.daily["day"].max())]
     people = last[["unaware", "aware", "customer", "lapsed"]].sum(axis=1)
     last = last.assign(share=100 * (1 - last["unaware"] / people))
     wide = last.pivot(index="replication", columns="arm", values="share")

@@ -23,17 +23,17 @@ from analysis.style.page import Picture, picture, render
 from sim.tables import BASELINE, EVERYBODY
 
 STAGES_CAPTION = N_(
-    "The funnel of the first draw, customers whose journeys were kept and who had not lapsed before day 0. In red "
-    "the baseline's drop-off from stage to stage; bold where most customers are lost."
+    "The funnel of the first replication, customers whose journeys were kept and who had not lapsed before day 0. In "
+    "red the baseline's drop-off from stage to stage; bold where most customers are lost."
 )
 GROUPS_CAPTION = N_(
-    "Drop-off by group. Lines: 90 % intervals for the chance of so many customers in one draw; what is not known "
-    "of the market is not in them."
+    "Drop-off by group. Lines: 90 % intervals for the chance of so many customers in one replication; what is not "
+    "known of the market is not in them."
 )
 CAUTION = N_(
-    "The intervals are sampling intervals (Wilson, 90 %): the chance of so many customers in one draw of what is not "
-    "known. What differs between draws is not in them. Both arms are the same customers, so that two intervals may "
-    "overlap where the difference is clear."
+    "The intervals are sampling intervals (Wilson, 90 %): the chance of so many customers in one replication of what "
+    "is not known. What differs between replications is not in them. Both arms are the same customers, so that two "
+    "intervals may overlap where the difference is clear."
 )
 STEP_WORDS = {
     "aware": N_("know the brand on the last day, % of potential customers"),
@@ -41,7 +41,7 @@ STEP_WORDS = {
     "acquired": N_("first orders, customers"),
     "repeat_rate": N_("buyers who had bought before or bought again, %"),
 }
-"""What every draw tells of the funnel's steps."""
+"""What every point tells of the funnel's steps."""
 
 
 def largest(found: Funnel) -> str:
@@ -205,7 +205,7 @@ def _context(run: Run, found: Funnel) -> dict[str, Any]:
         "meanings": [(_(STAGE_WORDS[stage]), _(text)) for stage, text in STAGE_MEANING.items()],
         "groups": _group_tables(found),
         "counts": _count_rows(found),
-        "draws": _draw_rows(found),
+        "points": _point_rows(found),
         "fingerprint": run.fingerprint,
     }
 
@@ -228,14 +228,14 @@ def _group_tables(found: Funnel) -> list[tuple[str, list[tuple[str, list[tuple[s
     return tables
 
 
-def _draw_rows(found: Funnel) -> list[tuple[str, ...]]:
-    """What every draw tells of a step: levels, effect, interval."""
+def _point_rows(found: Funnel) -> list[tuple[str, ...]]:
+    """What every point tells of a step: levels, effect, interval."""
     rows: list[tuple[str, ...]] = []
-    for name, answer in found.draws:
+    for name, answer in found.points:
         places = words.decimals(answer.effect, answer.low, answer.high)
         levels = (words.number(answer.baseline, places), words.number(answer.scenario, places))
         effect = words.signed(answer.effect, places), words.span(answer.low, answer.high, places)
-        rows.append((_(STEP_WORDS[name]), *levels, *effect, str(answer.draws)))
+        rows.append((_(STEP_WORDS[name]), *levels, *effect, str(answer.points)))
     return rows
 
 

@@ -6,8 +6,8 @@ points (where scores fall below neutral, how often, how badly, and which touchpo
 truth (the experiences after which most changed). The form is that of customer journey maps (Lemon and Verhoef 2016;
 moments of truth: Normann 1984).
 
-It is made of the journeys that a run kept: customers of the first draw. Its intervals are therefore sampling intervals,
-the chance of so many customers; what the draws say of a fact stands beside it with an interval of its own.
+It is made of the journeys that a run kept: of the first replication. Its intervals are therefore sampling intervals,
+the chance of so many customers; what the points say of a fact stands beside it with an interval of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 
 from analysis.effects.answer import Answer, answer, levels
 from analysis.effects.estimands import SHARE
-from analysis.journeys.read import BY_TALK, NEVER, STORE, Journeys
+from analysis.journeys.read import BY_TALK, STORE, Journeys
 from analysis.journeys.read import TOUCHPOINTS as LET_DOWN_BY
 from analysis.style.language import N_
 from sim.tables import BASELINE, EVERYBODY, JOURNEY_MAP
@@ -81,7 +81,7 @@ FACTS = {
     "receive": ("lead_time", "on_time"),
     "return": ("churn", "nps"),
 }
-"""Metrics of all draws that speak of a stage."""
+"""Metrics of all points that speak of a stage."""
 
 SAMPLED = {
     "learn": ("by_talk",), "shop": ("visits",), "buy": ("paid",), "receive": ("wait", "days_late"), "return": ("gap",),
@@ -222,7 +222,7 @@ class Lived:
     def _lapsed(self, table: pd.DataFrame) -> Values:
         day = table["day"].to_numpy(dtype=float)
         lapse = table["customer"].map(self._people["lapsed_day"]).to_numpy(dtype=float)
-        gone = (lapse != NEVER) & (lapse >= day) & (lapse <= day + AFTER_DAYS)
+        gone = (lapse >= day) & (lapse <= day + AFTER_DAYS)
         return np.where(day + AFTER_DAYS < self.days, gone.astype(float), np.nan)
 
     def moment(self, name: str) -> pd.DataFrame:
@@ -330,7 +330,7 @@ class Moment(NamedTuple):
 class Fact(NamedTuple):
     """A rational fact of a stage in both arms, with the interval of the difference or of the level.
 
-    `sampled`: of the journeys, with a sampling interval; else a metric over all draws."""
+    `sampled`: of the journeys, with a sampling interval; else a metric over all points."""
 
     stage: str
     name: str
@@ -456,9 +456,10 @@ def _pain(what: str, table: pd.DataFrame, everything: float) -> Pain:
 
 
 def moments(lived: Lived) -> list[Moment]:
-    """For each of CHANGES the kind of experience after which it differs most from what is usual.
+    """For each of CHANGES the kind of experience after which it differs most from its mean over all experiences.
 
-    Only kinds that are frequent enough, and whose interval leaves out what is usual; of a change that has none, none.
+    A kind counts if it is frequent enough and the interval after it excludes that mean. Where no kind does, the change
+    has no moment in the list.
     """
     found = []
     for changed in CHANGES:
@@ -512,7 +513,7 @@ def _occasions(lived: Lived, name: str) -> pd.DataFrame:
 
 
 def _drawn_facts(journeys: Journeys, persona: str) -> Iterator[Fact]:
-    """Metrics over all draws, of all customers of the persona: the interval is what is not known."""
+    """Metrics over all points, of all customers of the persona: the interval is what is not known."""
     run, name = journeys.run, journeys.scenario
     for stage, metrics in FACTS.items():
         for metric in metrics:

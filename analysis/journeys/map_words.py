@@ -58,8 +58,9 @@ CHANGE_WORDS = {
     "talked": N_("After {what} {after} % talk to friends ({low} to {high}; after any order {usual})."),
 }
 CAUTION = N_(
-    "From the journeys of {customers} customers in one draw of what is not known; intervals (90 %) are the chance of "
-    "so many customers and nothing else. A ring: all draws, the interval is what is not known. Bad: below neutral."
+    "From the journeys of {customers} customers in one replication of what is not known; intervals (90 %) are the "
+    "chance of so many customers and nothing else. A ring: all replications, the interval is what is not known. Bad: "
+    "below neutral."
 )
 DESCRIPTION = N_(
     "Moments of truth describe what came after, they do not prove causes: whoever has a late delivery may differ from "

@@ -1,7 +1,7 @@
 """The journeys a run kept, read once: what happened to whom in each arm, how they felt, and who they are.
 
-They are those of the first draw and of its first so many customers (`events` of the configuration), in the baseline
-and in the last scenario.
+They are those of the first replication and of its first so many customers (`events` of the configuration), in the
+baseline and in the last scenario.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.folders.run_folder import Run, RunError
 from analysis.style.language import N_, _
-from sim.tables import BASELINE, CARD_EVENTS, EVENT_NAMES
+from sim.tables import BASELINE, EVENT_NAMES, VARIANT_EVENTS
 
 EVENT_WORDS = {
     "aware": N_("learns of the brand"),
@@ -40,10 +40,7 @@ EVENT_WORDS = {
 }
 """The kinds of event in words."""
 
-NEVER = -32768
-"""Day of what has not happened, in customers.parquet."""
-
-CUSTOMER, EVENT, TIME = "case:concept:name", "concept:name", "time:timestamp"
+EVENT, TIME = "concept:name", "time:timestamp"
 """Columns of events.parquet."""
 
 STORE = 2
@@ -134,7 +131,7 @@ def _events(run: Run) -> pd.DataFrame:
     start = pd.Timestamp(str(run.config.get("start_date", "2027-01-01")))
     names = [*EVENT_NAMES, *sorted(set(pd.unique(table[EVENT])) - set(EVENT_NAMES))]
     return pd.DataFrame({
-        "customer": table[CUSTOMER].to_numpy(),
+        "customer": table["customer"].to_numpy(),
         "event": pd.Categorical(table[EVENT], categories=names),
         "day": (table[TIME] - start).dt.days.to_numpy(),
         "arm": pd.Categorical(table["arm"], categories=list(pd.unique(table["arm"]))),
@@ -144,22 +141,22 @@ def _events(run: Run) -> pd.DataFrame:
 
 
 def _variants(run: Run, table: pd.DataFrame) -> tuple[npt.NDArray[np.float64], pd.Categorical]:
-    """By event: its value, variants for cards, and the campaign's name where the arm has several."""
+    """By event: its value, variants by number, and the campaign's name where the arm has several."""
     value, campaign = table["value"].to_numpy(dtype=float, copy=True), np.full(len(table), "", dtype=object)
-    carded = table[EVENT].isin(CARD_EVENTS).to_numpy() & (value > 0)
-    for arm, own in cards(run).groupby("arm", sort=False):
-        rows = np.flatnonzero(carded & (table["arm"] == arm).to_numpy())
-        card = own.iloc[value[rows].astype(int) - 1]
-        value[rows] = card["variant"]
+    of_variants = table[EVENT].isin(VARIANT_EVENTS).to_numpy() & (value > 0)
+    for arm, own in variants(run).groupby("arm", sort=False):
+        rows = np.flatnonzero(of_variants & (table["arm"] == arm).to_numpy())
+        sent = own.iloc[value[rows].astype(int) - 1]
+        value[rows] = sent["variant"]
         if own["campaign"].nunique() > 1:
-            campaign[rows] = card["campaign"]
+            campaign[rows] = sent["campaign"]
     return value, pd.Categorical(campaign)
 
 
-def cards(run: Run) -> pd.DataFrame:
-    """What the first draw's arms could send: arm, campaign, variant; a row per card, each arm's from number 1 on."""
+def variants(run: Run) -> pd.DataFrame:
+    """What the first replication's arms could send: arm, campaign, variant; each arm's rows from number 1 on."""
     table = run.optional("campaigns.parquet")
-    first = (table["replication"] == 0) & (table["twin"] == 0) & (table["variant"] > 0)
+    first = (table["replication"] == 0) & (table["second_seed"] == 0) & (table["variant"] > 0)
     return table.loc[first, ["arm", "campaign", "variant"]].reset_index(drop=True)
 
 

@@ -1,6 +1,6 @@
 """One customer's life in both arms, and where the two lives part.
 
-It is an illustration. Both lives have the same luck draw by draw, but what one customer would have done is not
+It is an illustration. Both lives have the same luck point by point, but what one customer would have done is not
 identified: how the luck of the arms is coupled is a choice of the model, and only means over customers do not depend on
 it.
 """
@@ -88,7 +88,8 @@ def parting(baseline: Life, scenario: Life) -> Parting | None:
 
 
 def timeline(found: Story) -> list[Line]:
-    """All that happened, day by day: what both lives share once, what each has alone by itself, quiet spells in one."""
+    """The table's lines, day by day: one for an event of both lives, one for an event of either, and one in all for a
+    stretch of days on which little happened."""
     told = [moments(life) for life in found.lives]
     days = sorted({moment.event.day for life in told for moment in life})
     each = [(day, [[moment for moment in life if moment.event.day == day] for life in told]) for day in days]

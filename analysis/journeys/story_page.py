@@ -123,7 +123,7 @@ def _facts(found: Story) -> list[tuple[str, str]]:
         (_("Persona"), _(str(person["persona"]))),
         (_("Declared segment"), _(str(person["segment"]))),
         (_("Horizon"), _("{days} days").format(days=found.days)),
-        (_("Draw"), _("the first")),
+        (_("Replication"), _("the first")),
     ]
 
 
@@ -253,7 +253,7 @@ def _lane_panel(axes: Axes, life: Life, lanes: dict[str, tuple[str, ...]]) -> No
     _held(axes, life, heights)
     for event in life.events:
         if event.name in heights:
-            _draw(axes, event, heights[event.name], mark(event))
+            _point(axes, event, heights[event.name], mark(event))
     axes.set_yticks([-number for number in range(len(lanes))], [_(lane) for lane in lanes], fontsize=8)
     axes.tick_params(axis="both", length=0, labelbottom=False)
     axes.set_ylim(0.6 - max(1, len(lanes)), 0.6)
@@ -261,7 +261,7 @@ def _lane_panel(axes: Axes, life: Life, lanes: dict[str, tuple[str, ...]]) -> No
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def _draw(axes: Axes, event: Event, height: float, mark: Mark) -> None:
+def _point(axes: Axes, event: Event, height: float, mark: Mark) -> None:
     axes.plot(
         event.day, height, mark.marker, color=mark.colour, markersize=mark.size, linestyle="none",
         markerfacecolor=mark.colour if mark.full else "white", markeredgewidth=1.0, clip_on=False,

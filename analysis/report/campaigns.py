@@ -2,7 +2,7 @@
 
 A dashboard compares those who were shown a message with nobody. Here those whom the same rule finds in the baseline,
 where nobody is shown anything, say who would have ordered (or linked an account) anyway. Rates are of the first seed of
-each draw, all of a draw's occasions together; the interval is over draws, or Wilson's where there is one.
+each point, all of a point's occasions together; the interval is over points, or Wilson's where there is one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def write_campaigns(run: Run) -> pd.DataFrame:
 def rates(run: Run) -> pd.DataFrame:
     """Every campaign's rates, by intervention and variant (CAMPAIGN_RATES)."""
     counts = run.table("campaigns.parquet")
-    counts = counts[counts["twin"] == 0]
+    counts = counts[counts["second_seed"] == 0]
     rows: list[tuple[object, ...]] = []
     for name in run.interventions:
         own = counts[counts["arm"] == name]
@@ -46,7 +46,7 @@ def rates(run: Run) -> pd.DataFrame:
 
 
 def found_untreated(counts: pd.DataFrame, campaign: str) -> pd.DataFrame:
-    """Whom the campaign's rule finds in the baseline, by draw."""
+    """Whom the campaign's rule finds in the baseline, by point."""
     found = counts[(counts["arm"] == BASELINE) & (counts["campaign"] == campaign) & (counts["variant"] == 0)]
     return found.set_index("replication")
 
@@ -68,7 +68,7 @@ def campaign_rows(name: str, own: pd.DataFrame, untreated: pd.DataFrame) -> Iter
 
 
 def _quantities(rows: pd.DataFrame, untreated: pd.DataFrame) -> Iterator[tuple[str, str, Array, tuple[float, ...]]]:
-    """Every quantity of one variant: its name, unit, a value per draw, and mean with interval."""
+    """Every quantity of one variant: its name, unit, a value per point, and mean with interval."""
     for quantity, column in COUNTED.items():
         own, anyway = rate(rows, column), rate(untreated, column)
         yield quantity, "%", own, _interval(own, rows[column], rows["shown"])
@@ -90,13 +90,14 @@ def _quantities(rows: pd.DataFrame, untreated: pd.DataFrame) -> Iterator[tuple[s
 
 
 def rate(rows: pd.DataFrame, column: str) -> Array:
-    """Per cent of the times shown, a value per draw; draws in which it was never shown are left out."""
+    """Per cent of the times shown, a value per point; points in which it was never shown are left out."""
     some = rows[rows["shown"] > 0]
     return (100 * some[column] / some["shown"]).to_numpy()
 
 
 def _interval(values: Array, count: pd.Series, shown: pd.Series) -> tuple[float, float, float]:
-    """A rate's mean over draws with the interval of one draw more, which stays a share; Wilson's where there is one."""
+    """A rate's mean over points with the interval of one point more, which stays a share; Wilson's where there is
+    one."""
     if len(values) == 1:
         n = int(shown.sum())
         one = share_of(np.arange(n) < int(count.sum()))
@@ -105,6 +106,6 @@ def _interval(values: Array, count: pd.Series, shown: pd.Series) -> tuple[float,
 
 
 def _within(values: Array) -> tuple[float, float, float]:
-    """Mean over draws with the interval of one draw more, which stays between 0 and 100 %."""
+    """Mean over points with the interval of one point more, which stays between 0 and 100 %."""
     over = spread(values)
     return over.mean, float(np.maximum(over.low, 0.0)), float(np.minimum(over.high, 100.0))

@@ -43,8 +43,8 @@ RATE_WORDS = {
 CHANNEL_WORDS = {"popup": N_("popup"), "welcome": N_("welcome"), "push": N_("push"), "email": N_("e-mail")}
 
 CAPTION = N_(
-    "Each variant's rate with its 90 % interval over draws; dashed: what the same people do anyway. Where there are "
-    "several, the share of the traffic each has at the end; dotted: the equal shares that all began with."
+    "Each variant's rate with its 90 % interval over replications; dashed: what the same people do anyway. Where "
+    "there are several, the share of the traffic each has at the end; dotted: the equal shares that all began with."
 )
 
 
@@ -61,7 +61,7 @@ class Rates(NamedTuple):
         return sorted(map(int, self.table["variant"].dropna().unique()))
 
     def of(self, quantity: str, variant: int = ALL) -> pd.Series:
-        """value, ci_low, ci_high and draws of one quantity of a variant, or of all of them."""
+        """value, ci_low, ci_high and points of one quantity of a variant, or of all of them."""
         chosen = self.table["variant"].isna() if variant == ALL else self.table["variant"].eq(variant).fillna(False)
         return self.table[(self.table["quantity"] == quantity) & chosen].iloc[0]
 
@@ -150,11 +150,11 @@ def _goal_sentence(one: Rates) -> str:
     text = {
         "order": _(
             "Of every hundred times it is shown, {rate} end in an order; whom its rule finds in the baseline orders "
-            "anyway {anyway} times in a hundred: a difference of {lift} percentage points, draw by draw."
+            "anyway {anyway} times in a hundred: a difference of {lift} percentage points, replication by replication."
         ),
         "link": _(
             "Of every hundred who are shown it, {rate} link an account; in the baseline {anyway} in a hundred do so "
-            "anyway: a difference of {lift} percentage points, draw by draw."
+            "anyway: a difference of {lift} percentage points, replication by replication."
         ),
     }[goal]
     return text.format(**values)
@@ -165,10 +165,10 @@ def _winner_sentence(one: Rates) -> str:
     best = max(one.variants, key=lambda variant: float(one.of("wins", variant)["value"]))
     wins = one.of("wins", best)
     return _(
-        "Variant {best} ends most often with the largest share of the traffic: in {wins} % of {draws} draws, after "
-        "{revisions} revisions."
+        "Variant {best} ends most often with the largest share of the traffic: in {wins} % of {points} replications, "
+        "after {revisions} revisions."
     ).format(
-        best=best, wins=words.number(float(wins["value"]), 0), draws=int(wins["draws"]),
+        best=best, wins=words.number(float(wins["value"]), 0), points=int(wins["points"]),
         revisions=words.number(one.of("revisions")["value"], 0),
     )  # fmt: skip
 
@@ -180,8 +180,8 @@ def _opt_out_sentence(run: Run, name: str, one: Rates) -> str:
         return ""
     low, high = max(float(left["ci_low"]), 0.0), float(left["ci_high"])
     return _(
-        "{left} receivers opt out in the simulated market over {days} days, {low} to {high} in a draw more; over the "
-        "same days the scenario as a whole changes LTV by {ltv} yen per potential customer."
+        "{left} receivers opt out in the simulated market over {days} days, {low} to {high} in a replication more; "
+        "over the same days the scenario as a whole changes LTV by {ltv} yen per potential customer."
     ).format(
         left=words.number(left["value"], 0), days=run.days, low=words.number(low, 0), high=words.number(high, 0),
         ltv=_ltv(run, name, pd.Index(run.measures["replication"].unique())),
@@ -228,7 +228,7 @@ class Reading(NamedTuple):
 
     name: str
     option: str
-    draws: int
+    points: int
     lift: str
     ltv: str
 
@@ -236,7 +236,7 @@ class Reading(NamedTuple):
 def readings(run: Run, name: str) -> list[Reading]:
     """The answer under each reading of a claimed number that a campaign of `name` leaves open."""
     found = []
-    for path, points in run.draws.groupby("name", sort=True):
+    for path, points in run.points.groupby("name", sort=True):
         node = run.node(str(path))
         parts = str(path).split(".")
         if (
@@ -254,10 +254,10 @@ def readings(run: Run, name: str) -> list[Reading]:
     return found
 
 
-def _lift(run: Run, name: str, campaign: str, draws: pd.Index) -> str:
-    """The difference to the baseline of what the campaign is for, over some draws; of pushes, orders."""
+def _lift(run: Run, name: str, campaign: str, points: pd.Index) -> str:
+    """The difference to the baseline of what the campaign is for, over some points; of pushes, orders."""
     counts = run.table("campaigns.parquet")
-    counts = counts[(counts["twin"] == 0) & counts["replication"].isin(draws)]
+    counts = counts[(counts["second_seed"] == 0) & counts["replication"].isin(points)]
     own = counts[(counts["arm"] == name) & (counts["campaign"] == campaign)]
     if own.empty:
         return "-"
@@ -268,10 +268,10 @@ def _lift(run: Run, name: str, campaign: str, draws: pd.Index) -> str:
     return told(rows[(rows["quantity"] == goal) & rows["variant"].isna()].iloc[0], signed=True)
 
 
-def _ltv(run: Run, name: str, draws: pd.Index) -> str:
+def _ltv(run: Run, name: str, points: pd.Index) -> str:
     cube = Cube(run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)])
     effect = (
-        pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).reindex(draws).dropna().to_numpy()
+        pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).reindex(points).dropna().to_numpy()
     )
     if not len(effect):
         return "-"
@@ -334,5 +334,5 @@ def _share_panel(axes: Axes, one: Rates) -> None:
     axes.set_yticks([])
     axes.set_xlim(0, 100)
     axes.set_ylim(y.min() - 0.6, y.max() + 0.6)
-    axes.set_xlabel(_("share of the traffic at the end, %,\nmean over draws"))
+    axes.set_xlabel(_("share of the traffic at the end, %,\nmean over replications"))
     look.grid_lines(axes, "x")

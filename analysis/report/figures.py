@@ -24,7 +24,7 @@ from analysis.style.language import N_, _
 from analysis.style.lines import folded
 from analysis.style.look import (
     BLUE,
-    FEW_DRAWS,
+    FEW_POINTS,
     GREEN,
     GREY,
     INK,
@@ -164,7 +164,7 @@ def field_test(run: Run, name: str) -> Figure | None:
 def over_time(run: Run, name: str) -> Figure | None:
     """NPS, customers, profit and on-time rate by week: both arms to the left, their paired difference to
     the right."""
-    weekly = _weekly(run.daily[run.daily["arm"].isin([BASELINE, name]) & (run.daily["twin"] == 0)], run)
+    weekly = _weekly(run.daily[run.daily["arm"].isin([BASELINE, name]) & (run.daily["second_seed"] == 0)], run)
     if weekly.empty:
         return None
     panels = {
@@ -209,7 +209,7 @@ def journey(run: Run, name: str) -> Figure | None:
         "stage_experience": _("Other customers"),
         "lapsed": _("Silently lapsed"),
     }
-    census = run.daily[(run.daily["stage_shop"] >= 0) & (run.daily["twin"] == 0)]
+    census = run.daily[(run.daily["stage_shop"] >= 0) & (run.daily["second_seed"] == 0)]
     if census.empty:
         return None
     figure = Figure(figsize=(WIDTH, 4.4))
@@ -286,14 +286,14 @@ def probe_curves(run: Run, name: str) -> Figure | None:
 
 
 def drivers(run: Run, name: str) -> Figure | None:
-    """Rank correlation over draws between each drawn parameter and the LTV effect, the ten largest."""
+    """Rank correlation over points between each drawn parameter and the LTV effect, the ten largest."""
     table = rank_correlations(run, name).head(10)
     if table.empty:
         return None
-    draws = int(table["draws"].iloc[0])
+    points = int(table["points"].iloc[0])
     figure, axes = one_panel(0.9 + 0.32 * len(table))
     y = np.arange(len(table))[::-1]
-    chance = 1.96 / np.sqrt(draws - 1)
+    chance = 1.96 / np.sqrt(points - 1)
     by_chance = _("what chance alone gives 95 times in 100")
     axes.axvspan(-chance, chance, color=RULE, alpha=0.6, linewidth=0, label=by_chance)
     rho = table["rank_correlation"]
@@ -302,9 +302,10 @@ def drivers(run: Run, name: str) -> Figure | None:
     axes.set_yticks(y, [words.parameter(str(path)) for path in table["name"]])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(-1, 1)
-    caution = _("only {draws} draws: a hint, not a finding") if draws < FEW_DRAWS else _("{draws} draws")
+    few = points < FEW_POINTS
+    caution = _("only {points} replications: a hint, not a finding") if few else _("{points} replications")
     text = _("rank correlation with the total effect on LTV, \N{MINUS SIGN}1 to 1 ({caution})")
-    axes.set_xlabel(text.format(caution=caution.format(draws=draws)))
+    axes.set_xlabel(text.format(caution=caution.format(points=points)))
     axes.set_ylabel(_("drawn parameter"))
     grid_lines(axes, "x")
     legend_above(axes)
@@ -312,11 +313,11 @@ def drivers(run: Run, name: str) -> Figure | None:
 
 
 def rank_correlations(run: Run, name: str) -> pd.DataFrame:
-    """`drivers.rank_correlations` of the per-draw LTV effect; empty with fewer than four draws."""
+    """`drivers.rank_correlations` of the per-point LTV effect; empty with fewer than four points."""
     rows = run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)]
     cube = Cube(rows)
     effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
-    points = run.draws.pivot(index="replication", columns="name", values="value").astype(float)
+    points = run.points.pivot(index="replication", columns="name", values="value").astype(float)
     return correlations(points, effect if len(effect) >= 4 else effect.iloc[:0])
 
 
@@ -331,7 +332,7 @@ def _arm_look(arm: str) -> tuple[str, str, str]:
 
 
 def _band(axes: Axes, values: pd.DataFrame, colour: str, line: str, text: str) -> None:
-    """Mean over draws, and the band that holds the middle 90 % of them; values: (draws, weeks)."""
+    """Mean over points, and the band that holds the middle 90 % of them; values: (points, weeks)."""
     weeks = values.columns.to_numpy()
     if len(values) > 1:
         low, high = values.quantile(0.05).to_numpy(), values.quantile(0.95).to_numpy()
@@ -361,7 +362,7 @@ def _market(run: Run, daily: pd.DataFrame) -> int:
 
 
 def _by_week(weekly: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
-    """(draws, weeks) of one arm and column."""
+    """(points, weeks) of one arm and column."""
     return weekly[weekly["arm"] == arm].pivot(index="replication", columns="week", values=column)
 
 

@@ -18,12 +18,12 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     if not run.has("projects.parquet"):
         return None
     table = run.table("projects.parquet")
-    table = table[(table["twin"] == 0) & (table["arm"] == name)]
+    table = table[(table["second_seed"] == 0) & (table["arm"] == name)]
     if table.empty:
         return None
-    draws = [int(draw) for draw in pd.unique(run.measures["replication"])]
+    points = [int(point) for point in pd.unique(run.measures["replication"])]
     counts = table.pivot_table(index="replication", columns="touchpoint", values="day", aggfunc="size", fill_value=0)
-    counts = counts.reindex(draws, fill_value=0)
+    counts = counts.reindex(points, fill_value=0)
     order = counts.mean().sort_values(ascending=False, kind="stable")
     return {
         "sentence": words.sentences((_project_sentence(run, table, counts), _return_sentence(run, name))),
@@ -35,12 +35,12 @@ def _project_sentence(run: Run, table: pd.DataFrame, counts: pd.DataFrame) -> st
     each = counts.sum(axis=1)
     first = table.groupby("touchpoint")["day"].size().idxmax()
     text = _(
-        "Within {days} days the meetings start {mean} projects ({low} to {high} over {draws} draws), most often on "
-        "this touchpoint: {touchpoint}."
+        "Within {days} days the meetings start {mean} projects ({low} to {high} over {points} replications), most "
+        "often on this touchpoint: {touchpoint}."
     )
     return text.format(
         days=run.days, mean=words.number(float(each.mean()), 1), low=int(each.min()), high=int(each.max()),
-        draws=len(each), touchpoint=_(TOUCHPOINTS[str(first)]),
+        points=len(each), touchpoint=_(TOUCHPOINTS[str(first)]),
     )  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def _return_sentence(run: Run, name: str) -> str:
 
 
 def _project_row(touchpoint: str, counts: pd.Series, table: pd.DataFrame) -> list[str]:
-    """Touchpoint, projects a draw, draws with one, and the day of the first in those."""
+    """Touchpoint, projects a point, points with one, and the day of the first in those."""
     first = table[table["touchpoint"] == touchpoint].groupby("replication")["day"].min()
     days = _("{middle} ({low} to {high})").format(
         middle=f"{first.median():.0f}", low=int(first.min()), high=int(first.max())

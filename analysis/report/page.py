@@ -27,7 +27,7 @@ from analysis.style.language import N_, _
 from analysis.style.page import Picture, picture, write_page
 from sim.tables import EVERYBODY
 
-FEW_DRAWS = look.FEW_DRAWS
+FEW_POINTS = look.FEW_POINTS
 TABLE = {
     N_("Money, yen per potential customer"): ("ltv", "residual", "profit", "revenue", "margin", "cost"),
     N_("Return"): ("roi", "ltv_acquired"),
@@ -49,17 +49,17 @@ NOT_COSTED = (
     N_("wider effects on the brand, on suppliers and on the environment"),
 )
 CAPTIONS = {
-    "waterfall": N_("How the total effect on LTV adds up. Whiskers: 90 % interval of each part over the draws."),
+    "waterfall": N_("How the total effect on LTV adds up. Whiskers: 90 % interval of each part over the replications."),
     "ab_test": N_("What a field test would report, and what one wants to know. Lines: 90 % intervals."),
     "personas": N_("Effect on LTV by segment. Segments are the true personas; targeting sees the declared ones."),
     "time": N_(
-        "By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws. "
-        "Read an effect from the differences: levels vary between draws for reasons both arms share."
+        "By week, whole weeks only. Lines: mean over the replications. Shaded: the middle 90 % of the replications. "
+        "Read an effect from the differences: levels vary between replications for reasons both arms share."
     ),
     "journey": N_(
         "Where potential customers stand, week by week; the six shares add up to 100 %. Every panel has its own scale."
     ),
-    "ltv": N_("LTV over the horizon in the first draw: a curve further right is worth more."),
+    "ltv": N_("LTV over the horizon in the first replication: a curve further right is worth more."),
     "break_even": N_("One thing moved at a time, everything else central. Shaded: two Monte Carlo standard errors."),
     "drivers": N_(
         "Which assumptions the effect hangs on: blue raises it, orange lowers it. "
@@ -68,14 +68,15 @@ CAPTIONS = {
 }
 
 LEVEL_CAPTIONS = {
-    "time": N_("By week, whole weeks only. Lines: mean over the draws. Shaded: the middle 90 % of the draws."),
-    "ltv": N_("LTV over the horizon in the first draw."),
+    "time": N_("By week, whole weeks only. Lines: mean over the replications. Shaded: the middle 90 % of the "
+    "replications."),
+    "ltv": N_("LTV over the horizon in the first replication."),
 }
 """Where there is nothing to compare."""
 
 
 def write_report(folder: Path | str, language: str | None = None) -> Path:
-    """Draw figures/ and write report.html in the run folder; return the report's path.
+    """Point figures/ and write report.html in the run folder; return the report's path.
 
     Told in `language`, or in the run's own. effects.csv is made first where it is missing. Raises RunError for a
     folder that is not a run, LanguageError, OSError.
@@ -99,8 +100,8 @@ def _context(run: Run) -> dict[str, Any]:
         "assumptions": [row for row in _assumptions(run.parameters) if not row["known"]],
         "taken_as_known": [row for row in _assumptions(run.parameters) if row["known"]],
         "grades": _grades(run.parameters),
-        "draws": _draw_count(run),
-        "few": _draw_count(run) < FEW_DRAWS,
+        "points": _point_count(run),
+        "few": _point_count(run) < FEW_POINTS,
         "command": _command(run),
         "fingerprint": run.fingerprint,
     }
@@ -122,12 +123,12 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         (_("Company"), str(run.setting("company.name", _("not named")))),
         (_("Simulated market"), _("{customers} potential customers").format(customers=customers)),
         (_("Horizon"), _("{days} days from {start}").format(days=run.days, start=start)),
-        (_("Draws of the unknowns"), str(_draw_count(run))),
+        (_("Replications of the unknowns"), str(_point_count(run))),
         (_("Seed"), str(config.get("seed", _("not stated")))),
     ]
 
 
-def _draw_count(run: Run) -> int:
+def _point_count(run: Run) -> int:
     return int(run.measures["replication"].nunique())
 
 
@@ -379,7 +380,7 @@ def _choices(run: Run, name: str) -> list[dict[str, str]]:
     cube = Cube(run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)])
     effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
     found = []
-    for path, points in run.draws.groupby("name", sort=True):
+    for path, points in run.points.groupby("name", sort=True):
         node = run.node(str(path))
         options = node.get("options") if isinstance(node, dict) else None
         drawn = points.set_index("replication")["value"].reindex(effect.index)
@@ -391,7 +392,7 @@ def _choices(run: Run, name: str) -> list[dict[str, str]]:
                 row = {
                     "name": str(path),
                     "option": _(str(option)),
-                    "draws": str(len(chosen)),
+                    "points": str(len(chosen)),
                     "effect": interval,
                 }
                 found.append(row)

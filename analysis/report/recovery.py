@@ -1,9 +1,9 @@
 """Recovery from a shock: how deep it goes and how long it lasts, against the same world without it.
 
 For scenarios whose effect begins on a later day. Daily values are noisy, so everything is read off weeks counted from
-that day: sums of profit, means of the number of customers, the week's census of NPS. In each draw the shortfall of a
+that day: sums of profit, means of the number of customers, the week's census of NPS. In each point the shortfall of a
 week is the baseline's value less the scenario's, same customers and same luck; the depth is the largest one. It is
-taken of noisy weeks, so it is deeper than that of the mean over draws, which the figure shows (resilience as depth and
+taken of noisy weeks, so it is deeper than that of the mean over points, which the figure shows (resilience as depth and
 duration: Bruneau et al. 2003).
 """
 
@@ -42,13 +42,13 @@ LEFT = {"half": 0.5, "tenth": 0.1}
 """Shares of the depth down to which a shortfall is followed."""
 
 CAPTION = N_(
-    "The scenario less the baseline, week by week from the day the effect begins. Line: mean over the draws. Shaded: "
-    "the middle 90 % of the draws."
+    "The scenario less the baseline, week by week from the day the effect begins. Line: mean over the replications. "
+    "Shaded: the middle 90 % of the replications."
 )
 
 
 class Path(NamedTuple):
-    """One draw's way down and back: depth (unit of the metric), the rest in days from the beginning; NaN: never."""
+    """One point's way down and back: depth (unit of the metric), the rest in days from the beginning; NaN: never."""
 
     depth: float
     deepest: float
@@ -65,9 +65,9 @@ def begins(run: Run, name: str) -> int:
 
 
 def weekly(run: Run, name: str) -> dict[str, pd.DataFrame]:
-    """The scenario less the baseline by metric: a row per draw, a column per whole week, 0 the first of the effect."""
+    """The scenario less the baseline by metric: a row per point, a column per whole week, 0 the first of the effect."""
     start = begins(run, name)
-    daily = run.daily[(run.daily["twin"] == 0) & run.daily["arm"].isin([BASELINE, name])]
+    daily = run.daily[(run.daily["second_seed"] == 0) & run.daily["arm"].isin([BASELINE, name])]
     daily = daily.assign(week=(daily["day"] - start) // WEEK)
     days = daily[daily["arm"] == BASELINE].groupby("week")["day"].nunique()
     daily = daily[daily["week"].isin(days.index[days == WEEK])]
@@ -78,7 +78,7 @@ def weekly(run: Run, name: str) -> dict[str, pd.DataFrame]:
 
 
 def path(difference: Array) -> Path:
-    """The way down and back of one draw; difference: scenario less baseline by week, from the beginning on."""
+    """The way down and back of one point; difference: scenario less baseline by week, from the beginning on."""
     shortfall = -difference
     if not (shortfall > 0).any():
         return Path(0.0, math.nan, math.nan, math.nan)
@@ -105,7 +105,7 @@ def recovery(run: Run) -> pd.DataFrame:
 
 def _rows(run: Run, name: str) -> Iterator[tuple[object, ...]]:
     for metric, table in weekly(run, name).items():
-        paths = [path(row[row.index >= 0].to_numpy(dtype=float)) for _draw, row in table.iterrows()]
+        paths = [path(row[row.index >= 0].to_numpy(dtype=float)) for _point, row in table.iterrows()]
         for quantity in Path._fields:
             values = np.array([getattr(one, quantity) for one in paths])
             ends = _depths(values) if quantity == "depth" else _days(values)
@@ -114,13 +114,14 @@ def _rows(run: Run, name: str) -> Iterator[tuple[object, ...]]:
 
 
 def _depths(values: Array) -> tuple[float, float, float]:
-    """Mean over draws with the interval of one draw more; no depth is below zero."""
+    """Mean over points with the interval of one point more; no depth is below zero."""
     over = spread(values)
     return over.mean, float(np.maximum(over.low, 0.0)), over.high
 
 
 def _days(values: Array) -> tuple[float, float, float]:
-    """Median and middle 90 % over draws; a draw that never gets there counts as later than all, a later end as NaN."""
+    """Median and middle 90 % over points; a point that never gets there counts as later than all, a later end as
+    NaN."""
     late = np.where(np.isnan(values), np.inf, values)
     ends = np.quantile(late, [0.5, 0.05, 0.95], method="inverted_cdf") if len(late) else np.full(3, np.nan)
     middle, low, high = (float(end) if np.isfinite(end) else math.nan for end in ends)
@@ -158,19 +159,19 @@ def _row(metric: str, rows: pd.DataFrame) -> list[str]:
 
 
 def _told(rows: pd.DataFrame, quantity: str) -> str:
-    """Days with the middle 90 % of draws, and in how many draws it comes to that where not in all."""
+    """Days with the middle 90 % of points, and in how many points it comes to that where not in all."""
     value, low, high = (float(rows[end][quantity]) for end in ("value", "ci_low", "ci_high"))
-    counts = {"reached": int(rows["reached"][quantity]), "draws": int(rows["draws"][quantity])}
+    counts = {"reached": int(rows["reached"][quantity]), "points": int(rows["points"][quantity])}
     if not words.known(value):
-        return _("not within the horizon ({reached} of {draws} draws get there)").format(**counts)
+        return _("not within the horizon ({reached} of {points} replications get there)").format(**counts)
     if not words.known(high):
-        text = _("{value} ({low} to beyond the horizon; {reached} of {draws} draws get there)")
+        text = _("{value} ({low} to beyond the horizon; {reached} of {points} replications get there)")
         return text.format(value=f"{value:.0f}", low=f"{low:.0f}", **counts)
     return _("{value} ({low} to {high})").format(value=f"{value:.0f}", low=f"{low:.0f}", high=f"{high:.0f}")
 
 
 def over_weeks(run: Run, name: str) -> Figure:
-    """The differences over time: mean over draws and the middle 90 % of them."""
+    """The differences over time: mean over points and the middle 90 % of them."""
     with look.style():
         figure = Figure(figsize=(look.WIDTH, 1.65 * len(METRICS)))
         grid = figure.subplots(len(METRICS), 1, sharex=True)

@@ -1,7 +1,7 @@
 """Which touchpoint is worth most, and what would be said without a simulation: from a folder of `cxsim drivers`.
 
 (Not `analysis.effects.sensitivity`, which asks what of the unknown an effect hangs on.) Three rankings of
-touchpoints, for everybody and for each persona, over the same draws of what is not known:
+touchpoints, for everybody and for each persona, over the same points of what is not known:
 
 - by what a standard step there does to LTV and NPS, better and worse, in otherwise the same worlds;
 - by complaints: the share of contacts and of detractors' comments that name it;
@@ -44,7 +44,7 @@ UNITS = {metric: METRIC[metric].unit for metric in DRIVEN} | {COMPLAINED: "%", S
 CHANGES = (STEP, REPAIRED, BROKEN, "")
 Cell = tuple[str, str, str, str]
 CELL = ["persona", "touchpoint", "measure", "change"]
-WORLD = ["twin", "draw"]
+WORLD = ["second_seed", "point"]
 
 FEWEST = 30
 """Answers: with fewer a regression on four ratings has no meaning."""
@@ -57,7 +57,7 @@ class KeyDrivers(Run):
 
     @cached_property
     def values(self) -> dict[Cell, Array]:
-        """By persona, touchpoint, measure and change the values of all worlds, (2 twins, draws)."""
+        """By persona, touchpoint, measure and change the values of all worlds, (2 seeds, points)."""
         arms, complaints, ratings = (self.table(name) for name in KEY_DRIVER_FILES)
         moved = effects(arms)
         heard = pd.MultiIndex.from_product([self.personas, RATED, (COMPLAINED, SURVEYED), ("",)], names=CELL)
@@ -81,7 +81,7 @@ class KeyDrivers(Run):
 
     @property
     def worlds(self) -> int:
-        """Draws of what is not known."""
+        """Points of what is not known."""
         return len(next(iter(self.values.values()))[0])
 
     def cell(self, persona: str, touchpoint: str, measure: str, change: str = "") -> pd.Series:
@@ -99,7 +99,7 @@ class KeyDrivers(Run):
         Those of which it knows nothing are left out.
         """
         rows = [self.cell(persona, name, measure, deciding(measure)) for name in RATED]
-        known = [(int(row["rank"]), name) for row, name in zip(rows, RATED, strict=True) if row["draws"] > 0]
+        known = [(int(row["rank"]), name) for row, name in zip(rows, RATED, strict=True) if row["points"] > 0]
         return [name for _rank, name in sorted(known)]
 
     def place(self, persona: str, touchpoint: str, measure: str) -> int | None:
@@ -108,11 +108,11 @@ class KeyDrivers(Run):
         return 1 + order.index(touchpoint) if touchpoint in order else None
 
     def agreement(self, persona: str, measure: str) -> int:
-        """Draws in which this measure has the same touchpoint first as a step's effect on LTV has."""
+        """Points in which this measure has the same touchpoint first as a step's effect on LTV has."""
         return int((self._firsts(persona, measure) == self._firsts(persona, DRIVEN[0])).sum())
 
     def _firsts(self, persona: str, measure: str) -> Array:
-        """By draw the place in RATED of the touchpoint that comes first; -1, or -2 for LTV, where nothing is known."""
+        """By point the place in RATED of the touchpoint that comes first; -1, or -2 for LTV, where nothing is known."""
         table = np.stack([self.values[persona, name, measure, deciding(measure)][0] for name in RATED])
         known = ~np.isnan(table).any(axis=0)
         return np.where(known, np.argmax(np.nan_to_num(table), axis=0), -2 if measure == DRIVEN[0] else -1)
@@ -129,11 +129,11 @@ def deciding(measure: str) -> str:
 
 
 class Lead(NamedTuple):
-    """A difference between two touchpoints over draws, and in how many of them it is above zero."""
+    """A difference between two touchpoints over points, and in how many of them it is above zero."""
 
     over: Spread
     ahead: int
-    draws: int
+    points: int
 
 
 def write_summary(folder: Path | str) -> pd.DataFrame:
@@ -205,7 +205,7 @@ def summarised(values: dict[Cell, Array], personas: list[str]) -> pd.DataFrame:
     order = rows.assign(**{name: rows[name].map(all_.index) for name, all_ in places.items()})
     order = order.sort_values(["measure", "change", "persona", "rank"], kind="stable")
     table = rows.loc[order.index, [column.name for column in KEY_DRIVERS]].reset_index(drop=True)
-    return table.astype({"rank": "int32", "draws": "int32"})
+    return table.astype({"rank": "int32", "points": "int32"})
 
 
 def _rows(values: dict[Cell, Array]) -> Iterator[dict[str, Any]]:
@@ -218,13 +218,13 @@ def _rows(values: dict[Cell, Array]) -> Iterator[dict[str, Any]]:
             "ci_low": over.low,
             "ci_high": over.high,
             "mc_se": monte_carlo_error(cells),
-            "draws": len(known),
+            "points": len(known),
         }
 
 
 def by_cell(table: pd.DataFrame) -> dict[Cell, Array]:
-    """Rows of a table by CELL and WORLD as arrays (2 twins, draws); NaN where a draw has no second seed."""
-    draws = table.columns.get_level_values("draw").unique().sort_values()
-    worlds = table.reindex(columns=pd.MultiIndex.from_product([(0, 1), draws], names=WORLD))
+    """Rows of a table by CELL and WORLD as arrays (2 seeds, points); NaN where a point has no second seed."""
+    points = table.columns.get_level_values("point").unique().sort_values()
+    worlds = table.reindex(columns=pd.MultiIndex.from_product([(0, 1), points], names=WORLD))
     keys = worlds.index.to_frame()[CELL].itertuples(index=False, name=None)
-    return dict(zip(keys, worlds.to_numpy(dtype=np.float64).reshape(-1, 2, len(draws)), strict=True))
+    return dict(zip(keys, worlds.to_numpy(dtype=np.float64).reshape(-1, 2, len(points)), strict=True))

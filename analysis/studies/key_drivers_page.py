@@ -93,13 +93,13 @@ def _with_span(row: pd.Series) -> str:
 
 
 def _ahead(run: KeyDrivers, first: str, second: str) -> str:
-    return _("It is ahead of {second}, the next, in {ahead} of {draws} draws of what is not known.").format(
+    return _("It is ahead of {second}, the next, in {ahead} of {points} replications of what is not known.").format(
         second=words.touchpoint(second), **_counted(run.lead(EVERYBODY, first, second))
     )
 
 
 def _counted(lead: Lead) -> dict[str, str]:
-    return {"ahead": str(lead.ahead), "draws": str(lead.draws)}
+    return {"ahead": str(lead.ahead), "points": str(lead.points)}
 
 
 def _nps(run: KeyDrivers, first: str) -> str:
@@ -124,23 +124,23 @@ def _instead(run: KeyDrivers, measure: str, first: str) -> str:
     if named == first:
         text = {
             COMPLAINED: _(
-                "Complaints name it first too ({value} of them on average); draw by draw they name the touchpoint "
-                "where a step is worth most in {same} of {draws}."
+                "Complaints name it first too ({value} of them on average); replication by replication they name the "
+                "touchpoint where a step is worth most in {same} of {points}."
             ),
             SURVEYED: _(
-                "The survey's key-driver chart has it first too (weight {value} on average); draw by draw it has the "
-                "touchpoint where a step is worth most in {same} of {draws}."
+                "The survey's key-driver chart has it first too (weight {value} on average); replication by "
+                "replication it has the touchpoint where a step is worth most in {same} of {points}."
             ),
         }[measure]
-        return text.format(value=value, same=run.agreement(EVERYBODY, measure), draws=run.worlds)
+        return text.format(value=value, same=run.agreement(EVERYBODY, measure), points=run.worlds)
     text = {
         COMPLAINED: _(
             "Complaints disagree: they name {named} first ({value} of them), where a step brings {less} yen less "
-            "(90 % interval {span}; less in {ahead} of {draws} draws)."
+            "(90 % interval {span}; less in {ahead} of {points} replications)."
         ),
         SURVEYED: _(
             "The survey's key-driver chart disagrees: it has {named} first (weight {value}), where a step brings "
-            "{less} yen less (90 % interval {span}; less in {ahead} of {draws} draws)."
+            "{less} yen less (90 % interval {span}; less in {ahead} of {points} replications)."
         ),
     }[measure]
     lead = run.lead(EVERYBODY, first, named)
@@ -262,7 +262,7 @@ def _context(run: KeyDrivers) -> dict[str, Any]:
         "disagreements": list(disagreements(run)),
         "comments": words.percent(float(run.setting("drivers.comments"))),
         "days": run.days,
-        "draws": run.worlds,
+        "points": run.worlds,
         "limits": [_(text) for text in LIMITS],
         "command": _command(run),
         "fingerprint": run.fingerprint,
@@ -275,7 +275,7 @@ def _facts(run: KeyDrivers) -> list[tuple[str, str]]:
         (_("Company"), str(run.setting("company.name", _("not named")))),
         (_("Simulated market"), _("{customers} potential customers").format(customers=f"{run.config['customers']:,}")),
         (_("Size of a step"), _("{step} su").format(step=words.plain(run.step))),
-        (_("Draws"), str(run.worlds)),
+        (_("Replications"), str(run.worlds)),
         (_("Horizon"), _("{days} days").format(days=run.days)),
         (_("Seed"), str(run.config.get("seed"))),
     ]
@@ -285,8 +285,8 @@ def _pictures(run: KeyDrivers) -> list[Picture]:
     captions = {
         "everybody": _(
             "The same step at each touchpoint, for everybody: better in blue, worse in orange, with 90 % intervals "
-            "over the draws. On the right the place each ranking gives the touchpoint; in orange where it is not the "
-            "place that LTV gives."
+            "over the replications. On the right the place each ranking gives the touchpoint; in orange where it is "
+            "not the place that LTV gives."
         ),
         "personas": _(
             "The same for one persona at a time, per potential customer of the whole market: a small persona counts "

@@ -1,11 +1,11 @@
 """What moved between two versions of an answer, and by how many standard errors.
 
-Both versions ran the same configuration: draw r is the same world in both. Each number (the level of a metric in the
-baseline, an effect) is kept per draw, under the draw's first seed and, for some draws, under a second.
+Both versions ran the same configuration: point r is the same world in both. Each number (the level of a metric in the
+baseline, an effect) is kept per point, under the point's first seed and, for some points, under a second.
 
 - Where the bytes of a table should be the same and are not, a number's move is set against the Monte Carlo error of a
   difference of two runs, which the two seeds tell. This orders what is listed; the bytes have judged already.
-- Where a result was changed on purpose, so that bytes must move, the paired differences of the draws judge. If only
+- Where a result was changed on purpose, so that bytes must move, the paired differences of the points judge. If only
   chance was drawn anew, new and old may be exchanged and each difference lies symmetrically around nothing; Student's
   t of such differences has no heavier tails than t itself at the levels in use (Efron 1969, JASA 64). With a number
   of comparisons m, Holm's procedure (1979, Scandinavian Journal of Statistics 6) holds the chance that any of them
@@ -30,11 +30,11 @@ from sim.tables import BASELINE, EVERYBODY, METRICS
 
 Array = npt.NDArray[np.float64]
 Numbers = Mapping[str, Sequence[Sequence[float | None]]]
-"""Values per draw by name: a list for the first seed, one for the second; None where there is none."""
+"""Values per point by name: a list for the first seed, one for the second; None where there is none."""
 
 LEVEL = "level"
 KEPT = ("total", "direct", "wom", "congestion")
-"""Estimands kept per draw; the others follow from them."""
+"""Estimands kept per point; the others follow from them."""
 
 ROUNDING = 1e-9
 """Share of a level below which a move is rounding."""
@@ -47,7 +47,7 @@ SHOWN = 10
 
 
 def numbers_of(folder: Path) -> dict[str, list[list[float | None]]]:
-    """The numbers of a run folder per draw, everybody's: `ARM METRIC ESTIMAND`, of the baseline `level`."""
+    """The numbers of a run folder per point, everybody's: `ARM METRIC ESTIMAND`, of the baseline `level`."""
     run = Run(folder)
     cube = Cube(run.measures[run.measures["segment"] == EVERYBODY])
     found = {f"{BASELINE} {one.name} {LEVEL}": on_grid(cube.get(BASELINE, EVERYBODY, one.name)) for one in METRICS}
@@ -59,7 +59,7 @@ def numbers_of(folder: Path) -> dict[str, list[list[float | None]]]:
 
 
 def _effects(cube: Cube, name: str, metric: str) -> dict[str, Array]:
-    """(twins, draws) by estimand; the total alone where the others were not run."""
+    """(seeds, points) by estimand; the total alone where the others were not run."""
     found = coalitions(cube, name, EVERYBODY, metric)
     if len(found) == 1:
         return found
@@ -67,13 +67,13 @@ def _effects(cube: Cube, name: str, metric: str) -> dict[str, Array]:
 
 
 def _plain(values: Array) -> list[list[float | None]]:
-    return [[None if math.isnan(value) else float(value) for value in draws] for draws in values]
+    return [[None if math.isnan(value) else float(value) for value in points] for points in values]
 
 
 class Move(NamedTuple):
-    """How far one number moved: mean over draws before and after, their difference and its standard error.
+    """How far one number moved: mean over points before and after, their difference and its standard error.
 
-    `change` is the mean over the draws that have a value in both; `floor` is what counts as no move at all, `p` the
+    `change` is the mean over the points that have a value in both; `floor` is what counts as no move at all, `p` the
     chance of a move as far beyond it if only chance was drawn anew (NaN where the seeds alone tell the error).
     """
 
@@ -83,12 +83,12 @@ class Move(NamedTuple):
     change: float
     error: float
     floor: float
-    draws: int
+    points: int
     p: float = math.nan
 
     @property
     def moved(self) -> bool:
-        """Whether there is a move at all, rounding apart. Without a draw in common there is."""
+        """Whether there is a move at all, rounding apart. Without a point in common there is."""
         return not abs(self.change) <= self.floor
 
     @property
@@ -108,8 +108,8 @@ def by_seeds(before: Numbers, after: Numbers) -> list[Move]:
     return sorted(found, key=lambda one: -one.errors)
 
 
-def by_draws(before: Numbers, after: Numbers, tolerance: Mapping[str, float]) -> list[Move]:
-    """Moves against the error of the draws' paired differences, with p; the farthest first.
+def by_points(before: Numbers, after: Numbers, tolerance: Mapping[str, float]) -> list[Move]:
+    """Moves against the error of the points' paired differences, with p; the farthest first.
 
     `tolerance`: by metric, in its unit, a move that does not matter; p is then of a move beyond it (a test of a
     minimum effect: Murphy and Myors 1999, Journal of Applied Psychology 84).
@@ -122,21 +122,21 @@ def by_draws(before: Numbers, after: Numbers, tolerance: Mapping[str, float]) ->
 
 
 def _pairs(before: Numbers, after: Numbers) -> Iterator[tuple[str, Array, Array]]:
-    """Name, values before and after, each (twins, draws), of what both have. A design of more draws begins with the
+    """Name, values before and after, each (seeds, points), of what both have. A design of more points begins with the
     smaller one."""
     for name in before:
         if name in after:
             old, new = _array(before[name]), _array(after[name])
-            draws = min(old.shape[1], new.shape[1])
-            yield name, old[:, :draws], new[:, :draws]
+            points = min(old.shape[1], new.shape[1])
+            yield name, old[:, :points], new[:, :points]
 
 
 def _array(series: Sequence[Sequence[float | None]]) -> Array:
-    return np.array([[math.nan if value is None else value for value in draws] for draws in series], np.float64)
+    return np.array([[math.nan if value is None else value for value in points] for points in series], np.float64)
 
 
 def _move(name: str, old: Array, new: Array, tolerance: float) -> Move:
-    """One number's move; old, new: (draws,). The error is that of the paired differences."""
+    """One number's move; old, new: (points,). The error is that of the paired differences."""
     both = ~(np.isnan(old) | np.isnan(new))
     if not both.any():
         change = 0.0 if np.isnan(old).all() and np.isnan(new).all() else math.nan
@@ -154,14 +154,14 @@ def _mean(values: Array) -> float:
 
 
 def _p(one: Move) -> float:
-    """Two-sided, Student's t with draws - 1 degrees of freedom. One pair alone tells nothing."""
+    """Two-sided, Student's t with points - 1 degrees of freedom. One pair alone tells nothing."""
     if not one.moved:
         return 1.0
     if math.isnan(one.change) or one.error == 0.0:
-        return 0.0  # no draw in common, or moved alike in all of them: not chance
-    if one.draws < 2:
+        return 0.0  # no point in common, or moved alike in all of them: not chance
+    if one.points < 2:
         return 1.0
-    return float(2.0 * stdtr(one.draws - 1, (one.floor - abs(one.change)) / one.error))
+    return float(2.0 * stdtr(one.points - 1, (one.floor - abs(one.change)) / one.error))
 
 
 def beyond_chance(moves: Sequence[Move], false_alarm: float) -> list[Move]:
@@ -215,18 +215,18 @@ def exact_lines(moves: Sequence[Move]) -> list[str]:
     else:
         first = f"no number of {len(moves)} beyond {known[0].errors if known else 0:.1f} SE"
     aside = f"; {unknown} moved that have no known SE" if unknown else ""
-    return [f"{first} (Monte Carlo SE, from the draws' second seeds){aside}", *listing(moved)]
+    return [f"{first} (Monte Carlo SE, from the replications' second seeds){aside}", *listing(moved)]
 
 
 def statistical_line(moves: Sequence[Move], false_alarm: float) -> str:
     """What was compared, from where a move is called one, and how far the farthest went."""
-    draws = max((one.draws for one in moves), default=0)
-    bar = float(-stdtrit(draws - 1, false_alarm / len(moves) / 2)) if draws > 1 else math.nan
+    points = max((one.points for one in moves), default=0)
+    bar = float(-stdtrit(points - 1, false_alarm / len(moves) / 2)) if points > 1 else math.nan
     far = max(moves, key=lambda one: one.errors, default=None)
     farthest = f"the farthest, {far.name}, by {_errors(far)}" if far is not None and far.moved else "none moved"
     return (
-        f"{len(moves)} numbers over {draws} draws; {farthest}; called a move from {bar:.1f} SE "
-        f"(paired draws; Holm over {len(moves)} comparisons, {100 * false_alarm:g} % chance of a false alarm)"
+        f"{len(moves)} numbers over {points} replications; {farthest}; called a move from {bar:.1f} SE "
+        f"(paired replications; Holm over {len(moves)} comparisons, {100 * false_alarm:g} % chance of a false alarm)"
     )
 
 
@@ -248,7 +248,7 @@ def in_words(one: Move) -> str:
     places = None if math.isnan(one.change) else _places(one.change)
     both = f"{words.number(one.before, places)} to {words.number(one.after, places)} {words.unit(metric)}"
     if math.isnan(one.change):
-        return f"{what}: {both}, no draw in common"
+        return f"{what}: {both}, no replication in common"
     return f"{what}: {both}, moved by {words.signed(one.change, places)} = {_errors(one)}"
 
 

@@ -1,7 +1,7 @@
-"""A search's folder, told: the best point on fresh draws, against the present configuration, with figures and a page.
+"""A search's folder, told: the best point on fresh points, against the present configuration, with figures and a page.
 
-What is said of an optimum comes from draws that the search has not seen. Intervals are over these draws, what is not
-known; the error of a difference, draw by draw under the same luck, is what more fresh draws would remove.
+What is said of an optimum comes from points that the search has not seen. Intervals are over these points, what is not
+known; the error of a difference, point by point under the same luck, is what more fresh points would remove.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from analysis.style.language import _
 
 PRESENT = -1
 FEASIBLE, INFEASIBLE, FAILED = "feasible", "infeasible", "failed"
-FILES = ("optimise.json", "trials.csv", "fresh.csv", "trial_draws.parquet", "fresh_draws.parquet")
+FILES = ("optimise.json", "trials.csv", "fresh.csv", "trial_points.parquet", "fresh_points.parquet")
 BEYOND = 2.0
 """Monte Carlo errors from which a difference is told from chance."""
 
 
 class Difference(NamedTuple):
-    """Against the present configuration, draw by draw: mean, 90 % interval of one further draw, Monte Carlo error."""
+    """Against the present configuration, point by point: mean, 90 % interval of one further point, Monte Carlo
+    error."""
 
     mean: float
     low: float
@@ -47,6 +48,11 @@ class Wanted(NamedTuple):
     metric: str
     of: str
     over: str | float
+
+    @classmethod
+    def stated(cls, node: dict[str, Any]) -> Wanted:
+        """That of an objective or a constraint of the plan."""
+        return cls(node["metric"], node["of"], node["over"])
 
     @property
     def name(self) -> str:
@@ -83,34 +89,34 @@ class Searched:
         self.trials = self._table("trials.csv")
         self.fresh = self._table("fresh.csv")
         search = self.plan["search"]
-        self.objectives = [Wanted(**one["statistic"]) for one in search["objectives"]]
+        self.objectives = [Wanted.stated(one) for one in search["objectives"]]
         self.maximised = [one["goal"] == "maximise" for one in search["objectives"]]
         self.constraints: list[dict[str, Any]] = search["constraints"]
-        self.levers: list[dict[str, Any]] = search["levers"]
+        self.levers: list[dict[str, Any]] = [{"key": key, **lever} for key, lever in search["levers"].items()]
         self.best: list[int] = [number for number in self.plan["best"] if number in self.fresh.index]
 
     def _table(self, name: str) -> pd.DataFrame:
         return pd.read_csv(self.folder / name).set_index("trial")
 
     @cached_property
-    def _draws(self) -> dict[bool, pd.DataFrame]:
-        """By whether on fresh draws: a row per trial, metric and replication, in this order of draws."""
-        names = {False: "trial_draws.parquet", True: "fresh_draws.parquet"}
+    def _points(self) -> dict[bool, pd.DataFrame]:
+        """By whether on fresh points: a row per trial, metric and replication, in this order of points."""
+        names = {False: "trial_points.parquet", True: "fresh_points.parquet"}
         return {key: pd.read_parquet(self.folder / name) for key, name in names.items()}
 
     def values(self, number: int, metric: str, of: str, fresh: bool) -> Array:
-        """Effect on a metric, or its level, in each draw."""
-        table = self._draws[fresh]
+        """Effect on a metric, or its level, at each point."""
+        table = self._points[fresh]
         rows = table[(table["trial"] == number) & (table["metric"] == metric)]
         scenario, baseline = (rows[arm].to_numpy(dtype=np.float64) for arm in ("scenario", "baseline"))
         return scenario - baseline if of == "effect" else scenario
 
     def statistic(self, number: int, wanted: Wanted, fresh: bool) -> float:
-        """What a point came to, in the search or on fresh draws."""
+        """What a point came to, in the search or on fresh points."""
         return float(np.asarray((self.fresh if fresh else self.trials).loc[number, wanted.name], dtype=np.float64))
 
     def against_present(self, number: int, metric: str, of: str) -> Difference:
-        """A point less the present configuration, on fresh draws."""
+        """A point less the present configuration, on fresh points."""
         gap = self.values(number, metric, of, True) - self.values(PRESENT, metric, of, True)
         over = spread(gap)
         return Difference(over.mean, over.low, over.high, float(np.std(gap, ddof=1)) / math.sqrt(len(gap)))
@@ -147,8 +153,8 @@ class Searched:
 
 
 def front(found: Searched) -> pd.DataFrame:
-    """A row per point on fresh draws, the present configuration first: trial, status there, levers; of each objective
-    its value in the search and on fresh draws, the 90 % interval over draws, and the difference to the present with
+    """A row per point on fresh points, the present configuration first: trial, status there, levers; of each objective
+    its value in the search and on fresh points, the 90 % interval over points, and the difference to the present with
     interval and Monte Carlo error."""
     rows = []
     for number in [PRESENT, *found.best]:
@@ -190,7 +196,7 @@ def _counts(found: Searched) -> dict[str, str]:
         "feasible": f"{int((status == FEASIBLE).sum()):,}",
         "failed": f"{int((status == FAILED).sum()):,}",
         "days": str(found.plan["days"]),
-        "draws": str(found.plan["search"]["fresh_draws"]),
+        "points": str(found.plan["search"]["fresh_points"]),
     }
 
 
@@ -205,8 +211,8 @@ def _one(found: Searched) -> list[str]:
     over = spread(found.values(number, goal.metric, goal.of, True))
     places = words.decimals(over.mean, over.low, over.high)
     best = _(
-        "Best of {trials} trials ({feasible} keep the constraints): {point}. On {draws} fresh draws of {days} days "
-        "it comes to {size} {unit} ({what}, 90 % interval {span})."
+        "Best of {trials} trials ({feasible} keep the constraints): {point}. On {points} fresh replications of {days} "
+        "days it comes to {size} {unit} ({what}, 90 % interval {span})."
     ).format(
         **_counts(found),
         point=found.point(number),
@@ -231,8 +237,8 @@ def _flattered(found: Searched, number: int, goal: Wanted) -> str:
     """The optimiser's curse, in numbers."""
     search, fresh = (found.statistic(number, goal, anew) for anew in (False, True))
     return _(
-        "The search itself said {search} ({what}), fresh draws say {fresh}: a point chosen for looking best looks "
-        "too good where it was chosen, so only the fresh number counts."
+        "The search itself said {search} ({what}), fresh replications say {fresh}: a point chosen for looking best "
+        "looks too good where it was chosen, so only the fresh number counts."
     ).format(search=_statistic(search, goal), fresh=_statistic(fresh, goal), what=goal.sought)
 
 
@@ -243,19 +249,19 @@ def _regret(found: Searched, number: int, goal: Wanted) -> str:
     places = words.decimals(gap.mean, gap.low, gap.high)
     if not gap.told:
         text = _(
-            "The present configuration ({point}) is as good as can be told: the best differs by {size} {unit}, draw "
-            "by draw (90 % interval {span}), within two Monte Carlo errors ({error} each)."
+            "The present configuration ({point}) is as good as can be told: the best differs by {size} {unit}, "
+            "replication by replication (90 % interval {span}), within two Monte Carlo errors ({error} each)."
         )
     elif sign * gap.mean > 0:
         text = _(
-            "The present configuration ({point}) forgoes {amount} {unit} against it, draw by draw (90 % interval of "
-            "the difference {span}); that is beyond two Monte Carlo errors ({error} each)."
+            "The present configuration ({point}) forgoes {amount} {unit} against it, replication by replication (90 % "
+            "interval of the difference {span}); that is beyond two Monte Carlo errors ({error} each)."
         )
     else:
         text = _(
-            "On fresh draws the present configuration ({point}) is the better one, by {amount} {unit}, draw by draw "
-            "(90 % interval of the difference {span}), beyond two Monte Carlo errors ({error} each): the search found "
-            "nothing better."
+            "On fresh replications the present configuration ({point}) is the better one, by {amount} {unit}, "
+            "replication by replication (90 % interval of the difference {span}), beyond two Monte Carlo errors "
+            "({error} each): the search found nothing better."
         )
     return text.format(
         point=found.point(PRESENT),
@@ -271,7 +277,7 @@ def _many(found: Searched) -> list[str]:
     ends = (found.best[0], found.best[-1])
     told = _(
         "The front of {trials} trials ({feasible} keep the constraints) has {size} points, from {first} to {last}; "
-        "on {draws} fresh draws of {days} days: {ranges}."
+        "on {points} fresh replications of {days} days: {ranges}."
     ).format(
         **_counts(found),
         size=len(found.best),
@@ -313,14 +319,14 @@ def _dominates(found: Searched, number: int) -> bool:
 
 
 def _broken(found: Searched) -> list[str]:
-    """Constraints that hold in the search's draws and not on fresh ones."""
+    """Constraints that hold in the search's points and not on fresh ones."""
     broken = [number for number in found.best if found.fresh.loc[number, "status"] != FEASIBLE]
     if not broken:
         return []
     if len(found.best) == 1:
-        return [_("On fresh draws it does not keep the constraints: it lies at their edge.")]
+        return [_("On fresh replications it does not keep the constraints: it lies at their edge.")]
     return [
-        _("On fresh draws {count} of the points do not keep the constraints: they lie at their edge.").format(
+        _("On fresh replications {count} of the points do not keep the constraints: they lie at their edge.").format(
             count=len(broken)
         )
     ]

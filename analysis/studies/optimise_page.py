@@ -22,15 +22,16 @@ MOST_PANELS = 6
 
 CAPTIONS = {
     "history": N_(
-        "Every trial of the search, on the search's draws. The line is the best so far that keeps the constraints; "
-        "the bars, where it improves, hold 90 % of the draws."
+        "Every trial of the search, on the search's replications. The line is the best so far that keeps the "
+        "constraints; the bars, where it improves, hold 90 % of the replications."
     ),
     "levers": N_("The same trials over each lever. Diamond: the present configuration."),
     "front": N_(
-        "Dots: trials, on the search's draws. Squares: the front, evaluated again on fresh draws, with 90 % "
-        "intervals in both directions. All are less the present configuration, draw by draw, which so lies at zero."
+        "Dots: trials, on the search's replications. Squares: the front, evaluated again on fresh replications, with "
+        "90 % intervals in both directions. All are less the present configuration, replication by replication, which "
+        "so lies at zero."
     ),
-    "answer": N_("The present configuration and the best on the same fresh draws, with 90 % intervals."),
+    "answer": N_("The present configuration and the best on the same fresh replications, with 90 % intervals."),
 }
 
 
@@ -44,9 +45,9 @@ def figures(found: Searched) -> dict[str, Figure]:
 
 
 class Shown(NamedTuple):
-    """An objective as it is drawn: itself, or less the present configuration, draw by draw.
+    """An objective as it is drawn: itself, or less the present configuration, point by point.
 
-    Levels of the whole company differ so much between draws that nothing could be seen beside it.
+    Levels of the whole company differ so much between points that nothing could be seen beside it.
     """
 
     found: Searched
@@ -54,7 +55,7 @@ class Shown(NamedTuple):
     less_present: bool
 
     def trials(self) -> pd.Series:
-        """A value per trial, on the search's draws."""
+        """A value per trial, on the search's points."""
         values = self.found.trials.drop(PRESENT)[self.goal.name]
         return values - self.found.statistic(PRESENT, self.goal, False) if self.less_present else values
 
@@ -63,7 +64,7 @@ class Shown(NamedTuple):
         return 0.0 if self.less_present else self.found.statistic(PRESENT, self.goal, False)
 
     def interval(self, number: int, fresh: bool) -> Spread:
-        """Of a point, over draws."""
+        """Of a point, over points."""
         values = self.found.values(number, self.goal.metric, self.goal.of, fresh)
         if self.less_present:
             values = values - self.found.values(PRESENT, self.goal.metric, self.goal.of, fresh)
@@ -71,7 +72,7 @@ class Shown(NamedTuple):
 
     def label(self, columns: int) -> str:
         """For an axis."""
-        unit = _("share of draws") if self.goal.over == "gain" else words.unit(self.goal.metric)
+        unit = _("share of replications") if self.goal.over == "gain" else words.unit(self.goal.metric)
         text = _("{what}, less the present configuration, {unit}") if self.less_present else _("{what}, {unit}")
         return folded(text.format(what=self.goal.sought, unit=unit), columns)
 
@@ -147,7 +148,7 @@ def trade_off(found: Searched) -> Figure:
         axes.plot([x.low, x.high], [y.mean, y.mean], color=look.INK, linewidth=1, alpha=0.35)
         axes.plot([x.mean, x.mean], [y.low, y.high], color=look.INK, linewidth=1, alpha=0.35)
         axes.plot([x.mean], [y.mean], "s", color=look.INK, markersize=6, linestyle="none",
-                  label=_("front, fresh draws") if number == found.best[0] else None)  # fmt: skip
+                  label=_("front, fresh replications") if number == found.best[0] else None)  # fmt: skip
     axes.plot([0], [0], "D", color=look.VERMILION, markersize=7, linestyle="none", label=_("present configuration"))
     axes.set_xlabel(across.label(70))
     axes.set_ylabel(upward.label(50))
@@ -157,7 +158,7 @@ def trade_off(found: Searched) -> Figure:
 
 
 def answer(found: Searched) -> Figure:
-    """Present and best on fresh draws, and their difference."""
+    """Present and best on fresh points, and their difference."""
     goal, best = found.objectives[0], found.best[0]
     own = [spread(found.values(number, goal.metric, goal.of, True)) for number in (PRESENT, best)]
     gap = found.against_present(best, goal.metric, goal.of)
@@ -208,19 +209,19 @@ def write_report(folder: Path | str) -> Path:
 
 def _facts(found: Searched) -> list[tuple[str, str]]:
     plan, search = found.plan, found.plan["search"]
-    draws = _("{draws}, fresh {fresh}").format(draws=search["draws"], fresh=search["fresh_draws"])
+    points = _("{points}, fresh {fresh}").format(points=search["points"], fresh=search["fresh_points"])
     return [
         (_("Scenario"), str(plan["scenario"])),
         (_("Simulated market"), _("{customers} potential customers").format(customers=f"{plan['customers']:,}")),
         (_("Horizon"), _("{days} days").format(days=plan["days"])),
         (_("Trials"), _counts(found)["trials"]),
-        (_("Draws of the unknowns"), draws),
+        (_("Replications of the unknowns"), points),
         (_("Seed"), str(plan["seed"])),
     ]
 
 
 def _point_row(found: Searched, number: int) -> dict[str, Any]:
-    """A point on fresh draws: its levers, and of each objective itself and its difference to the present."""
+    """A point on fresh points: its levers, and of each objective itself and its difference to the present."""
     cells = []
     for goal in found.objectives:
         over = spread(found.values(number, goal.metric, goal.of, True))
@@ -232,7 +233,7 @@ def _point_row(found: Searched, number: int) -> dict[str, Any]:
 
 
 def _with_interval(over: Spread, goal: Wanted) -> str:
-    """An effect with its interval; a level alone, since levels differ between draws for reasons that no lever has."""
+    """An effect with its interval; a level alone, since levels differ between points for reasons that no lever has."""
     places = words.decimals(over.mean, over.low, over.high)
     if goal.of == "level":
         return words.number(over.mean)
@@ -265,14 +266,15 @@ def _sought(found: Searched, place: int) -> str:
 
 
 def _kept(constraint: dict[str, Any]) -> str:
-    statistic = Wanted(**constraint["statistic"])
-    text = _("{what}: at least {bound} {unit}") if constraint["at_least"] else _("{what}: at most {bound} {unit}")
+    statistic, least = Wanted.stated(constraint), constraint["at_least"]
+    text = _("{what}: at most {bound} {unit}") if least is None else _("{what}: at least {bound} {unit}")
+    bound = constraint["at_most"] if least is None else least
     unit = "" if statistic.over == "gain" else words.unit(statistic.metric)
-    return text.format(what=statistic.sought, bound=words.plain(constraint["bound"]), unit=unit)
+    return text.format(what=statistic.sought, bound=words.plain(bound), unit=unit)
 
 
 def _consequences(found: Searched) -> list[dict[str, str]]:
-    """What the single best does to other metrics, on fresh draws; none where there is a front."""
+    """What the single best does to other metrics, on fresh points; none where there is a front."""
     if len(found.objectives) > 1 or not found.best:
         return []
     goal, best = found.objectives[0], found.best[0]

@@ -42,7 +42,7 @@ class PreMortem(Run):
 
     @cached_property
     def tests(self) -> pd.DataFrame:
-        """tests.parquet: a row per draw, design, test, metric and reading."""
+        """tests.parquet: a row per point, design, test, metric and reading."""
         return self.table("tests.parquet")
 
     @cached_property
@@ -72,8 +72,8 @@ class PreMortem(Run):
 
     @property
     def worlds(self) -> int:
-        """Draws of what is not known."""
-        return int(self.tests["draw"].nunique())
+        """Points of what is not known."""
+        return int(self.tests["point"].nunique())
 
 
 def write_summary(folder: Path | str) -> pd.DataFrame:
@@ -107,7 +107,7 @@ def _counted(part: pd.DataFrame, level: float) -> dict[str, Any]:
     world share its truth.
     """
     one = _judged(part, level)
-    by_world = one.groupby("draw")
+    by_world = one.groupby("point")
     worlds, chance_var = by_world.mean(), by_world["estimate"].var()
     error = worlds.std() / math.sqrt(len(worlds))
     mean, sure = worlds.mean(), one[one["significant"] > 0]
@@ -144,7 +144,7 @@ def _judged(part: pd.DataFrame, level: float) -> pd.DataFrame:
     half = t.ppf(1 - level / 2, part["freedom"]) * part["se"]
     adjusted = part["estimate"] - part["split"]
     return pd.DataFrame({
-        "draw": part["draw"],
+        "point": part["point"],
         "estimate": part["estimate"],
         "adjusted": adjusted,
         "truth": part["truth"],
@@ -175,7 +175,7 @@ def exaggeration(significant: pd.Series, truth: pd.Series) -> float:
 
 def _scaled(part: pd.DataFrame, level: float, power: float, customers: int, members: int) -> dict[str, Any]:
     """What a test of another size would do. Interference is taken not to depend on the size."""
-    by_world = part.assign(variance=part["se"] ** 2, adjusted=part["estimate"] - part["split"]).groupby("draw")
+    by_world = part.assign(variance=part["se"] ** 2, adjusted=part["estimate"] - part["split"]).groupby("point")
     mean = by_world[["adjusted", "truth", "variance"]].mean()
     truth, se = mean["truth"].to_numpy(), np.sqrt(mean["variance"].to_numpy())
     own_noise = by_world["adjusted"].var().fillna(0.0) / by_world.size()
@@ -241,15 +241,15 @@ def enough_weeks(rows: pd.DataFrame, members: int) -> int | None:
 
 
 def world_means(tests: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
-    """Of the design, metric and reading of a summary's row: by draw the mean estimate, chance apart, and the truth."""
+    """Of the design, metric and reading of a summary's row: by point the mean estimate, chance apart, and the truth."""
     part = tests[(tests[KEYS] == row[KEYS]).all(axis=1)]
-    return part.assign(estimate=part["estimate"] - part["split"]).groupby("draw")[["estimate", "truth"]].mean()
+    return part.assign(estimate=part["estimate"] - part["split"]).groupby("point")[["estimate", "truth"]].mean()
 
 
 def culprit(run: PreMortem, row: pd.Series) -> tuple[str, float] | None:
     """The unknown that a test's bias hangs on most, with its rank correlation; None where chance gives as much."""
     worlds = world_means(run.tests, row)
-    points = run.draws.pivot(index="replication", columns="name", values="value")
+    points = run.points.pivot(index="replication", columns="name", values="value")
     table = rank_correlations(points, worlds["estimate"] - worlds["truth"])
     if table.empty or abs(float(table["rank_correlation"].iloc[0])) < chance(len(table), len(worlds)):
         return None

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import matplotlib as mpl
@@ -67,7 +68,7 @@ WIDTH = 7.6
 """Inches: the width of every figure."""
 
 
-FEW_DRAWS = 30
+FEW_POINTS = 30
 
 
 def save(figure: Figure, stem: Path) -> str:
@@ -91,9 +92,21 @@ def file_name(name: str) -> str:
     return f"{re.sub('[^A-Za-z0-9_]+', '_', name).strip('_')}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+_STYLED = RLock()
+
+
 @contextmanager
 def style() -> Iterator[None]:
-    """Our look, and silence about fonts this machine lacks: the next in the list is taken."""
+    """Our look, and silence about fonts this machine lacks: the next in the list is taken.
+
+    One thread at a time: matplotlib's settings and Python's warnings are the process's.
+    """
+    with _STYLED, _styled():
+        yield
+
+
+@contextmanager
+def _styled() -> Iterator[None]:
     log = logging.getLogger("matplotlib.font_manager")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -155,7 +155,7 @@ def span(low: float, high: float, places: int | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage; certainty is not claimed from draws."""
+    """A share as a percentage; certainty is not claimed from points."""
     if not known(share):
         return "-"
     if 0.99 < share < 1:

@@ -35,6 +35,7 @@ HELP = (
     ("cxsim learn EVIDENCE ...", "sharpen a company by its own tests, late deliveries and surveys"),
     ("cxsim report RUN", "make the report of a run folder again"),
     ("cxsim check [NAME ...]", "hold the shipped scenarios to their recorded answers"),
+    ("cxsim examples DIR", "copy the examples that cxsim ships into a new folder"),
     ("cxsim --version", ""),
 )
 """Uses of the commands, and what each is for (translated when it is shown)."""
@@ -54,6 +55,7 @@ COMMANDS = {
     "report": "cxsim.cli.folders:report",
     "sweep-report": "cxsim.cli.folders:sweep_report",
     "check": "cxsim.cli.check:check",
+    "examples": "cxsim.cli.folders:examples",
 }
 """Where each command's function stands; imported when it is called."""
 
@@ -76,7 +78,7 @@ def _told(words: list[str]) -> int:
         with told_in(language_asked(words) or "en"):
             return _uninterrupted(words)
     except LanguageError as error:
-        say(error)
+        say(str(error))
         return BAD_INPUT
 
 
@@ -84,29 +86,24 @@ def _uninterrupted(words: list[str]) -> int:
     try:
         return _answered(words)
     except KeyboardInterrupt:
-        from sim.phrases import Phrase
-
-        say(Phrase("interrupted; nothing was left behind"))
+        say("interrupted; nothing was left behind")
         return INTERRUPTED
 
 
 def _answered(words: list[str]) -> int:
     """Run one command; errors that the user can mend become one line."""
-    from cxsim.cli.foreign import of_the_system
-    from sim.phrases import ConfigError, Phrase
+    from cxsim.runs import one_line_errors
+    from sim.config.parameters import ConfigError
 
     try:
-        return _command(words)
+        with one_line_errors():
+            return _command(words)
     except BrokenPipeError:
         # Whoever read our output has gone: not worth a word, and Python must not try to flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except ConfigError as error:
-        say(error)
-    except OSError as error:
-        say(of_the_system(error))
-    except MemoryError:
-        say(Phrase("not enough memory; take fewer customers, threads or events"))
+        say(str(error))
     return BAD_INPUT
 
 
@@ -126,12 +123,9 @@ def _command(words: list[str]) -> int:
         from cxsim.cli.run import complete
 
         return complete(words[1:], list(COMMANDS))
-    from sim.phrases import ConfigError, listed, nearest
+    from sim.config.parameters import ConfigError, listed, nearest
 
-    raise ConfigError(
-        "{command}: no such command; {allowed}{hint}",
-        command=first, allowed=listed(COMMANDS), hint=nearest(first, COMMANDS),
-    )
+    raise ConfigError(f"{first}: no such command; {listed(COMMANDS)}{nearest(first, COMMANDS)}")
 
 
 def _help() -> str:

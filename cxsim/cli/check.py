@@ -14,23 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
-from analysis.style.language import _, translated
-from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, without_language
+from analysis.style.language import _, retold
+from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, add_own_folder, let_own_code_run, without_language
 from cxsim.compose import addable, compose, composer, processors, settings_of
+from cxsim.shipped import shipped
 from sim.run.folder import replace_text
-from sim.run.provenance import ROOT
 
 if TYPE_CHECKING:
     from sim.config.settings import Settings
-    from sim.studies.regression import Answer, Held, Record, Rerun
+    from sim.studies.regression import Answer, Held, Numbers, Record, Rerun
 
-FEWEST_DRAWS = 8
-"""Draws below which paired differences tell too little of their own spread."""
+FEWEST_POINTS = 8
+"""Points below which paired differences tell too little of their own spread."""
 
 REASON_LINES = 5
 """Lines of what moved that are kept with the reason of an update."""
 
 SUITE = "cxsim check"
+
+CONFIG = "config.yaml"
 
 
 def check(words: list[str]) -> int:
@@ -57,7 +59,7 @@ def _given(words: list[str]) -> argparse.Namespace:
 
     parser = Parser(prog=SUITE, description=_("Hold scenarios, small, to their recorded answers."))
     parser.add_argument("names", nargs="*", metavar="NAME", help=_("regression files; all where none is named"))
-    parser.add_argument("--config-dir", "-cd", type=Path, help=_("a folder of your own with regression/NAME.yaml"))
+    add_own_folder(parser, _("a folder of your own with regression/NAME.yaml"))
     parser.add_argument("--records", type=Path, metavar="DIR", help=_("where NAME.json stand, if not beside the files"))
     parser.add_argument("--junit", type=Path, metavar="FILE", help=_("write the report as JUnit XML too"))
     parser.add_argument("--update", action="store_true", help=_("record the answers as they are now"))
@@ -68,7 +70,7 @@ def _given(words: list[str]) -> argparse.Namespace:
     if given.because is not None and not given.update:
         raise ConfigError("check: --because is the reason of an --update; give both")
     if given.junit is not None and (given.junit.is_dir() or not given.junit.parent.is_dir()):
-        raise ConfigError("--junit {file}: is a folder, or in none that is there; name a file", file=given.junit)
+        raise ConfigError(f"--junit {given.junit}: is a folder, or in none that is there; name a file")
     return given
 
 
@@ -91,10 +93,7 @@ def _cases(given: argparse.Namespace) -> dict[str, Case]:
     files = regression.held_files(_folder(given.config_dir))
     for name in given.names:
         if name not in files:
-            raise ConfigError(
-                "{name}: no such regression file; {allowed}{hint}",
-                name=name, allowed=listed(files), hint=nearest(name, files),
-            )
+            raise ConfigError(f"{name}: no such regression file; {listed(files)}{nearest(name, files)}")
     records = _records(given)
     chosen = [name for name in files if name in given.names or not given.names]
     held = {name: regression.read_held(files[name]) for name in chosen}
@@ -103,12 +102,12 @@ def _cases(given: argparse.Namespace) -> dict[str, Case]:
     if not given.update:
         for name in chosen:
             _comparable(name, held[name], found[name])
-    settings = _settings(given.config_dir, {name: files[name] for name in chosen}, held)
+    settings = _settings(given, {name: files[name] for name in chosen}, held)
     return {name: Case(name, held[name], settings[name], places[name], found[name]) for name in chosen}
 
 
-def _folder(config_dir: Path | None) -> Path:
-    return Path(str(resources.files("conf"))) / "regression" if config_dir is None else config_dir / "regression"
+def _folder(config_dir: str | None) -> Path:
+    return Path(str(resources.files("conf")) if config_dir is None else config_dir) / "regression"
 
 
 def _records(given: argparse.Namespace) -> Path:
@@ -117,53 +116,54 @@ def _records(given: argparse.Namespace) -> Path:
 
     if given.records is not None:
         if given.records.exists() and not given.records.is_dir():
-            raise ConfigError("--records {folder}: is not a folder", folder=given.records)
+            raise ConfigError(f"--records {given.records}: is not a folder")
         return Path(given.records)
     if given.config_dir is not None:
         return _folder(given.config_dir)
-    if not (ROOT / "tests").is_dir():
+    records = shipped("baseline")
+    if records is None:
         raise ConfigError(
-            "{folder}: is no checkout of cxsim, where its own records stand in tests/baseline; hold your own scenarios "
-            "with --config-dir, or name a folder with --records",
-            folder=ROOT,
+            "check: this install of cxsim came without its recorded answers; "
+            "hold your own scenarios with --config-dir, or name a folder with --records"
         )
-    return ROOT / "tests" / "baseline"
+    return records
 
 
 def _comparable(name: str, held: Held, record: Record | None) -> None:
     from sim.config.parameters import ConfigError
 
     if record is None:
-        raise ConfigError('{name}: has no record; cxsim check {name} --update --because "..." makes one', name=name)
+        raise ConfigError(f'{name}: has no record; cxsim check {name} --update --because "..." makes one')
     if tuple(record.overrides) != held.overrides:
         raise ConfigError(
-            "{name}: was recorded under other overrides than its regression file has now; cxsim check {name} --update "
-            '--because "..." records it anew',
-            name=name,
+            f"{name}: was recorded under other overrides than its regression file has now; "
+            f'cxsim check {name} --update --because "..." records it anew'
         )
 
 
-def _settings(config_dir: Path | None, files: Mapping[str, Path], held: Mapping[str, Held]) -> dict[str, Settings]:
+def _settings(
+    given: argparse.Namespace, files: Mapping[str, Path], held: Mapping[str, Held]
+) -> dict[str, Settings]:
     """Checked settings of each regression file; its own name stands before what is wrong."""
     from scenarios.intervention import worlds_of
     from sim.config.parameters import ConfigError
     from sim.studies.regression import STATISTICAL
 
     found = {}
-    with composer(None if config_dir is None else str(config_dir)) as hydra:
+    let_own_code_run(given)
+    with composer(given.config_dir) as hydra:
         for name, one in held.items():
             try:
                 config = compose(hydra, [addable(override) for override in one.overrides])
                 found[name] = settings_of(config, config.hydra)
                 worlds_of(found[name])  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
-                raise ConfigError("{file}: {problem}", file=files[name], problem=error) from None
-            draws = found[name].replications
-            if one.compare == STATISTICAL and (draws == "auto" or draws < FEWEST_DRAWS):
+                raise ConfigError(f"{files[name]}: {error}") from None
+            points = found[name].replications
+            if one.compare == STATISTICAL and (points == "auto" or points < FEWEST_POINTS):
                 raise ConfigError(
-                    "{file}: a statistical comparison pairs draws; give replications as a number, at least "
-                    "{least}",
-                    file=files[name], least=FEWEST_DRAWS,
+                    f"{files[name]}: a statistical comparison pairs replications; give replications as a number, "
+                    f"at least {FEWEST_POINTS}"
                 )
     return found
 
@@ -174,20 +174,19 @@ def _settings(config_dir: Path | None, files: Mapping[str, Path], held: Mapping[
 def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Exception]]:
     """Each case's answer or what it raised, as they finish; one thread each, as many as there are processors."""
     from cxsim.progress import Progress
-    from sim.phrases import Phrase
     from sim.run.workers import Pool
 
-    progress = Progress(sys.stderr, translated)
+    progress = Progress(sys.stderr, retold)
     # The longest first, as far as is known, so that no processor is left with one at the end.
     waiting = sorted(cases.values(), key=lambda one: -_length(one.settings))
-    progress(0, len(waiting), Phrase("checking"))
+    progress(0, len(waiting), "checking")
     try:
         with (
             tempfile.TemporaryDirectory(prefix="cxsim-check-") as within,
             Pool(_work(Path(within)), min(processors(), len(waiting))) as pool,
         ):
             for done, (number, outcome) in enumerate(pool.outcomes([(one.name, one.settings) for one in waiting])):
-                progress(done + 1, len(waiting), Phrase("checking"))
+                progress(done + 1, len(waiting), "checking")
                 yield waiting[number].name, outcome
     finally:
         progress.close()
@@ -195,9 +194,9 @@ def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Excepti
 
 def _length(settings: Settings) -> int:
     """Customer-days of a run, roughly; agents of Mesa take some hundred times as long."""
-    draws = 8 if settings.replications == "auto" else settings.replications
+    points = 8 if settings.replications == "auto" else settings.replications
     days = settings.burn_in + settings.days * (1 + 5 * len(settings.scenario))
-    return draws * settings.customers * days * (1 if settings.engine == "column" else 100)
+    return points * settings.customers * days * (1 if settings.engine == "column" else 100)
 
 
 def _work(within: Path) -> Rerun:
@@ -241,19 +240,29 @@ def _compared(held: Held, before: Answer, after: Answer) -> tuple[bool, list[str
     from sim.studies.regression import EXACT
 
     tables = moves.tables_line(before.tables, after.tables)
+    # What was asked stands in config.yaml, what came out in all others.
+    asked = before.tables.get(CONFIG) != after.tables.get(CONFIG)
+    word = "INPUTS CHANGED" if asked else "MOVED"
     if not tables and (held.compare == EXACT or before.numbers == after.numbers):
         return False, ["as recorded"]
     names = moves.names_line(before.numbers, after.numbers)
     told = [f"numbers {names}"] if names else []
     if held.compare == EXACT:
         lines = moves.exact_lines(moves.by_seeds(before.numbers, after.numbers))
-        return True, [f"MOVED: {tables}", *lines, *told]
-    found = moves.by_draws(before.numbers, after.numbers, held.tolerance)
+        return True, [f"{word}: {tables}", *lines, *told, *_unmoved(asked, before.numbers, after.numbers)]
+    found = moves.by_points(before.numbers, after.numbers, held.tolerance)
     beyond = moves.beyond_chance(found, held.false_alarm)
     line = moves.statistical_line(found, held.false_alarm)
     if beyond or before.numbers.keys() - after.numbers.keys():
-        return True, [f"MOVED: {len(beyond)} of {line}", *moves.listing(beyond), *told]
+        return True, [f"{word}: {len(beyond)} of {line}", *moves.listing(beyond), *told]
     return False, [f"as recorded but for chance; {line}", *told]
+
+
+def _unmoved(asked: bool, before: Numbers, after: Numbers) -> list[str]:
+    """What to know where other inputs gave the same numbers."""
+    if not asked or before != after:
+        return []
+    return ["a central value that has a range does not enter the draws: they are spread over the range"]
 
 
 def _recorded(case: Case, answer: Answer, because: str) -> list[str]:

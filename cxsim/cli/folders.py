@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from importlib import import_module, resources
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _
-from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, shown, without_language
+from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, shown, without_language
 from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain
+from cxsim.shipped import shipped
 
 if TYPE_CHECKING:
     from analysis.decisions.gate import Thresholds
@@ -25,12 +27,13 @@ def story(words: list[str]) -> int:
     from sim.run.folder import replace_text
 
     if (given.customer is None) == (given.find is None):
-        raise ConfigError("story: either CUSTOMER or --find NAME is needed; NAME is {allowed}", allowed=listed(FINDERS))
+        raise ConfigError(f"story: either CUSTOMER or --find NAME is needed; NAME is {listed(FINDERS)}")
     language = language_asked(words)
-    if given.find is not None:
-        print(story_page.listed(given.folder, given.find, language))
-        return OK
-    answer = story_page.tell(given.folder, given.customer, language)
+    with run_errors_in_words():
+        if given.find is not None:
+            print(story_page.listed(given.folder, given.find, language))
+            return OK
+        answer = story_page.tell(given.folder, given.customer, language)
     place = story_page.place_of(given.folder, given.customer)
     replace_text(place, answer.page)
     print(f"{answer.terminal}\n\n{shown(place)}")
@@ -83,6 +86,23 @@ def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
             yield file.name.removesuffix(".yaml"), " ".join(description.split())
 
 
+def examples(words: list[str]) -> int:
+    """Copy the shipped examples into a folder that is not there yet."""
+    description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
+    folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
+    from sim.config.parameters import ConfigError
+    from sim.run.folder import drafted
+
+    source = shipped("examples")
+    if source is None:
+        raise ConfigError("examples: this install of cxsim came without them")
+    with drafted(folder, exact=True) as draft:
+        copytree(source, draft.path, dirs_exist_ok=True, ignore=ignore_patterns("__pycache__"))
+        place = draft.publish(lambda _place: None)
+    print(shown(place))
+    return OK
+
+
 def report(words: list[str]) -> int:
     """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
     description = _("Make report.html and the figures of a run folder again.")
@@ -91,8 +111,9 @@ def report(words: list[str]) -> int:
 
     module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
     if module is None:
-        raise ConfigError("{folder}: is no run folder; effects.csv is not there", folder=folder)
-    import_module(module).write_report(folder, language_asked(words))
+        raise ConfigError(f"{folder}: is no run folder; effects.csv is not there")
+    with run_errors_in_words():
+        import_module(module).write_report(folder, language_asked(words))
     print(shown(folder / "report.html"))
     return OK
 
@@ -115,7 +136,8 @@ def funnel(words: list[str]) -> int:
     from analysis.journeys.funnel_page import tell
     from sim.run.folder import replace_text
 
-    answer = tell(folder, language_asked(words))
+    with run_errors_in_words():
+        answer = tell(folder, language_asked(words))
     replace_text(folder / "funnel.csv", answer.table)
     replace_text(folder / "funnel.html", answer.page)
     print(f"{answer.terminal}\n\n{shown(folder / 'funnel.html')}")
@@ -131,7 +153,8 @@ def journey_map(words: list[str]) -> int:
     folder = folder_asked(words, "map", description, "RUN", _("a run folder"))
     from analysis.journeys.map_page import FOLDER, write_map
 
-    answer = write_map(folder, language_asked(words))
+    with run_errors_in_words():
+        answer = write_map(folder, language_asked(words))
     print(f"{answer}\n\n{shown(folder / FOLDER / 'index.html')}")
     return OK
 
@@ -142,14 +165,15 @@ def sweep_report(words: list[str]) -> int:
     folder = folder_asked(words, "sweep-report", description, "DIR", _("a sweep's folder"))
     from analysis.decisions.sweep_page import write_sweep_report
 
-    answer = write_sweep_report(folder, language_asked(words))
+    with run_errors_in_words():
+        answer = write_sweep_report(folder, language_asked(words))
     print(answer)
     print(f"\n{shown(folder / 'report.html')}")
     return OK
 
 
 GATE = "gate"
-MOST_CUSTOMERS = 1_000_000_000
+
 
 def gate(words: list[str]) -> int:
     """Write gate.json and print the verdict of every intervention."""
@@ -161,10 +185,10 @@ def gate(words: list[str]) -> int:
 
     place = given.out or given.folder / "gate.json"
     if place.is_dir() or not place.parent.is_dir():
-        if given.out:
-            raise ConfigError("--out {place}: is a folder, or in none that is there; name a file", place=place)
-        raise ConfigError("{folder}: is no folder of a run or a sweep", folder=given.folder)
-    found = decision.gate(given.folder, thresholds)
+        raise ConfigError(f"--out {place}: is a folder, or in none that is there; name a file" if given.out else
+                          f"{given.folder}: is no folder of a run or a sweep")  # fmt: skip
+    with run_errors_in_words():
+        found = decision.gate(given.folder, thresholds)
     replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     for verdict in found["verdicts"]:
         print("\n  ".join([verdict["sentence"], *verdict["notes"]]), end="\n\n")
@@ -203,9 +227,7 @@ def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
             keys = [key for key, _value in given_overrides(overrides)]
             for key in keys:
                 if key.lstrip("+").partition(".")[0] != GATE:
-                    raise ConfigError(
-                        "{key}: is no threshold of the gate; a run folder's own keys stay as they were", key=key
-                    )
+                    raise ConfigError(f"{key}: is no threshold of the gate; a run folder's own keys stay as they were")
         chosen = [] if GATE in keys else [f"{GATE}=default"]
         node = plain(compose(hydra, [*chosen, *overrides]).get(GATE))
     return _read_thresholds(node)
@@ -214,32 +236,9 @@ def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
 def _read_thresholds(node: Any) -> Thresholds:
     from analysis.decisions.gate import Thresholds
     from analysis.decisions.information import Cost
-    from sim.config.parameters import Bounds, read_group, real, whole, word
+    from sim.config.sections import Gate
 
-    share, yen = real(Bounds(0.5, 1.0)), real(Bounds(0.0))
-    test = {
-        "customers": _several(whole(10, MOST_CUSTOMERS)), "days": _several(whole(1, 3650)),
-        "fixed_cost": yen, "daily_cost": yen,
-    }  # fmt: skip
-    readers = {
-        "metric": word("profit", "ltv"), "go_probability": share, "stop_probability": share,
-        "regret_share": real(Bounds(0.0, 1.0)), "test": lambda node: read_group(node, test, f"{GATE}.test"),
-    }  # fmt: skip
-    found = read_group(node, readers, GATE)
-    sizes = found.pop("test")
-    cost = Cost(sizes.pop("fixed_cost"), sizes.pop("daily_cost"))
-    return Thresholds(**found, **sizes, cost=cost)
-
-
-def _several(read: Callable[[Any], Any]) -> Callable[[Any], tuple[Any, ...]]:
-    """Reader of a value, or of a list with at least one."""
-
-    def every(node: Any) -> tuple[Any, ...]:
-        from sim.config.parameters import ConfigError, show
-
-        values = node if isinstance(node, Sequence) and not isinstance(node, str) else [node]
-        if not values:
-            raise ConfigError("{value} is not allowed; at least one", value=show(node))
-        return tuple(read(value) for value in values)
-
-    return every
+    found = Gate.read(node, GATE).model_dump()
+    test = found.pop("test")
+    cost = Cost(test.pop("fixed_cost"), test.pop("daily_cost"))
+    return Thresholds(**found, **test, cost=cost)

@@ -7,15 +7,23 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import _, translated
-from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, say, shown
+from analysis.style.language import _, retold
+from cxsim.cli.terminal import (
+    INTERRUPTED,
+    LANGUAGE,
+    OK,
+    Parser,
+    add_own_folder,
+    let_own_code_run,
+    run_errors_in_words,
+    say,
+    shown,
+)
 from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
-from sim.phrases import Phrase
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -32,6 +40,7 @@ def optimise(words: list[str]) -> int:
     """Search, evaluate the best again, write the folder and say what came out."""
     given = _parser().parse_intermixed_args(words)
     _need_optuna()
+    let_own_code_run(given)
     with composer(given.config_dir) as hydra:
         work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
         folder, key = _folder(given.out, given.overrides), _key(work, settings)
@@ -39,9 +48,7 @@ def optimise(words: list[str]) -> int:
             try:
                 _search(work, settings, units, folder, key)
             except KeyboardInterrupt:
-                say(Phrase(
-                    "interrupted; the same command goes on with what is missing in {folder}", folder=shown(folder)
-                ))
+                say(f"interrupted; the same command goes on with what is missing in {shown(folder)}")
                 return INTERRUPTED
             from analysis.studies.optimise import sentences
             from analysis.studies.optimise_page import write_report
@@ -56,24 +63,21 @@ def _parser() -> Parser:
     parser = Parser(
         prog="cxsim optimise",
         description=_(
-            "Find the best values of the levers that conf/optimise/NAME.yaml names, over draws of what is not known, "
-            "and evaluate them again on fresh draws. The same command goes on where it was interrupted."
+            "Find the best values of the levers that conf/optimise/NAME.yaml names, over replications of what is not "
+            "known, and evaluate them again on fresh replications. The same command goes on where it was interrupted."
         ),
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("optimise=NAME, and keys as in cxsim run"))
-    parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with optimise/, scenario/ and the like"))
+    add_own_folder(parser, _("a folder of your own with optimise/, scenario/ and the like"))
     parser.add_argument("--out", type=Path, metavar="DIR", help=_("the search's folder (default: searches/NAME-HASH)"))
     return parser
 
 
 def _need_optuna() -> None:
-    from analysis.folders.run_folder import RunError, needed
-    from sim.phrases import ConfigError
+    from analysis.folders.run_folder import needed
 
-    try:
+    with run_errors_in_words("optimise: "):
         needed("optuna")
-    except RunError as error:
-        raise ConfigError("optimise: {problem}", problem=error) from None
 
 
 def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str, str]]:
@@ -83,13 +87,13 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
     from sim.config.parameters import ConfigError, listed
     from sim.config.settings import resolved
     from sim.studies import optimise as core
-    from sim.studies.levers import present_point, read_search
+    from sim.studies.levers import Search, present_point
 
     config = compose(hydra, overrides)
     if config.get(GROUP) is None:
         names = hydra.config_loader.get_group_options(GROUP)
-        raise ConfigError("{group}: names no search file; {group}=NAME, {allowed}", group=GROUP, allowed=listed(names))
-    search = read_search(plain(config[GROUP]))
+        raise ConfigError(f"{GROUP}: names no search file; {GROUP}=NAME, {listed(names)}")
+    search = Search.read(plain(config[GROUP]), GROUP)
     jobs = JobComposer(hydra, CONFIG_NAME, [])
     now = resolved(jobs.settings(overrides))
     present = present_point(search, now)
@@ -101,7 +105,7 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
         return core.candidate(search, settings, point)
 
     for end in ("low", "high"):  # here already, so that a bad range is told before any work
-        candidate_of({lever.key: getattr(lever, end) for lever in search.levers})
+        candidate_of({key: getattr(lever, end) for key, lever in search.levers.items()})
     settings = candidate_of(present).settings
     return core.Work(search, present, settings.seed, candidate_of, partial(core.fresh, search)), settings, units
 
@@ -125,12 +129,12 @@ def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Pa
         "days": settings.days, "members": settings.company.members, "seed": settings.seed,
         "units": units,
     }  # fmt: skip
-    progress = Progress(sys.stderr, translated)
+    progress = Progress(sys.stderr, retold)
     try:
         with Pool(Evaluation(worlds_of, work.search.metrics), threads_of(settings)) as pool:
             work.into(folder, about, pool.outcomes, progress)
     except WorkerDied as error:
-        raise ConfigError("threads: {problem}; take fewer threads or customers", problem=error) from None
+        raise ConfigError(f"threads: {error}; take fewer threads or customers") from None
     finally:
         progress.close()
 
@@ -152,8 +156,7 @@ def _key(work: Work, settings: Settings) -> str:
     """Of what the trials depend on: the configuration, what is searched, and the code; not how long it is searched."""
     from sim.run.provenance import inputs_hash
 
-    searched = asdict(work.search)
-    del searched["trials"], searched["description"]
+    searched = work.search.model_dump(mode="json", exclude={"trials", "description"})
     return inputs_hash(settings, plan={GROUP: searched})
 
 
@@ -166,15 +169,13 @@ def _held(folder: Path, key: str) -> Iterator[None]:
     from sim.studies.optimise import KEY
 
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / KEY).is_file())):
-        raise ConfigError("--out {folder}: is there and no folder of a search; name another one", folder=folder)
+        raise ConfigError(f"--out {folder}: is there and no folder of a search; name another one")
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ConfigError(
-            "{folder}: another process searches there; wait for it, or name another --out", folder=folder
-        ) from None
+        raise ConfigError(f"{folder}: another process searches there; wait for it, or name another --out") from None
     try:
         _claim(folder / KEY, key)
         yield
@@ -190,6 +191,5 @@ def _claim(place: Path, key: str) -> None:
         replace_text(place, json.dumps({"key": key}) + "\n")
     elif json.loads(place.read_text(encoding="utf-8"))["key"] != key:
         raise ConfigError(
-            "{folder}: holds another search, or one of another version of cxsim; name another folder with --out",
-            folder=place.parent,
+            f"{place.parent}: holds another search, or one of another version of cxsim; name another folder with --out"
         )

@@ -5,32 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
-import time
 from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from analysis.style.language import _, translated, use
-from cxsim.cli.terminal import OK, Parser, shown
-from cxsim.compose import (
-    CONFIG_NAME,
-    addable,
-    compose,
-    composer,
-    given_by_hand,
-    hydras_errors_in_words,
-    settings_of,
-    threads_of,
-)
-from sim.config.parameters import ConfigError
+from analysis.style.language import _
+from cxsim import runs
+from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown
+from cxsim.compose import CONFIG_NAME, addable, compose, composer, hydras_errors_in_words
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
     from omegaconf import DictConfig
-
-    from sim.config.settings import Settings
 
 
 def run(words: list[str]) -> int:
@@ -40,24 +25,16 @@ def run(words: list[str]) -> int:
     arguments = parser.parse_intermixed_args(words)
     overrides = [addable(override) for override in arguments.overrides]
     name = arguments.config_name or CONFIG_NAME
-    with composer(arguments.config_dir) as hydra:
-        if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
+    let_own_code_run(arguments)
+    if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
+        with composer(arguments.config_dir) as hydra:
             return _show(hydra, parser, arguments, overrides, name)
-        if arguments.multirun:
-            from cxsim.cli.sweep import sweep
+    if arguments.multirun:
+        from cxsim.cli.sweep import sweep
 
-            return sweep(hydra, overrides, name)
-        config = compose(hydra, overrides, name)
-        if config.get("sweep") is not None:
-            raise ConfigError(
-                "sweep={sweep}: many runs need -m: cxsim run -m ...", sweep=config.hydra.runtime.choices.sweep
-            )
-        from hydra.core.hydra_config import HydraConfig
-
-        HydraConfig.instance().set_config(config)
-        with hydras_errors_in_words():
-            wanted = Path(config.hydra.run.dir)
-        _answer(settings_of(config, config.hydra), wanted, exact=given_by_hand(overrides, "hydra.run.dir"))
+        return sweep(overrides, arguments.config_dir, name)
+    answered = runs.run(*overrides, config_dir=arguments.config_dir, config_name=name)
+    print(answered.summary, answered.verdict, shown(answered.folder), sep="\n\n")
     return OK
 
 
@@ -73,9 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--package", "-p", help=_("with --cfg: only this part"))
     parser.add_argument("--resolve", action="store_true", help=_("with --cfg: interpolations resolved"))
-    parser.add_argument(
-        "--config-dir", "-cd", help=_("a folder of your own with scenario/, company/ and the like")
-    )
+    add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
     parser.add_argument(
         "--config-name", "-cn", help=_("another top-level file than config.yaml, from --config-dir")
     )
@@ -115,39 +90,6 @@ def _help_texts(config: DictConfig) -> Iterator[str]:
         text = _(shipped[part])
         if text != shipped[part]:
             yield f"hydra.help.{part}='{text}'"
-
-
-def _answer(settings: Settings, wanted: Path, exact: bool) -> None:
-    """Run the settings into a run folder at `wanted` and print what came out."""
-    from cxsim.progress import Progress
-    from scenarios.intervention import worlds_of
-    from sim.run.folder import drafted
-    from sim.run.provenance import write_provenance
-
-    use(settings.language)
-    worlds_of(settings)  # here already, so that a bad intervention is told before any work
-    threads = threads_of(settings)
-    started = time.monotonic()
-    progress = Progress(sys.stderr, translated)
-    with drafted(wanted, exact) as draft:
-        from analysis.effects import answer
-        from analysis.report import page
-        from sim.run.experiment import run_experiment
-
-        enough = partial(answer.precise_enough, precision=settings.precision)
-        try:
-            run_experiment(settings, worlds_of, draft.path, threads, progress, enough)
-        finally:
-            progress.close()
-        answer.write_effects(draft.path)
-        page.write_report(draft.path)
-        seconds = time.monotonic() - started
-        folder = draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds))
-    print(answer.summary_table(folder))
-    print()
-    print(answer.verdict(folder))
-    print()
-    print(shown(folder))
 
 
 def complete(words: list[str], commands: list[str]) -> int:

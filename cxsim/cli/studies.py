@@ -9,13 +9,12 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from analysis.style.language import N_, _, translated
-from cxsim.cli.terminal import OK, Parser, shown
+from analysis.style.language import N_, _, retold
+from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown
 from cxsim.compose import (
     addable,
     compose,
@@ -51,10 +50,6 @@ class Planned(ABC):
         """The checked plan; what the settings must be for it is checked here too, before any work."""
 
     @abstractmethod
-    def stated(self, plan: Any) -> Mapping[str, Any]:
-        """The plan as provenance.json holds it."""
-
-    @abstractmethod
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
         """Write the tables."""
 
@@ -76,6 +71,7 @@ class Planned(ABC):
             print(f"{parser.format_help()}\n{self._keys()}")
             return OK
         overrides = self._overrides(given.overrides)
+        let_own_code_run(given)
         with composer(given.config_dir) as hydra:
             config = compose(hydra, overrides)
             from hydra.core.hydra_config import HydraConfig
@@ -93,7 +89,7 @@ class Planned(ABC):
         parser = Parser(prog=f"cxsim {self.group}", add_help=False, description=_(self.description))
         parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("key=value, dots for keys within keys"))
         parser.add_argument("--help", "-h", action="store_true", help=_("show this help message and exit"))
-        parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with scenario/, company/ and the like"))
+        add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
         return parser
 
     def _keys(self) -> str:
@@ -110,10 +106,7 @@ class Planned(ABC):
         for word in words:
             key = word.partition("=")[0].removeprefix(f"{group}.")
             if word.startswith(f"{group}.") and key not in own:
-                raise ConfigError(
-                    "{group}.{key}: no such key; {allowed}{hint}",
-                    group=group, key=key, allowed=listed(own), hint=nearest(key, own),
-                )
+                raise ConfigError(f"{group}.{key}: no such key; {listed(own)}{nearest(key, own)}")
         found = [f"{group}.{word}" if word.partition("=")[0] in own else addable(word) for word in words]
         chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
         if not given_by_hand(chosen, group):
@@ -128,7 +121,7 @@ class Planned(ABC):
         from sim.run.provenance import write_provenance
 
         threads, started = threads_of(settings), time.monotonic()
-        progress = Progress(sys.stderr, translated)
+        progress = Progress(sys.stderr, retold)
         with drafted(wanted, exact) as draft:
             try:
                 self.simulate(settings, plan, draft.path, threads, progress)
@@ -136,7 +129,7 @@ class Planned(ABC):
                 progress.close()
             self.report(draft.path)
             seconds = time.monotonic() - started
-            stated = {self.group: dict(self.stated(plan))}
+            stated = {self.group: plan.model_dump(mode="json")}
             return draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds, stated))
 
 
@@ -164,7 +157,7 @@ class Premortem(Planned):
         """Names of the plan's keys."""
         from sim.studies.premortem import Plan
 
-        return Plan.__dataclass_fields__
+        return Plan.model_fields
 
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan; there must be something to test."""
@@ -173,11 +166,6 @@ class Premortem(Planned):
 
         treatment(worlds_of(settings))
         return plan_of(node, settings)
-
-    def stated(self, plan: Any) -> Mapping[str, Any]:
-        """The plan as provenance.json holds it."""
-        found: Mapping[str, Any] = plan.plain()
-        return found
 
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
         """Run the planned test many times."""
@@ -216,7 +204,7 @@ class Drivers(Planned):
         ("step=0.2", N_("su by which each touchpoint is made better, then worse")),
         ("comments=0.3", N_("share of surveyed detractors who write what let them down")),
         ("customers=20000", N_("potential customers of the simulated market")),
-        ("replications=16", N_("draws of what is not known")),
+        ("replications=16", N_("replications of what is not known")),
         ("scenario=baseline", N_("the world to do it in; its interventions must be none")),
         ("hydra.run.dir=DIR", N_("the folder to write")),
     )
@@ -224,25 +212,19 @@ class Drivers(Planned):
 
     def own_keys(self) -> Collection[str]:
         """Names of the plan's keys."""
-        from sim.studies.key_drivers import READERS
+        from sim.studies.key_drivers import Plan
 
-        return READERS
+        return Plan.model_fields
 
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan; touchpoints are moved in the company as it stands."""
         from scenarios.intervention import worlds_of
         from sim.config.parameters import ConfigError
-        from sim.studies.key_drivers import plan_of
+        from sim.studies.key_drivers import Plan
 
         for name in worlds_of(settings):
-            raise ConfigError(
-                "scenario: {name} intervenes; touchpoints are moved where nothing else is done", name=name
-            )
-        return plan_of(node)
-
-    def stated(self, plan: Any) -> Mapping[str, Any]:
-        """The plan as provenance.json holds it."""
-        return asdict(plan)
+            raise ConfigError(f"scenario: {name} intervenes; touchpoints are moved where nothing else is done")
+        return Plan.read(node, self.group)
 
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
         """Move every touchpoint."""

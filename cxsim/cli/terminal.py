@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from sim.phrases import Phrase
+
+from cxsim.compose import shown as shown
 
 LANGUAGE = "language="
 OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -22,13 +23,6 @@ def say(phrase: Phrase) -> None:
     from analysis.style.language import translated
 
     print(f"cxsim: {' '.join(translated(phrase).split())}", file=sys.stderr)
-
-
-def shown(place: Path) -> str:
-    """A path as every command tells it: from the current folder where it lies below it, else absolute."""
-    # Not resolved: a link that the user named stays that link.
-    whole, here = Path(os.path.abspath(place)), Path.cwd()
-    return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)
 
 
 def language_asked(words: list[str]) -> str | None:
@@ -86,6 +80,25 @@ class _Formatter(argparse.HelpFormatter):
         from analysis.style.language import _
 
         super().add_usage(usage, actions, groups, prefix or _("usage: "))
+
+
+def add_own_folder(parser: Parser, holds: str) -> None:
+    """`--config-dir`, with what such a folder `holds` (as it is shown), and `--own-code`."""
+    from analysis.style.language import _
+
+    parser.add_argument("--config-dir", "-cd", metavar="DIR", help=holds)
+    parser.add_argument("--own-code", action="store_true", help=_("run DIR/interventions/*.py, which register kinds"))
+
+
+def let_own_code_run(given: argparse.Namespace) -> None:
+    """Let the code of the user's own folder run where `--own-code` asks for it. Raises ConfigError."""
+    from scenarios.own import allow
+    from sim.config.parameters import ConfigError
+
+    if given.own_code:
+        if given.config_dir is None:
+            raise ConfigError("--own-code: needs --config-dir DIR, whose interventions/*.py it runs")
+        allow(Path(given.config_dir) / "interventions")
 
 
 def folder_asked(words: list[str], command: str, description: str, metavar: str, what: str) -> Path:

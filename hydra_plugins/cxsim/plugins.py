@@ -1,6 +1,6 @@
 """A sweeper that knows sweep files, and the launcher `local`.
 
-Both leave what a job is to the task function (`cxsim.cli.sweep.Sweep`): the sweeper asks it for the jobs that are
+Both leave what a job is to the task function (`cxsim.sweeps._Jobs`): the sweeper asks it for the jobs that are
 missing, a launcher only says how they are sent. Another pool, of a cluster, is another launcher of this size.
 """
 

@@ -4,7 +4,7 @@ Both dropout clocks are fitted (BG/NBD: lapse by episode, Pareto/NBD: lapse by t
 gamma-gamma. The simulator adds to these models what they leave out: attrition waits for the delivery, satisfaction
 varies and moves it, and nobody orders twice a day. So the fit's own parameters do not quite give the fit's repeats;
 purchase rate and lapse are corrected until the simulated cohort of the log has them, in total at the end of the
-fitted weeks and at half-time (MODEL: initialisation).
+fitted weeks and at half-time (docs/ODD.md 5).
 """
 
 from __future__ import annotations

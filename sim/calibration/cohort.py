@@ -17,7 +17,7 @@ from sim.calibration.repeat_buying import BgNbd, Model
 from sim.config.parameters import DAYS_PER_WEEK
 from sim.config.settings import Settings
 from sim.world.constants import AMPLE, World, with_references, world_of
-from sim.world.model import CXModel, Snapshot, founded
+from sim.world.model import CXModel, Snapshot, burnt_in
 from sim.world.pilot import AMPLE_SERVERS, references
 
 FloatArray = NDArray[np.float64]
@@ -124,9 +124,7 @@ def _cohort_world(world: World, model: Model, days: int) -> World:
 def _first_orders(world: World) -> Snapshot:
     """Day 0 after a day on which every prospect visited and ordered, as a log's customers did on their first."""
     eager = world.rules._replace(prospect_rate=EAGER, trial_scale=1.0, conversion_prospect=0.95)
-    opening = CXModel(replace(world, rules=eager), founded(world))
-    opening.run(0)
-    return opening.snapshot()
+    return burnt_in(replace(world, rules=eager))
 
 
 def _given_traits(model: Model, rate: FloatArray, lapse: FloatArray, days: float) -> FloatArray:

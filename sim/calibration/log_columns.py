@@ -23,7 +23,7 @@ from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
 from sim.phrases import Phrase
 from sim.world.constants import CAPACITY_FROM, sized, world_of
-from sim.world.model import CXModel, founded
+from sim.world.model import CXModel, burnt_in
 from sim.world.pilot import references
 
 FloatArray = NDArray[np.float64]
@@ -216,9 +216,7 @@ def _capacity(late: Lateness, settings: Settings, say: Say) -> dict[str, Any]:
 def on_time_at(settings: Settings, ratios: tuple[float, ...]) -> FloatArray:
     """Share of online deliveries on the promised day or before, over the horizon of the baseline, by capacity ratio."""
     world, known = references(world_of(settings, settings.seed))
-    burn_in = CXModel(world, founded(world))
-    burn_in.run(CAPACITY_FROM)
-    midnight = burn_in.snapshot()
+    midnight = burnt_in(world, until=CAPACITY_FROM)
     found = []
     for ratio in ratios:
         model = CXModel(sized(replace(world, capacity_ratio=ratio), known, world.desk.servers), midnight.copied())

@@ -1,4 +1,4 @@
-"""The voice of the customer: comments pooled from all channels, a meeting, one project at a time (MODEL 7.14).
+"""The voice of the customer: comments pooled from all channels, a meeting, a project (docs/ODD.md 7.14).
 
 Contacts with support and detractors who comment in the survey say which touchpoint let them down. A regular meeting
 starts one project on the touchpoint with the worst total since the last meeting, if budget and people allow. After a

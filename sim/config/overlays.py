@@ -12,7 +12,6 @@ from scipy.special import betaincinv, gammaincinv
 from sim.config.parameters import (
     DAYS_PER_YEAR,
     PARTS,
-    Bounds,
     ConfigError,
     Parameter,
     is_parameter,
@@ -41,7 +40,7 @@ def apply_worlds(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict
     written: dict[str, tuple[str, Any]] = {}
     for name, scenario in _worlds(raw):
         for path, value in _leaves(scenario, ""):
-            full = f"scenario.{name}.world.{path}"
+            full = f"scenario.{name}.both_arms.{path}"
             if _stated(path, explicit):
                 continue
             _agree(written, name, path, value)
@@ -57,16 +56,16 @@ def copied(node: Any) -> Any:
 def _worlds(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     scenarios = raw.get("scenario")
     for name, scenario in scenarios.items() if isinstance(scenarios, Mapping) else ():
-        world = scenario.get("world") if isinstance(scenario, Mapping) else None
+        world = scenario.get("both_arms") if isinstance(scenario, Mapping) else None
         if world is None:
             continue
         if not isinstance(world, Mapping):
-            raise ConfigError(f"scenario.{name}.world: {show(world)} is not a group of keys")
+            raise ConfigError(f"scenario.{name}.both_arms: {show(world)} is not a group of keys")
         for group in world:
             if group not in WORLD_GROUPS:
                 hint = nearest(str(group), WORLD_GROUPS)
                 raise ConfigError(
-                    f"scenario.{name}.world.{group}: a world cannot change this; {listed(WORLD_GROUPS)}{hint}"
+                    f"scenario.{name}.both_arms.{group}: a scenario cannot change this; {listed(WORLD_GROUPS)}{hint}"
                 )
         yield str(name), world
 
@@ -92,8 +91,8 @@ def _agree(written: dict[str, tuple[str, Any]], name: str, path: str, value: Any
         overlap = path.startswith(f"{other_path}.") or other_path.startswith(f"{path}.")
         if overlap or (path == other_path and value != other_value):
             raise ConfigError(
-                f"scenario.{name}.world.{path}: {show(value)}, but scenario.{other}.world.{other_path} is "
-                f"{show(other_value)}; scenarios that want different worlds cannot run together"
+                f"scenario.{name}.both_arms.{path}: {show(value)}, but scenario.{other}.both_arms.{other_path} is "
+                f"{show(other_value)}; scenarios that change both arms differently cannot run together"
             )
     written[path] = (name, value)
 
@@ -216,7 +215,7 @@ def _at(node: Any, path: str) -> Any:
 
 def _figure(node: Any, path: str) -> Parameter:
     try:
-        return parameter(Bounds(0.0, above=True))(node)
+        return parameter(0.0, above=True)(node)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
@@ -224,7 +223,7 @@ def _figure(node: Any, path: str) -> Parameter:
 def _value(node: Any, path: str) -> float:
     """A number that the conversion leans on, in whichever way it is written."""
     try:
-        return parameter(Bounds(0.0))(node).value
+        return parameter(0.0)(node).value
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 

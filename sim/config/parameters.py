@@ -7,18 +7,15 @@ firm's own, as ``{mean, se, source}``. All become a `Parameter`; where the optio
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
-
-from sim.phrases import ConfigError as ConfigError
-from sim.phrases import Phrase
-from sim.phrases import listed as listed
-from sim.phrases import nearest as nearest
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 Grade = Literal["measured", "claimed", "judgement", "known"]
 GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
@@ -29,6 +26,10 @@ DAYS_PER_WEEK, DAYS_PER_YEAR = 7.0, 365.0
 
 NORMAL_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run. Its text is one line: key, value, what is allowed."""
 
 
 class Bounds(NamedTuple):
@@ -43,17 +44,10 @@ class Bounds(NamedTuple):
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
     def __str__(self) -> str:
-        return str(self.in_words)
-
-    @property
-    def in_words(self) -> Phrase:
-        """What is allowed."""
         if math.isinf(self.low) and math.isinf(self.high):
-            return Phrase("any number")
-        if math.isinf(self.high):
-            return Phrase("above {low:g} up" if self.above else "from {low:g} up", low=self.low)
-        return Phrase("above {low:g} to {high:g}" if self.above else "from {low:g} to {high:g}",
-                      low=self.low, high=self.high)  # fmt: skip
+            return "any number"
+        start = f"above {self.low:g}" if self.above else f"from {self.low:g}"
+        return f"{start} up" if math.isinf(self.high) else f"{start} to {self.high:g}"
 
 
 class Parameter(BaseModel):
@@ -161,6 +155,23 @@ def show(value: object) -> str:
     return f"'{line}'" if isinstance(value, str) else line
 
 
+def listed(names: Iterable[object]) -> str:
+    """The allowed names in words."""
+    found = [str(name) for name in names]
+    return "one of " + ", ".join(found) if len(found) > 1 else "only " + ", ".join(found)
+
+
+RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms"}
+"""Keys that had another name once, each with its present one."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint at the known word meant by a renamed or misspelt one: empty, or `; did you mean X?`."""
+    names = list(known)
+    close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def number(value: object) -> float:
     """A finite number, or a ConfigError that says what it is instead."""
     if isinstance(value, bool) or (isinstance(value, str) and value.lower() in ("on", "off", "yes", "no")):
@@ -184,23 +195,40 @@ def _within(value: float, bounds: Bounds) -> float:
     return value
 
 
+Value = TypeVar("Value")
+
+
 @dataclass(frozen=True)
-class Real:
-    """Reader of a plain number within bounds, which it shows."""
+class Reader(Generic[Value]):
+    """Makes a value of what a configuration file says, or raises ConfigError.
 
-    bounds: Bounds
+    Beside a field's type it is the field's check: `lead: Annotated[int, whole(1, 60)]`.
+    """
 
-    def __call__(self, value: object) -> float:
-        """The number. Raises ConfigError outside the bounds."""
-        return _within(number(value), self.bounds)
+    read: Callable[[Any], Value]
+    bounds: Bounds | None = None  # of a number, where it has any
+
+    def __call__(self, stated: object) -> Value:
+        """The value. Raises ConfigError for what is not allowed."""
+        return self.read(stated)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
 
 
-def real(bounds: Bounds) -> Callable[[object], float]:
-    """Reader of a plain number within bounds."""
-    return Real(bounds)
+def real(low: float = -math.inf, high: float = math.inf, above: bool = False) -> Reader[float]:
+    """Reader of a plain number from low to high, both included; `above` excludes the lower one."""
+    bounds = Bounds(low, high, above)
+    return Reader(lambda stated: _within(number(stated), bounds), bounds)
 
 
-def whole(low: int, high: int) -> Callable[[object], int]:
+def rounded(low: int, high: int) -> Reader[int]:
+    """Reader of an amount that acts in whole units but may be uncertain: a number from low to high, rounded."""
+    check = real(low, high)
+    return Reader(lambda stated: round(check(stated)), check.bounds)
+
+
+def whole(low: int, high: int) -> Reader[int]:
     """Reader of a whole number from low to high, both included."""
 
     def read(value: object) -> int:
@@ -209,10 +237,10 @@ def whole(low: int, high: int) -> Callable[[object], int]:
             raise ConfigError(f"{show(value)} is not allowed; a whole number from {low} to {high}")
         return int(found)
 
-    return read
+    return Reader(read)
 
 
-def whole_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
+def whole_or(word: str, low: int, high: int) -> Reader[int | str]:
     """Reader of a whole number or one word."""
 
     def read(value: object) -> int | str:
@@ -225,7 +253,36 @@ def whole_or(word: str, low: int, high: int) -> Callable[[object], int | str]:
                 f"{show(value)} is not allowed; {word} or a whole number from {low} to {high}"
             ) from None
 
-    return read
+    return Reader(read)
+
+
+def inside(low: float, high: float) -> Reader[float]:
+    """Reader of a number strictly between two others."""
+
+    def read(value: object) -> float:
+        found = number(value)
+        if not low < found < high:
+            raise ConfigError(f"{found:g} is not allowed; a number above {low:g} and below {high:g}")
+        return found
+
+    return Reader(read)
+
+
+def optional(one: Reader[Value]) -> Reader[Value | None]:
+    """Reader of the same, or of nothing."""
+    return Reader(lambda stated: None if stated is None else one(stated), one.bounds)
+
+
+def several(one: Reader[Value]) -> Reader[tuple[Value, ...]]:
+    """Reader of a value, or of a list with at least one."""
+
+    def read(stated: object) -> tuple[Value, ...]:
+        values = stated if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
+        if not values:
+            raise ConfigError(f"{show(stated)} is not allowed; at least one")
+        return tuple(map(one, values))
+
+    return Reader(read)
 
 
 def read_group(
@@ -274,7 +331,7 @@ def text(value: object) -> str:
     return value
 
 
-def word(*allowed: str) -> Callable[[object], str]:
+def word(*allowed: str) -> Reader[str]:
     """Reader of one of a few words."""
 
     def read(value: object) -> str:
@@ -283,7 +340,7 @@ def word(*allowed: str) -> Callable[[object], str]:
             raise ConfigError(f"{show(value)} is not allowed; {listed(allowed)}{hint}")
         return str(value)
 
-    return read
+    return Reader(read)
 
 
 def day_of_year(value: object) -> date:
@@ -301,8 +358,9 @@ def is_parameter(value: object) -> bool:
     return isinstance(value, Mapping) and ("value" in value or "mean" in value or "se" in value)
 
 
-def parameter(bounds: Bounds) -> Callable[[object], Parameter]:
-    """Reader of a number in any of the four ways of writing one."""
+def parameter(low: float = -math.inf, high: float = math.inf, above: bool = False) -> Reader[Parameter]:
+    """Reader of a number in any of the four ways of writing one, within the same bounds as `real`'s."""
+    bounds = Bounds(low, high, above)
 
     def read(value: object) -> Parameter:
         if isinstance(value, Parameter):
@@ -313,10 +371,10 @@ def parameter(bounds: Bounds) -> Callable[[object], Parameter]:
         read_as = _evidence if "mean" in node or "se" in node else _prior
         return Parameter(**read_as(node, bounds), bounds=bounds)
 
-    return read
+    return Reader(read, bounds)
 
 
-def choice(*allowed: str) -> Callable[[object], Choice]:
+def choice(*allowed: str) -> Reader[Choice]:
     """Reader of one of several named readings; without names given, any text."""
 
     def read(value: object) -> Choice:
@@ -333,7 +391,7 @@ def choice(*allowed: str) -> Callable[[object], Choice]:
             raise ConfigError(f"value {show(chosen)} is not among its options; {listed(options)}")
         return Choice(value=chosen, options=options, allowed=allowed, **_words(node, bool(options)))
 
-    return read
+    return Reader(read)
 
 
 def _parts(node: Mapping[Any, Any]) -> dict[str, Any]:
@@ -407,10 +465,10 @@ def _range(value: object, bounds: Bounds) -> tuple[float, float]:
 
 # ---------------------------------------------------------------------------------------- fields of a model
 
-Probability = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, 1.0)))]
-Share = Annotated[float, BeforeValidator(real(Bounds(0.0, 1.0)))]
-NotNegative = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0)))]
-Positive = Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, above=True)))]
-Number = Annotated[Parameter, BeforeValidator(parameter(Bounds()))]
-Text = Annotated[str, BeforeValidator(text)]
-Switch = Annotated[bool, BeforeValidator(switch)]
+Probability = Annotated[Parameter, parameter(0.0, 1.0)]
+Share = Annotated[float, real(0.0, 1.0)]
+NotNegative = Annotated[Parameter, parameter(0.0)]
+Positive = Annotated[Parameter, parameter(0.0, above=True)]
+Number = Annotated[Parameter, parameter()]
+Text = Annotated[str, Reader(text)]
+Switch = Annotated[bool, Reader(switch)]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sim.config.parameters import (
-    Bounds,
     Choice,
     ConfigError,
     NotNegative,
@@ -18,6 +17,7 @@ from sim.config.parameters import (
     Parameter,
     Positive,
     Probability,
+    Reader,
     Share,
     Switch,
     Text,
@@ -27,9 +27,10 @@ from sim.config.parameters import (
     nearest,
     number,
     parameter,
+    real,
+    several,
     show,
     text,
-    tidy,
     whole,
     word,
 )
@@ -42,7 +43,17 @@ class Section(BaseModel):
     """A part of the configuration. Its errors name the nearest right key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    of: ClassVar[str] = ""
+
+    @classmethod
+    def read(cls, stated: object, path: str = "", context: object = None) -> Self:
+        """The section of what a file says at this dotted path; `context` is for readers that must know more.
+
+        Raises ConfigError of one line: dotted key, value, what is allowed.
+        """
+        try:
+            return cls.model_validate(stated, context=context)
+        except ValidationError as error:
+            raise ConfigError(first_finding(error, path)) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -54,16 +65,35 @@ class Section(BaseModel):
         for key in node:
             if key not in cls.model_fields:
                 hint = nearest(str(key), cls.model_fields)
-                raise UnknownKey(str(key), f"no such key; {listed(cls.model_fields)}{hint}")
+                raise KeyFault(str(key), f"no such key; {listed(cls.model_fields)}{hint}")
         return node
 
 
-class UnknownKey(ConfigError):
-    """A key that does not exist, so that its own path can be told rather than its group's."""
+class KeyFault(ConfigError):
+    """What is wrong with one key of a group, so that its own path can be told rather than its group's."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+def first_finding(error: ValidationError, path: str = "") -> str:
+    """The first finding of pydantic as one line: dotted key below `path`, then what is wrong."""
+    found = error.errors(include_url=False)[0]
+    # pydantic marks the key of a map as a step of its own.
+    keys = [path, *(str(part) for part in found["loc"] if part != "[key]")]
+    cause = found.get("ctx", {}).get("error")
+    if isinstance(cause, KeyFault):
+        keys.append(cause.key)
+    if found["type"] == "missing":
+        message = "is missing"
+    elif found["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        message = f"{show(found['input'])} is not a group of keys"
+    elif isinstance(cause, Exception):
+        message = str(cause)
+    else:
+        message = f"{show(found['input'])} is not allowed; {found['msg']}"
+    return " ".join(f"{'.'.join(filter(None, keys))}: {message}".removeprefix(": ").split())
 
 
 def _name(value: object) -> str:
@@ -72,7 +102,7 @@ def _name(value: object) -> str:
     return value
 
 
-Name = Annotated[str, BeforeValidator(_name)]
+Name = Annotated[str, Reader(_name)]
 
 
 class Awareness(Section):
@@ -110,7 +140,7 @@ class Visits(Section):
     activation_lift: NotNegative
 
 
-InnerProbability = Annotated[Parameter, BeforeValidator(parameter(Bounds(1e-6, 1.0 - 1e-6)))]
+InnerProbability = Annotated[Parameter, parameter(1e-6, 1.0 - 1e-6)]
 """A probability whose logit is taken."""
 
 
@@ -179,7 +209,7 @@ CLOCKS = ("time", "episode")
 class Attrition(Section):
     """Silent lapse."""
 
-    clock: Annotated[Choice, BeforeValidator(choice(*CLOCKS))]
+    clock: Annotated[Choice, choice(*CLOCKS)]
     satisfaction_slope: NotNegative
     activation_slope: NotNegative
     competitor_slope: NotNegative
@@ -251,7 +281,7 @@ class GammaGamma(Section):
     """Gamma-gamma fit of basket values, yen. The mean basket exists for q above one only."""
 
     p: Positive
-    q: Annotated[Parameter, BeforeValidator(parameter(Bounds(1.0, above=True)))]
+    q: Annotated[Parameter, parameter(1.0, above=True)]
     gamma: Positive
 
 
@@ -262,7 +292,7 @@ class Fits(Section):
     pareto_nbd: ParetoNbd
     gamma_gamma: GammaGamma
     source: Text
-    grade: Annotated[str, BeforeValidator(word("measured", "claimed", "judgement"))]
+    grade: Annotated[str, word("measured", "claimed", "judgement")]
 
 
 class Quality(Section):
@@ -293,8 +323,8 @@ class Friction(Section):
 class DeliveryClass(Section):
     """One delivery class: promised lead and transit in days (transit within lead), fee and cost in yen."""
 
-    lead: Annotated[int, BeforeValidator(whole(1, 60))]
-    transit: Annotated[int, BeforeValidator(whole(1, 60))]
+    lead: Annotated[int, whole(1, 60)]
+    transit: Annotated[int, whole(1, 60)]
     fee: NotNegative
     cost: NotNegative
 
@@ -316,17 +346,10 @@ class Desk(Section):
 
     service_minutes: Positive
     patience_minutes: Positive
-    opens: Annotated[int, BeforeValidator(whole(FIRST_CALL, LAST_CALL - 1))]
-    hours: Annotated[int, BeforeValidator(whole(1, LAST_CALL - FIRST_CALL))]
-    load: Annotated[Parameter, BeforeValidator(parameter(Bounds(0.0, 10.0, above=True)))]
+    opens: Annotated[int, whole(FIRST_CALL, LAST_CALL - 1)]
+    hours: Annotated[int, whole(1, LAST_CALL - FIRST_CALL)]
+    load: Annotated[Parameter, parameter(0.0, 10.0, above=True)]
     cost_per_minute: NotNegative
-
-
-class Jointly(Section):
-    """What the firm's evidence says of several parameters together: the correlation of their normal scores."""
-
-    parameters: Annotated[tuple[str, ...], BeforeValidator(lambda value: tuple(_list_of(text, value)))]
-    correlation: Annotated[tuple[tuple[float, ...], ...], BeforeValidator(lambda value: _correlation(value))]
 
 
 def _list_of(read: Callable[[object], Any], value: object) -> list[Any]:
@@ -343,6 +366,13 @@ def _correlation(value: object) -> tuple[tuple[float, ...], ...]:
     if not (np.diag(matrix) == 1.0).all() or not (matrix == matrix.T).all() or np.linalg.eigvalsh(matrix)[0] <= 0.0:
         raise ConfigError("is no correlation matrix; as many rows as columns, symmetric, 1 on the diagonal, definite")
     return rows
+
+
+class Jointly(Section):
+    """What the firm's evidence says of several parameters together: the correlation of their normal scores."""
+
+    parameters: Annotated[tuple[str, ...], Reader(lambda value: tuple(_list_of(text, value)))]
+    correlation: Annotated[tuple[tuple[float, ...], ...], Reader(_correlation)]
 
 
 class OptIn(Section):
@@ -362,7 +392,7 @@ class Company(Section):
     """The firm."""
 
     name: Text
-    members: Annotated[int, BeforeValidator(whole(1, 2_000_000_000))]
+    members: Annotated[int, whole(1, 2_000_000_000)]
     purchase: Fits
     quality: Quality
     channels: Shares
@@ -373,7 +403,7 @@ class Company(Section):
     desk: Desk
     opt_in: OptIn = OptIn(mail=0.6, push=0.4)
     onboarding: Onboarding | None = None
-    message_cap: Annotated[int, BeforeValidator(whole(0, 1000))]
+    message_cap: Annotated[int, whole(0, 1000)]
     survey_share: Probability
     margin: Probability
     discount_rate: NotNegative
@@ -409,7 +439,7 @@ class Status(Section):
 class Network(Section):
     """Who talks to whom: a Watts-Strogatz graph and a public."""
 
-    degree: Annotated[Parameter, BeforeValidator(parameter(Bounds(2.0, 500.0)))]
+    degree: Annotated[Parameter, parameter(2.0, 500.0)]
     rewiring: Probability
     public_share: Probability
 
@@ -417,8 +447,8 @@ class Network(Section):
 class Peak(Section):
     """Extra demand on some days; `multiplier` on the visit rate."""
 
-    start: Annotated[int, BeforeValidator(whole(0, 100_000))]
-    days: Annotated[int, BeforeValidator(whole(1, 100_000))]
+    start: Annotated[int, whole(0, 100_000)]
+    days: Annotated[int, whole(1, 100_000)]
     multiplier: Positive
 
 
@@ -431,9 +461,9 @@ class Season(Section):
 class Market(Section):
     """The closed market of potential customers."""
 
-    kind: Annotated[str, BeforeValidator(word("established", "launch"))]
+    kind: Annotated[str, word("established", "launch")]
     status: Status
-    acquired_over: Annotated[int, BeforeValidator(whole(1, 36_500))]
+    acquired_over: Annotated[int, whole(1, 36_500)]
     network: Network
     season: Season
     ad_intensity: NotNegative
@@ -441,14 +471,10 @@ class Market(Section):
     topics: dict[Name, Probability]
 
 
-Option = Parameter | Choice | bool | str | tuple[Any, ...] | dict[str, Any] | None
-"""A setting of an intervention: numbers are parameters, text and switches plain; null where it is left out."""
-
-
 class Intervention(BaseModel):
     """What one intervention of a scenario is told: its registered kind and its options.
 
-    Options are not known here (each kind checks its own); numbers among them are `Parameter`.
+    Options are not known here (each kind checks its own). Numbers among them are `Parameter`, texts and switches plain.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -472,10 +498,6 @@ class Intervention(BaseModel):
             "options": {k: _option(str(k), v) for k, v in node.items() if k != "kind"},
         }
 
-    def plain_options(self) -> dict[str, Any]:
-        """The options with every parameter as its present value: what an intervention is built from."""
-        return {key: _present(option) for key, option in self.options.items()}
-
 
 def _option(key: str, value: Any) -> Any:
     """Read one option; errors name its key."""
@@ -487,11 +509,11 @@ def _option(key: str, value: Any) -> Any:
         if isinstance(value, list | tuple):
             return tuple(_plain_item(item) for item in value)
         if not isinstance(value, Mapping):
-            return parameter(Bounds())(value)
+            return parameter()(value)
         if not is_parameter(value):
             return {str(name): _option(str(name), part) for name, part in value.items()}
         reader: Callable[[object], Any] = (
-            choice() if isinstance(value.get("value"), str) else parameter(Bounds())
+            choice() if isinstance(value.get("value"), str) else parameter()
         )
         return reader(value)
     except ConfigError as error:
@@ -502,17 +524,28 @@ def _plain_item(item: Any) -> Any:
     return item if isinstance(item, str | bool) else number(item)
 
 
-def _present(option: Any) -> Any:
-    if isinstance(option, Parameter | Choice):
-        return tidy(option.value) if isinstance(option, Parameter) else option.value
-    if isinstance(option, dict):
-        return {key: _present(part) for key, part in option.items()}
-    return option
-
-
 class Scenario(Section):
-    """A what-if: a world that holds in both arms, and the interventions of the treated arm."""
+    """A what-if: what changes in both arms, and the interventions of the treated arm."""
 
     description: Text
-    world: dict[str, Any] = {}
+    both_arms: dict[str, Any] = {}
     interventions: dict[Name, Intervention]
+
+
+class FieldTests(Section):
+    """Field tests that the gate weighs, and what they cost."""
+
+    customers: Annotated[tuple[int, ...], several(whole(10, 1_000_000_000))]
+    days: Annotated[tuple[int, ...], several(whole(1, 3650))]
+    fixed_cost: Annotated[float, real(0.0)]  # yen a test
+    daily_cost: Annotated[float, real(0.0)]  # yen a day
+
+
+class Gate(Section):
+    """Thresholds of the rollout gate; keys of `conf/gate`."""
+
+    metric: Annotated[str, word("profit", "ltv")]
+    go_probability: Annotated[float, real(0.5, 1.0)]
+    stop_probability: Annotated[float, real(0.5, 1.0)]
+    regret_share: Share
+    test: FieldTests

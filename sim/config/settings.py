@@ -12,13 +12,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel
 
 from sim.config.overlays import apply_worlds, lay_company
 from sim.config.parameters import (
     Choice,
     ConfigError,
     Parameter,
+    Reader,
     day_of_year,
     nearest,
     number,
@@ -38,7 +39,6 @@ from sim.config.sections import (
     Personas,
     Scenario,
     Section,
-    UnknownKey,
 )
 
 __all__ = [
@@ -52,37 +52,44 @@ __all__ = [
 ]
 
 
-# ------------------------------------------------------------------------------------------------ behaviour
-
-
-# -------------------------------------------------------------------------------------------------- company
-
-
-# -------------------------------------------------------------------------------------- personas and market
-
-
-# ------------------------------------------------------------------------------------------------ scenarios
-
-
 # ------------------------------------------------------------------------------------------------- settings
+
+
+def _precision(value: object) -> float:
+    found = number(value)
+    if not 0.0 < found <= 0.5:
+        raise ConfigError(f"{found:g} is not allowed; a share of baseline LTV above 0 to 0.5")
+    return found
+
+
+def _block(value: object) -> Literal["all"] | tuple[int, int]:
+    """Reader of which points of the design are run: all, or those from the first number up to before the second."""
+    if value == "all":
+        return "all"
+    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+        raise ConfigError(f"{show(value)} is not allowed; all, or [first, until] of the points")
+    first, until = (whole(0, 100_000)(end) for end in value)
+    if first >= until:
+        raise ConfigError(f"{show(value)} is not allowed; [first, until] with first below until")
+    return first, until
 
 
 class Settings(Section):
     """Everything a run depends on. Frozen; `at` gives a changed copy."""
 
-    customers: Annotated[int, BeforeValidator(whole(100, 20_000_000))]
-    days: Annotated[int, BeforeValidator(whole(28, 3650))]
-    burn_in: Annotated[int, BeforeValidator(whole(30, 3650))]
-    seed: Annotated[int, BeforeValidator(whole(0, 2**53))]
-    replications: Annotated[int | Literal["auto"], BeforeValidator(whole_or("auto", 2, 100_000))]
-    draws: Annotated[Literal["all"] | tuple[int, int], BeforeValidator(lambda value: _block(value))]
-    arms: Annotated[Literal["all", "total"], BeforeValidator(word("all", "total"))]
-    precision: Annotated[float, BeforeValidator(lambda value: _precision(value))]
-    engine: Annotated[Literal["column", "agent"], BeforeValidator(word("column", "agent"))]
-    threads: Annotated[int | Literal["auto"], BeforeValidator(whole_or("auto", 1, 1024))]
-    start_date: Annotated[date, BeforeValidator(day_of_year)]
-    events: Annotated[int, BeforeValidator(whole(0, 20_000_000))]
-    language: Annotated[Literal["en", "ja"], BeforeValidator(word("en", "ja"))]
+    customers: Annotated[int, whole(100, 20_000_000)]
+    days: Annotated[int, whole(28, 3650)]
+    burn_in: Annotated[int, whole(30, 3650)]
+    seed: Annotated[int, whole(0, 2**53)]
+    replications: Annotated[int | Literal["auto"], whole_or("auto", 2, 100_000)]
+    points: Annotated[Literal["all"] | tuple[int, int], Reader(_block)]
+    arms: Annotated[Literal["all", "total"], word("all", "total")]
+    precision: Annotated[float, Reader(_precision)]
+    engine: Annotated[Literal["column", "agent"], word("column", "agent")]
+    threads: Annotated[int | Literal["auto"], whole_or("auto", 1, 1024)]
+    start_date: Annotated[date, Reader(day_of_year)]
+    events: Annotated[int, whole(0, 20_000_000)]
+    language: Annotated[Literal["en", "ja"], word("en", "ja")]
     company: Company
     personas: Personas
     market: Market
@@ -108,25 +115,6 @@ class Settings(Section):
             except ConfigError as error:
                 raise ConfigError(f"{path}: {error}") from None
         return cast(Settings, changed)
-
-
-def _precision(value: object) -> float:
-    found = number(value)
-    if not 0.0 < found <= 0.5:
-        raise ConfigError(f"{found:g} is not allowed; a share of baseline LTV above 0 to 0.5")
-    return found
-
-
-def _block(value: object) -> Literal["all"] | tuple[int, int]:
-    """Reader of which draws of the design are run: all, or those from the first number up to before the second."""
-    if value == "all":
-        return "all"
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
-        raise ConfigError(f"{show(value)} is not allowed; all, or [first, until] of the draws")
-    first, until = (whole(0, 100_000)(end) for end in value)
-    if first >= until:
-        raise ConfigError(f"{show(value)} is not allowed; [first, until] with first below until")
-    return first, until
 
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:
@@ -180,10 +168,7 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
         raise ConfigError(f"the configuration is {show(raw)}; a group of keys is expected")
     _no_code(raw, "")
     _scenarios_stand_apart(raw.get("scenario"))
-    try:
-        settings = Settings.model_validate(apply_worlds(lay_company(raw, explicit), explicit))
-    except ValidationError as error:
-        raise ConfigError(first_finding(error)) from None
+    settings = Settings.read(apply_worlds(lay_company(raw, explicit), explicit))
     for check in _CROSS_CHECKS:
         check(settings)
     return settings
@@ -215,25 +200,6 @@ def _scenarios_stand_apart(scenarios: Any) -> None:
                 f"scenario.{key}: stands under no scenario's name; the file's first line must be "
                 "`# @package scenario.NAME`, NAME being the file's name"
             )
-
-
-def first_finding(error: ValidationError) -> str:
-    """The first finding of pydantic as one line: dotted key, then what is wrong."""
-    found = error.errors(include_url=False)[0]
-    # pydantic marks the key of a map as a step of its own.
-    path = ".".join(str(part) for part in found["loc"] if part != "[key]")
-    cause = found.get("ctx", {}).get("error")
-    if isinstance(cause, UnknownKey):
-        path = f"{path}.{cause.key}" if path else cause.key
-    if found["type"] == "missing":
-        message = "is missing"
-    elif found["type"] in ("dict_type", "model_type", "model_attributes_type"):
-        message = f"{show(found['input'])} is not a group of keys"
-    elif isinstance(cause, Exception):
-        message = str(cause)
-    else:
-        message = f"{show(found['input'])} is not allowed; {found['msg']}"
-    return " ".join(f"{path}: {message}".removeprefix(": ").split())
 
 
 def _sum_to_one(path: str, shares: Mapping[str, float]) -> None:
@@ -323,18 +289,18 @@ def _check_jointly(settings: Settings) -> None:
             raise ConfigError(f"company.jointly.parameters: {name}: no such parameter{nearest(name, known)}")
 
 
-def _check_draws(settings: Settings) -> None:
-    """A block of draws is part of a design whose size is known."""
-    if settings.draws == "all":
+def _check_points(settings: Settings) -> None:
+    """A block of points is part of a design whose size is known."""
+    if settings.points == "all":
         return
     if settings.replications == "auto":
-        raise ConfigError("draws: a block of draws needs replications as a number")
-    if settings.draws[1] > settings.replications:
-        raise ConfigError(f"draws: {settings.draws[1]} is beyond the design; at most {settings.replications}")
+        raise ConfigError("points: a block of points needs replications as a number")
+    if settings.points[1] > settings.replications:
+        raise ConfigError(f"points: {settings.points[1]} is beyond the design; at most {settings.replications}")
 
 
 _CROSS_CHECKS = (
-    _check_jointly, _check_draws, _check_shares, _check_peaks, _check_windows, _check_classes,
+    _check_jointly, _check_points, _check_shares, _check_peaks, _check_windows, _check_classes,
     _check_desk, _check_network,
 )
 

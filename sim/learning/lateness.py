@@ -35,12 +35,12 @@ from sim.learning.firm_tables import (
     orders_between,
     read_table,
 )
-from sim.learning.market import SteeredCentre, midnight, online_only, quiet_market, silent
+from sim.learning.market import SteeredCentre, online_only, quiet_market, silent
 from sim.learning.pieces import Found, Observed, options
 from sim.phrases import Phrase
 from sim.run.replication import WorldsOf
 from sim.world.constants import World
-from sim.world.model import CXModel, Snapshot
+from sim.world.model import CXModel, Snapshot, burnt_in
 
 FloatArray = NDArray[np.float64]
 
@@ -90,8 +90,7 @@ class Lateness:
     @classmethod
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Lateness:
         """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
-        needed = {"file": text, "within": whole(7, LARGEST_WITHIN)}
-        found = options(node, needed, {"columns": columns_of})
+        found = options(node, {"file": text, "within": whole(7, LARGEST_WITHIN)}, {"columns": columns_of})
         path = folder / found["file"]
         frame = read_table(path, found.get("columns", {}))
         if "deliveries" in frame.columns:
@@ -170,7 +169,7 @@ class Lateness:
         delays = self.delays
         slowest = max(settings.company.classes.standard.lead, settings.company.classes.norush.lead) + max(delays)
         world = quiet_market(settings, seed, slowest + self.within + 1)
-        start = midnight(world)
+        start = burnt_in(world)
         rate = _order_rates(world, start)
         world = online_only(silent(world))
         world.season[world.on(0)] = RUSH

@@ -6,7 +6,7 @@ so that they are conditioned on together, and each of them by itself, which tell
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,12 +22,10 @@ from sim.learning.lateness import Lateness
 from sim.learning.pieces import Found, Observed, Piece
 from sim.learning.survey import Survey
 from sim.learning.update import DRAWS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
-from sim.phrases import Phrase
+from sim.run.experiment import Progress, running
 from sim.run.replication import WorldsOf, replication_seed
-from sim.run.workers import Pool, WorkerDied
 
 FloatArray = NDArray[np.float64]
-Progress = Callable[[int, int, Phrase], None]
 
 KINDS = {kind.kind: kind.read for kind in (AbTest, Lateness, Survey)}
 
@@ -56,7 +54,7 @@ class Statistic:
     """
 
     piece: str
-    name: Phrase
+    name: str
     observed: float
     se: float
     low: float
@@ -131,21 +129,12 @@ def simulate(
         Draw({scenario: design[i] for scenario, design in designs.items()}, replication_seed(seed, i, 0))
         for i in range(draws)
     ]
-    found: dict[int, list[Found]] = {}
-    with Pool(partial(_in_one_world, tuple(pieces), settings, worlds), workers) as pool:
-        progress(0, draws, Phrase("simulating"))
-        for number, outcome in pool.outcomes(tasks):
-            if isinstance(outcome, WorkerDied):
-                raise ConfigError("threads: {problem}; take fewer threads or customers", problem=outcome)
-            if isinstance(outcome, Exception):
-                raise outcome
-            found[number] = outcome
-            progress(len(found), draws, Phrase("simulating"))
-    ordered = [found[number] for number in range(draws)]
+    with running(partial(_in_one_world, tuple(pieces), settings, worlds), workers, progress) as run:
+        found = run(tasks)
     return Simulated(
         seed, draws,
-        {piece.name: np.array([one[i].values for one in ordered]) for i, piece in enumerate(pieces)},
-        {piece.name: np.array([one[i].levels for one in ordered]) for i, piece in enumerate(pieces)},
+        {piece.name: np.array([one[i].values for one in found]) for i, piece in enumerate(pieces)},
+        {piece.name: np.array([one[i].levels for one in found]) for i, piece in enumerate(pieces)},
     )  # fmt: skip
 
 
@@ -165,10 +154,7 @@ def enough_draws(observed: Mapping[str, Observed], draws: int) -> None:
     k = sum(len(one.values) for one in observed.values())
     least = DRAWS_PER_STATISTIC * (k + 1)
     if draws < least:
-        raise ConfigError(
-            "--draws {draws}: is not allowed; at least {least} for {statistics} statistics",
-            draws=draws, least=least, statistics=k,
-        )
+        raise ConfigError(f"--draws {draws}: is not allowed; at least {least} for {k} statistics")
 
 
 def learn(

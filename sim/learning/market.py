@@ -13,14 +13,13 @@ from numpy.typing import NDArray
 
 from sim.company.fulfilment import Batch, FulfilmentCentre
 from sim.config.settings import Settings
-from sim.world.constants import AMPLE, World, world_of
-from sim.world.model import CXModel, Snapshot, founded
-from sim.world.pilot import AMPLE_SERVERS, references
+from sim.world.constants import AMPLE, World
+from sim.world.pilot import AMPLE_SERVERS, piloted
 
 
 def quiet_market(settings: Settings, seed: int, days: int) -> World:
     """The market of these (drawn) settings over `days` days, references known, warehouse and desk ample."""
-    world, _ = references(world_of(settings.model_copy(update={"days": days}), seed))
+    world = piloted(settings.model_copy(update={"days": days}), seed)
     desk = world.desk._replace(servers=AMPLE_SERVERS)
     return replace(world, capacity=np.full_like(world.capacity, AMPLE), desk=desk)
 
@@ -37,13 +36,6 @@ def online_only(world: World) -> World:
         return world
     web, app = world.rules.share_web / online, world.rules.share_app / online
     return replace(world, rules=world.rules._replace(share_web=web, share_app=app))
-
-
-def midnight(world: World) -> Snapshot:
-    """The world before day 0."""
-    model = CXModel(world, founded(world), record=False)
-    model.run(0)
-    return model.snapshot()
 
 
 @dataclass

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from sim.config.parameters import ConfigError, text, whole
 from sim.config.settings import Settings
 from sim.learning.firm_tables import LARGEST_WITHIN, columns_of, jackknife, need, numbers, orders_between, read_table
-from sim.learning.market import midnight, quiet_market
+from sim.learning.market import quiet_market
 from sim.learning.pieces import Found, Observed, options
 from sim.phrases import Phrase
 from sim.run.replication import WorldsOf
 from sim.tables import DETRACTOR, PROMOTER
 from sim.world.event_log import CODE, Journal
-from sim.world.model import CXModel
+from sim.world.model import CXModel, burnt_in
 
 FloatArray = NDArray[np.float64]
 
@@ -72,8 +72,7 @@ class Survey:
     @classmethod
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Survey:
         """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
-        needed = {"file": text, "within": whole(7, LARGEST_WITHIN)}
-        found = options(node, needed, {"columns": columns_of})
+        found = options(node, {"file": text, "within": whole(7, LARGEST_WITHIN)}, {"columns": columns_of})
         path = folder / found["file"]
         frame = read_table(path, found.get("columns", {}))
         need(frame, ("answer", "orders"), path)
@@ -118,7 +117,7 @@ class Survey:
         del worlds  # nobody is treated
         world = quiet_market(settings, seed, WAVES[-1] + self.within + 1)
         journal = Journal(world.customers)
-        model = CXModel(replace(world, survey_share=1.0), midnight(world), journal=journal, record=False)
+        model = CXModel(replace(world, survey_share=1.0), burnt_in(world), journal=journal, record=False)
         model.run(world.days)
         customer, code, day, value = journal.columns()
         who, when = customer.astype(np.int64), day.astype(float)

@@ -1,7 +1,7 @@
 """Arms times replications to a run folder's tables.
 
-Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Some draws are
-simulated under a second seed too, which separates the Monte Carlo error from the spread over draws. Probes move one
+Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Some points are
+simulated under a second seed too, which separates the Monte Carlo error from the spread over points. Probes move one
 thing at a time from the central point: what would flip the answer.
 """
 
@@ -27,10 +27,10 @@ from sim.run.workers import Pool, WorkerDied
 from sim.run.writing import _stack, _write_first, kpis, write_assumptions, write_config, write_parquet
 
 FIRST_BATCH, MOST = 8, 64
-"""`replications=auto` starts with so many draws and doubles, up to so many."""
+"""`replications=auto` starts with so many points and doubles, up to so many."""
 
-TWIN_EVERY, TWINNED = 3, 66
-"""One of so many draws, of the first so many, is simulated under a second seed: 22 of them at most, which tell the
+SECOND_SEED_EVERY, SECOND_SEED_UNTIL = 3, 66
+"""One of so many points, of the first so many, is simulated under a second seed: 22 of them at most, which tell the
 Monte Carlo error to about 15 %."""
 
 PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
@@ -39,6 +39,7 @@ FACES = (0.5, 2.0)
 Enough = Callable[[pd.DataFrame], bool]
 Progress = Callable[[int, int, Phrase], None]
 Run = Callable[[list[Task]], list[Result]]
+Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
@@ -68,18 +69,18 @@ def run_experiment(
             write_parquet(folder, name, found)
     if results[0].task.journal >= 0:
         _write_first(folder, results[0], settings)
-    write_assumptions(folder, settings, [result.task for result in results if result.task.twin == 0])
+    write_assumptions(folder, settings, [result.task for result in results if result.task.second_seed == 0])
     probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")
 
 
 @contextmanager
 def running(
-    work: Callable[[Task], Answer], threads: int, progress: Progress
-) -> Iterator[Callable[[list[Task]], list[Answer]]]:
+    work: Callable[[Item], Answer], threads: int, progress: Progress
+) -> Iterator[Callable[[list[Item]], list[Answer]]]:
     """A function that runs tasks side by side, answers in the tasks' order. An error in one calls the others off."""
     done, known = 0, 0
 
-    def run(tasks: list[Task]) -> list[Answer]:
+    def run(tasks: list[Item]) -> list[Answer]:
         nonlocal done, known
         known += len(tasks)
         progress(done, known, Phrase("simulating"))
@@ -105,7 +106,7 @@ def _succeeded(outcome: Answer | Exception) -> Answer:
 def _replicate(settings: Settings, placed: Mapping[str, Placed], run: Run, enough: Enough) -> list[Result]:
     """All replications: a fixed number, a block of them, or batches until the Monte Carlo error is small enough."""
     if settings.replications != "auto":
-        first, until = (0, settings.replications) if settings.draws == "all" else settings.draws
+        first, until = (0, settings.replications) if settings.points == "all" else settings.points
         return run(list(_tasks(settings, first, until, settings.replications)))
     results: list[Result] = []
     done, wanted = 0, FIRST_BATCH
@@ -117,19 +118,21 @@ def _replicate(settings: Settings, placed: Mapping[str, Placed], run: Run, enoug
 
 
 def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Task]:
-    """Draws first .. until - 1 of the design of `size` points; some under a second seed as well."""
+    """Points first .. until - 1 of a design of `size`; some under a second seed as well."""
     design = points(settings, size)
     whole = settings.arms == "all"
-    for replication, twin in twinned(first, until):
-        seed = replication_seed(settings.seed, replication, twin)
-        journal = settings.events if replication == 0 and twin == 0 and whole else -1
-        yield Task(replication, twin, design[replication], seed, parts=whole, journal=journal)
+    for replication, second_seed in seeded(first, until):
+        seed = replication_seed(settings.seed, replication, second_seed)
+        journal = settings.events if replication == 0 and second_seed == 0 and whole else -1
+        yield Task(replication, second_seed, design[replication], seed, parts=whole, journal=journal)
 
 
-def twinned(first: int, until: int) -> Iterator[tuple[int, int]]:
-    """Draws first .. until - 1 as (draw, twin): some of them under a second seed as well."""
-    for draw in range(first, until):
-        yield from ((draw, twin) for twin in ((0, 1) if draw % TWIN_EVERY == 0 and draw < TWINNED else (0,)))
+def seeded(first: int, until: int) -> Iterator[tuple[int, int]]:
+    """Points first .. until - 1 as (point, second seed): some of them under both seeds, 0 and 1."""
+    for point in range(first, until):
+        yield point, 0
+        if point % SECOND_SEED_EVERY == 0 and point < SECOND_SEED_UNTIL:
+            yield point, 1
 
 
 def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
@@ -174,11 +177,11 @@ def _ltv_effects(measures: pd.DataFrame) -> dict[str, float]:
 
 
 def _monte_carlo_sd(measures: pd.DataFrame, arm: str) -> float:
-    """Monte Carlo standard deviation of one draw's LTV effect, from the draws run under two seeds; NaN without."""
+    """Monte Carlo standard deviation of one point's LTV effect, from the points run under two seeds; NaN without."""
     effects = {
-        key: _ltv_effects(part).get(arm, np.nan) for key, part in measures.groupby(["replication", "twin"], sort=True)
+        key: _ltv_effects(part).get(arm, np.nan) for key, part in measures.groupby(["replication", "second_seed"])
     }
-    gaps = [effects[r, 0] - effects[r, 1] for r, twin in effects if twin == 1]
+    gaps = [effects[r, 0] - effects[r, 1] for r, second_seed in effects if second_seed == 1]
     return float(np.sqrt(np.mean(np.square(gaps)) / 2)) if gaps else float("nan")
 
 

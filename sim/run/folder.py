@@ -100,8 +100,11 @@ def make_folder(path: Path, made: list[Path]) -> None:
 
 
 def flush(path: Path) -> None:
-    """See to it that a file's bytes, or a folder's names, are on the disk: after a power cut, too, a name that is there
-    has what was written under it. A file system that cannot promise this is no reason to lose an answer."""
+    """Wait until a file's bytes, or a folder's list of names, are on the disk.
+
+    So a file that is listed after a power cut is also complete. On a file system that cannot promise this nothing is
+    raised, since that is no reason to lose an answer.
+    """
     with suppress(OSError):
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -111,7 +114,7 @@ def flush(path: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was."""
+    """Write a file so that at any moment it has either the old text or all of the new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         draft.write_text(text, encoding="utf-8", newline="\n")

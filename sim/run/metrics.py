@@ -81,7 +81,7 @@ def _residual(
     c: Columns, rules: PackedRules, w: Surroundings, last: int, base: int, online: float,
     count: NDArray[np.int64], faces: NDArray[np.float64], out: NDArray[np.float64], expectation: NDArray[np.float64],
 ) -> None:  # fmt: skip
-    """Discounted profit expected beyond the horizon, state frozen (MODEL 7.15), less what open coupons will cost."""
+    """Discounted profit beyond the horizon, state frozen, less what open coupons will cost (docs/ODD.md 7.15)."""
     r = rules[0]
     discount = math.exp(-r.discount_rate * (last + 1) / DAYS_PER_YEAR)
     for row in range(len(c.status)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.config.settings import NOT_ANSWERS, Settings, resolved
+from sim.tables import FOLDER_VERSION
 
 PACKAGES = (
     "mesa",
@@ -51,7 +53,25 @@ def inputs_hash(settings: Settings, root: Path = ROOT, plan: Mapping[str, Any] |
     inputs = {key: node for key, node in resolved(settings).items() if key not in NOT_ANSWERS} | dict(plan or {})
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, ensure_ascii=False).encode())
     digest.update(_sources(root))
+    digest.update(_own_code())
     return digest.hexdigest()
+
+
+OWN_CODE = "CXSIM_INTERVENTIONS"
+"""Environment variable with the folder of a user's own interventions: so do workers learn of it."""
+
+
+def kinds_of_packages() -> tuple[metadata.EntryPoint, ...]:
+    """Modules of other installed packages that register kinds of interventions."""
+    return tuple(metadata.entry_points(group="cxsim.interventions"))
+
+
+def _own_code() -> bytes:
+    """What an answer depends on of code that is not ours; nothing where there is none."""
+    stated = [f"{point.value} {point.dist.version if point.dist else ''}".encode() for point in kinds_of_packages()]
+    folder = os.environ.get(OWN_CODE)
+    files = sorted(Path(folder).glob("*.py")) if folder else ()
+    return b"".join([*stated, *(path.name.encode() + path.read_bytes() for path in files)])
 
 
 @lru_cache
@@ -94,6 +114,7 @@ def provenance(
     commit, dirty = git_state()
     return {
         "version": version(),
+        "folder_version": FOLDER_VERSION,
         "git_commit": commit,
         "git_dirty": dirty,
         "seed": settings.seed,

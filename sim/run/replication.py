@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from agents import draws
 from agents.columns import LAPSED, NEVER, STATUS_NAMES, TOUCHPOINT_NAMES
@@ -31,20 +32,20 @@ from sim.run.metrics import (
     promoters,
     stayers,
 )
-from sim.world.constants import World, world_of
+from sim.world.constants import World
 from sim.world.event_log import Events, Journal, States
-from sim.world.model import Arm, CXModel, EngineName, Recording, founded
-from sim.world.pilot import references
+from sim.world.model import Arm, CXModel, EngineName, Recording, burnt_in
+from sim.world.pilot import piloted
 
 WorldsOf = Callable[[Settings], Mapping[str, Placed]]
 """What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
 
 @dataclass(frozen=True)
 class Task:
-    """One unit of work: a draw of the parameters, one of its seeds, and which arms to run."""
+    """One unit of work: a point of what is not known, one of its two seeds (0 or 1), and which arms to run."""
 
     replication: int
-    twin: int
+    second_seed: int
     point: Mapping[str, float | str]
     seed: int
     parts: bool = True  # the arms of the split and the field test, beside baseline and total
@@ -82,15 +83,15 @@ def replayed(placed: Placed, everybody: Mask, recorded: Recording, part: str) ->
     )  # fmt: skip
 
 
-def replication_seed(seed: int, replication: int, twin: int) -> int:
+def replication_seed(seed: int, replication: int, second_seed: int) -> int:
     """World seed of a replication: 52 random bits, so that worlds of neighbouring seeds have nothing in common."""
-    return int(draw(seed, replication, twin, draws.DESIGN, 2) * (1 << 52))
+    return int(draw(seed, replication, second_seed, draws.DESIGN, 2) * (1 << 52))
 
 
 def run_task(settings: Settings, worlds: WorldsOf, task: Task) -> Result:
     """Simulate one replication."""
     drawn = settings.at(task.point)
-    world, _ = references(world_of(drawn, task.seed))
+    world = piloted(drawn, task.seed)
     return _Replication(world, worlds(drawn), task, settings.engine, settings.personas.mix).run()
 
 
@@ -115,9 +116,7 @@ class _Replication:
 
     def run(self) -> Result:
         """Burn in, run the baseline and record it, then every arm of every scenario."""
-        burn_in = CXModel(self.world, founded(self.world), engine=self.engine, record=False)
-        burn_in.run(0)
-        self.midnight = burn_in.handed_over()
+        self.midnight = burnt_in(self.world, self.engine)
         everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
         journal = self._journal(True)
         model = self._model(Arm(interventions=everything), journal)
@@ -230,23 +229,23 @@ class _Replication:
 
     def _measures(self) -> pd.DataFrame:
         frame = pd.DataFrame(self.rows, columns=["arm", "group", "segment", "metric", "value"])
-        frame.insert(0, "twin", np.int8(self.task.twin))
+        frame.insert(0, "second_seed", np.int8(self.task.second_seed))
         frame.insert(0, "replication", np.int32(self.task.replication))
         return frame
 
     def _keep_days(self, arm: str, outcome: Outcome) -> None:
         last = slice(-self.world.days, None)
         kept = {column.name: column.dtype for column in tables.DAILY if column.name in outcome.daily}
-        frame = pd.DataFrame({name: outcome.daily[name][last].astype(dtype) for name, dtype in kept.items()})
-        frame.insert(0, "twin", np.int8(self.task.twin))
+        frame = pd.DataFrame({name: _column(outcome.daily[name][last], dtype) for name, dtype in kept.items()})
+        frame.insert(0, "second_seed", np.int8(self.task.second_seed))
         frame.insert(0, "replication", np.int32(self.task.replication))
         frame.insert(0, "arm", arm)
         self.days.append(frame[[column.name for column in tables.DAILY]])
 
 
 def table(columns: Sequence[tables.Column], rows: Sequence[tuple[Any, ...]], task: Task) -> pd.DataFrame:
-    """Rows under their declared columns, the first two being the task's draw and twin."""
-    own = (task.replication, task.twin)
+    """Rows under their declared columns, the first two being the task's point and seed."""
+    own = (task.replication, task.second_seed)
     frame = pd.DataFrame([(*own, *row) for row in rows], columns=[column.name for column in columns])
     return frame.astype({column.name: column.dtype for column in columns})
 
@@ -254,7 +253,7 @@ def table(columns: Sequence[tables.Column], rows: Sequence[tuple[Any, ...]], tas
 def customer_table(
     baseline: Outcome, treated: Outcome, name: str, segments: Mapping[str, Mask], personas: Sequence[str]
 ) -> pd.DataFrame:
-    """customers.parquet: a row per customer and arm, with the twin's values beside."""
+    """customers.parquet: a row per customer and arm, with the same customer's values under the other arm beside."""
     eligible = segments.get(tables.ELIGIBLE, np.zeros(len(baseline.columns.status), bool))
     parts = [_customers(tables.BASELINE, baseline, treated, eligible, personas)]
     if name:
@@ -263,7 +262,7 @@ def customer_table(
 
 
 def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas: Sequence[str]) -> pd.DataFrame:
-    c, twin = own.columns, other.columns
+    c, elsewhere = own.columns, other.columns
     words, statuses = np.array(personas), np.array(STATUS_NAMES)
     return pd.DataFrame({
         "arm": arm,
@@ -274,16 +273,28 @@ def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas:
         "status": statuses[c.status],
         "satisfaction": own.satisfaction.astype(np.float32),
         "expectation": own.expectation.astype(np.float32),
-        "acquired_day": c.of("first_order"),
-        "lapsed_day": np.where(c.status == LAPSED, c.lapse_day, NEVER).astype(np.int16),
+        "acquired_day": _or_null(c.of("first_order"), NEVER),
+        "lapsed_day": _or_null(np.where(c.status == LAPSED, c.lapse_day, NEVER).astype(np.int16), NEVER),
         "visits": c.of("visits").astype(np.int32),
         "orders": c.of("bought").astype(np.int32),
         "revenue": c.of("revenue").astype(np.int64),
         "profit": c.of("ledger").astype(np.int64),
         "ltv": c.of("npv"),
         "residual": own.residual,
-        "twin_orders": twin.of("bought").astype(np.int32),
-        "twin_profit": twin.of("ledger").astype(np.int64),
-        "twin_ltv": twin.of("npv"),
-        "twin_status": statuses[twin.status],
+        "style": c.of("style"),
+        **{name: _or_null(week.census, -1) for name, week in zip(tables.CENSUSES, own.censuses, strict=True)},
+        "other_orders": elsewhere.of("bought").astype(np.int32),
+        "other_profit": elsewhere.of("ledger").astype(np.int64),
+        "other_ltv": elsewhere.of("npv"),
+        "other_status": statuses[elsewhere.status],
     })  # fmt: skip
+
+
+def _column(values: NDArray[Any], dtype: str) -> NDArray[Any] | pd.arrays.IntegerArray:
+    """Daily figures under their declared dtype; a nullable count was not taken where it is -1."""
+    return values.astype(dtype) if dtype.islower() else _or_null(values.astype(dtype.lower()), -1)
+
+
+def _or_null(values: NDArray[Any], missing: int) -> pd.arrays.IntegerArray:
+    """Whole numbers as a nullable column, null where they are `missing`."""
+    return pd.arrays.IntegerArray(values, values == missing)

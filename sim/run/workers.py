@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from sim.phrases import Phrase
+from sim.config.parameters import ConfigError
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -27,7 +27,11 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUM
 """Variables by which libraries are told to keep to one thread: the processors are taken by the other workers."""
 
 
-class WorkerDied(Phrase, Exception):
+UNGUARDED = 78
+"""Exit status of a worker that, while it started, was asked to hire workers itself."""
+
+
+class WorkerDied(Exception):
     """A worker process was killed, most likely for want of memory."""
 
     def __init__(self) -> None:
@@ -49,8 +53,11 @@ class Pool(Generic[Item, Answer]):
         memory: Callable[[Item], float] = lambda _: 0.0,
         budget: float = float("inf"),
     ) -> None:
+        process = multiprocessing.current_process()
+        if getattr(process, "_inheriting", False):
+            raise SystemExit(UNGUARDED)  # a worker that starts reads the main script again, which came here again
         self._work = work
-        self._wanted = workers if workers > 1 else 0
+        self._wanted = workers if workers > 1 and not process.daemon else 0  # a daemon may have no children
         self._memory, self._budget = memory, budget
         self._workers: dict[Connection, BaseProcess] = {}
 
@@ -104,7 +111,7 @@ class Pool(Generic[Item, Answer]):
             pipe.send(item)
 
     def _received(self, pipe: Connection) -> Answer | Exception:
-        """A worker's answer; one that was killed is let go."""
+        """A worker's answer; one that was killed is let go. Raises ConfigError for a script without a guard."""
         try:
             answer: Answer | Exception = pipe.recv()
             return answer
@@ -112,6 +119,11 @@ class Pool(Generic[Item, Answer]):
             process = self._workers.pop(pipe)
             pipe.close()
             process.join()
+            if process.exitcode == UNGUARDED:
+                raise ConfigError(
+                    'the script that calls cxsim is read again by every worker process; put its calls below '
+                    'if __name__ == "__main__":'
+                ) from None
             return WorkerDied()
 
 

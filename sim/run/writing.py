@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from numpy.typing import NDArray
 
 from sim import tables
 from sim.config.parameters import Choice, Parameter
@@ -51,51 +53,51 @@ def _write_first(folder: Path, first: Result, settings: Settings) -> None:
     start = np.datetime64(settings.start_date, "us")
     with pq.ParquetWriter(folder / "events.parquet", _EVENT_SCHEMA, compression="zstd", compression_level=3) as writer:
         for arm, (customer, code, day, value), _states in first.journeys:
+            rows, row = np.unique(customer, return_inverse=True)
             arrays = [
-                pa.array(customer),
-                pa.DictionaryArray.from_arrays(pa.array(code.astype(np.int32)), pa.array(NAMES)).cast(pa.string()),
+                _words([f"{arm}/{one}" for one in rows], row),
+                _words(NAMES, code),
                 pa.array(start + day.astype("timedelta64[D]")),
-                _repeated(arm, len(customer)),
+                pa.array(customer),
+                _words([arm], np.zeros(len(customer))),
                 pa.array(value),
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=_EVENT_SCHEMA))
     with pq.ParquetWriter(folder / "states.parquet", _STATE_SCHEMA, compression="zstd", compression_level=3) as writer:
         for arm, _events, (customer, day, satisfaction, expectation) in first.journeys:
-            states = [pa.array(customer), pa.array(day), _repeated(arm, len(customer)), pa.array(satisfaction),
-                      pa.array(expectation)]  # fmt: skip
+            states = [pa.array(customer), pa.array(day), _words([arm], np.zeros(len(customer))),
+                      pa.array(satisfaction), pa.array(expectation)]  # fmt: skip
             writer.write_table(pa.Table.from_arrays(states, schema=_STATE_SCHEMA))
 
 
-def _repeated(text: str, times: int) -> pa.Array:
-    return pa.array([text]).take(pa.array(np.zeros(times, np.int32)))
+def _words(words: Sequence[str], places: NDArray[Any]) -> pa.Array:
+    """The word at each of these places, as a column of text."""
+    return pa.DictionaryArray.from_arrays(pa.array(places.astype(np.int32)), pa.array(words)).cast(pa.string())
 
 
-_EVENT_SCHEMA = pa.schema([
-    (tables.EVENTS[0].name, pa.int32()), (tables.EVENTS[1].name, pa.string()),
-    (tables.EVENTS[2].name, pa.timestamp("us")), (tables.EVENTS[3].name, pa.string()),
-    (tables.EVENTS[4].name, pa.float32()),
-])  # fmt: skip
+def _schema(columns: Sequence[tables.Column]) -> pa.Schema:
+    return pa.schema([
+        (column.name, pa.string() if column.dtype == "str" else pa.from_numpy_dtype(column.dtype))
+        for column in columns
+    ])  # fmt: skip
 
 
-_STATE_SCHEMA = pa.schema([
-    (tables.STATES[0].name, pa.int32()), (tables.STATES[1].name, pa.int16()), (tables.STATES[2].name, pa.string()),
-    (tables.STATES[3].name, pa.float32()), (tables.STATES[4].name, pa.float32()),
-])  # fmt: skip
+_EVENT_SCHEMA, _STATE_SCHEMA = _schema(tables.EVENTS), _schema(tables.STATES)
 
 
 def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> None:
-    """parameters.csv and draws.parquet: what was assumed, and where each replication was run."""
+    """parameters.csv and points.parquet: what was assumed, and where each replication was run."""
     rows = [_assumption(path, one) for path, one in settings.parameters()]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
     frame.to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
     options = {path: one.options for path, one in settings.parameters() if one.options}
-    drawn = [
+    values = [
         (task.replication, path, float(options[path].index(value)) if path in options else float(value))
         for task in tasks
         for path, value in task.point.items()
     ]
-    draws_frame = pd.DataFrame(drawn, columns=[column.name for column in tables.DRAWS])
-    write_parquet(folder, "draws.parquet", draws_frame.astype({"replication": "int32"}))
+    points = pd.DataFrame(values, columns=[column.name for column in tables.POINTS])
+    write_parquet(folder, "points.parquet", points.astype({"replication": "int32"}))
 
 
 def _assumption(path: str, one: Parameter | Choice) -> tuple[str, str, float | None, float | None, str, str, str]:

@@ -1,6 +1,6 @@
 """Key drivers: each touchpoint made a step better and a step worse, for everybody and for each persona.
 
-For each draw of what is not known there is one world. Its baseline is lived through once, with an ear to what a firm
+For each point of what is not known there is one market. Its baseline is lived through once, with an ear to what a firm
 hears of its customers: which touchpoint contacts and detractors complain of, and how respondents of the survey rate the
 touchpoints. Then every touchpoint is repaired and broken by the same step, one at a time, from the same midnight with
 the same luck: total effects only. What that comes to, and what complaints or a survey's key-driver chart (Johnson and
@@ -12,11 +12,11 @@ of whatever persona: it is moved for everybody only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,41 +30,33 @@ from sim import tables
 from sim.company import changes
 from sim.company.changes import Changes, Shift
 from sim.company.meetings import Board, Meetings
-from sim.config.parameters import Bounds, read_group, real
+from sim.config.parameters import Share, real
 from sim.config.sampling import points
+from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.run.experiment import Progress, running, twinned
+from sim.run.experiment import Progress, running, seeded
 from sim.run.metrics import measures, outcome_of
 from sim.run.replication import Task, replication_seed, table
 from sim.run.writing import write_assumptions, write_config, write_parquet
-from sim.world.constants import World, world_of
-from sim.world.model import Arm, CXModel, Snapshot, founded
-from sim.world.pilot import references
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in
+from sim.world.pilot import piloted
 
 SUPPORT = "support"
 """Beside the touchpoints of an episode."""
 
-USUAL_DRAWS = 16
-"""Draws under `replications=auto`."""
+USUAL_POINTS = 16
+"""Points under `replications=auto`."""
 
 
 # -- the plan -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Section):
     """How far touchpoints are moved, and how the firm listens; keys of `conf/drivers`."""
 
-    step: float  # su
-    comments: float  # share of surveyed detractors who write what let them down
-
-
-READERS = {"step": real(Bounds(0.0, 5.0, above=True)), "comments": real(Bounds(0.0, 1.0))}
-
-
-def plan_of(node: Mapping[str, Any]) -> Plan:
-    """A checked plan of its keys in the configuration. Raises ConfigError of one line."""
-    return Plan(**read_group(node, READERS, "drivers"))
+    step: Annotated[float, real(0.0, 5.0, above=True)]  # su
+    comments: Share  # of surveyed detractors who write what let them down
 
 
 class Move(NamedTuple):
@@ -141,11 +133,9 @@ class Found(NamedTuple):
 
 
 def run_world(settings: Settings, plan: Plan, task: Task) -> Found:
-    """The baseline and every arm of one draw."""
-    world, _ = references(world_of(settings.at(task.point), task.seed))
-    burn_in = CXModel(world, founded(world), engine=settings.engine, record=False)
-    burn_in.run(0)
-    return lived(world, burn_in.handed_over(), settings, plan, task)
+    """The baseline and every arm at one point."""
+    world = piloted(settings.at(task.point), task.seed)
+    return lived(world, burnt_in(world, settings.engine), settings, plan, task)
 
 
 def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task: Task) -> Found:
@@ -189,16 +179,17 @@ def run_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, prog
     tasks = list(_tasks(settings))
     with running(partial(run_world, settings, plan), threads, progress) as run:
         worlds = run(tasks)
-    write_config(folder, settings, drivers=asdict(plan))
+    write_config(folder, settings, drivers=plan.model_dump())
     for name, frames in zip(tables.KEY_DRIVER_FILES, zip(*worlds, strict=True), strict=True):
         write_parquet(folder, name, pd.concat(frames, ignore_index=True))
-    write_assumptions(folder, settings, [task for task in tasks if task.twin == 0])
+    write_assumptions(folder, settings, [task for task in tasks if task.second_seed == 0])
 
 
 def _tasks(settings: Settings) -> Iterator[Task]:
-    """A world per draw, as an ordinary run of as many replications has it; some draws under a second seed as well."""
-    size = USUAL_DRAWS if settings.replications == "auto" else settings.replications
-    first, until = (0, size) if settings.draws == "all" else settings.draws
+    """A task per point, as an ordinary run of as many replications has it; some points under a second seed as well."""
+    size = USUAL_POINTS if settings.replications == "auto" else settings.replications
+    first, until = (0, size) if settings.points == "all" else settings.points
     design = points(settings, size)
-    for draw, twin in twinned(first, until):
-        yield Task(draw, twin, design[draw], replication_seed(settings.seed, draw, twin), parts=False)
+    for point, second_seed in seeded(first, until):
+        seed = replication_seed(settings.seed, point, second_seed)
+        yield Task(point, second_seed, design[point], seed, parts=False)

@@ -4,24 +4,25 @@
     levers:       {key: {low, high, step, cost_per_day}, ...}      keys of the configuration, dotted
     objectives:   [{metric, of: effect|level, over, goal: maximise|minimise}, ...]      one, or several for a front
     constraints:  [{metric, of, over, at_least or at_most}, ...]
-    trials, batch, draws, fresh_draws
+    trials, batch, points, fresh_points
 
-`over` says how the draws of what is not known become one number: `mean`, a quantile such as 0.1, or `gain`, the share
-of draws with a gain. A lever that is an option of an intervention acts in the treated arm alone, so that the effect may
-be optimised. Any other lever changes the company in both arms: then the level of the whole company is what counts, and
-gains are against the present configuration. Such a lever may cost: `cost_per_day` is yen a day, per potential customer
-and unit of the key, booked with the fixed costs.
+`over` says how the points of what is not known become one number: `mean`, a quantile such as 0.1, or `gain`, the share
+of points with a gain. A lever that is an option of an intervention acts in the treated arm alone, so that the effect
+may be optimised. Any other lever changes the company in both arms: then the level of the whole company is what counts,
+and gains are against the present configuration. Such a lever may cost: `cost_per_day` is yen a day, per potential
+customer and unit of the key, booked with the fixed costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
+from pydantic import BeforeValidator, model_validator
 
-from sim.config.parameters import ConfigError, nearest, number, read_group, show, text, whole, word
+from sim.config.parameters import ConfigError, Reader, Text, nearest, number, optional, show, whole, word
+from sim.config.sections import KeyFault, Section
 from sim.tables import METRIC
 
 if TYPE_CHECKING:
@@ -38,23 +39,32 @@ Point = Mapping[str, float | int]
 """A value per lever, by dotted key."""
 
 Found = dict[str, list[list[float]]]
-"""By metric: its values in the baseline and in the treated arm, a list over draws each."""
+"""By metric: its values in the baseline and in the treated arm, a list over points each."""
 
 
-@dataclass(frozen=True)
-class Lever:
-    """A key that may be moved, from low to high (both included), in whole numbers where both are."""
+def _as_written(stated: object) -> float | int:
+    """A number, whole where it is written so."""
+    value = number(stated)
+    return stated if isinstance(stated, int) else value
 
-    key: str
-    low: float
-    high: float
-    step: float | None = None
-    cost_per_day: float = 0.0  # yen, per potential customer and unit
 
-    @property
-    def in_both_arms(self) -> bool:
-        """Whether it changes the company rather than an intervention."""
-        return not (self.key.startswith("scenario.") and ".interventions." in self.key)
+class Lever(Section):
+    """How far a key may be moved: from low to high (both included), in whole numbers where both are."""
+
+    low: Annotated[float, Reader(_as_written)]
+    high: Annotated[float, Reader(_as_written)]
+    step: Annotated[float | None, optional(Reader(number))] = None
+    cost_per_day: Annotated[float, Reader(number)] = 0.0  # yen, per potential customer and unit
+
+    @model_validator(mode="after")
+    def _has_steps(self) -> Self:
+        if not self.low < self.high:
+            raise ConfigError(f"low {self.low:g} is not below high {self.high:g}")
+        if self.step is not None:
+            steps = (self.high - self.low) / self.step if self.step > 0 else 0.5
+            if abs(steps - round(steps)) > 1e-9:
+                raise KeyFault("step", f"{self.step:g} is not allowed; a whole number of steps from low to high")
+        return self
 
     def distribution(self) -> BaseDistribution:
         from optuna.distributions import FloatDistribution, IntDistribution
@@ -64,20 +74,33 @@ class Lever:
         return FloatDistribution(self.low, self.high, step=self.step)
 
 
-@dataclass(frozen=True)
-class Statistic:
-    """A number of a point: the effect on a metric or its level in the treated arm, over the draws."""
+def in_both_arms(key: str) -> bool:
+    """Whether a lever changes the company rather than an intervention."""
+    return not (key.startswith("scenario.") and ".interventions." in key)
 
-    metric: str
-    of: str
-    over: str | float
+
+def _over(stated: object) -> str | float:
+    if isinstance(stated, str):
+        return word(MEAN, GAIN)(stated)
+    quantile = number(stated)
+    if not 0 < quantile < 1:
+        raise ConfigError(f"{show(stated)} is not allowed; {MEAN}, {GAIN}, or a quantile between 0 and 1")
+    return quantile
+
+
+class Statistic(Section):
+    """A number of a point: the effect on a metric or its level in the treated arm, over the points."""
+
+    metric: Annotated[str, word(*METRIC)]
+    of: Annotated[str, word(EFFECT, LEVEL)]
+    over: Annotated[str | float, Reader(_over)]
 
     @property
     def name(self) -> str:
         return f"{self.metric} {self.of} {self.over}"
 
     def value(self, found: Found, present: Found) -> float:
-        """Of a point; gains in level are against the present configuration, draw by draw."""
+        """Of a point; gains in level are against the present configuration, point by point."""
         baseline, treated = (np.asarray(values) for values in found[self.metric])
         values = treated - baseline if self.of == EFFECT else treated
         if self.over == GAIN:
@@ -85,39 +108,71 @@ class Statistic:
         return float(np.mean(values) if self.over == MEAN else np.quantile(values, float(self.over)))
 
 
-@dataclass(frozen=True)
-class Objective:
+class Objective(Statistic):
     """A statistic to be made large, or small."""
 
-    statistic: Statistic
-    goal: str
+    goal: Annotated[str, word(MAXIMISE, MINIMISE)]
 
 
-@dataclass(frozen=True)
-class Constraint:
-    """A statistic with a bound."""
+class Constraint(Statistic):
+    """A statistic with a bound, below it or above."""
 
-    statistic: Statistic
-    bound: float
-    at_least: bool
+    at_least: Annotated[float | None, optional(Reader(number))] = None
+    at_most: Annotated[float | None, optional(Reader(number))] = None
+
+    @model_validator(mode="after")
+    def _has_one_bound(self) -> Self:
+        if (self.at_least is None) == (self.at_most is None):
+            stated = self.model_dump(exclude_none=True)
+            raise ConfigError(f"{show(stated)} is not allowed; either at_least or at_most")
+        return self
 
     def excess(self, value: float) -> float:
         """How far beyond the bound; zero or less where it is kept."""
-        return self.bound - value if self.at_least else value - self.bound
+        if self.at_least is not None:
+            return self.at_least - value
+        assert self.at_most is not None
+        return value - self.at_most
 
 
-@dataclass(frozen=True)
-class Search:
-    """What is searched, checked; keys of a search file."""
+def _keyed(stated: object) -> dict[str, Any]:
+    if not isinstance(stated, Mapping) or not stated:
+        raise ConfigError(f"{show(stated)} is not allowed; at least one key with low and high")
+    return {str(key): ends for key, ends in stated.items()}
 
-    description: str
-    levers: tuple[Lever, ...]
-    objectives: tuple[Objective, ...]
-    constraints: tuple[Constraint, ...]
-    trials: int
-    batch: int  # trials asked for at once
-    draws: int  # of what is not known, the same for every trial
-    fresh_draws: int
+
+def _listed(stated: object) -> Sequence[Any]:
+    if isinstance(stated, str) or not isinstance(stated, Sequence) or not stated:
+        raise ConfigError(f"{show(stated)} is not a list; at least one, each with metric, of, over and goal")
+    return stated
+
+
+class Search(Section):
+    """What is searched; keys of a search file."""
+
+    description: Text
+    levers: Annotated[dict[str, Lever], BeforeValidator(_keyed)]  # by dotted key
+    objectives: Annotated[tuple[Objective, ...], BeforeValidator(_listed)]
+    constraints: Annotated[tuple[Constraint, ...], BeforeValidator(lambda some: _listed(some) if some else ())] = ()
+    trials: Annotated[int, whole(1, 100_000)]
+    batch: Annotated[int, whole(1, 1000)]  # trials asked for at once
+    points: Annotated[int, whole(2, 10_000)]  # of what is not known, the same for every trial
+    fresh_points: Annotated[int, whole(2, 10_000)]
+
+    @model_validator(mode="after")
+    def _levers_suit(self) -> Self:
+        moved = [key for key in self.levers if in_both_arms(key)]
+        for key, lever in self.levers.items():
+            if lever.cost_per_day and key not in moved:
+                raise KeyFault(f"levers.{key}.cost_per_day", "is not allowed; an intervention has its own cost")
+        for objective in self.objectives:
+            if moved and objective.of == EFFECT:
+                raise KeyFault(
+                    "objectives",
+                    f"the effect on {objective.metric} is not allowed, since {moved[0]} changes the company in both "
+                    "arms; of: level, and what it costs as cost_per_day of the lever",
+                )
+        return self
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -128,91 +183,7 @@ class Search:
     @property
     def statistics(self) -> dict[str, Statistic]:
         """What is computed of every point, by name: objectives, then constraints."""
-        wanted = [one.statistic for one in self.objectives] + [one.statistic for one in self.constraints]
-        return {statistic.name: statistic for statistic in wanted}
-
-
-def read_search(node: Any) -> Search:
-    """A checked search file. Raises ConfigError."""
-    readers: dict[str, Callable[[Any], Any]] = {
-        "description": text,
-        "levers": _levers,
-        "objectives": lambda some: tuple(_objective(one) for one in _list(some)),
-        "constraints": lambda some: tuple(_constraint(one) for one in some or ()),
-        "trials": whole(1, 100_000),
-        "batch": whole(1, 1000),
-        "draws": whole(2, 10_000),
-        "fresh_draws": whole(2, 10_000),
-    }
-    search = Search(**read_group(node, readers, "optimise", {"constraints": ()}))
-    moved = [lever.key for lever in search.levers if lever.in_both_arms]
-    for one in search.objectives:
-        if moved and one.statistic.of == EFFECT:
-            raise ConfigError(
-                f"optimise.objectives: the effect on {one.statistic.metric} is not allowed, since {moved[0]} changes "
-                "the company in both arms; of: level, and what it costs as cost_per_day of the lever"
-            )
-    return search
-
-
-def _levers(node: Any) -> tuple[Lever, ...]:
-    if not isinstance(node, Mapping) or not node:
-        raise ConfigError(f"{show(node)} is not allowed; at least one key with low and high")
-    return tuple(_lever(str(key), ends) for key, ends in node.items())
-
-
-def _lever(key: str, node: Any) -> Lever:
-    optional = {"step": None, "cost_per_day": 0.0}
-    readers = dict.fromkeys(("low", "high"), _as_written) | dict.fromkeys(optional, number)
-    lever = Lever(key, **read_group(node, readers, key, optional))
-    if not lever.low < lever.high:
-        raise ConfigError(f"{key}: low {lever.low:g} is not below high {lever.high:g}")
-    if lever.step is not None:
-        steps = (lever.high - lever.low) / lever.step if lever.step > 0 else 0.5
-        if abs(steps - round(steps)) > 1e-9:
-            raise ConfigError(f"{key}.step: {lever.step:g} is not allowed; a whole number of steps from low to high")
-    if lever.cost_per_day and not lever.in_both_arms:
-        raise ConfigError(f"{key}.cost_per_day: is not allowed; an intervention has its own cost")
-    return lever
-
-
-def _as_written(value: Any) -> float | int:
-    """A number, whole where it is written so."""
-    found = number(value)
-    return value if isinstance(value, int) else found
-
-
-def _over(value: Any) -> str | float:
-    if isinstance(value, str):
-        return word(MEAN, GAIN)(value)
-    found = number(value)
-    if not 0 < found < 1:
-        raise ConfigError(f"{show(value)} is not allowed; {MEAN}, {GAIN}, or a quantile between 0 and 1")
-    return found
-
-
-STATISTIC: dict[str, Callable[[Any], Any]] = {"metric": word(*METRIC), "of": word(EFFECT, LEVEL), "over": _over}
-
-
-def _objective(node: Any) -> Objective:
-    found = read_group(node, STATISTIC | {"goal": word(MAXIMISE, MINIMISE)})
-    goal = found.pop("goal")
-    return Objective(Statistic(**found), goal)
-
-
-def _constraint(node: Any) -> Constraint:
-    bounds = {"at_least": None, "at_most": None}
-    found = read_group(node, STATISTIC | dict.fromkeys(bounds, number), optional=bounds)
-    least, most = found.pop("at_least"), found.pop("at_most")
-    if (least is None) == (most is None):
-        raise ConfigError(f"{show(node)} is not allowed; either at_least or at_most")
-    return Constraint(Statistic(**found), most if least is None else least, least is not None)
-
-
-def _list(node: Any) -> Sequence[Any]:
-    if isinstance(node, str) or not isinstance(node, Sequence) or not node:
-        raise ConfigError(f"{show(node)} is not a list; at least one, each with metric, of, over and goal")
-    return node
+        return {statistic.name: statistic for statistic in (*self.objectives, *self.constraints)}
 
 
 def present_point(search: Search, plain: Mapping[str, Any]) -> dict[str, float | int]:
@@ -221,19 +192,19 @@ def present_point(search: Search, plain: Mapping[str, Any]) -> dict[str, float |
     Of a lever with a range, its central value: a firm knows its own levers. Raises ConfigError for a key that is none.
     """
     found = {}
-    for lever in search.levers:
+    for key in search.levers:
         node: Any = plain
-        for part in lever.key.split("."):
+        for part in key.split("."):
             if not isinstance(node, Mapping) or part not in node:
                 there = node if isinstance(node, Mapping) else {}
                 raise ConfigError(
-                    f"optimise.levers: {lever.key} is no key of this configuration; {part} is not among "
+                    f"optimise.levers: {key} is no key of this configuration; {part} is not among "
                     f"{', '.join(map(str, there)) or 'any'}{nearest(part, map(str, there))}"
                 )
             node = node[part]
         value = node.get("value", node.get("mean")) if isinstance(node, Mapping) else node
         try:
-            found[lever.key] = _as_written(value)
+            found[key] = _as_written(value)
         except ConfigError as error:
-            raise ConfigError(f"optimise.levers: {lever.key}: {error}, and cannot be moved") from None
+            raise ConfigError(f"optimise.levers: {key}: {error}, and cannot be moved") from None
     return found

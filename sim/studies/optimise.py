@@ -1,8 +1,8 @@
 """The search for the best values of levers, over what is not known: Optuna asks for points, worlds answer.
 
-All trials live in the same draws with the same luck, so that they are compared draw by draw. The one that looks best
-was chosen for it, and some of what looks good is luck of those draws (the optimiser's curse: Smith and Winkler 2006).
-So the best points, and the present configuration, are evaluated again on fresh draws; only that is an answer.
+All trials run at the same points with the same luck, so that they are compared point by point. The one that looks best
+was chosen for it, and some of what looks good is luck of those points (the optimiser's curse: Smith and Winkler 2006).
+So the best points, and the present configuration, are evaluated again at fresh points; only that is an answer.
 
 **Resuming.** A batch of points is asked for from a study in memory that holds exactly the trials before the batch, by a
 sampler seeded with the batch's number. What is asked next is thus a function of seed and finished trials, whenever and
@@ -12,15 +12,15 @@ however often the search was interrupted. Finished trials are stored in order, e
     DIR/study.db              Optuna's storage: what a search goes on from
     DIR/optimise.json         what is searched, where the levers stand at present, numbers of the best trials
     DIR/trials.csv            a row per trial: status, why, levers, statistics; trial -1 is the present configuration
-    DIR/fresh.csv             the same of the present configuration and the best trials, on fresh draws
-    DIR/trial_draws.parquet   their metrics by draw; fresh_draws.parquet likewise
+    DIR/fresh.csv             the same of the present configuration and the best trials, at fresh points
+    DIR/trial_points.parquet  their metrics by point of what is not known; fresh_points.parquet likewise
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,14 +51,14 @@ PRESENT = -1
 """Number of the present configuration among trials."""
 
 MOST_REPEATED = 12
-"""Points of a front that are evaluated again on fresh draws."""
+"""Points of a front that are evaluated again at fresh points."""
 
 FIXED_COST = "company.fixed_cost_per_day"
 _SAMPLER, _FRESH = 3, 4
-"""Slots of the purpose DESIGN: seeds of the samplers, and of the fresh draws."""
+"""Slots of the purpose DESIGN: seeds of the samplers, and of the fresh points."""
 
 KEY, STUDY, PLAN, TRIALS, FRESH = "search.json", "study.db", "optimise.json", "trials.csv", "fresh.csv"
-TRIAL_DRAWS, FRESH_DRAWS = "trial_draws.parquet", "fresh_draws.parquet"
+TRIAL_POINTS, FRESH_POINTS = "trial_points.parquet", "fresh_points.parquet"
 
 Evaluate = Callable[[Sequence[Any]], Iterator[tuple[int, Found | Exception]]]
 """(number of an item, what was found or raised), as they finish: `Pool.outcomes`."""
@@ -70,26 +70,27 @@ Progress = Callable[[int, int, Phrase], None]
 
 
 class Candidate(NamedTuple):
-    """A point to be evaluated: its settings, over how many draws, and what its levers cost a day, yen of the market."""
+    """A point to be evaluated: its settings, over how many points of what is not known, and what its levers cost a day,
+    yen of the market."""
 
     settings: Settings
-    draws: int
+    points: int
     cost_per_day: float
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Evaluates a candidate over draws: the function that a pool sends to its workers."""
+    """Evaluates a candidate over points of what is not known: the function that a pool sends to its workers."""
 
     worlds: WorldsOf
     metrics: tuple[str, ...]
 
     def __call__(self, candidate: Candidate) -> Found:
-        """Values of the metrics in both arms. Raises ConfigError where one has no value in some draw."""
-        settings, draws_wanted, cost = candidate
+        """Values of the metrics in both arms. Raises ConfigError where one has no value at some point."""
+        settings, points_wanted, cost = candidate
         arm = treated_arm(self.worlds(settings))
         found: Found = {metric: [[], []] for metric in self.metrics}
-        for replication, point in enumerate(points(settings, draws_wanted)):
+        for replication, point in enumerate(points(settings, points_wanted)):
             fixed = float(point.get(FIXED_COST, settings.company.fixed_cost_per_day.value)) + cost
             seed = replication_seed(settings.seed, replication, 0)
             task = Task(replication, 0, {**point, FIXED_COST: fixed}, seed, parts=False)
@@ -115,15 +116,15 @@ def treated_arm(worlds: Mapping[str, Any]) -> str:
 
 
 def candidate(search: Search, settings: Settings, point: Point) -> Candidate:
-    """A point's candidate in the search's draws; `settings` are those at the point."""
-    cost = sum(lever.cost_per_day * point[lever.key] for lever in search.levers)
-    return Candidate(settings, search.draws, cost * settings.customers)
+    """A point's candidate at the search's points; `settings` are those at the point."""
+    cost = sum(lever.cost_per_day * point[key] for key, lever in search.levers.items())
+    return Candidate(settings, search.points, cost * settings.customers)
 
 
 def fresh(search: Search, one: Candidate) -> Candidate:
-    """The same with other draws and other luck."""
+    """The same at other points with other luck."""
     seed = _seed(one.settings.seed, 0, _FRESH)
-    return one._replace(settings=one.settings.model_copy(update={"seed": seed}), draws=search.fresh_draws)
+    return one._replace(settings=one.settings.model_copy(update={"seed": seed}), points=search.fresh_points)
 
 
 def _seed(seed: int, place: int, slot: int) -> int:
@@ -187,10 +188,10 @@ def run_search(
     search: Search, storage: Storage, seed: int, present: Found, candidate_of: Callable[[Point], Any],
     evaluate: Evaluate, progress: Progress = lambda *_: None,
 ) -> list[Tried]:  # fmt: skip
-    """Go on with a search until so many trials are finished, and return them in order; more, where it once had more.
+    """Continue a search until `search.trials` trials are finished, and return all finished trials in order.
 
-    `candidate_of` makes what `evaluate` takes of a point; what either raises fails that trial alone, if it is a
-    mendable error.
+    They are more than `search.trials` where an earlier call asked for more. `candidate_of` turns a point into what
+    `evaluate` takes. A ConfigError of either fails its own trial only.
     """
     while (done := len(storage.trials())) < search.trials:
         progress(done, search.trials, Phrase("searching"))
@@ -213,7 +214,7 @@ def _ask(search: Search, before: list[FrozenTrial], batch: int, seed: int) -> tu
     sampler = _sampler(search, _seed(seed, batch, _SAMPLER))
     study = optuna.create_study(directions=_directions(search), sampler=sampler)
     study.add_trials(before)
-    space = {lever.key: lever.distribution() for lever in search.levers}
+    space = {key: lever.distribution() for key, lever in search.levers.items()}
     return study, [study.ask(space) for _ in range(search.batch)]
 
 
@@ -268,8 +269,8 @@ def _tell(search: Search, study: Study, trial: Trial, outcome: Found | Exception
         return
     trial.set_user_attr("found", outcome)
     for place, one in enumerate(search.constraints):
-        trial.set_constraint(f"{place:03d} {one.statistic.name}", one.excess(one.statistic.value(outcome, present)))
-    study.tell(trial, [one.statistic.value(outcome, present) for one in search.objectives])
+        trial.set_constraint(f"{place:03d} {one.name}", one.excess(one.value(outcome, present)))
+    study.tell(trial, [one.value(outcome, present) for one in search.objectives])
 
 
 def _tell_again(study: Study, trial: Trial, stored: FrozenTrial) -> None:
@@ -305,7 +306,7 @@ def _status(values: Sequence[float], excesses: Sequence[float]) -> str:
 class Work:
     """One search: what is searched, where the levers stand at present, its seed, and what makes a candidate of a point.
 
-    `again` makes the same on fresh draws. Candidates are whatever `Evaluate` takes.
+    `again` makes the same at fresh points. Candidates are whatever `Evaluate` takes.
     """
 
     search: Search
@@ -334,15 +335,15 @@ class Work:
         tried = [self._judged(PRESENT, self.present, present, present), *tried]
         write(folder, TRIALS, trials_table(self.search, tried, present))
         write(folder, FRESH, trials_table(self.search, anew, found[f"fresh {PRESENT}"]))
-        write(folder, TRIAL_DRAWS, draws_table(tried))
-        write(folder, FRESH_DRAWS, draws_table(anew))
-        told = {**about, "search": asdict(self.search), "present": dict(self.present), "best": best}
+        write(folder, TRIAL_POINTS, points_table(tried))
+        write(folder, FRESH_POINTS, points_table(anew))
+        told = {**about, "search": self.search.model_dump(mode="json"), "present": dict(self.present), "best": best}
         replace_text(folder / PLAN, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
     def _judged(self, number: int, point: Point, found: Found, present: Found) -> Tried:
         """A point evaluated outside the search, as if it were a trial."""
-        excesses = tuple(one.excess(one.statistic.value(found, present)) for one in self.search.constraints)
-        values = tuple(one.statistic.value(found, present) for one in self.search.objectives)
+        excesses = tuple(one.excess(one.value(found, present)) for one in self.search.constraints)
+        values = tuple(one.value(found, present) for one in self.search.objectives)
         return Tried(number, point, _status(values, excesses), "", values, excesses, found)
 
 
@@ -361,12 +362,11 @@ def trials_table(search: Search, tried: Sequence[Tried], present: Found) -> pd.D
         if one.found is not None:
             row |= {name: statistic.value(one.found, present) for name, statistic in search.statistics.items()}
         rows.append(row)
-    levers = [lever.key for lever in search.levers]
-    return pd.DataFrame(rows, columns=["trial", "status", "why", *levers, *search.statistics])
+    return pd.DataFrame(rows, columns=["trial", "status", "why", *search.levers, *search.statistics])
 
 
-def draws_table(tried: Sequence[Tried]) -> pd.DataFrame:
-    """A row per trial, metric and draw: trial, metric, replication, baseline, scenario."""
+def points_table(tried: Sequence[Tried]) -> pd.DataFrame:
+    """A row per trial, metric and replication: trial, metric, replication, baseline, scenario."""
     rows = [
         (one.number, metric, replication, *pair)
         for one in tried

@@ -1,6 +1,6 @@
 """A field test before it is run: what the planned test would report, many times over, where the truth is known.
 
-For each draw of what is not known there is one world: its baseline, its full rollout (the truth), and some tests that
+For each point of what is not known there is one market: its baseline, its full rollout (the truth), and some tests that
 differ in who is treated. The firm's log is read at several weeks of each test, and an analyst's arithmetic is done on
 it: difference of means, standard error, p-value. What that is worth, the analysis says, from the tables written here.
 
@@ -12,29 +12,31 @@ keep talk among ties within an arm, not what passes through the public, the shar
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, ValidationInfo
 from scipy.special import stdtr
 
 from agents import draws
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.parameters import ConfigError, listed, nearest, number, read_group, show, whole
+from sim.config.parameters import ConfigError, Reader, inside, listed, show, whole, word
 from sim.config.sampling import points
+from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.run.experiment import Progress, running
 from sim.run.replication import Task, WorldsOf, replication_seed
 from sim.run.writing import write_assumptions, write_config, write_parquet
-from sim.world.constants import World, world_of
-from sim.world.model import Arm, CXModel, Snapshot, founded
-from sim.world.pilot import references
+from sim.world.constants import World
+from sim.world.model import Arm, CXModel, burnt_in
+from sim.world.pilot import piloted
 
 CUSTOMER, CLUSTER = "customer", "cluster"
 DESIGNS = (CUSTOMER, CLUSTER)
@@ -59,35 +61,46 @@ Log = dict[str, NDArray[Any]]
 # -- the plan -------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Plan:
+def _designs(stated: object) -> tuple[str, ...]:
+    """Reader of one design or a list of them."""
+    names = [stated] if isinstance(stated, str) else stated
+    if not isinstance(names, Sequence) or not names:
+        raise ConfigError(f"{show(stated)} is not allowed; {listed(DESIGNS)}, or both as [{','.join(DESIGNS)}]")
+    named = set(map(word(*DESIGNS), names))
+    return tuple(name for name in DESIGNS if name in named)
+
+
+def _clusters(stated: object, run: ValidationInfo) -> int:
+    """Reader of a number of clusters, of which none is without a customer of the run."""
+    return whole(4, cast(Settings, run.context).customers)(stated)
+
+
+def _weeks(stated: object, run: ValidationInfo) -> tuple[int, ...]:
+    """Reader of the weeks after which a test is read; auto: the usual ones that the run's horizon holds."""
+    most = cast(Settings, run.context).days // 7
+    if stated == "auto":
+        return tuple(week for week in USUAL_WEEKS if week <= most)
+    weeks = stated if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
+    if not weeks:
+        raise ConfigError(f"{show(stated)} is not allowed; auto, or whole weeks from 1 to {most}, the horizon")
+    return tuple(sorted({whole(1, most)(week) for week in weeks}))
+
+
+class Plan(Section):
     """The planned test: how it is assigned, when it is read and how it is judged; keys of `conf/premortem`."""
 
-    design: tuple[str, ...]
-    tests: int  # assignments per draw and design
-    share: float  # treated
-    clusters: int  # of the cluster design
-    weeks: tuple[int, ...]  # readings, ascending
-    level: float  # two-sided level of significance
-    power: float  # wanted, for the needed size
-
-    def plain(self) -> dict[str, Any]:
-        """As it would be written in a configuration file."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+    design: Annotated[tuple[str, ...], Reader(_designs)]
+    tests: Annotated[int, whole(1, MOST_TESTS)]  # assignments per point and design
+    share: Annotated[float, inside(0.0, 1.0)]  # treated
+    clusters: Annotated[int, BeforeValidator(_clusters)]  # of the cluster design
+    weeks: Annotated[tuple[int, ...], BeforeValidator(_weeks)]  # readings, ascending
+    level: Annotated[float, inside(0.0, 0.5)]  # two-sided level of significance
+    power: Annotated[float, inside(0.0, 1.0)]  # wanted, for the needed size
 
 
-def plan_of(node: Mapping[str, Any], settings: Settings) -> Plan:
-    """A checked plan of its keys in the configuration. Raises ConfigError of one line."""
-    readers: dict[str, Callable[[object], Any]] = {
-        "design": _designs,
-        "tests": whole(1, MOST_TESTS),
-        "share": partial(_between, 0.0, 1.0),
-        "clusters": whole(4, settings.customers),
-        "weeks": partial(_weeks, settings.days // 7),
-        "level": partial(_between, 0.0, 0.5),
-        "power": partial(_between, 0.0, 1.0),
-    }
-    plan = Plan(**read_group(node, readers, "premortem"))
+def plan_of(stated: object, settings: Settings) -> Plan:
+    """The checked plan for a run with these settings. Raises ConfigError of one line."""
+    plan = Plan.read(stated, "premortem", settings)
     fewest = min(plan.share, 1.0 - plan.share) * settings.customers
     if fewest < FEWEST:
         raise ConfigError(
@@ -95,35 +108,6 @@ def plan_of(node: Mapping[str, Any], settings: Settings) -> Plan:
             f"at least {FEWEST}"
         )
     return plan
-
-
-def _designs(value: object) -> tuple[str, ...]:
-    """Reader of one design or a list of them."""
-    names = [value] if isinstance(value, str) else value
-    if not isinstance(names, Sequence) or not names:
-        raise ConfigError(f"{show(value)} is not allowed; {listed(DESIGNS)}, or both as [{','.join(DESIGNS)}]")
-    for name in names:
-        if name not in DESIGNS:
-            raise ConfigError(f"{show(name)} is not allowed; {listed(DESIGNS)}{nearest(str(name), DESIGNS)}")
-    return tuple(name for name in DESIGNS if name in names)
-
-
-def _between(low: float, high: float, value: object) -> float:
-    """Reader of a number strictly between two others."""
-    found = number(value)
-    if not low < found < high:
-        raise ConfigError(f"{found:g} is not allowed; a number above {low:g} and below {high:g}")
-    return found
-
-
-def _weeks(most: int, value: object) -> tuple[int, ...]:
-    """Reader of the weeks after which a test is read; auto: the usual ones that the horizon holds."""
-    if value == "auto":
-        return tuple(week for week in USUAL_WEEKS if week <= most)
-    weeks = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-    if not weeks:
-        raise ConfigError(f"{show(value)} is not allowed; auto, or whole weeks from 1 to {most}, the horizon")
-    return tuple(sorted({whole(1, most)(week) for week in weeks}))
 
 
 def treatment(placed: Mapping[str, Placed]) -> tuple[str, Placed]:
@@ -239,14 +223,14 @@ def readings(log: Log, extrapolation: float) -> Iterator[tuple[str, NDArray[Any]
 
 
 def run_world(settings: Settings, worlds: WorldsOf, plan: Plan, task: Task) -> pd.DataFrame:
-    """All tests in the world of one draw: rows of `tables.TESTS`."""
+    """All tests in the market of one point: rows of `tables.TESTS`."""
     drawn = settings.at(task.point)
-    world, _ = references(world_of(drawn, task.seed))
+    world = piloted(drawn, task.seed)
     lab = Laboratory(world, treatment(worlds(drawn))[1], settings, plan)
     rows = [row for design in plan.design for test in range(plan.tests) for row in lab.test(design, test)]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.TESTS[1:]])
-    frame.insert(0, "draw", task.replication)
-    return frame.astype({"draw": "int32", "test": "int32", "weeks": "int32"})
+    frame.insert(0, "point", task.replication)
+    return frame.astype({"point": "int32", "test": "int32", "weeks": "int32"})
 
 
 class Laboratory:
@@ -254,9 +238,7 @@ class Laboratory:
 
     def __init__(self, world: World, placed: Placed, settings: Settings, plan: Plan) -> None:
         self.world, self.placed, self.engine, self.plan = world, placed, settings.engine, plan
-        burn_in = CXModel(world, founded(world), engine=self.engine, record=False)
-        burn_in.run(0)
-        self.midnight: Snapshot = burn_in.snapshot()
+        self.midnight = burnt_in(world, self.engine)
         nobody = np.zeros(world.customers, bool)
         self.untreated, self.rollout = self.lived(nobody), self.lived(~nobody)
         self.truths = {
@@ -318,15 +300,15 @@ def run_premortem(
     tasks = list(_tasks(settings))
     with running(partial(run_world, settings, worlds, plan), threads, progress) as run:
         tests = pd.concat(run(tasks), ignore_index=True)
-    write_config(folder, settings, premortem=plan.plain())
+    write_config(folder, settings, premortem=plan.model_dump(mode="json"))
     write_parquet(folder, "tests.parquet", tests)
     write_assumptions(folder, settings, tasks)
 
 
 def _tasks(settings: Settings) -> Iterator[Task]:
-    """A world per draw, as an ordinary run of as many replications has it."""
+    """A task per point, as an ordinary run of as many replications has it."""
     size = USUAL_WORLDS if settings.replications == "auto" else settings.replications
-    first, until = (0, size) if settings.draws == "all" else settings.draws
+    first, until = (0, size) if settings.points == "all" else settings.points
     design = points(settings, size)
-    for draw in range(first, until):
-        yield Task(draw, 0, design[draw], replication_seed(settings.seed, draw, 0), parts=False)
+    for point in range(first, until):
+        yield Task(point, 0, design[point], replication_seed(settings.seed, point, 0), parts=False)

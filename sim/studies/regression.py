@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import yaml
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field
 
-from sim.config.parameters import Bounds, ConfigError, Text, listed, nearest, real, show, text, word
+from sim.config.parameters import ConfigError, Reader, Text, real, show, text, word
 from sim.config.sections import Section
-from sim.config.settings import Settings, first_finding
+from sim.config.settings import Settings
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import replace_text
 from sim.run.replication import WorldsOf
@@ -52,22 +52,6 @@ def _overrides(value: object) -> tuple[str, ...]:
     return tuple(text(one) for one in value)
 
 
-def _tolerance(value: object) -> dict[str, float]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{show(value)} is not a group of keys; metrics, each with an amount in its unit")
-    for key in value:
-        if key not in METRIC:
-            raise ConfigError(f"{show(key)} is no metric; {listed(METRIC)}{nearest(str(key), METRIC)}")
-    return {str(key): _named(str(key), real(Bounds(0.0)), amount) for key, amount in value.items()}
-
-
-def _named(key: str, read: Callable[[object], float], value: object) -> float:
-    try:
-        return read(value)
-    except ConfigError as error:
-        raise ConfigError(f"{key}: {error}") from None
-
-
 class Held(Section):
     """One regression file: a small run, and how its answer is compared with the recorded one.
 
@@ -77,10 +61,10 @@ class Held(Section):
     """
 
     description: Text
-    overrides: Annotated[tuple[str, ...], BeforeValidator(_overrides)]
-    compare: Annotated[str, BeforeValidator(word(EXACT, STATISTICAL))] = EXACT
-    false_alarm: Annotated[float, BeforeValidator(real(Bounds(1e-6, 0.5)))] = FALSE_ALARM
-    tolerance: Annotated[dict[str, float], BeforeValidator(_tolerance)] = Field(default={})
+    overrides: Annotated[tuple[str, ...], Reader(_overrides)]
+    compare: Annotated[str, word(EXACT, STATISTICAL)] = EXACT
+    false_alarm: Annotated[float, real(1e-6, 0.5)] = FALSE_ALARM
+    tolerance: dict[Annotated[str, word(*METRIC)], Annotated[float, real(0.0)]] = Field(default={})
 
 
 def held_files(folder: Path) -> dict[str, Path]:
@@ -98,9 +82,9 @@ def read_held(path: Path) -> Held:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: is no YAML in UTF-8: {error}") from None
     try:
-        return Held.model_validate(node)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {first_finding(error)}") from None
+        return Held.read(node)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
 
 
 # -- what was recorded ----------------------------------------------------------------------------------------

@@ -121,7 +121,10 @@ def job_folder(folder: Path, key: str) -> Path:
 
 @contextmanager
 def claimed(folder: Path, key: str) -> Iterator[bool]:
-    """Hold a job's lock if nobody else does; whether it is held. Other processes see it, and its end with ours."""
+    """Hold a job's lock for the block, if no other process does; yield whether it is held.
+
+    The lock is a file's, so that other processes see it, and the system releases it when this process ends.
+    """
     lock = FileLock(folder / LOCKS / key)
     try:
         lock.acquire(timeout=0)
@@ -241,7 +244,7 @@ def held(sweep: Mapping[str, Any]) -> Point:
 def points(sweep: Mapping[str, Any], settings: Settings) -> list[Point]:
     """All points of a sweep file; one without any key where it lists none.
 
-    `settings` are those without any swept key: they know ranges, seed and draws. Raises ConfigError.
+    `settings` are those without any swept key: they know ranges, seed and replications. Raises ConfigError.
     """
     axes = [
         _listed(sweep.get("points")),
@@ -290,14 +293,14 @@ def _grid(node: Any) -> Iterator[Point]:
 
 
 def _blocks(node: Any, settings: Settings) -> list[Point]:
-    """The draws of one run, divided into jobs."""
+    """The points of one run, divided into jobs."""
     if node is None:
         return [{}]
     size = _read(whole(1, 100_000), node, "sweep.block")
     if settings.replications == "auto":
-        raise ConfigError("sweep.block: dividing a run into blocks of draws needs replications as a number")
-    draws = settings.replications
-    return [{"draws": [first, min(first + size, draws)]} for first in range(0, draws, size)]
+        raise ConfigError("sweep.block: dividing a run into blocks of points needs replications as a number")
+    until = settings.replications
+    return [{"points": [first, min(first + size, until)]} for first in range(0, until, size)]
 
 
 # -- samples --------------------------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ days and yen.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from functools import reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,8 @@ from agents.population import Personas, Traits, gamma_table
 from agents.records import Surroundings
 from sim.company.fulfilment import DeliveryTerms
 from sim.company.support import DeskTerms
-from sim.config.parameters import DAYS_PER_WEEK, DAYS_PER_YEAR
+from sim.config.parameters import DAYS_PER_WEEK, DAYS_PER_YEAR, Parameter
+from sim.config.sections import Section
 from sim.config.settings import Settings
 
 AMPLE = 1 << 40
@@ -205,150 +208,72 @@ def _traits(settings: Settings) -> Traits:
             company.quality.delivery.value, company.quality.product.value,
         ),
         belief_sd=behaviour.beliefs.initial_sd.value,
-        mail_opt_in=company.opt_in.mail,
+        opt_in_mail=company.opt_in.mail,
     )  # fmt: skip
 
 
 def _rules(settings: Settings) -> Rules:
     """All numbers of the rules; references are first guesses until the pilots have measured them."""
-    values = _hearsay(settings) | _shopping(settings) | _money(settings) | _experience(settings) | _loyalty(settings)
-    return Rules(**{name: float(value) for name, value in (values | _first_references(settings)).items()})
+    derived = _derived(settings)
+    named = {name: _number(settings, key_of(name)) for name in Rules._fields if name not in derived}
+    return Rules(**named, **derived)
 
 
-Numbers = dict[str, float]
+def key_of(name: str) -> str:
+    """The key that a number of the rules is filled from: the only one whose dotted path ends in its name.
+
+    `margin` is `company.margin`, `talk_base` is `behaviour.talk.base`. Raises ValueError where no key or several fit.
+    """
+    keys = [key for key in KEYS if name in _endings(key)]
+    if len(keys) != 1:
+        raise ValueError(f"{name}: must be the name of one key, or derived; it fits {' and '.join(keys) or 'none'}")
+    return keys[0]
 
 
-def _hearsay(settings: Settings) -> Numbers:
-    """How customers hear of the brand and what they make of it."""
-    b, market = settings.behaviour, settings.market
+def _endings(key: str) -> list[str]:
+    parts = key.split(".")
+    return ["_".join(parts[first:]) for first in range(len(parts))]
+
+
+def _keys(section: type[Section], path: str = "") -> Iterator[str]:
+    """Dotted path of every key below a section that holds one number."""
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from _keys(kind, f"{path}{name}.")
+        elif kind in (Parameter, float, int):
+            yield path + name
+
+
+KEYS = tuple(_keys(Settings))
+
+
+def _number(settings: Settings, key: str) -> float:
+    value: Any = reduce(getattr, key.split("."), settings)
+    return float(value.value if isinstance(value, Parameter) else value)
+
+
+def _derived(settings: Settings) -> dict[str, float]:
+    """The numbers of the rules that no key holds as it stands."""
+    b, company, market = settings.behaviour, settings.company, settings.market
+    rest = 1.0 - b.experience.mean_weight.value  # shared by peak and end as 3 to 2
+    onboarding, q = company.onboarding, company.quality
+    start = float(np.mean([q.site.value, q.delivery.value, q.product.value]))
     return dict(
         ad_hazard=b.awareness.ad_hazard.value / DAYS_PER_YEAR,
         talk_hazard=b.awareness.talk_hazard.value / DAYS_PER_YEAR,
-        public_share=market.network.public_share.value,
         ties=2.0 * max(1, round(market.network.degree.value / 2)),
-        negative_weight=b.talk.negative_weight.value,
-        talk_base=b.talk.base.value,
-        talk_positive=b.talk.positive.value,
-        talk_negative=b.talk.negative.value,
-        hearsay_rate=b.beliefs.hearsay_rate.value,
-        experience_rate=b.beliefs.experience_rate.value,
-    )
-
-
-def _shopping(settings: Settings) -> Numbers:
-    """Visits, choice and the delivery classes."""
-    b, company = settings.behaviour, settings.company
-    classes = company.classes
-    return dict(
-        prospect_rate=b.visits.prospect_rate.value,
-        coupon_acceleration=b.visits.coupon_acceleration.value,
-        forward_bought=b.visits.forward_bought.value,
-        activation_lift=b.visits.activation_lift.value,
-        conversion_customer=b.choice.conversion_customer.value,
-        conversion_prospect=b.choice.conversion_prospect.value,
-        expectation_slope=b.choice.expectation_slope.value,
-        price_slope=b.choice.price_slope.value,
-        delivery_slope=b.choice.delivery_slope.value,
-        competitor=settings.market.competitor.value,
-        friction_web=company.friction.web.value,
-        friction_app=company.friction.app.value,
-        friction_store=company.friction.store.value,
         share_web=company.channels.web,
         share_app=company.channels.app,
-        utility_standard=b.delivery.utility_standard.value,
-        utility_norush=b.delivery.utility_norush.value,
-        fee_slope=b.delivery.fee_slope.value,
-        coupon_weight=b.delivery.coupon_weight.value,
-        lead_express=classes.express.lead,
-        lead_standard=classes.standard.lead,
-        lead_norush=classes.norush.lead,
-        fee_express=classes.express.fee.value,
-        fee_standard=classes.standard.fee.value,
-        fee_norush=classes.norush.fee.value,
-        cost_express=classes.express.cost.value,
-        cost_standard=classes.standard.cost.value,
-        cost_norush=classes.norush.cost.value,
-    )
-
-
-def _money(settings: Settings) -> Numbers:
-    """Baskets and what an order brings."""
-    b, company = settings.behaviour, settings.company
-    return dict(
         basket_shape=company.purchase.gamma_gamma.p.value,
-        redemption=b.coupons.redemption.value,
-        margin=company.margin.value,
-        discount_rate=company.discount_rate.value,
-    )
-
-
-def _experience(settings: Settings) -> Numbers:
-    """What an episode is worth, with support after it."""
-    x, support = settings.behaviour.experience, settings.behaviour.support
-    rest = 1.0 - x.mean_weight.value  # shared by peak and end as 3 to 2
-    return dict(
-        noise_sd=x.noise_sd.value,
-        noise_store=x.noise_sd.value,
-        weight_site=x.weight_site.value,
-        weight_store=x.weight_store.value,
-        weight_delivery=x.weight_delivery.value,
-        weight_product=x.weight_product.value,
-        gain_weight=x.gain_weight.value,
-        loss_aversion=x.loss_aversion.value,
-        mean_weight=x.mean_weight.value,
+        noise_store=b.experience.noise_sd.value,
         peak_weight=rest * 0.6,
         end_weight=rest * 0.4,
-        memory=x.memory.value,
-        value_weight=x.value_weight.value,
-        wait_weight=x.wait_weight.value,
-        late_penalty=x.late_penalty.value,
-        late_half=x.late_half.value,
-        late_power=x.late_power.value,
-        early_gain=x.early_gain.value,
-        contact_base=support.contact_base.value,
-        contact_bad=support.contact_bad.value,
-        bad_below=support.bad_below.value,
-        resolution=support.resolution.value,
-        recovery=support.recovery.value,
-        unresolved=support.unresolved.value,
-        wait_penalty=support.wait_penalty.value,
         support_quality=0.0,
-    )
-
-
-def _loyalty(settings: Settings) -> Numbers:
-    """Attrition, messages and the survey."""
-    b, onboarding = settings.behaviour, settings.company.onboarding
-    return dict(
-        mail_opt_in=settings.company.opt_in.mail,
-        push_opt_in=settings.company.opt_in.push,
         onboarding=float(onboarding is not None),
         activation_base=logit(onboarding.link.value) if onboarding is not None else 0.0,
         episode_clock=float(b.attrition.clock.value == "episode"),
-        satisfaction_slope=b.attrition.satisfaction_slope.value,
-        activation_slope=b.attrition.activation_slope.value,
-        competitor_slope=b.attrition.competitor_slope.value,
-        idleness=b.attrition.idleness.value,
-        match_floor=b.messages.match_floor.value,
-        fatigue_slope=b.messages.fatigue_slope.value,
-        fatigue_half_life=b.messages.fatigue_half_life.value,
-        annoyance=b.messages.annoyance.value,
-        click_bonus=b.messages.click_bonus.value,
-        survey_intercept=b.survey.intercept.value,
-        survey_slope=b.survey.slope.value,
-        survey_style=b.survey.style_sd.value,
-        survey_noise=b.survey.noise_sd.value,
-        respond=b.survey.respond.value,
-        respond_extreme=b.survey.respond_extreme.value,
-        respond_customer=b.survey.respond_customer.value,
-    )
-
-
-def _first_references(settings: Settings) -> Numbers:
-    """Where the first pilot starts: satisfaction and expectation at quality, star cuts around it."""
-    q = settings.company.quality
-    start = float(np.mean([q.site.value, q.delivery.value, q.product.value]))
-    return dict(
+        # Where the first pilot starts: satisfaction and expectation at quality, star cuts around it.
         satisfaction_ref=start,
         expectation_ref=start,
         trial_scale=1.0,

@@ -18,7 +18,7 @@ from sim.company.support import Contacts
 from sim.tables import DETRACTOR, PROMOTER
 from sim.world.engines import Arrivals, Census
 
-KEYS = ("arm", "replication", "twin")
+KEYS = ("arm", "replication", "second_seed")
 CENSUS_DAYS = 28
 """Days at the end of the horizon whose weekly surveys make the reported NPS and CSAT."""
 

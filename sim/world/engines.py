@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-import mesa
 import numpy as np
-from mesa.agent import AgentSet
 from numpy.typing import NDArray
 
 from agents import attrition, draws
@@ -22,6 +20,7 @@ from agents.compiled import loop, prefetch
 from agents.customer import Customer
 from agents.day import NOTHING, VISITED
 from agents.draws import day_key, hash_draw, uniform_of
+from agents.framework import AgentSet, mesa
 from agents.records import Deck, Episodes, Menu, Messages, Surroundings, Today, Visits, new_visits
 from agents.state import Customers
 from agents.wallet import Wallet

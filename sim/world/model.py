@@ -27,7 +27,6 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import mesa
 import numpy as np
 import simpy
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ from numpy.typing import NDArray
 from agents import wallet
 from agents.columns import OUTCOMES, STORE
 from agents.customer import Customer
+from agents.framework import mesa
 from agents.network import small_world
 from agents.population import draw_population
 from agents.records import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
@@ -129,6 +129,13 @@ def founded(world: World) -> Snapshot:
         small_world(world.seed, world.customers, world.degree, world.rewiring),
     )
     return Snapshot(world.first_day, customers, FulfilmentCentre(world.terms), public, Books())
+
+
+def burnt_in(world: World, engine: EngineName = "column", until: int = 0) -> Snapshot:
+    """The untreated world at the midnight before day `until`, from which a caller's arms start."""
+    model = CXModel(world, founded(world), engine=engine, record=False)
+    model.run(until)
+    return model.handed_over()
 
 
 class CXModel(mesa.Model):

@@ -22,7 +22,8 @@ from agents.exact import exp_each
 from agents.records import Surroundings
 from sim.company.support import servers_for
 from sim.config.parameters import DAYS_PER_YEAR, ConfigError
-from sim.world.constants import CAPACITY_FROM, References, World, sized, with_references
+from sim.config.settings import Settings
+from sim.world.constants import CAPACITY_FROM, References, World, sized, with_references, world_of
 from sim.world.model import CXModel, Snapshot, founded
 
 STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)
@@ -54,6 +55,11 @@ def references(world: World) -> tuple[World, References]:
     second = measure(with_references(pilot, first), stock, balance=False)
     desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, second), second, desk), second
+
+
+def piloted(settings: Settings, seed: int) -> World:
+    """The world of these settings with the references that its own pilots measure."""
+    return references(world_of(settings, seed))[0]
 
 
 class Pilot(CXModel):

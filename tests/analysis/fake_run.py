@@ -49,8 +49,8 @@ def make_run(
     folder: Path,
     scenarios: Mapping[str, str] | None = None,
     *,
-    draws: int = 8,
-    twins: int = 4,
+    points: int = 8,
+    second_seeds: int = 4,
     days: int = 112,
     customers: int = 2000,
     seed: int = 7,
@@ -71,16 +71,17 @@ def make_run(
     (folder / "config.yaml").write_text(
         yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8"
     )
-    (folder / "provenance.json").write_text(json.dumps({"version": "0.0.0", "seed": seed}), encoding="utf-8")
+    provenance = {"folder_version": tables.FOLDER_VERSION, "seed": seed}
+    (folder / "provenance.json").write_text(json.dumps(provenance), encoding="utf-8")
     parameters = _parameters(config)
-    points = _draws(rng, parameters, draws)
-    measures = _measures(rng, names, draws, twins, points, strength)
+    values_at = _points(rng, parameters, points)
+    measures = _measures(rng, names, points, second_seeds, values_at, strength)
     measures = measures.replace({"segment": dict(zip(PERSONAS, personas, strict=True))})
     parameters.to_csv(folder / "parameters.csv", index=False)
-    points.to_parquet(folder / "draws.parquet", index=False)
+    values_at.to_parquet(folder / "points.parquet", index=False)
     measures.to_parquet(folder / "measures.parquet", index=False)
     _kpis(measures).to_csv(folder / "kpis.csv", index=False)
-    _daily(rng, names, draws, days, customers).to_parquet(folder / "daily.parquet", index=False)
+    _daily(rng, names, points, days, customers).to_parquet(folder / "daily.parquet", index=False)
     _customers(rng, names, customers, days).to_parquet(folder / "customers.parquet", index=False)
     _probes(rng, list(chosen), strength).to_csv(folder / "probes.csv", index=False)
     return folder
@@ -123,49 +124,49 @@ def _parameters(node: Any, path: str = "") -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
 
 
-def _draws(rng: np.random.Generator, parameters: pd.DataFrame, draws: int) -> pd.DataFrame:
+def _points(rng: np.random.Generator, parameters: pd.DataFrame, points: int) -> pd.DataFrame:
     ranged = parameters[parameters["low"].notna()]
     frames = []
     for name, low, high in ranged[["name", "low", "high"]].itertuples(index=False):
-        share = (rng.permutation(draws) + rng.random(draws)) / draws
+        share = (rng.permutation(points) + rng.random(points)) / points
         frames.append(
-            pd.DataFrame({"replication": range(draws), "name": name, "value": low + share * (high - low)})
+            pd.DataFrame({"replication": range(points), "name": name, "value": low + share * (high - low)})
         )
     clock = {
-        "replication": range(draws),
+        "replication": range(points),
         "name": "behaviour.attrition.clock",
-        "value": np.arange(draws) % 2.0,
+        "value": np.arange(points) % 2.0,
     }
     frames.append(pd.DataFrame(clock))
     return pd.concat(frames, ignore_index=True).astype({"replication": "int32"})
 
 
-def _score(points: pd.DataFrame, name: str, draws: int) -> np.ndarray[Any, Any]:
+def _score(values_at: pd.DataFrame, name: str, points: int) -> np.ndarray[Any, Any]:
     """A drawn parameter scaled to -1..1."""
-    value = points[points["name"] == name].sort_values("replication")["value"].to_numpy(dtype=float)
-    return 2 * (value - value.min()) / max(float(np.ptp(value)), 1e-9) - 1 if len(value) else np.zeros(draws)
+    value = values_at[values_at["name"] == name].sort_values("replication")["value"].to_numpy(dtype=float)
+    return 2 * (value - value.min()) / max(float(np.ptp(value)), 1e-9) - 1 if len(value) else np.zeros(points)
 
 
 def _measures(
-    rng: np.random.Generator, names: list[str], draws: int, twins: int, points: pd.DataFrame, strength: float
+    rng: np.random.Generator, names: list[str], points: int, second_seeds: int, values_at: pd.DataFrame, strength: float
 ) -> pd.DataFrame:
-    """Long table; a draw's luck is common to its arms, so that effects are far less noisy than levels."""
-    slope = _score(points, "behaviour.attrition.satisfaction_slope", draws)
-    capacity = _score(points, "company.capacity_ratio", draws)
+    """Long table; a point's luck is common to its arms, so that effects are far less noisy than levels."""
+    slope = _score(values_at, "behaviour.attrition.satisfaction_slope", points)
+    capacity = _score(values_at, "company.capacity_ratio", points)
     rows: list[tuple[object, ...]] = []
-    for replication in range(draws):
-        for twin in range(2 if replication < twins else 1):
+    for replication in range(points):
+        for second_seed in range(2 if replication < second_seeds else 1):
             drift = (1 + 0.6 * slope[replication], 1 - 0.7 * capacity[replication])
-            rows += _world(rng, names, replication, twin, drift, strength)
+            rows += _world(rng, names, replication, second_seed, drift, strength)
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.MEASURES])
-    return frame.astype({"replication": "int32", "twin": "int8"})
+    return frame.astype({"replication": "int32", "second_seed": "int8"})
 
 
 def _world(
     rng: np.random.Generator,
     names: list[str],
     replication: int,
-    twin: int,
+    second_seed: int,
     drift: tuple[float, float],
     strength: float,
 ) -> list[tuple[object, ...]]:
@@ -177,8 +178,8 @@ def _world(
             scale = share if metric.kind == "sum" else 1.0
             level = LEVELS[metric.name] * scale * (1 + 0.02 * rng.standard_normal())
             effects = _effects(rng, metric.name, drift, weight * scale)
-            rows += _arms(names, (replication, twin), segment, metric, level, effects)
-        rows += _field_tests(rng, names, (replication, twin), segment) if i == 0 else []
+            rows += _arms(names, (replication, second_seed), segment, metric, level, effects)
+        rows += _field_tests(rng, names, (replication, second_seed), segment) if i == 0 else []
     return rows
 
 
@@ -239,13 +240,13 @@ def _field_tests(
 
 def _kpis(measures: pd.DataFrame) -> pd.DataFrame:
     chosen = measures[(measures["group"] == "all") & (measures["segment"] == tables.EVERYBODY)]
-    wide = chosen.pivot(index=["arm", "replication", "twin"], columns="metric", values="value")
+    wide = chosen.pivot(index=["arm", "replication", "second_seed"], columns="metric", values="value")
     return wide[[metric.name for metric in tables.METRICS]].reset_index()
 
 
-def _daily(rng: np.random.Generator, names: list[str], draws: int, days: int, customers: int) -> pd.DataFrame:
+def _daily(rng: np.random.Generator, names: list[str], points: int, days: int, customers: int) -> pd.DataFrame:
     frames = []
-    for replication in range(draws):
+    for replication in range(points):
         level = 1 + 0.08 * rng.standard_normal()
         noise = rng.standard_normal((4, days))
         for arm in (tables.BASELINE, *names):
@@ -256,7 +257,7 @@ def _daily(rng: np.random.Generator, names: list[str], draws: int, days: int, cu
 def _days(
     arm: str, replication: int, days: int, customers: int, level: float, noise: np.ndarray[Any, Any]
 ) -> pd.DataFrame:
-    """One arm of one draw; the treatment bites slowly and lateness jumps in a peak."""
+    """One arm of one point; the treatment bites slowly and lateness jumps in a peak."""
     t = np.arange(days)
     lift = 0.0 if arm == tables.BASELINE else 1 - np.exp(-t / 40)
     peak = ((t >= days * 0.7) & (t < days * 0.7 + 14)).astype(float)
@@ -275,7 +276,7 @@ def _days(
     }  # fmt: skip
     nps = -15 + 2 * level + 1.0 * lift - 6 * peak + noise[3]
     return frame.assign(
-        arm=arm, replication=np.int32(replication), twin=np.int8(0), day=t.astype("int16"), unaware=unaware,
+        arm=arm, replication=np.int32(replication), second_seed=np.int8(0), day=t.astype("int16"), unaware=unaware,
         aware=customers - customer - unaware - lapsed, customer=customer, lapsed=lapsed, orders=orders,
         profit=profit.astype(int), delivered=orders, late=late.astype(int),
         nps=np.where(weekly, nps, np.nan), nps_surveyed=np.where(weekly, nps + 5, np.nan),
@@ -295,8 +296,8 @@ def _customers(rng: np.random.Generator, names: list[str], customers: int, days:
         frames.append(
             frame.assign(
                 arm=arm, customer=np.arange(customers), persona=persona, segment=persona, orders=orders,
-                eligible=rate > 0, status=np.where(orders > 0, "customer", "aware"), ltv=value, twin_ltv=ltv,
-                twin_status="customer",
+                eligible=rate > 0, status=np.where(orders > 0, "customer", "aware"), ltv=value, other_ltv=ltv,
+                other_status="customer",
             )
         )  # fmt: skip
     return pd.concat(frames, ignore_index=True)

@@ -1,4 +1,4 @@
-"""A synthetic sweep's folder in which the truth is known: effects are given draw by draw."""
+"""A synthetic sweep's folder in which the truth is known: effects are given point by point."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ RANGES = {CAPACITY: (1.0, 2.0), SLOPE: (0.2, 1.5)}
 UNITS = {CAPACITY: "ratio to mean orders", SLOPE: "logit/su"}
 
 Effects = Mapping[str, Mapping[str, Sequence[float]]]
-"""By arm and metric: the effect in each draw."""
+"""By arm and metric: the effect at each point."""
 
 
 @dataclass
 class FakeJob:
-    """One job: its swept values, the effects of its arms in its draws, and how it ended (`done` has a run folder)."""
+    """One job: its swept values, the effects of its arms in its points, and how it ended (`done` has a run folder)."""
 
     values: dict[str, Any]
     effects: Effects = field(default_factory=dict)
@@ -36,20 +36,20 @@ class FakeJob:
     why: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     level: float = 100.0
-    points: pd.DataFrame | None = None
-    twins: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """By arm: the LTV effects of the first draws under their second seeds."""
+    values_at: pd.DataFrame | None = None
+    second_seeds: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """By arm: the LTV effects of the first points under their second seeds."""
 
 
-def design(draws: int, others: int = 0, seed: int = 3) -> pd.DataFrame:
+def design(points: int, others: int = 0, seed: int = 3) -> pd.DataFrame:
     """A Latin hypercube over capacity, slope and so many parameters without influence, and the clock in turns."""
     rng = np.random.default_rng(seed)
     ranges = RANGES | {f"behaviour.idle.number_{i}": (0.0, 1.0) for i in range(others)}
     columns = {
-        name: low + (high - low) * (rng.permutation(draws) + rng.random(draws)) / draws
+        name: low + (high - low) * (rng.permutation(points) + rng.random(points)) / points
         for name, (low, high) in ranges.items()
     }
-    return pd.DataFrame(columns | {CLOCK: rng.permutation(np.arange(draws) % 2).astype(float)})
+    return pd.DataFrame(columns | {CLOCK: rng.permutation(np.arange(points) % 2).astype(float)})
 
 
 def make_sweep(folder: Path, jobs: Sequence[FakeJob], order: Sequence[int] | None = None) -> Path:
@@ -72,16 +72,16 @@ def make_sweep(folder: Path, jobs: Sequence[FakeJob], order: Sequence[int] | Non
 
 def _make_run(folder: Path, job: FakeJob) -> None:
     folder.mkdir(parents=True)
-    draws = max((len(values) for effects in job.effects.values() for values in effects.values()), default=4)
+    points = max((len(values) for effects in job.effects.values() for values in effects.values()), default=4)
     config = {"customers": 2000, "days": 60, "seed": 7, "replications": 200, "start_date": "2027-01-01"}
-    config |= {"draws": [job.first, job.first + draws], "company": {"name": "fake", "members": 50_000}}
+    config |= {"points": [job.first, job.first + points], "company": {"name": "fake", "members": 50_000}}
     config |= {"behaviour": {"attrition": {"clock": {"value": "time", "options": list(CLOCKS), "grade": "judgement"}}}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config | job.settings, sort_keys=False), encoding="utf-8")
-    _measures(job, draws).to_parquet(folder / "measures.parquet", index=False)
-    points = design(draws) if job.points is None else job.points.iloc[job.first : job.first + draws]
-    long = points.set_axis(range(job.first, job.first + draws)).rename_axis("replication").reset_index()
-    long.melt("replication", var_name="name").to_parquet(folder / "draws.parquet", index=False)
-    _parameters([str(name) for name in points.columns]).to_csv(folder / "parameters.csv", index=False)
+    _measures(job, points).to_parquet(folder / "measures.parquet", index=False)
+    values_at = design(points) if job.values_at is None else job.values_at.iloc[job.first : job.first + points]
+    long = values_at.set_axis(range(job.first, job.first + points)).rename_axis("replication").reset_index()
+    long.melt("replication", var_name="name").to_parquet(folder / "points.parquet", index=False)
+    _parameters([str(name) for name in values_at.columns]).to_csv(folder / "parameters.csv", index=False)
     write_effects(folder)
 
 
@@ -93,22 +93,22 @@ def _parameters(names: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
 
 
-def _measures(job: FakeJob, draws: int) -> pd.DataFrame:
-    """Baseline levels that differ from draw to draw, and each arm at its effect above them."""
+def _measures(job: FakeJob, points: int) -> pd.DataFrame:
+    """Baseline levels that differ from point to point, and each arm at its effect above them."""
     rows: list[tuple[object, ...]] = []
-    for draw in range(draws):
+    for point in range(points):
         for metric in ("ltv", "profit", "cost", "nps", "orders"):
-            level = 0.0 if metric == "cost" else job.level + (job.first + draw)
+            level = 0.0 if metric == "cost" else job.level + (job.first + point)
             for segment in (tables.EVERYBODY, "fan"):
-                key = (job.first + draw, 0)
+                key = (job.first + point, 0)
                 rows.append((*key, tables.BASELINE, "all", segment, metric, level))
                 for arm, effects in job.effects.items():
-                    own = effects.get(metric, effects["ltv"] if metric == "profit" else [0.0] * draws)
-                    rows.append((*key, arm, "all", segment, metric, level + own[draw]))
-    for arm, seconds in job.twins.items():
-        for draw, effect in enumerate(seconds):
-            key = (job.first + draw, 1)
+                    own = effects.get(metric, effects["ltv"] if metric == "profit" else [0.0] * points)
+                    rows.append((*key, arm, "all", segment, metric, level + own[point]))
+    for arm, seconds in job.second_seeds.items():
+        for point, effect in enumerate(seconds):
+            key = (job.first + point, 1)
             rows.append((*key, tables.BASELINE, "all", tables.EVERYBODY, "ltv", job.level))
             rows.append((*key, arm, "all", tables.EVERYBODY, "ltv", job.level + effect))
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.MEASURES])
-    return frame.astype({"replication": "int32", "twin": "int8"})
+    return frame.astype({"replication": "int32", "second_seed": "int8"})

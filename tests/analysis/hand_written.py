@@ -13,7 +13,6 @@ import yaml
 from sim import tables
 
 START = "2027-01-01"
-NEVER = -32768
 
 
 def write_run(
@@ -31,12 +30,13 @@ def write_run(
     (folder / "config.yaml").write_text(yaml.safe_dump(stated), encoding="utf-8")
     arms = [tables.BASELINE, *(scenario or {})]
     rows = [
-        (draw, 0, arm, "all", tables.EVERYBODY, "ltv", float(100 + draw + 10 * place))
-        for draw in range(replications)
+        (point, 0, arm, "all", tables.EVERYBODY, "ltv", float(100 + point + 10 * place))
+        for point in range(replications)
         for place, arm in enumerate(arms)
     ]
     measures = pd.DataFrame(rows, columns=[column.name for column in tables.MEASURES])
-    measures.astype({"replication": "int32", "twin": "int8"}).to_parquet(folder / "measures.parquet", index=False)
+    typed = measures.astype({"replication": "int32", "second_seed": "int8"})
+    typed.to_parquet(folder / "measures.parquet", index=False)
     for name, frame in (frames or {}).items():
         write = frame.to_csv if name.endswith(".csv") else frame.to_parquet
         write(folder / name, index=False)
@@ -49,7 +49,9 @@ def events(rows: Iterable[tuple[int, str, int, str, float]]) -> pd.DataFrame:
     stamps = np.datetime64(START, "us") + np.array(day).astype("timedelta64[D]")
     columns = [column.name for column in tables.EVENTS]
     values = np.array(value, np.float32)
-    return pd.DataFrame(dict(zip(columns, (np.array(customer, np.int32), name, stamps, arm, values), strict=True)))
+    cases = [f"{one}/{row}" for one, row in zip(arm, customer, strict=True)]
+    cells = (cases, name, stamps, np.array(customer, np.int32), arm, values)
+    return pd.DataFrame(dict(zip(columns, cells, strict=True)))
 
 
 def states(rows: Iterable[tuple[int, int, str, float, float]]) -> pd.DataFrame:
@@ -64,6 +66,6 @@ def customers(personas: Mapping[int, str], arms: Iterable[str], **own: Mapping[i
         for customer, persona in personas.items():
             row = {column.name: 0 for column in tables.CUSTOMERS}
             row |= {"arm": arm, "customer": customer, "persona": persona, "segment": persona, "status": "customer"}
-            row |= {"eligible": False, "acquired_day": NEVER, "lapsed_day": NEVER, "twin_status": "customer"}
+            row |= {"eligible": False, "acquired_day": None, "lapsed_day": None, "other_status": "customer"}
             rows.append(row | {name: values[customer] for name, values in own.items() if customer in values})
     return pd.DataFrame(rows)

@@ -14,7 +14,6 @@ from sim.tables import BASELINE
 
 SCENARIO = "treat"
 START = "2027-01-01"
-NEVER = -32768
 
 Log = Mapping[int, Iterable[tuple[int, str, float]]]
 """By customer: day, kind of event, value, in the order they happened."""
@@ -55,18 +54,18 @@ def write_log(
 
 def _events(arm: str, log: Log) -> pd.DataFrame:
     rows = [(row, name, day, value) for row in sorted(log) for day, name, value in log[row]]
-    frame = pd.DataFrame(rows, columns=["case:concept:name", "concept:name", "day", "value"])
+    frame = pd.DataFrame(rows, columns=["customer", "concept:name", "day", "value"])
     when = pd.Timestamp(START) + pd.to_timedelta(frame.pop("day"), unit="D")
-    frame.insert(2, "time:timestamp", when.astype("datetime64[us]"))
-    frame.insert(3, "arm", arm)
-    return frame.astype({"case:concept:name": "int32", "value": "float32"})
+    cases = f"{arm}/" + frame["customer"].astype(str)
+    frame = frame.assign(**{"arm": arm, "case:concept:name": cases, "time:timestamp": when.astype("datetime64[us]")})
+    return frame.astype({"customer": "int32", "value": "float32"})[[column.name for column in tables.EVENTS]]
 
 
 def _people(arm: str, log: Log, number: int, people: Mapping[int, Mapping[str, object]]) -> pd.DataFrame:
     frame = pd.DataFrame({column.name: 0 for column in tables.CUSTOMERS}, index=range(number))
     frame = frame.assign(
         arm=arm, customer=np.arange(number), persona="plain", segment="plain", eligible=True, status="aware",
-        twin_status="aware", acquired_day=NEVER, lapsed_day=NEVER,
+        other_status="aware", acquired_day=np.nan, lapsed_day=np.nan,
         orders=[sum(name == "order" for _day, name, _value in log.get(row, ())) for row in range(number)],
     )  # fmt: skip
     for row, changes in people.items():

@@ -17,7 +17,7 @@ from analysis.folders.run_folder import Run
 from analysis.report import campaigns_section, meetings
 from analysis.report.campaigns import rates
 from analysis.report.page import write_report
-from sim.tables import CAMPAIGN_RATES, CAMPAIGNS, DAILY, DRAWS, PROJECTS
+from sim.tables import CAMPAIGN_RATES, CAMPAIGNS, DAILY, POINTS, PROJECTS
 from tests.analysis.hand_written import write_run
 
 B, X = "baseline", "X"
@@ -25,34 +25,34 @@ LIFT = "scenario.X.interventions.camp.lift"
 SHRINK = {"value": 0.5, "range": [0.0, 1.0], "grade": "judgement"}
 
 
-def row(draw: int, arm: str, variant: int, shown: int, ordered: int, **more: Any) -> dict[str, Any]:
+def row(point: int, arm: str, variant: int, shown: int, ordered: int, **more: Any) -> dict[str, Any]:
     """A row of campaigns.parquet."""
     zero = dict.fromkeys((column.name for column in CAMPAIGNS), 0)
     own = {"arm": arm, "campaign": "camp", "channel": "popup", "share": math.nan if variant == 0 else 0.5}
-    return zero | own | {"replication": draw, "variant": variant, "shown": shown, "ordered": ordered} | more
+    return zero | own | {"replication": point, "variant": variant, "shown": shown, "ordered": ordered} | more
 
 
-def campaign_run(folder: Path, draws: int, **more: Any) -> Path:
-    """Two variants. In draw d the first is shown 100 times and ordered after 10 + d, the second 300 times and after 18;
-    the baseline's rule finds 200, of whom 8 order. The first variant wins in every draw but draw 0."""
+def campaign_run(folder: Path, points: int, **more: Any) -> Path:
+    """Two variants. In point d the first is shown 100 times and ordered after 10 + d, the second 300 times and after
+    18; the baseline's rule finds 200, of whom 8 order. The first variant wins at every point but point 0."""
     rows = []
-    for draw in range(draws):
-        shares = (0.2, 0.8) if draw == 0 else (0.8, 0.2)
+    for point in range(points):
+        shares = (0.2, 0.8) if point == 0 else (0.8, 0.2)
         rows += [
-            row(draw, B, 0, 200, 8), row(draw, B, 1, 0, 0), row(draw, B, 2, 0, 0),
-            row(draw, X, 0, 5, 1),
-            row(draw, X, 1, 100, 10 + draw, clicked=20, share=shares[0], cost=100, revisions=3),
-            row(draw, X, 2, 300, 18, clicked=30, share=shares[1], cost=300, revisions=3, opted_out=3),
-            row(draw, X, 1, 999, 999, twin=1), row(draw, f"{X}/ab", 1, 999, 999),
+            row(point, B, 0, 200, 8), row(point, B, 1, 0, 0), row(point, B, 2, 0, 0),
+            row(point, X, 0, 5, 1),
+            row(point, X, 1, 100, 10 + point, clicked=20, share=shares[0], cost=100, revisions=3),
+            row(point, X, 2, 300, 18, clicked=30, share=shares[1], cost=300, revisions=3, opted_out=3),
+            row(point, X, 1, 999, 999, second_seed=1), row(point, f"{X}/ab", 1, 999, 999),
         ]  # fmt: skip
     drawn = pd.DataFrame(
-        [(draw, LIFT, float(draw % 2)) for draw in range(draws)], columns=[column.name for column in DRAWS]
+        [(point, LIFT, float(point % 2)) for point in range(points)], columns=[column.name for column in POINTS]
     )
     lift = {"value": 0.3, "options": [0.3, 0.89], "grade": "claimed"}
     scenario = {"X": {"interventions": {"camp": {"kind": "popup", "lift": lift, "cycle": {"cost": 50000}}}}}
-    frames = {"campaigns.parquet": pd.DataFrame(rows), "draws.parquet": drawn}
+    frames = {"campaigns.parquet": pd.DataFrame(rows), "points.parquet": drawn}
     behaviour = {"messages": {"shrink": more.pop("shrink", SHRINK)}}
-    made = write_run(folder, scenario=scenario, frames=frames, replications=draws, behaviour=behaviour, **more)
+    made = write_run(folder, scenario=scenario, frames=frames, replications=points, behaviour=behaviour, **more)
     write_effects(made)
     return made
 
@@ -66,7 +66,7 @@ def cells(run: Run) -> Mapping[tuple[Any, str], pd.Series]:
 # -- rates ----------------------------------------------------------------------------------------------------
 
 
-def test_rates_are_means_over_draws_of_first_seeds(tmp_path: Path) -> None:
+def test_rates_are_means_over_points_of_first_seeds(tmp_path: Path) -> None:
     found = cells(Run(campaign_run(tmp_path / "run", 4)))
     assert found[1, "order"]["value"] == pytest.approx(np.mean([10, 11, 12, 13]))
     assert found[2, "order"]["value"] == pytest.approx(6.0)
@@ -76,14 +76,14 @@ def test_rates_are_means_over_draws_of_first_seeds(tmp_path: Path) -> None:
     assert (found[0, "cost"]["value"], found[0, "shown"]["value"]) == (400.0, 400.0)
 
 
-def test_intervals_are_those_of_one_draw_more(tmp_path: Path) -> None:
+def test_intervals_are_those_of_one_point_more(tmp_path: Path) -> None:
     found = cells(Run(campaign_run(tmp_path / "run", 4)))[1, "order"]
     values = np.array([10.0, 11.0, 12.0, 13.0])
     half = float(t.ppf(0.95, 3)) * values.std(ddof=1) * math.sqrt(1 + 1 / 4)
     assert (found["ci_low"], found["ci_high"]) == pytest.approx((values.mean() - half, values.mean() + half))
 
 
-def test_one_draw_has_wilsons_interval(tmp_path: Path) -> None:
+def test_one_point_has_wilsons_interval(tmp_path: Path) -> None:
     """10 of 100: the ends p that solve (p - .1)**2 = z**2 p (1 - p) / 100, z the normal's 95 % quantile."""
     found = cells(Run(campaign_run(tmp_path / "run", 1)))[1, "order"]
     z = 1.6448536269514722
@@ -100,7 +100,7 @@ def test_who_would_have_ordered_anyway_is_whom_the_baseline_finds(tmp_path: Path
     assert (found[2, "order_lift"]["ci_low"], found[2, "order_lift"]["ci_high"]) == pytest.approx((2.0, 2.0))
 
 
-def test_wins_count_draws_with_the_largest_share(tmp_path: Path) -> None:
+def test_wins_count_points_with_the_largest_share(tmp_path: Path) -> None:
     found = cells(Run(campaign_run(tmp_path / "run", 4)))
     assert [found[variant, "wins"]["value"] for variant in (1, 2)] == pytest.approx([75.0, 25.0])
     assert found[1, "share"]["value"] == pytest.approx((20 + 3 * 80) / 4)
@@ -122,7 +122,7 @@ def test_a_variant_never_shown_has_no_rate(tmp_path: Path) -> None:
     table.to_parquet(made / "campaigns.parquet", index=False)
     cell = cells(Run(made))[2, "order"]
     assert math.isnan(cell["value"])
-    assert cell["draws"] == 0
+    assert cell["points"] == 0
 
 
 # -- what is told ---------------------------------------------------------------------------------------------
@@ -133,11 +133,11 @@ def test_the_report_has_the_dashboard_and_the_table(tmp_path: Path) -> None:
     page = _report(made)
     assert "in the baseline orders anyway 4.0 (4.0 to 4.0) times in a hundred" in page
     assert (
-        "Variant 1 ends most often with the largest share of the traffic: in 75 % of 4 draws, after 3 revisions."
+        "Variant 1 ends most often with the largest share of the traffic: in 75 % of 4 replications, after 3 revisions."
         in page
     )
     assert "cost 400 yen in the simulated market over 100 days. A revision costs the firm 50,000 yen." in page
-    assert "3 receivers opt out in the simulated market over 100 days, 3 to 3 in a draw more" in page
+    assert "3 receivers opt out in the simulated market over 100 days, 3 to 3 in a replication more" in page
     assert "over the same days the scenario as a whole changes LTV by +10.0" in page
     assert (made / "figures" / "X_campaigns.svg").is_file()
     table = pd.read_csv(made / "campaigns.csv")
@@ -152,9 +152,9 @@ def _report(made: Path) -> str:
 
 
 def test_each_reading_of_a_claimed_number_has_its_own_answer(tmp_path: Path) -> None:
-    """Draws 0 and 2 read it as .3: of 400 shown 28 and 30 order; draws 1 and 3 as .89: 29 and 31."""
+    """Points 0 and 2 read it as .3: of 400 shown 28 and 30 order; points 1 and 3 as .89: 29 and 31."""
     found = campaigns_section.readings(Run(campaign_run(tmp_path / "run", 4)), X)
-    assert [(one.option, one.draws) for one in found] == [("0.3", 2), ("0.89", 2)]
+    assert [(one.option, one.points) for one in found] == [("0.3", 2), ("0.89", 2)]
     assert [one.lift.split()[0] for one in found] == ["+3.2", "+3.5"]
     assert [one.ltv for one in found] == ["+10.0 (+10.0 to +10.0)"] * 2
 
@@ -195,7 +195,7 @@ def test_a_run_without_campaigns_says_nothing_of_them(tmp_path: Path) -> None:
 
 
 def project_run(folder: Path) -> Path:
-    """Three draws: two projects on the product and one on delivery in draw 0, one on the product in 1, none in 2."""
+    """Three points: two projects on the product and one on delivery in point 0, one on the product in 1, none in 2."""
     columns = [column.name for column in PROJECTS]
     rows = [(0, 0, X, 0, 6, "product"), (0, 0, X, 0, 13, "delivery"), (0, 0, X, 0, 20, "product"),
             (1, 0, X, 0, 34, "product"), (1, 1, X, 0, 6, "store")]  # fmt: skip
@@ -214,7 +214,7 @@ def test_projects_by_touchpoint_and_what_they_bring(tmp_path: Path) -> None:
     assert found is not None
     assert found["rows"] == [["product", "1.0", "2 / 3", "20 (6 to 34)"], ["delivery", "0.3", "1 / 3", "13 (13 to 13)"]]
     assert found["sentence"] == (
-        "Within 100 days the meetings start 1.3 projects (0 to 3 over 3 draws), most often on this touchpoint: "
+        "Within 100 days the meetings start 1.3 projects (0 to 3 over 3 replications), most often on this touchpoint: "
         "product. Each yen spent on them brings +2.50 yen net within 100 days (90 % interval +2.50 to +2.50)."
     )
 

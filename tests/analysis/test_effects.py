@@ -22,10 +22,10 @@ HEAD = [column.name for column in MEASURES]
 Values = Mapping[tuple[str, str], Sequence[float]]
 
 
-def measures(values: Values, metric: str = "ltv", twin: int = 0) -> pd.DataFrame:
+def measures(values: Values, metric: str = "ltv", second_seed: int = 0) -> pd.DataFrame:
     """A table for everybody: (arm, group) -> a value per replication."""
     rows = [
-        (r, twin, arm, group, "everybody", metric, value)
+        (r, second_seed, arm, group, "everybody", metric, value)
         for (arm, group), series in values.items()
         for r, value in enumerate(series)
     ]
@@ -54,7 +54,7 @@ def test_shapley_split_by_hand() -> None:
     assert table.to_dict() == expected
 
 
-def test_one_draw_has_an_effect_and_no_interval() -> None:
+def test_one_point_has_an_effect_and_no_interval() -> None:
     row = pick(effects_table(measures(ONE)), "total")
     assert (row["baseline"], row["scenario"], row["effect"], row["replications"]) == (100, 105, 5, 1)
     assert all(math.isnan(row[name]) for name in ("ci_low", "ci_high", "mc_se", "p_positive"))
@@ -72,18 +72,18 @@ def test_interval_is_students_predictive_interval() -> None:
 
 
 @pytest.mark.parametrize(("value", "probability"), [(2.5, 1.0), (-2.5, 0.0), (0.0, 0.5)])
-def test_draws_that_agree_leave_no_interval(value: float, probability: float) -> None:
+def test_points_that_agree_leave_no_interval(value: float, probability: float) -> None:
     assert spread(np.full(3, value)) == (value, value, value, probability)
 
 
-def test_monte_carlo_error_from_twins_by_hand() -> None:
-    """Twins differ by 2 and by 4: variance (4 + 16) / 2 / 2 = 5, of a mean of four draws 5 / 4."""
+def test_monte_carlo_error_from_second_seeds_by_hand() -> None:
+    """Twins differ by 2 and by 4: variance (4 + 16) / 2 / 2 = 5, of a mean of four points 5 / 4."""
     effect = np.array([[1.0, 2.0, 3.0, 4.0], [3.0, 6.0, np.nan, np.nan]])
     assert monte_carlo_error(effect) == pytest.approx(math.sqrt(5 / 4))
 
 
-def test_twins_do_not_move_the_effect() -> None:
-    first, second = measures(ONE), measures(coalition({"baseline": [90], "X": [101]}), twin=1)
+def test_second_seeds_do_not_move_the_effect() -> None:
+    first, second = measures(ONE), measures(coalition({"baseline": [90], "X": [101]}), second_seed=1)
     row = pick(effects_table(pd.concat([first, second])), "total")
     assert row["effect"] == 5
     assert row["mc_se"] == pytest.approx(math.sqrt((5 - 11) ** 2 / 2))
@@ -141,7 +141,7 @@ def test_interaction_is_what_the_sum_misses() -> None:
     assert pick(table, "total", name="A x B")["ci_low"] == -2
 
 
-def test_a_draw_without_a_value_leaves_all_parts_together() -> None:
+def test_a_point_without_a_value_leaves_all_parts_together() -> None:
     arms = {arm: [*series, series[0] + 1] for arm, series in ONE.items()}
     arms["X/wom", "all"] = [114, math.nan]
     table = effects_table(measures(arms))
@@ -154,9 +154,9 @@ def test_a_value_given_twice_is_an_error() -> None:
         effects_table(pd.concat([measures(ONE), measures(ONE)]))
 
 
-def test_precise_enough_needs_twins_and_a_small_error() -> None:
+def test_precise_enough_needs_second_seeds_and_a_small_error() -> None:
     first = measures(coalition({"baseline": [100, 100], "X": [105, 107]}))
-    second = measures(coalition({"baseline": [100, 100], "X": [106, 108]}), twin=1)
+    second = measures(coalition({"baseline": [100, 100], "X": [106, 108]}), second_seed=1)
     both = pd.concat([first, second])
     assert not precise_enough(first, 0.5)
     assert precise_enough(both, 0.0051)  # error: sqrt((1 + 1) / 2 / 2 / 2) = 0.5 yen of 100
@@ -201,7 +201,7 @@ def test_verdict_names_the_horizon_and_the_answer(tmp_path: Path, strength: floa
     text = verdict(tmp_path / "run")
     assert "Over 112 days" in text
     assert phrase in text
-    assert "Stopped at 8 draws, precise enough" in text
+    assert "Stopped at 8 replications, precise enough" in text
 
 
 @pytest.mark.parametrize(("size", "verb"), [(5.0, "raises"), (-5.0, "lowers")])
@@ -280,6 +280,6 @@ def test_folders_that_are_no_runs_say_so(tmp_path: Path) -> None:
     (folder / "daily.parquet").write_bytes(b"no table")
     with pytest.raises(RunError, match=r"daily.parquet .* cannot be read"):
         _ = Run(folder).daily
-    Run(folder).measures.drop(columns="twin").to_parquet(folder / "measures.parquet")
+    Run(folder).measures.drop(columns="second_seed").to_parquet(folder / "measures.parquet")
     with pytest.raises(RunError, match="lacks the column"):
         _ = Run(folder).measures

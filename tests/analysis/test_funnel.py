@@ -14,7 +14,7 @@ from analysis.journeys.funnel import STAGES, funnel, lost_share
 from analysis.journeys.read import Journeys
 from cxsim import cli
 from sim.tables import BASELINE, FUNNEL
-from tests.analysis.small_log import NEVER, SCENARIO, write_log
+from tests.analysis.small_log import SCENARIO, write_log
 
 WEBSITE, APP, STORE = 0.0, 1.0, 2.0
 
@@ -129,8 +129,8 @@ def test_the_command_writes_what_it_says(run: Path, capsys: pytest.CaptureFixtur
     assert list(table.columns) == [column.name for column in FUNNEL]
     page = (run / "funnel.html").read_text(encoding="utf-8")
     assert page.count("<svg") == 2
-    assert "The same steps over all draws" in page
-    assert "What differs between draws is not in them" in page
+    assert "The same steps over all replications" in page
+    assert "What differs between replications is not in them" in page
     before = (run / "funnel.html").read_bytes()
     assert cli.main(["funnel", str(run)]) == cli.OK
     assert (run / "funnel.html").read_bytes() == before
@@ -140,7 +140,7 @@ def test_the_journeys_add_up_to_the_customers(run: Path) -> None:
     """Every journey is kept here: stages are counts of customers.parquet, which the journal does not write."""
     table = funnel(Journeys(Run(run))).table
     people = pd.read_parquet(run / "customers.parquet")
-    people = people[(people["lapsed_day"] == NEVER) | (people["lapsed_day"] >= 0)]
+    people = people[people["lapsed_day"].isna() | (people["lapsed_day"] >= 0)]
     for arm, own in people.groupby("arm"):
         rows = table[(table["arm"] == arm) & (table["kind"] == "everybody")]
         orders = own["orders"]

@@ -1,4 +1,4 @@
-"""`cxsim gate`: decisions at hand-made draws, and what is said where none can be given."""
+"""`cxsim gate`: decisions at hand-made points, and what is said where none can be given."""
 
 from __future__ import annotations
 
@@ -28,28 +28,29 @@ def folder(
     place: Path, effects: Sequence[float], *, profit_sd: float = 1.0, luck: float = 0.0, residual: float = 0.0,
     bias: Sequence[float] = (), arms: Sequence[str] = ("baseline", "coupon"),
 ) -> Path:  # fmt: skip
-    """A run folder whose profit effects are these; every draw has a second seed, `luck` apart."""
+    """A run folder whose profit effects are these; every point has a second seed, `luck` apart."""
     place.mkdir(parents=True)
     config = f"days: {DAYS}\nseed: 1\ncustomers: 500\ncompany: {{members: {MEMBERS}}}\n"
     (place / "config.yaml").write_text(config, encoding="utf-8")
     rows: list[tuple[Any, ...]] = []
 
-    def note(draw: int, twin: int, arm: str, metric: str, value: float, group: str = "all") -> None:
-        rows.append((draw, twin, arm, group, "everybody", metric, value))
+    def note(point: int, second_seed: int, arm: str, metric: str, value: float, group: str = "all") -> None:
+        rows.append((point, second_seed, arm, group, "everybody", metric, value))
 
-    for draw, effect in enumerate(effects):
-        for twin in (0, 1):
+    for point, effect in enumerate(effects):
+        for second_seed in (0, 1):
             for arm in arms:
-                note(draw, twin, arm, "profit", 1000.0 + (arm != "baseline") * (effect + twin * luck))
-                note(draw, twin, arm, "profit_sd", profit_sd)
-                note(draw, twin, arm, "residual", 5000.0 + (arm != "baseline") * residual)
+                note(point, second_seed, arm, "profit", 1000.0 + (arm != "baseline") * (effect + second_seed * luck))
+                note(point, second_seed, arm, "profit_sd", profit_sd)
+                note(point, second_seed, arm, "residual", 5000.0 + (arm != "baseline") * residual)
             if len(bias):
-                note(draw, twin, "coupon/ab", "profit", 1000.0 + effect + twin * luck + bias[draw], "treated")
-                note(draw, twin, "coupon/ab", "profit", 1000.0, "control")
-                note(draw, twin, "baseline", "profit", 1000.0, "coupon/ab:treated")
-                note(draw, twin, "baseline", "profit", 1000.0, "coupon/ab:control")
-    columns = ["replication", "twin", "arm", "group", "segment", "metric", "value"]
-    table = pd.DataFrame(rows, columns=columns).astype({"replication": "int32", "twin": "int8"})
+                treated = 1000.0 + effect + second_seed * luck + bias[point]
+                note(point, second_seed, "coupon/ab", "profit", treated, "treated")
+                note(point, second_seed, "coupon/ab", "profit", 1000.0, "control")
+                note(point, second_seed, "baseline", "profit", 1000.0, "coupon/ab:treated")
+                note(point, second_seed, "baseline", "profit", 1000.0, "coupon/ab:control")
+    columns = ["replication", "second_seed", "arm", "group", "segment", "metric", "value"]
+    table = pd.DataFrame(rows, columns=columns).astype({"replication": "int32", "second_seed": "int8"})
     table.to_parquet(place / "measures.parquet", index=False)
     return place
 
@@ -59,8 +60,8 @@ def only(found: dict[str, Any]) -> dict[str, Any]:
     return dict(verdict)
 
 
-def spread_over(low: float, high: float, draws: int = 40) -> list[float]:
-    return list(np.linspace(low, high, draws))
+def spread_over(low: float, high: float, points: int = 40) -> list[float]:
+    return list(np.linspace(low, high, points))
 
 
 # -- decisions --------------------------------------------------------------------------------------------------
@@ -112,7 +113,7 @@ def test_a_noisy_dashboard_makes_a_test_worthless(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known_of_the_bias_adds_to_the_tests_error(tmp_path: Path) -> None:
-    bias = [2.0 + 6.0 * (-1) ** draw for draw in range(40)]
+    bias = [2.0 + 6.0 * (-1) ** point for point in range(40)]
     plain = only(gate(folder(tmp_path / "plain", spread_over(-10, 12)), THRESHOLDS))
     biased = only(gate(folder(tmp_path / "biased", spread_over(-10, 12), bias=bias), THRESHOLDS))
     assert biased["test_bias"]["mean"] == pytest.approx(2.0)
@@ -122,23 +123,23 @@ def test_what_is_not_known_of_the_bias_adds_to_the_tests_error(tmp_path: Path) -
 
 
 def test_luck_of_the_worlds_is_not_worth_learning(tmp_path: Path) -> None:
-    """Effects that differ as much between seeds as between draws: of the spread only the mean's error is left."""
+    """Effects that differ as much between seeds as between points: of the spread only the mean's error is left."""
     effects = spread_over(-2, 4)
     sd = float(np.std(effects, ddof=1))
     found = only(gate(folder(tmp_path / "luck", effects, luck=sd * np.sqrt(2)), THRESHOLDS))
     assert found["luck_share"] == pytest.approx(1.0)
     assert found["p_positive"]["probability"] == 1.0  # mean 1.0, its standard error 0.28
-    assert found["effect"]["ci_low"] < 0  # the interval for one more draw stays the report's
+    assert found["effect"]["ci_low"] < 0  # the interval for one more point stays the report's
     assert any("luck" in note for note in found["notes"])
 
 
-def test_few_draws_are_called_rough_and_no_unknown_is_named(tmp_path: Path) -> None:
+def test_few_points_are_called_rough_and_no_unknown_is_named(tmp_path: Path) -> None:
     found = only(gate(folder(tmp_path / "few", spread_over(1, 5, 8)), THRESHOLDS))
     assert found["rough"]
     assert found["evppi"] is None
     # Wilson (1927) for 8 of 8: the lower end is 1 / (1 + z²/8), z = 1.645.
     assert found["p_positive"]["low"] == pytest.approx(1 / (1 + 1.6449**2 / 8), abs=1e-4)
-    assert found["notes"][0].startswith("The probability is rough: 8 draws")
+    assert found["notes"][0].startswith("The probability is rough: 8 replications")
 
 
 def test_a_residual_that_would_turn_the_sign_is_told(tmp_path: Path) -> None:
@@ -186,7 +187,7 @@ def test_our_company_wide_kinds_are_those_of_the_classes() -> None:
 @pytest.mark.parametrize(("mean", "decision"), [(1.0, GO), (-1.0, STOP)])
 @pytest.mark.parametrize("kind", sorted({*COMPANY_WIDE} - {*SHOCKS}))
 def test_what_acts_on_everybody_is_never_tested_on_some(kind: str, mean: float, decision: str, tmp_path: Path) -> None:
-    """The same draws of something that can be tested say test first."""
+    """The same points of something that can be tested say test first."""
     effects = spread_over(mean - 10, mean + 10)
     plain = stated(folder(tmp_path / "plain", effects), "total", coupon="norush_coupon")
     assert only(gate(plain, THRESHOLDS))["decision"] == TEST
@@ -227,16 +228,16 @@ def test_a_sure_verdict_on_what_acts_on_everybody_says_what_it_said(tmp_path: Pa
 # -- where no verdict can be given ------------------------------------------------------------------------------
 
 
-def test_draws_without_value_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_points_without_value_are_left_out_and_counted(tmp_path: Path) -> None:
     found = only(gate(folder(tmp_path / "gaps", [*spread_over(1, 5), np.nan, np.nan]), THRESHOLDS))
-    assert (found["draws"], found["draws_without_value"]) == (40, 2)
+    assert (found["points"], found["points_without_value"]) == (40, 2)
 
 
 @pytest.mark.parametrize(
     ("effects", "arms", "words"),
     [
-        ([2.0], ("baseline", "coupon"), "in 1 of its draws"),
-        ([np.nan, np.nan], ("baseline", "coupon"), "in 0 of its draws"),
+        ([2.0], ("baseline", "coupon"), "in 1 of its replications"),
+        ([np.nan, np.nan], ("baseline", "coupon"), "in 0 of its replications"),
         ([1.0, 2.0], ("baseline",), "baseline alone"),
     ],
 )

@@ -38,7 +38,7 @@ def normal_draws(mean: float, sd: float, seed: int = 1) -> Array:
 
 
 def tolerance(effect: Array) -> float:
-    """A standard error of a mean over so many independent draws; stratified ones err less."""
+    """A standard error of a mean over so many independent points; stratified ones err less."""
     return float(np.std(np.maximum(effect, 0.0))) / math.sqrt(len(effect))
 
 
@@ -93,7 +93,7 @@ def test_a_tests_standard_error_is_that_of_two_halves() -> None:
 
 
 def test_worth_adds_up_by_hand() -> None:
-    """Two draws, +30 and -10, told apart for sure by a test of a tenth of the horizon on half the members."""
+    """Two points, +30 and -10, told apart for sure by a test of a tenth of the horizon on half the members."""
     effect = np.array([30.0, -10.0])
     firm = Firm(horizon=100, members=1000, profit_sd=1e-3)
     found = worth(effect, Design(500, 10), firm, Cost(fixed=200.0, daily=30.0))
@@ -136,7 +136,7 @@ def test_partial_information_of_a_linear_effect() -> None:
     found = partial(points, effect, 1).set_index("name")
     # E[max(0.3 + c u, 0)] over u uniform on (-1, 1) is (c + 0.3)² / 4c; over a coin of +-1 it is half of 1.3.
     for name, value in {"a": 2.3**2 / 8 - 0.3, "b": 1.3**2 / 4 - 0.3, "c": 1.3 / 2 - 0.3}.items():
-        # The mean over draws is off by its standard error, which moves the value by half as much at most, and by as
+        # The mean over points is off by its standard error, which moves the value by half as much at most, and by as
         # much where the mean is taken off: three of them.
         assert found.loc[name, "value"] == pytest.approx(value, abs=3 * float(np.std(effect)) / math.sqrt(600))
     assert list(found.index[:3]) == ["a", "c", "b"]

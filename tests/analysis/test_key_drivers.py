@@ -17,48 +17,50 @@ from analysis.studies.key_drivers_page import disagreements, summary_table, verd
 from sim.tables import BASELINE, BROKEN, EVERYBODY, KEY_DRIVERS, REPAIRED, STEP
 
 WORTH = {"product": 4.0, "delivery": 3.0, "site": 2.0, "store": 1.0, "support": 0.5}
-DRAWS = 8
+POINTS = 8
 
 
 def arms(worth: dict[str, float], noise: float = 0.0) -> pd.DataFrame:
-    """A step is worth so much LTV, a tenth of it in NPS; breaking costs half as much again. Twins differ by noise."""
+    """A step is worth so much LTV, a tenth of it in NPS; breaking costs half as much again. Seeds differ by noise."""
     rows = []
-    for draw in range(DRAWS):
-        for twin in (0, 1):
-            luck = noise * (1 if twin else -1)
+    for point in range(POINTS):
+        for second_seed in (0, 1):
+            luck = noise * (1 if second_seed else -1)
             for metric, scale in (("ltv", 1.0), ("residual", 5.0), ("nps", 0.1)):
-                rows.append((draw, twin, "", "", BASELINE, metric, 100.0 + draw))
+                rows.append((point, second_seed, "", "", BASELINE, metric, 100.0 + point))
                 for persona, share in ((EVERYBODY, 1.0), ("a", 0.75), ("b", 0.25)):
                     for name, value in worth.items():
                         if name == "support" and persona != EVERYBODY:
                             continue
                         own = scale * share * value
-                        rows.append((draw, twin, name, persona, REPAIRED, metric, 100.0 + draw + own + luck))
-                        rows.append((draw, twin, name, persona, BROKEN, metric, 100.0 + draw - 1.5 * own - luck))
-    columns = ["draw", "twin", "touchpoint", "persona", "change", "metric", "value"]
+                        key, level = (point, second_seed, name, persona), 100.0 + point
+                        rows.append((*key, REPAIRED, metric, level + own + luck))
+                        rows.append((*key, BROKEN, metric, level - 1.5 * own - luck))
+    columns = ["point", "second_seed", "touchpoint", "persona", "change", "metric", "value"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def complaints(counts: dict[str, dict[str, int]]) -> pd.DataFrame:
     """So many comments by persona and touchpoint in each world."""
     rows = [
-        (draw, twin, persona, name, number)
-        for draw in range(DRAWS)
-        for twin in (0, 1)
+        (point, second_seed, persona, name, number)
+        for point in range(POINTS)
+        for second_seed in (0, 1)
         for persona, own in counts.items()
         for name, number in own.items()
     ]
-    return pd.DataFrame(rows, columns=["draw", "twin", "persona", "touchpoint", "comments"])
+    return pd.DataFrame(rows, columns=["point", "second_seed", "persona", "touchpoint", "comments"])
 
 
 def ratings(first: str, answers: int = 64) -> pd.DataFrame:
     """Answers that follow the rating of one touchpoint alone; the others are unrelated to it by design."""
     bits = np.arange(answers)
     frames = []
-    for draw in range(DRAWS):
+    for point in range(POINTS):
         for persona in ("a", "b"):
             rated = {name: 5 + ((bits >> k) & 1) for k, name in enumerate(RATED)}
-            frames.append(pd.DataFrame({"draw": draw, "twin": 0, "persona": persona, "answer": rated[first], **rated}))
+            answered = {"point": point, "second_seed": 0, "persona": persona, "answer": rated[first]}
+            frames.append(pd.DataFrame(answered | rated))
     return pd.concat(frames)
 
 
@@ -75,7 +77,7 @@ def folder(
     """The folder of `cxsim drivers` as the simulator leaves it."""
     path.mkdir()
     config = {
-        "customers": 1000, "days": 120, "seed": 1, "replications": DRAWS, "scenario": {"baseline": {}},
+        "customers": 1000, "days": 120, "seed": 1, "replications": POINTS, "scenario": {"baseline": {}},
         "company": {"name": "cdnow"}, "personas": {"mix": {"a": {}, "b": {}}},
         "drivers": {"step": 0.2, "comments": 0.3},
     }  # fmt: skip
@@ -100,7 +102,7 @@ def test_a_step_is_half_the_difference_between_better_and_worse(tmp_path: Path) 
 def test_the_monte_carlo_error_comes_from_the_second_seeds(tmp_path: Path) -> None:
     """Twins whose steps differ by 2 * noise have a variance of (2 * noise)^2 / 2 each, a mean of n of them that / n."""
     run = KeyDrivers(folder(tmp_path / "run", noise=0.3))
-    assert run.cell(EVERYBODY, "product", "ltv", STEP)["mc_se"] == pytest.approx(0.6 / math.sqrt(2 * DRAWS))
+    assert run.cell(EVERYBODY, "product", "ltv", STEP)["mc_se"] == pytest.approx(0.6 / math.sqrt(2 * POINTS))
 
 
 def test_shares_are_of_all_that_is_said() -> None:
@@ -141,14 +143,14 @@ def test_ranks_are_within_persona_and_measure(tmp_path: Path) -> None:
     assert list(worst["touchpoint"]) == list(WORTH)
 
 
-def test_agreement_is_counted_draw_by_draw(tmp_path: Path) -> None:
+def test_agreement_is_counted_point_by_point(tmp_path: Path) -> None:
     said = complaints(COMMENTS)
-    turned = (said["draw"] < 3) & (said["touchpoint"] == "delivery")
+    turned = (said["point"] < 3) & (said["touchpoint"] == "delivery")
     said.loc[turned, "comments"] += 1000
     run = KeyDrivers(folder(tmp_path / "run", said=said))
-    assert run.agreement(EVERYBODY, "complaints") == DRAWS - 3
+    assert run.agreement(EVERYBODY, "complaints") == POINTS - 3
     assert run.agreement(EVERYBODY, "survey") == 0
-    assert run.agreement("a", "nps") == DRAWS
+    assert run.agreement("a", "nps") == POINTS
 
 
 def test_a_survey_without_answers_agrees_with_nothing(tmp_path: Path) -> None:
@@ -156,10 +158,10 @@ def test_a_survey_without_answers_agrees_with_nothing(tmp_path: Path) -> None:
     assert run.agreement(EVERYBODY, "survey") == 0
 
 
-def test_a_lead_is_a_difference_within_draws(tmp_path: Path) -> None:
+def test_a_lead_is_a_difference_within_points(tmp_path: Path) -> None:
     lead = KeyDrivers(folder(tmp_path / "run")).lead(EVERYBODY, "product", "site")
     assert lead.over.mean == pytest.approx(1.25 * (4 - 2))
-    assert (lead.ahead, lead.draws) == (DRAWS, DRAWS)
+    assert (lead.ahead, lead.points) == (POINTS, POINTS)
 
 
 # -- told -----------------------------------------------------------------------------------------------------
@@ -168,7 +170,7 @@ def test_a_lead_is_a_difference_within_draws(tmp_path: Path) -> None:
 def test_the_verdict_says_where_the_rankings_disagree(tmp_path: Path) -> None:
     text = verdict(folder(tmp_path / "run"))
     assert "worth most at the product" in text
-    assert "ahead of the delivery, the next, in 8 of 8 draws" in text
+    assert "ahead of the delivery, the next, in 8 of 8 replications" in text
     assert "Complaints name it first too (45 % of them on average)" in text
     assert "chart disagrees: it has the site first (weight 1.00), where a step brings 2.50 yen less" in text
 
@@ -196,7 +198,7 @@ FEW = {
     "many answers": ratings("site"),
     "too few answers": ratings("site", answers=8),
     "no answer of one persona": ratings("site").query("persona == 'a'"),
-    "no answer in some draws": ratings("site").query("draw > 2"),
+    "no answer in some replications": ratings("site").query("point > 2"),
     "no answer at all": ratings("site").iloc[:0],
 }
 

@@ -40,12 +40,12 @@ def toy(
     """Tests whose raw estimates are normal around truth + bias with a known standard error; their split's chance is all
     there is of noise."""
     rng = np.random.default_rng(seed)
-    draw = np.repeat(np.arange(len(truths)), tests)
-    truth = truths[draw]
-    split = se * rng.standard_normal(len(draw))
+    point = np.repeat(np.arange(len(truths)), tests)
+    truth = truths[point]
+    split = se * rng.standard_normal(len(point))
     estimate = truth + bias + split
     return pd.DataFrame({
-        "draw": draw, "design": design, "test": np.tile(np.arange(tests), len(truths)), "metric": metric,
+        "point": point, "design": design, "test": np.tile(np.arange(tests), len(truths)), "metric": metric,
         "weeks": weeks, "estimate": estimate, "se": se, "freedom": np.inf,
         "p_value": 2 * norm.sf(np.abs(estimate) / se), "split": split,
         "split_p_value": 2 * norm.sf(np.abs(split) / se), "truth_window": truth, "truth": truth,
@@ -101,7 +101,7 @@ def test_errors_are_those_over_worlds() -> None:
     """The tests of a world share its truth, so that more of them make the mean over worlds no surer."""
     few, many = (toy(np.zeros(3), tests) for tests in (2, 200))
     for tests in (few, many):
-        tests["estimate"] += tests["draw"]  # bias 0, 1 and 2
+        tests["estimate"] += tests["point"]  # bias 0, 1 and 2
         assert row(tests)["bias_mc_se"] == pytest.approx(1.0 / math.sqrt(3))
 
 
@@ -197,7 +197,7 @@ def folder(path: Path, tests: pd.DataFrame, points: dict[str, np.ndarray], membe
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     tests[[column.name for column in TESTS]].to_parquet(path / "tests.parquet")
     rows = [(r, name, value) for name, values in points.items() for r, value in enumerate(values)]
-    pd.DataFrame(rows, columns=["replication", "name", "value"]).to_parquet(path / "draws.parquet")
+    pd.DataFrame(rows, columns=["replication", "name", "value"]).to_parquet(path / "points.parquet")
     return path
 
 
@@ -256,7 +256,7 @@ def test_an_unknown_is_named_only_where_it_stands_out(tmp_path: Path) -> None:
     points = {"behaviour.talk.base": np.linspace(0, 1, 16)} | noise
     quiet = PreMortem(folder(tmp_path / "quiet", tests, noise))
     assert culprit(quiet, chosen(quiet.summary)) is None
-    tests["estimate"] -= 2.0 * tests["draw"]
+    tests["estimate"] -= 2.0 * tests["point"]
     driven = PreMortem(folder(tmp_path / "driven", tests, points))
     found = culprit(driven, chosen(driven.summary))
     assert found is not None

@@ -19,33 +19,33 @@ B, X = "baseline", "X"
 START, PEOPLE = 10, 1000
 
 
-def days_of(draw: int, arm: str, profit: np.ndarray, nps: np.ndarray, lost: np.ndarray) -> pd.DataFrame:
-    """daily.parquet of one arm and draw."""
+def days_of(point: int, arm: str, profit: np.ndarray, nps: np.ndarray, lost: np.ndarray) -> pd.DataFrame:
+    """daily.parquet of one arm and point."""
     day = np.arange(len(profit))
     frame = pd.DataFrame({column.name: 0 for column in DAILY}, index=day)
     return frame.assign(
-        arm=arm, replication=draw, day=day, profit=profit, nps=np.where(day % 7 == 0, nps, np.nan),
+        arm=arm, replication=point, day=day, profit=profit, nps=np.where(day % 7 == 0, nps, np.nan),
         customer=300 - lost, lapsed=700 + lost,
     )  # fmt: skip
 
 
 def shock_run(folder: Path, weeks: list[list[float]]) -> Path:
-    """A draw per list: in week w from day START on the scenario's NPS is below the baseline's by the list's w-th
+    """A point per list: in week w from day START on the scenario's NPS is below the baseline's by the list's w-th
     number, a customer is missing per point, and each day brings 1,000 yen less per point."""
     frames = []
-    for draw, shortfalls in enumerate(weeks):
+    for point, shortfalls in enumerate(weeks):
         days = START + 7 * len(shortfalls) + 3  # three days of a week that is not whole
         fall = np.concatenate([np.zeros(START), np.repeat(shortfalls, 7), np.full(3, 99.0)])
-        noise = np.random.default_rng(draw).standard_normal(days)
+        noise = np.random.default_rng(point).standard_normal(days)
         level = 50_000 + 1_000 * noise
-        frames.append(days_of(draw, B, level, noise, np.zeros(days, int)))
-        frames.append(days_of(draw, X, level - 1_000 * fall, noise - fall, fall.astype(int)))
+        frames.append(days_of(point, B, level, noise, np.zeros(days, int)))
+        frames.append(days_of(point, X, level - 1_000 * fall, noise - fall, fall.astype(int)))
     scenario = {X: {"interventions": {"x": {"kind": "outage", "start": START}}}}
     frames_of = {"daily.parquet": pd.concat(frames, ignore_index=True)}
     return write_run(folder, days=START + 7 * len(weeks[0]) + 3, scenario=scenario, frames=frames_of)
 
 
-# -- one draw -------------------------------------------------------------------------------------------------
+# -- one point -------------------------------------------------------------------------------------------------
 
 
 def test_the_way_down_and_back() -> None:
@@ -86,11 +86,11 @@ def test_the_beginning_is_the_first_interventions(tmp_path: Path) -> None:
     assert [begins(run, name) for name in ("A", "B", "A+B", "C")] == [20, 0, 0, 0]
 
 
-# -- over draws -----------------------------------------------------------------------------------------------
+# -- over points -----------------------------------------------------------------------------------------------
 
 
-def test_the_table_over_draws(tmp_path: Path) -> None:
-    """Three draws of depth 10, 12 and 14; the last never comes back to a tenth, and one is not deepest at once."""
+def test_the_table_over_points(tmp_path: Path) -> None:
+    """Three points of depth 10, 12 and 14; the last never comes back to a tenth, and one is not deepest at once."""
     weeks = [[10.0, 4.0, 1.0, 0.0], [6.0, 12.0, 6.0, 1.0], [14.0, 9.0, 6.0, 5.0]]
     table = recovery.recovery(Run(shock_run(tmp_path / "run", weeks)))
     assert list(table.columns) == [column.name for column in RECOVERY]
@@ -110,7 +110,8 @@ def test_the_section_says_what_is_beyond_the_horizon(tmp_path: Path) -> None:
     nps = found["rows"][0]
     assert nps == [
         "NPS (true)", "points", "10.0 (10.0 to 10.0)", "3 (3 to 3)",
-        "not within the horizon (1 of 3 draws get there)", "not within the horizon (0 of 3 draws get there)",
+        "not within the horizon (1 of 3 replications get there)",
+        "not within the horizon (0 of 3 replications get there)",
     ]  # fmt: skip
     assert (run.folder / "recovery.csv").is_file()
     assert (run.folder / "figures" / "X_recovery.svg").is_file()

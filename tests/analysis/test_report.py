@@ -110,7 +110,7 @@ def test_report_stands_alone_and_says_what_it_must(folder: Path) -> None:
 
 
 def test_names_given_by_users_are_escaped(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", {EVIL: EVIL}, draws=4, personas=(EVIL, "</svg><b>", "日本", "plain"))
+    run = make_run(tmp_path / "run", {EVIL: EVIL}, points=4, personas=(EVIL, "</svg><b>", "日本", "plain"))
     text = write_report(run).read_text(encoding="utf-8")
     page = Page(text)
     assert EVIL not in text
@@ -121,7 +121,7 @@ def test_names_given_by_users_are_escaped(tmp_path: Path) -> None:
 
 
 def test_several_scenarios_get_a_section_each(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", {"A": "First thing.", "B": "Second thing."}, draws=3)
+    run = make_run(tmp_path / "run", {"A": "First thing.", "B": "Second thing."}, points=3)
     text = write_report(run).read_text(encoding="utf-8")
     page = Page(text)
     assert [name for name in page.ids if name.startswith("scenario-")] == [
@@ -135,7 +135,7 @@ def test_several_scenarios_get_a_section_each(tmp_path: Path) -> None:
 
 
 def test_a_baseline_alone_is_a_report_of_levels(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", {}, draws=2)
+    run = make_run(tmp_path / "run", {}, points=2)
     text = write_report(run).read_text(encoding="utf-8")
     assert "Nothing was changed" in text
     assert "What changes" not in text
@@ -146,9 +146,9 @@ def test_a_baseline_alone_is_a_report_of_levels(tmp_path: Path) -> None:
     }
 
 
-def test_one_draw_without_optional_tables_still_reports(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", draws=1, twins=0, days=20)
-    for name in ("probes.csv", "draws.parquet", "parameters.csv", "customers.parquet", "provenance.json"):
+def test_one_point_without_optional_tables_still_reports(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", points=1, second_seeds=0, days=20)
+    for name in ("probes.csv", "points.parquet", "parameters.csv", "customers.parquet", "provenance.json"):
         (run / name).unlink()
     text = write_report(run).read_text(encoding="utf-8")
     assert "no verdict" in text
@@ -156,7 +156,7 @@ def test_one_draw_without_optional_tables_still_reports(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_days_says_so(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", draws=1)
+    run = make_run(tmp_path / "run", points=1)
     (run / "daily.parquet").unlink()
     with pytest.raises(RunError, match=r"has no daily.parquet"):
         write_report(run)

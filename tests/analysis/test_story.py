@@ -116,13 +116,13 @@ SEVERAL = [
 
 
 def with_campaigns(folder: Path, *campaigns: tuple[str, int]) -> Journeys:
-    """A life that got cards of these campaigns: name and number of variants. Other draws have others."""
+    """A life that got cards of these campaigns: name and number of variants. Other points have others."""
     write_log(folder / "run", {0: SEVERAL})
     rows = [
-        (draw, 0, arm, name, "email", variant, *[0] * 6, 0.5, 0)
-        for draw in (1, 0)
+        (point, 0, arm, name, "email", variant, *[0] * 6, 0.5, 0)
+        for point in (1, 0)
         for arm in (BASELINE, SCENARIO)
-        for name, variants in (campaigns if draw == 0 else reversed(campaigns))
+        for name, variants in (campaigns if point == 0 else reversed(campaigns))
         for variant in range(variants + 1)
     ]
     table = pd.DataFrame(rows, columns=[column.name for column in CAMPAIGNS])
@@ -295,7 +295,7 @@ APART: dict[str, tuple[dict[int, list[tuple[int, str, float]]], list[int]]] = {
         [1, 0],
     ),
     "parted early": ({0: [(9, "visit", 0)], 1: [(3, "visit", 0)], 4: [(7, "order", 50)]}, [1, 0]),
-    "more orders than the twin": ({0: [(9, "order", 5), (9, "order", 5)], 1: [(3, "order", 9)], 2: []}, [0, 1]),
+    "more orders than in the other arm": ({0: [(9, "order", 5), (9, "order", 5)], 1: [(3, "order", 9)], 2: []}, [0, 1]),
 }
 
 

@@ -21,11 +21,11 @@ from tests.analysis.fake_sweep import CAPACITY, FakeJob, design, make_sweep
 from tests.analysis.test_report import EVIL, Page
 
 MARGIN, FACE = "company.margin", "scenario.A.interventions.A.face"
-TABLES = {"sweep.parquet", "answers.csv", "drivers.csv", "probabilities.csv", "regret.csv", "rules.csv"}
+TABLES = {"sweep.parquet", "answers.csv", "sensitivity.csv", "probabilities.csv", "regret.csv", "regions.csv"}
 
 
 def arm(mean: float, spread: float = 1.0, cost: float = 2.0, nps: float = 0.5) -> dict[str, list[float]]:
-    """Effects in four draws around a mean."""
+    """Effects in four points around a mean."""
     return {"ltv": [mean - spread, mean + spread] * 2, "cost": [cost] * 4, "nps": [nps, nps + 0.2] * 2}
 
 
@@ -132,12 +132,12 @@ def test_cells_of_the_map_are_marked_where_the_interval_spans_zero(tmp_path: Pat
 
 
 def deciding(folder: Path) -> Path:
-    """A costs and gains above a capacity ratio of 1.3, B is free and always gains 0.1; 80 draws in two blocks."""
+    """A costs and gains above a capacity ratio of 1.3, B is free and always gains 0.1; 80 points in two blocks."""
     points = design(80, 3)
     effects = {"A": ((points[CAPACITY] - 1.3).tolist(), 2.0), "B": ([0.1] * 80, 0.0)}
     jobs = [
         FakeJob(
-            {"scenario": name, "draws": [first, first + 40]},
+            {"scenario": name, "points": [first, first + 40]},
             {name: {"ltv": ltv[first : first + 40], "cost": [cost] * 40, "nps": [1.0] * 40}},
             first,
             points=points,
@@ -177,7 +177,7 @@ def test_the_page_of_an_uncertain_sweep_has_all_that_decides(tmp_path: Path) -> 
     best = np.maximum(design(80, 3)[CAPACITY] - 1.3, 0.1)
     assert regret["expected_regret"]["B"] == pytest.approx((best - 0.1).mean(), abs=1e-6)
     assert regret["expected_regret"]["doing nothing"] == pytest.approx(best.mean(), abs=1e-6)
-    assert set(pd.read_csv(folder / "answers.csv")["draws_run"]) == {80}
+    assert set(pd.read_csv(folder / "answers.csv")["points_run"]) == {80}
     # Its value of knowing more is not the gate's, and says so.
     assert "cxsim gate has it for the choice between one intervention" in (folder / "report.html").read_text("utf-8")
 
@@ -236,16 +236,16 @@ def test_bad_folders_and_missing_packages_are_one_line(
 
 
 def test_a_real_sweep_from_command_to_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Blocks of one scenario's draws, overlapping or not: their answer is that of one job with all draws."""
+    """Blocks of one scenario's points, overlapping or not: their answer is that of one job with all points."""
     tiny = ["customers=400", "days=28", "burn_in=30", "replications=4", "arms=total", "scenario=norush_coupon"]
-    folders = {"draws=[0,2],[2,4]": tmp_path / "apart", "draws=[0,4],[0,3]": tmp_path / "overlapping"}
+    folders = {"points=[0,2],[2,4]": tmp_path / "apart", "points=[0,4],[0,3]": tmp_path / "overlapping"}
     for keys, folder in folders.items():
         assert main(["run", "-m", *tiny, keys, "hydra/launcher=basic", f"hydra.sweep.dir={folder}"]) == OK
         assert main(["sweep-report", str(folder)]) == OK
     assert "norush_coupon" in capsys.readouterr().out
     apart, overlapping = ((folder / "answers.csv").read_bytes() for folder in folders.values())
     assert apart == overlapping
-    table = pd.read_csv(folders["draws=[0,2],[2,4]"] / "answers.csv")
-    assert set(table[table["metric"] == "ltv"]["draws_run"]) == {4}
+    table = pd.read_csv(folders["points=[0,2],[2,4]"] / "answers.csv")
+    assert set(table[table["metric"] == "ltv"]["points_run"]) == {4}
     jobs = pd.read_parquet(tmp_path / "apart" / "sweep.parquet")
-    assert sorted(jobs["draws"].unique()) == ["[0,2]", "[2,4]"]
+    assert sorted(jobs["points"].unique()) == ["[0,2]", "[2,4]"]

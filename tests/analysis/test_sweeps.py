@@ -1,4 +1,4 @@
-"""A sweep's folder read: sweep.parquet, blocks of draws put together, options and the worlds that they live in."""
+"""A sweep's folder read: sweep.parquet, blocks of points put together, options and the worlds that they live in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.decisions.options import answers, configurations, options, ranked, varied, worlds
+from analysis.decisions.options import answers, configurations, groups_of, options, ranked, varied
 from analysis.effects.estimands import effects_table
 from analysis.folders.run_folder import RunError
 from analysis.folders.sweep_folder import Sweep, collect
@@ -33,7 +33,7 @@ def test_a_row_per_job_metric_segment_and_estimand(tmp_path: Path) -> None:
     assert not table.duplicated(["job", "metric", "segment", "estimand"]).any()
     assert set(table["metric"]) == {"ltv", "profit", "cost", "nps", "orders", "roi"}
     row = table.query("scenario == 'B' and metric == 'ltv' and segment == 'fan'").iloc[0]
-    assert (row["effect"], row["draws_run"], row["with_scenario"] - row["baseline"]) == (2.0, 3, 2.0)
+    assert (row["effect"], row["points_run"], row["with_scenario"] - row["baseline"]) == (2.0, 3, 2.0)
     pd.testing.assert_frame_equal(table, pd.read_parquet(tmp_path / "s" / "sweep.parquet"))
 
 
@@ -102,52 +102,52 @@ def test_a_folder_that_is_no_sweep_says_so(tmp_path: Path) -> None:
 
 
 def split(run: Path, folder: Path, blocks: list[tuple[int, int]]) -> Path:
-    """A sweep's folder whose jobs hold the draws of a run."""
-    jobs = [FakeJob({"scenario": "norush_coupon", "draws": list(block)}, {"X": effect(0)}) for block in blocks]
+    """A sweep's folder whose jobs hold the points of a run."""
+    jobs = [FakeJob({"scenario": "norush_coupon", "points": list(block)}, {"X": effect(0)}) for block in blocks]
     made = make_sweep(folder, jobs)
     for number, (first, until) in enumerate(blocks):
-        for name in ("measures.parquet", "draws.parquet"):
+        for name in ("measures.parquet", "points.parquet"):
             table = pd.read_parquet(run / name)
             own = table[(table["replication"] >= first) & (table["replication"] < until)]
             own.to_parquet(made / "jobs" / f"{number:016x}" / name, index=False)
     return made
 
 
-def test_blocks_of_draws_put_together_are_the_one_run_that_they_are(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run", draws=12, twins=6)
+def test_blocks_of_points_put_together_are_the_one_run_that_they_are(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", points=12, second_seeds=6)
     (pooled,) = configurations(Sweep(split(run, tmp_path / "s", [(8, 12), (0, 5), (4, 8)])))
     whole = pd.read_parquet(run / "measures.parquet")
     expected = effects_table(whole[whole["segment"] == EVERYBODY])
     pd.testing.assert_frame_equal(pooled.effects, expected, check_exact=True)
-    assert pooled.draws == 12
+    assert pooled.points == 12
     assert list(pooled.points.index) == list(range(12))
 
 
 def test_pooling_is_not_a_mean_of_intervals(tmp_path: Path) -> None:
     jobs = [
-        FakeJob({"scenario": "A", "draws": [0, 2]}, {"A": effect(0, 0)}),
-        FakeJob({"scenario": "A", "draws": [2, 4]}, {"A": effect(10, 10)}, first=2),
+        FakeJob({"scenario": "A", "points": [0, 2]}, {"A": effect(0, 0)}),
+        FakeJob({"scenario": "A", "points": [2, 4]}, {"A": effect(10, 10)}, first=2),
     ]
     (option,) = options(configurations(Sweep(make_sweep(tmp_path / "s", jobs))))
     found = option.answer("ltv")
     assert found is not None
-    assert (found.effect, found.draws) == (5.0, 4)
+    assert (found.effect, found.points) == (5.0, 4)
     assert found.low < 0 < 10 < found.high  # each block alone has an interval of no width
 
 
 def test_jobs_with_other_settings_are_not_pooled(tmp_path: Path) -> None:
     jobs = [
-        FakeJob({"scenario": "A", "draws": [0, 2]}, {"A": effect(1, 1)}, settings={"replications": 60}),
-        FakeJob({"scenario": "A", "draws": [2, 4]}, {"A": effect(7, 7)}, first=2, settings={"replications": 99}),
+        FakeJob({"scenario": "A", "points": [0, 2]}, {"A": effect(1, 1)}, settings={"replications": 60}),
+        FakeJob({"scenario": "A", "points": [2, 4]}, {"A": effect(7, 7)}, first=2, settings={"replications": 99}),
     ]
     (only,) = configurations(Sweep(make_sweep(tmp_path / "s", jobs)))
-    assert (only.draws, only.planned) == (2, 2)
+    assert (only.points, only.planned) == (2, 2)
     assert list(only.cube.replications) == [2, 3]
 
 
 def test_answers_table_has_a_row_per_configuration(tmp_path: Path) -> None:
     jobs = [
-        FakeJob({"company.margin": m, "draws": [2 * b, 2 * b + 2]}, {"A": effect(m, m)}, first=2 * b)
+        FakeJob({"company.margin": m, "points": [2 * b, 2 * b + 2]}, {"A": effect(m, m)}, first=2 * b)
         for m in (0.2, 0.4)
         for b in (0, 1)
     ]
@@ -155,7 +155,7 @@ def test_answers_table_has_a_row_per_configuration(tmp_path: Path) -> None:
     table = answers(sweep, configurations(sweep))
     assert list(table) == ["company.margin", *[column.name for column in ANSWERS]]
     ltv = table[table["metric"] == "ltv"]
-    assert list(zip(ltv["company.margin"], ltv["draws_run"], strict=True)) == [(0.2, 4), (0.4, 4)]
+    assert list(zip(ltv["company.margin"], ltv["points_run"], strict=True)) == [(0.2, 4), (0.4, 4)]
 
 
 def test_labels_say_what_tells_options_apart(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_options_are_compared_only_where_their_untreated_worlds_are_the_same(tmp
         FakeJob({"scenario": "A", "company.margin": 0.3}, {"A": effect(1, 2)}, level=100.0 + 1e-9),
     ]
     found = options(configurations(Sweep(make_sweep(tmp_path / "s", jobs))))
-    assert [[one.label for one in group] for group in worlds(found)] == [
+    assert [[one.label for one in group] for group in groups_of(found)] == [
         ["A, company margin 0.2", "B, company margin 0.2"],
         ["A, company margin 0.3"],
     ]

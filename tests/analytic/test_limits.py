@@ -97,7 +97,7 @@ def mean_repeats() -> float:
 
 
 def test_the_closed_form_is_the_published_one() -> None:
-    """MODEL 8 gives 1.188 for the daily cap and 1.1967 in continuous time (BG/NBD, Fader, Hardie and Lee 2005)."""
+    """1.1967 in continuous time (docs/ODD.md 9; Fader, Hardie and Lee 2005), 1.188 with one order a day at most."""
     assert mean_repeats() == pytest.approx(1.188, abs=6e-4)
     t, alpha = 39.0, 4.414
     hyper = special.hyp2f1(R, B, A + B - 1, t / (alpha + t))
@@ -140,7 +140,7 @@ def test_bg_nbd_probability_of_being_alive_is_calibrated() -> None:
     assert abs(seen.sum() - told.sum()) < 4 * math.sqrt(spread.sum())
     assert stats.chi2.sf(((seen - told) ** 2 / spread).sum(), 10) > 1e-4
     assert np.ptp(told / np.bincount(group)) > 0.5
-    # the continuous formula of MODEL 8 is near it
+    # the formula of continuous time (Fader, Hardie and Lee 2005) is near it
     xs, ts = x[x > 0], last[x > 0]
     textbook = 1.0 / (1.0 + A / (B + xs - 1) * ((ALPHA + DAYS) / (ALPHA + ts)) ** (R + xs))
     assert np.abs(textbook - chance).mean() < 0.02
@@ -269,7 +269,7 @@ def test_nps_of_a_normal_latent_score(mean: float, sd: float) -> None:
     census = model.engine.survey(model.today(0), 0.05).census
     assert (census >= 0).all()
     r = world.rules
-    assert (r.survey_intercept, r.survey_slope, r.survey_style, r.survey_noise) == (6.0, 1.3, 1.3, 1.2)
+    assert (r.survey_intercept, r.survey_slope, r.survey_style_sd, r.survey_noise_sd) == (6.0, 1.3, 1.3, 1.2)
     y, v = 6.0 + 1.3 * mean, math.sqrt((1.3 * sd) ** 2 + 1.3**2 + 1.2**2)
     promoters, detractors = special.ndtr((y - 8.5) / v), special.ndtr((6.5 - y) / v)
     error = 100 * math.sqrt((promoters + detractors - (promoters - detractors) ** 2) / world.customers)

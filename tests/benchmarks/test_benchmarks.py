@@ -13,12 +13,12 @@ import pytest
 from agents.columns import UNAWARE
 from benchmarks import draws, engines
 from benchmarks.floor import ActingFloor, Floor
-from benchmarks.market import market, midnight, resumed, settings
+from benchmarks.market import market, resumed, settings
 from benchmarks.mesa_objects import Market, Walk
 from scenarios.intervention import worlds_of
 from sim.run.replication import Task, run_task
 from sim.world.constants import AMPLE, World
-from sim.world.model import CXModel
+from sim.world.model import CXModel, burnt_in
 from tests.worlds import BUSY
 
 DAYS = 42
@@ -62,7 +62,7 @@ def test_objects_and_columns_live_alike(walk: Walk, clock: str) -> None:
     They share their luck. What room there is, is for talk, which objects hear the same day and in floats.
     """
     world = unhurried(market(4000, 60, 30, *BUSY, PEAK, f"behaviour.attrition.clock.value={clock}"))
-    start = midnight(world)
+    start = burnt_in(world)
     columns = resumed(world, start, "column")
     columns.run(DAYS)
     objects = Market(world, start, walk)
@@ -82,7 +82,7 @@ def test_objects_and_columns_live_alike(walk: Walk, clock: str) -> None:
 def test_the_floor_counts_about_those_who_act() -> None:
     """The bound is just above the rate of a visit, and nobody who has lapsed acts."""
     world = market(20_000, 28)
-    start = midnight(world)
+    start = burnt_in(world)
     columns = resumed(world, start, "column")
     columns.run(1)
     visits = int(columns.recorder.rows["visits"][0])

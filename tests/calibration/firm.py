@@ -17,11 +17,11 @@ import pandas as pd
 from sim.company.fulfilment import Batch
 from sim.config.settings import Settings
 from sim.learning.firm_tables import orders_between
-from sim.learning.market import SteeredCentre, midnight
-from sim.world.constants import AMPLE, world_of
+from sim.learning.market import SteeredCentre
+from sim.world.constants import AMPLE
 from sim.world.event_log import CODE, Journal
-from sim.world.model import CXModel, Snapshot
-from sim.world.pilot import references
+from sim.world.model import CXModel, Snapshot, burnt_in
+from sim.world.pilot import piloted
 
 LATE = {1: 0.03, 2: 0.03, 5: 0.02, 9: 0.02}
 """Share of parcels by days late."""
@@ -60,9 +60,9 @@ class Firm:
 
     @cached_property
     def _lived(self) -> tuple[UnluckyCentre, Journal]:
-        world, _ = references(world_of(self.truth.model_copy(update={"days": self.days}), self.seed))
+        world = piloted(self.truth.model_copy(update={"days": self.days}), self.seed)
         world = replace(world, capacity=np.full_like(world.capacity, AMPLE))
-        start = midnight(world)
+        start = burnt_in(world)
         centre, journal = UnluckyCentre.instead_of(start.centre, (), 0), Journal(world.customers)
         start = Snapshot(start.day, start.customers, centre, start.public, start.books)
         CXModel(world, start, journal=journal, record=False).run(self.days)

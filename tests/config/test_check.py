@@ -238,8 +238,8 @@ def nothing() -> None:
         (file("description: A.\noverrides: [3]\n"), [], ["overrides: 3 is not a text"]),
         (file(EXACT + "compare: exactly\n"), [], ["compare: 'exactly'", "did you mean exact?"]),
         (file(EXACT + "tolerence: {}\n"), [], ["tolerence: no such key", "did you mean tolerance?"]),
-        (file(EXACT + "tolerance: {lvt: 1}\n"), [], ["tolerance: 'lvt' is no metric", "did you mean ltv?"]),
-        (file(EXACT + "tolerance: {ltv: -1}\n"), [], ["tolerance: ltv: -1", "from 0"]),
+        (file(EXACT + "tolerance: {lvt: 1}\n"), [], ["tolerance.lvt: 'lvt' is not allowed", "did you mean ltv?"]),
+        (file(EXACT + "tolerance: {ltv: -1}\n"), [], ["tolerance.ltv: -1", "from 0"]),
         (file(EXACT + "false_alarm: 2\n"), [], ["false_alarm: 2"]),
         (file(EXACT.replace("customers", "custmers")), UPDATE, ["exact.yaml: custmers: no such key", "customers?"]),
         (file(EXACT.replace("=norush_coupon", "=norush")), UPDATE, ["exact.yaml: scenario=norush"]),
@@ -272,12 +272,12 @@ def test_a_folder_without_regression_files(tmp_path: Path, capsys: pytest.Captur
     assert "has no regression files" in capsys.readouterr().err
 
 
-def test_records_of_cxsim_itself_need_a_checkout(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_install_without_records_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("cxsim.cli.check.ROOT", tmp_path)
+    monkeypatch.setattr("cxsim.cli.check.shipped", lambda name: None)
     assert cli.main(["check"]) == 2
-    assert "is no checkout of cxsim" in capsys.readouterr().err
+    assert "came without its recorded answers" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------------------- JUnit

@@ -32,10 +32,12 @@ SMALL = ["customers=1000", "days=28", "burn_in=30", "replications=2"]
 
 
 def pretend(settings: Any, worlds: Any, folder: Path, threads: int, progress: Any, enough: Any) -> None:
-    """An experiment's footprint: it reports progress and leaves a file."""
+    """An experiment's footprint: it reports progress and leaves files."""
     progress(1, 2, "replications")
     (folder / "worlds.json").write_text(json.dumps({name: len(built) for name, built in worlds(settings).items()}))
     (folder / "capacity.txt").write_text(str(settings.company.capacity_ratio.value))
+    (folder / "config.yaml").write_text(f"language: {settings.language}\n")
+    (folder / "measures.parquet").touch()
     progress(2, 2, "replications")
 
 
@@ -70,8 +72,9 @@ def test_a_run_appears_whole_and_is_reported(experiment: Any, capsys: pytest.Cap
     assert cli.main(["run", *SMALL, "hydra.run.dir=out/answer"]) == 0
     assert below() == {
         "out",
-        *(f"out/answer{f}" for f in ("", "/worlds.json", "/capacity.txt", "/effects.csv", "/report.html")),
-        "out/answer/provenance.json",
+        "out/answer",
+        *(f"out/answer/{made}" for made in ("config.yaml", "measures.parquet", "worlds.json", "capacity.txt")),
+        *(f"out/answer/{made}" for made in ("effects.csv", "report.html", "provenance.json")),
     }
     out, err = capsys.readouterr()
     assert out == "the table\n\nthe verdict\n\nout/answer\n"
@@ -106,7 +109,7 @@ def test_commands_tell_paths_by_one_rule(
     if command == "sweep-report":
         make_sweep(tmp_path / "it", [FakeJob({"scenario": "A"}, {"A": {"ltv": [1.0, 2.0] * 2}})])
     else:
-        write_effects(make_run(tmp_path / "it", draws=4))
+        write_effects(make_run(tmp_path / "it", points=4))
     (tmp_path / "beside").mkdir()
     for here, told in ((tmp_path, f"it/{file}"), (tmp_path / "beside", str(tmp_path / "it" / file))):
         monkeypatch.chdir(here)
@@ -133,7 +136,7 @@ def test_default_folders_of_one_second_do_not_collide(
     experiment: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conf = "hydra.run.dir"
-    monkeypatch.setattr(cli.run, "given_by_hand", lambda overrides, key: key != conf)
+    monkeypatch.setattr("cxsim.compose.given_by_hand", lambda overrides, key: key != conf)
     for _ in range(3):
         assert cli.main(["run", *SMALL, f"{conf}=runs/now"]) == 0
     assert {path.name for path in Path("runs").iterdir()} == {"now", "now-2", "now-3"}

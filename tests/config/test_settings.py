@@ -35,10 +35,17 @@ def peak() -> dict[str, Any]:
     return compose.raw("scenario=norush_coupon_peak")
 
 
+def present(option: Any) -> Any:
+    """An option, or a group of them, with every parameter as its present value."""
+    if isinstance(option, dict):
+        return {key: present(part) for key, part in option.items()}
+    return option.value if isinstance(option, Parameter | Choice) else option
+
+
 def test_every_number_is_read_the_same_way(shipped: Settings) -> None:
     assert shipped.behaviour.talk.base.value == 0.10
     assert (shipped.behaviour.talk.base.low, shipped.behaviour.talk.base.high) == (0.05, 0.20)
-    assert shipped.behaviour.talk.talkativeness_sd == parameter(Bounds(0.0))(0.7)
+    assert shipped.behaviour.talk.talkativeness_sd == parameter(0.0)(0.7)
     assert shipped.behaviour.attrition.clock.value == "time"
     assert shipped.company.classes.norush.lead == 6
 
@@ -88,7 +95,7 @@ def test_at_puts_values_in_as_known(shipped: Settings) -> None:
     assert {path: found[path].value for path in point} == point
     assert not any(found[path].uncertain for path in point)
     assert found["company.margin"].unit == "share of basket"
-    assert put.scenario["norush_coupon"].interventions["norush_coupon"].plain_options() == {
+    assert present(put.scenario["norush_coupon"].interventions["norush_coupon"].options) == {
         "face": 75,
         "valid_days": 60,
     }
@@ -155,7 +162,7 @@ def test_evidence_of_the_firm_replaces_the_prior() -> None:
         "mean": 0.4,
         "se": 0.02,
     }
-    found = parameter(Bounds(0.0, 1.0))({**merged, "source": "our books"})
+    found = parameter(0.0, 1.0)({**merged, "source": "our books"})
     assert (found.value, found.mean, found.se) == (0.4, 0.4, 0.02)
     assert (found.low, found.high) == pytest.approx((0.3671, 0.4329), abs=1e-4)
     assert (found.grade, found.source, found.unit) == ("measured", "our books", "share")
@@ -169,14 +176,14 @@ def test_evidence_of_the_firm_replaces_the_prior() -> None:
 
 
 def test_interval_of_evidence_stays_within_hard_bounds() -> None:
-    found = parameter(Bounds(0.0, 1.0))({"mean": 0.95, "se": 0.1})
+    found = parameter(0.0, 1.0)({"mean": 0.95, "se": 0.1})
     assert found.high == 1.0
 
 
 @given(st.floats(-1e6, 1e6), st.floats(0.1, 1e3), st.floats(0.1, 1e3))
 @hypothesis_settings(max_examples=50, deadline=None)
 def test_what_is_written_is_read_back(value: float, below: float, above: float) -> None:
-    read = parameter(Bounds())
+    read = parameter()
     one = read({"value": value, "range": [value - below, value + above], "unit": "su", "source": "s"})
     assert read(one.plain()) == one
     assert read(read(value).plain()) == read(value)
@@ -205,7 +212,7 @@ def test_options_of_an_intervention(raw: dict[str, Any]) -> None:
     config["scenario"]["norush_coupon"]["interventions"] = {"it": options}
     settings = load_settings(config)
     one = settings.scenario["norush_coupon"].interventions["it"]
-    assert one.plain_options() == {
+    assert present(one.options) == {
         "rule": "visited",
         "on": True,
         "segments": ("fan", "plain"),
@@ -220,7 +227,7 @@ def test_options_of_an_intervention(raw: dict[str, Any]) -> None:
         f"{start}.variants.a.cost",
     ]
     put = settings.at({f"{start}.variants.a.cost": 5, f"{start}.reading": "high"})
-    found = put.scenario["norush_coupon"].interventions["it"].plain_options()
+    found = present(put.scenario["norush_coupon"].interventions["it"].options)
     assert found["variants"] == {"a": {"cost": 5}}
     assert found["reading"] == "high"
 
@@ -301,6 +308,6 @@ def test_refused_before_anything_is_read(config: Any, message: str) -> None:
 
 
 def test_the_type_of_a_parameter() -> None:
-    assert isinstance(parameter(Bounds())(1), Parameter)
+    assert isinstance(parameter()(1), Parameter)
     with pytest.raises(ConfigError, match="not a number"):
-        parameter(Bounds())("1")
+        parameter()("1")

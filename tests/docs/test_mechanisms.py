@@ -13,10 +13,10 @@ from cxsim.compose import compose, composer, settings_of
 from scenarios.intervention import worlds_of
 from sim.config.settings import Settings
 from sim.run.provenance import ROOT
-from sim.world.model import Arm
+from sim.world.model import Arm, burnt_in
 from tests.config.compose import raw
 from tests.docs.tables import kinds
-from tests.worlds import BUSY, arm_from, differences, midnight, tight_world
+from tests.worlds import BUSY, arm_from, differences, tight_world
 
 FOLDER = ROOT / "docs" / "mechanisms"
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page.name != "README.md")
@@ -60,7 +60,7 @@ def test_the_contents_name_every_page_and_every_kind() -> None:
 def test_a_shown_file_runs_and_does_something(name: str, text: str, tmp_path: Path) -> None:
     found = composed(tmp_path, name, text)
     world = tight_world(found, 7, orders=20.0)
-    start = midnight(world)
+    start = burnt_in(world)
     everybody = Arm(worlds_of(found)[name], np.ones(world.customers, bool))
     assert differences(arm_from(world, start), arm_from(world, start, everybody)) != []
 

@@ -13,7 +13,7 @@ import pytest
 from cxsim import cli
 from scenarios.intervention import REGISTRY
 from sim.run.provenance import ROOT
-from tests.docs.test_readme import SMALL, blocks, commands
+from tests.docs.commands import SMALL, blocks, commands
 
 PAGE = "docs/new-intervention.md"
 MODULE = "scenarios.mine"

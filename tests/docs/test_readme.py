@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,25 +14,9 @@ from cxsim import cli
 from cxsim.cli import COMMANDS
 from scenarios.intervention import REGISTRY
 from sim.run.provenance import ROOT
+from tests.docs.commands import PAGES, SMALL, blocks, commands
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
-SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=100"]
 OWN = ROOT / "examples" / "my_scenario"
-
-
-def blocks(language: str, page: str = "README.md") -> list[str]:
-    """Code blocks of a page in one language, "" for those in none."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
-    return [code for found, code in fenced if found == language]
-
-
-def commands(page: str = "README.md") -> list[list[str]]:
-    """Words of every `cxsim` command, without the environment's path."""
-    lines = "\n".join(blocks("sh", page)).replace("\\\n", " ").splitlines()
-    parts = [part.strip() for line in lines for part in line.split("&&")]
-    words = [shlex.split(part, comments=True) for part in parts if part]
-    return [one[1:] for one in words if one[0].removeprefix(".venv/bin/") == "cxsim"]
 
 
 def runs() -> list[list[str]]:

@@ -11,7 +11,8 @@ from analysis.style.lines import width
 from cxsim import cli
 from cxsim.cli import COMMANDS
 from sim.run.provenance import ROOT
-from tests.docs.test_readme import SMALL, blocks, checkout, commands
+from tests.docs.commands import SMALL, blocks, commands
+from tests.docs.test_readme import checkout
 
 __all__ = ["checkout"]
 

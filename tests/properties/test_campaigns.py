@@ -21,8 +21,8 @@ from sim.company.campaigns import CAP_DAYS, Campaign, Campaigns, Cycle, Message,
 from sim.company.offers import Offers
 from sim.config.settings import Settings
 from sim.world.constants import World
-from sim.world.model import Arm, CXModel, Snapshot
-from tests.worlds import BUSY, arm_from, free_world, midnight, settings
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in
+from tests.worlds import BUSY, arm_from, free_world, settings
 
 SMALL = ("customers=20000", "days=56", "burn_in=60", "market.season.peaks={}")
 
@@ -32,7 +32,7 @@ def quiet(*more: str) -> tuple[Settings, World, Snapshot]:
     """A flat world of many customers, its midnight, nobody annoyed or tired unless a test says so."""
     found = settings("scenario=baseline", *SMALL, *more)
     world = free_world(found, 3)
-    return found, world, midnight(world)
+    return found, world, burnt_in(world)
 
 
 def sends(*interventions: Intervention, share: float = 1.0, **rules: float) -> CXModel:
@@ -103,7 +103,7 @@ def test_no_more_than_the_cap_in_seven_days_over_all_campaigns_and_one_off_site_
     [("relevant", 1.0), ("uniform", 0.4), ("best_sellers", 0.4 + 0.6 * 0.2)],
 )
 def test_clicks_follow_match(content: str, match: float) -> None:
-    """MODEL 7.10: sigma(a + slope (match - 1/2) - phi F); a single push, so nobody is tired."""
+    """docs/ODD.md 7.10: sigma(a + slope (match - 1/2) - phi F); a single push, so nobody is tired."""
     push = Push("a", content=content, appeal=behaviour.logit(0.1), slope=1.5, every=3650)
     model = sends(push, match_floor=0.4)
     found = tallies(model)
@@ -253,7 +253,7 @@ def test_who_answers_is_known_is_not_asked_again_and_gets_what_fits() -> None:
 def test_a_welcome_lifts_the_share_that_links() -> None:
     found = settings("scenario=baseline", *SMALL, "company.onboarding={link: 0.3}")
     world = free_world(found, 3)
-    start = midnight(world)
+    start = burnt_in(world)
     welcome = Welcome("w", lift=0.5, variants=(0.0, 1.0, 2.0))
     treated = np.random.default_rng(1).random(world.customers) < 0.75
     model = arm_from(world, start, Arm(((0, welcome),), treated))

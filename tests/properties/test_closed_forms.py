@@ -35,7 +35,7 @@ def around(half_life: float, days: int) -> Surroundings:
 
 
 def hearing(seed: int, days: int, rate: float, half_life: float) -> tuple[list[float], list[float]]:
-    """(expectation by the lazy code, by the daily loop of MODEL 7.2) at every sync, for one prospect who hears talk."""
+    """Expectation at every sync by the lazy code and by docs/ODD.md 7.2 day by day, for a prospect who hears talk."""
     rng = np.random.default_rng(seed)
     r = RULES._replace(hearsay_rate=rate, public_share=0.3)
     w = around(half_life, days)
@@ -50,7 +50,7 @@ def hearing(seed: int, days: int, rate: float, half_life: float) -> tuple[list[f
     public_weight = public_score = 0.0
     expectation, lazy, daily = 0.8, [], []
     for day in range(days):
-        # MODEL: E += eta * (V - M E), with fields as of the end of the day before
+        # docs/ODD.md 7.2: E += eta * (V - M E), with fields as of the end of the day before
         own = (1.0 - r.public_share) / r.ties
         m = own * weight + r.public_share * public_weight
         v = own * score + r.public_share * public_score
@@ -75,7 +75,7 @@ def hearing(seed: int, days: int, rate: float, half_life: float) -> tuple[list[f
 
 
 def test_lazy_beliefs_follow_the_daily_recursion() -> None:
-    """MODEL 7.2 states an RMS difference of 9e-5 su; the beliefs themselves move a thousand times as far."""
+    """docs/ODD.md 7.2 states an RMS difference of 9e-5 su; the beliefs themselves move a thousand times as far."""
     pairs = [hearing(seed, 365, 0.02, 30.0) for seed in range(12)]
     lazy, daily = (np.concatenate(side) for side in zip(*pairs, strict=True))
     assert len(lazy) > 200

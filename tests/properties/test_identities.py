@@ -11,7 +11,8 @@ import pytest
 from agents.columns import ATTRIBUTES
 from sim.config.settings import Settings
 from sim.world.constants import World
-from sim.world.model import Arm, CXModel, Snapshot, founded
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in, founded
+from sim.world.pilot import piloted
 from tests.worlds import (
     BUSY,
     arm_from,
@@ -19,8 +20,6 @@ from tests.worlds import (
     differences,
     free_world,
     lived,
-    midnight,
-    piloted,
     placed,
     raw,
     settings,
@@ -36,7 +35,7 @@ def busy(clock: str = "time") -> tuple[Settings, World, Snapshot, CXModel]:
     """Settings, world, its midnight, and the baseline from there."""
     found = settings("scenario=[norush_coupon,peach_popup]", f"behaviour.attrition.clock.value={clock}", *SMALL)
     world = piloted(found, 21)
-    start = midnight(world)
+    start = burnt_in(world)
     return found, world, start, arm_from(world, start)
 
 
@@ -102,7 +101,7 @@ def test_a_persona_split_into_twins_is_the_same_persona() -> None:
 
 
 def test_better_quality_never_lowers_satisfaction() -> None:
-    """Under MODEL's conditions: no feedback on visits or lapse, no talk, messages or support, capacity for all."""
+    """With no feedback on visits or lapse, no talk, messages or support, and capacity for all."""
     found = settings(
         "scenario=baseline", "behaviour.choice.expectation_slope=0", "behaviour.attrition.satisfaction_slope=0",
         "behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0",

@@ -12,8 +12,8 @@ from scenarios.intervention import worlds_of
 from sim.config.settings import Settings
 from sim.run.replication import Task, run_task
 from sim.world.constants import World
-from sim.world.model import Arm, CXModel, Snapshot
-from tests.worlds import BUSY, all_ample, arm_from, differences, free_world, midnight, placed, settings, tight_world
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in
+from tests.worlds import BUSY, all_ample, arm_from, differences, free_world, placed, settings, tight_world
 
 SMALL = (
     "scenario=norush_coupon",
@@ -31,7 +31,7 @@ CONTENT = ("behaviour.support.contact_base=0", "behaviour.support.contact_bad=0"
 def parts(world_number: int) -> dict[str, CXModel]:
     """Baseline and treated arms by which interfaces are live."""
     found, world = WORLDS[world_number]()
-    start: Snapshot = midnight(world)
+    start: Snapshot = burnt_in(world)
     everybody, own = np.ones(world.customers, bool), placed(found, "norush_coupon")
     baseline = arm_from(world, start)
     recorded = baseline.recording()

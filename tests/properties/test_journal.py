@@ -12,8 +12,9 @@ from sim.config.settings import Settings
 from sim.tables import CARD_EVENTS
 from sim.world.constants import World
 from sim.world.event_log import CODE, NAMES, Journal
-from sim.world.model import CXModel, EngineName
-from tests.worlds import BUSY, midnight, piloted, settings, treated
+from sim.world.model import CXModel, EngineName, burnt_in
+from sim.world.pilot import piloted
+from tests.worlds import BUSY, settings, treated
 
 FOUND = settings(*BUSY, "customers=600", "days=40", "burn_in=30")
 SENDERS = "peach_popup", "ma_email", "rakuten_push", "mf_onboarding"
@@ -31,7 +32,7 @@ def world() -> World:
 def kept(world: World, engine: EngineName, limit: int, found: Settings = FOUND) -> tuple[CXModel, Journal]:
     """A treated arm and its journal of the first `limit` customers."""
     journal = Journal(limit)
-    model = CXModel(world, midnight(world), treated(found, "+".join(found.scenario)), engine, journal)
+    model = CXModel(world, burnt_in(world), treated(found, "+".join(found.scenario)), engine, journal)
     model.run(world.days)
     return model, journal
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sim.config.parameters import Bounds, choice, parameter
+from sim.config.parameters import choice, parameter
 from sim.config.sampling import latin_hypercube, points, value_at
 from sim.config.settings import Settings
 from tests.config.compose import shipped
@@ -84,7 +84,7 @@ def test_points_lie_in_their_ranges_and_go_back_in() -> None:
 
 
 def test_normal_evidence_is_cut_at_the_hard_bounds() -> None:
-    margin = parameter(Bounds(0.0, 1.0))({"mean": 0.9, "se": 0.2})
+    margin = parameter(0.0, 1.0)({"mean": 0.9, "se": 0.2})
     values = [value_at(margin, u) for u in (1e-12, 0.05, 0.5, 0.95, 1.0 - 1e-12)]
     assert values == sorted(values)
     assert values[0] >= 0.0
@@ -92,9 +92,9 @@ def test_normal_evidence_is_cut_at_the_hard_bounds() -> None:
 
 
 def test_quantiles_of_each_kind_of_prior() -> None:
-    assert value_at(parameter(Bounds())({"value": 1, "range": [0, 4]}), 0.25) == 1.0
-    assert value_at(parameter(Bounds())({"value": 1, "options": [1, 2]}), 0.75) == 2.0
-    assert value_at(parameter(Bounds())({"mean": 10, "se": 2}), 0.5) == pytest.approx(10.0)
-    assert value_at(parameter(Bounds())(3), 0.9) == 3.0
+    assert value_at(parameter()({"value": 1, "range": [0, 4]}), 0.25) == 1.0
+    assert value_at(parameter()({"value": 1, "options": [1, 2]}), 0.75) == 2.0
+    assert value_at(parameter()({"mean": 10, "se": 2}), 0.5) == pytest.approx(10.0)
+    assert value_at(parameter()(3), 0.9) == 3.0
     assert value_at(choice("a", "b")({"value": "a", "options": ["a", "b"]}), 0.4) == "a"
     assert value_at(choice("a", "b")("b"), 0.4) == "b"

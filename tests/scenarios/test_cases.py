@@ -15,8 +15,8 @@ from agents.columns import DELIVERY, NEVER, NORUSH, STORE
 from agents.records import Episodes, Today, Visits
 from sim.config.settings import Settings
 from sim.world.constants import World
-from sim.world.model import Arm, CXModel, Snapshot
-from tests.worlds import BUSY, arm_from, free_world, midnight, placed, settings, tight_world
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in
+from tests.worlds import BUSY, arm_from, free_world, placed, settings, tight_world
 
 FLAT = ("market.season.peaks={}",)
 FULL = "behaviour.messages.shrink=1.0"
@@ -26,7 +26,7 @@ FULL = "behaviour.messages.shrink=1.0"
 def case(*overrides: str) -> tuple[Settings, World, Snapshot]:
     found = settings(*FLAT, "burn_in=60", *overrides)
     world = free_world(found, 11)
-    return found, world, midnight(world)
+    return found, world, burnt_in(world)
 
 
 def run(scenario: str, *overrides: str) -> CXModel:
@@ -216,7 +216,7 @@ def shocked(name: str, *overrides: str) -> tuple[CXModel, CXModel]:
     found = settings(*FLAT, "burn_in=60", f"scenario={name}", "customers=8000", "days=168", *BUSY, *overrides,
         f"scenario.{name}.interventions.{name}.start=28")  # fmt: skip
     world = tight_world(found, 5, orders=220.0, servers=8)
-    start = midnight(world)
+    start = burnt_in(world)
     return arm_from(world, start), arm_from(world, start, Arm(placed(found, name), np.ones(world.customers, bool)))
 
 
@@ -280,7 +280,7 @@ def test_the_coupon_shifts_classes_and_its_own_orders_make_the_others_late() -> 
     """Always on, near the limit: relief is bounded by the share that waits, the orders that the coupon wins are not."""
     found = settings(*FLAT, "burn_in=60", "scenario=norush_coupon", "customers=8000", "days=168", *BUSY)
     world = tight_world(found, 5, orders=85.0, servers=8)
-    start = midnight(world)
+    start = burnt_in(world)
     models = arm_from(world, start), arm_from(world, start, Arm(placed(found, "norush_coupon"), np.ones(8000, bool)))
     share = [m.recorder.rows["orders_norush"].sum() / (m.recorder.rows["orders"].sum() or 1) for m in models]
     late = [m.recorder.rows["late"].sum() / m.recorder.rows["delivered"].sum() for m in models]

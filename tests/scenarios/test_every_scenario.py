@@ -15,9 +15,9 @@ from cxsim.cli import main
 from scenarios.intervention import worlds_of
 from sim.config.settings import Settings
 from sim.world.constants import World
-from sim.world.model import Arm, CXModel, Snapshot
+from sim.world.model import Arm, CXModel, Snapshot, burnt_in
 from tests.folders import differing
-from tests.worlds import BUSY, arm_from, differences, everything, midnight, settings, tight_world
+from tests.worlds import BUSY, arm_from, differences, everything, settings, tight_world
 
 SHIPPED = sorted(path.stem for path in (Path(conf.__file__).parent / "scenario").glob("*.yaml"))
 SMALL = ("customers=800", "days=56", "burn_in=30", "market.season.peaks.year_end.start=40")
@@ -53,7 +53,7 @@ def case(scenario: str) -> tuple[Settings, World, Snapshot]:
     """Settings, world and midnight of a scenario; capacity and desk are tight."""
     found = settings(*overrides(scenario))
     world = tight_world(found, 7, orders=20.0)
-    return found, world, midnight(world)
+    return found, world, burnt_in(world)
 
 
 def everybody(found: Settings) -> Arm:

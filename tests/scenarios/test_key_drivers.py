@@ -17,18 +17,20 @@ from sim import tables
 from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
 from sim.run.replication import Task
-from sim.studies.key_drivers import SUPPORT, Found, Plan, ears, lived, moves_of, plan_of, run_world
+from sim.studies.key_drivers import SUPPORT, Found, Plan, ears, lived, moves_of, run_world
 from sim.world.constants import World
 from sim.world.daily_log import DETRACTOR
-from sim.world.model import CXModel, Snapshot
+from sim.world.model import CXModel, Snapshot, burnt_in
 from tests.folders import differing, files
-from tests.worlds import BUSY, free_world, midnight, settings
+from tests.worlds import BUSY, free_world, settings
 
 SMALL = ("scenario=baseline", "customers=1500", "days=56", "burn_in=30", "market.season.peaks={}", *BUSY)
 SILENT = ("behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0")
 ONLINE = ("company.channels={web: 0.6, app: 0.4, store: 0.0}",)
 TASK = Task(0, 0, {}, 5, parts=False)
 PLAN = Plan(step=0.5, comments=0.3)
+STILL = PLAN.model_copy(update={"step": 0.0})
+"""Moves by nothing, which no file may ask for."""
 
 
 @lru_cache(maxsize=4)
@@ -36,7 +38,7 @@ def start(*overrides: str) -> tuple[World, Snapshot, Settings]:
     """A world where nothing queues, at midnight before day 0."""
     found = settings(*SMALL, *overrides)
     world = free_world(found, 5)
-    return world, midnight(world), found
+    return world, burnt_in(world), found
 
 
 def effects(found: Found) -> pd.Series:
@@ -63,7 +65,7 @@ def effects(found: Found) -> pd.Series:
 )
 def test_a_plan_that_cannot_be_run_is_refused_in_one_line(keys: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        plan_of(keys)
+        Plan.read(keys, "drivers")
     assert str(raised.value).startswith(words)
     assert "\n" not in str(raised.value)
 
@@ -87,12 +89,12 @@ def test_every_touchpoint_is_moved_both_ways_for_everybody_and_each_persona() ->
 
 def test_a_step_of_nothing_is_the_baseline_to_the_bit() -> None:
     world, before, found = start()
-    assert (effects(lived(world, before, found, Plan(0.0, 0.3), TASK)) == 0.0).all()
+    assert (effects(lived(world, before, found, STILL, TASK)) == 0.0).all()
 
 
 def test_listening_changes_nothing() -> None:
     world, before, found = start()
-    arms = lived(world, before, found, Plan(0.0, 0.3), TASK).arms
+    arms = lived(world, before, found, STILL, TASK).arms
     model = CXModel(world, before.copied(), record=False)
     model.run(world.days)
     ltv = arms[(arms["change"] == tables.BASELINE) & (arms["metric"] == "ltv")]["value"].item()
@@ -127,7 +129,7 @@ def test_a_store_without_customers_is_worth_nothing() -> None:
 def test_complaints_are_all_contacts_and_so_many_of_the_surveyed_detractors(comments: float) -> None:
     """Every contact follows an episode; of a detractor who has had none since before the burn-in nothing is known."""
     world, before, found = start("days=28")  # all four censuses are kept
-    heard = lived(world, before, found, Plan(0.5, comments), TASK)
+    heard = lived(world, before, found, Plan(step=0.5, comments=comments), TASK)
     model = CXModel(world, before.copied(), record=False)
     detractors = 0
     for day in range(world.days):
@@ -144,7 +146,7 @@ def test_complaints_are_all_contacts_and_so_many_of_the_surveyed_detractors(comm
 
 def test_a_rating_without_style_and_noise_is_the_expectation_on_the_scale() -> None:
     world, _, _ = start()
-    quiet = world.rules._replace(survey_style=0.0, survey_noise=0.0)
+    quiet = world.rules._replace(survey_style_sd=0.0, survey_noise_sd=0.0)
     ear = ears(world, PLAN)
     ear.rules = quiet
     columns = new_columns(40)

@@ -19,7 +19,7 @@ from cxsim.cli.optimise import _unit
 from scenarios.intervention import worlds_of
 from sim.config.parameters import ConfigError
 from sim.config.settings import resolved
-from sim.studies.levers import Found, Point, Search, present_point, read_search
+from sim.studies.levers import Found, Point, Search, present_point
 from sim.studies.optimise import (
     FAILED,
     FEASIBLE,
@@ -53,7 +53,7 @@ class Stopped(Exception):
 
 
 def search_with(**changes: Any) -> Search:
-    return read_search({**BOTH, **changes})
+    return Search.read({**BOTH, **changes}, "optimise")
 
 
 class Fake:
@@ -223,7 +223,7 @@ def test_statistics_by_hand() -> None:
     )
     found: Found = {"ltv": [[10.0, 20.0, 30.0], [11.0, 19.0, 36.0]]}
     present: Found = {"ltv": [[10.0, 20.0, 30.0], [12.0, 18.0, 33.0]]}
-    values = [one.statistic.value(found, present) for one in search.objectives]
+    values = [one.value(found, present) for one in search.objectives]
     # effects 1, -1, 6; levels 11, 19, 36, above the present 12, 18, 33 in two of three
     assert values == pytest.approx([2.0, 0.0, 2 / 3, 22.0, 15.0, 2 / 3])
 

@@ -1,4 +1,4 @@
-"""Patterns the shipped configuration must show: MODEL 8. Bands are the published ones plus the simulation's error."""
+"""Patterns the shipped configuration must show (docs/ODD.md 1). Bands: as published, plus the simulation's error."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from agents.behaviour import class_utility
 from agents.columns import AWARE, CUSTOMER, LAPSED
 from sim.config.settings import Settings
 from sim.world.constants import World
-from sim.world.model import CXModel, Snapshot
+from sim.world.model import CXModel, Snapshot, burnt_in
+from sim.world.pilot import piloted
 from tests.scenarios.watched import Watched, watch
-from tests.worlds import arm_from, changed, lived, midnight, piloted, settings, treated
+from tests.worlds import arm_from, changed, lived, settings, treated
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 OLIST = {0: 4.0, 1: 3.8, 2: 3.0, 3: 2.6, 5: 1.9, 8: 1.5}
-"""Mean stars by days late, 8 standing for eight days and more: MODEL 8, pattern 2 (Olist)."""
+"""Mean stars by days late, 8 standing for eight days and more, of the Olist reviews (docs/ODD.md 1)."""
 
 
 @lru_cache(maxsize=4)
@@ -101,7 +102,7 @@ def test_stars_by_days_late_are_those_of_olist() -> None:
     seen = []
     for seed in (1, 2, 3):
         world = piloted(found, seed)
-        seen.append(watch(world, midnight(world))[1].of_episodes())
+        seen.append(watch(world, burnt_in(world))[1].of_episodes())
     episodes = np.concatenate(seen)
     target = {day: (mean, 0.0) for day, mean in OLIST.items()}
     path = SHARED / "olist_lateness_stars.json"
@@ -144,10 +145,10 @@ def expected_share(model: CXModel, coupon: float) -> float:
 
 @pytest.mark.slow
 def test_a_tenth_wait_without_a_coupon_and_thirteen_percent_with_one() -> None:
-    """MODEL 8: about 10 and 13 %; and the simulated share is the choice model's."""
+    """docs/cases.md: about 10 and 13 %; and the simulated share is the choice model's."""
     found = settings("scenario=norush_coupon", "customers=100000")
     world = piloted(found, 1)
-    start: Snapshot = midnight(world)
+    start: Snapshot = burnt_in(world)
     for arm, coupon, target in ((None, 0.0, 0.10), (treated(found, "norush_coupon"), 150.0, 0.13)):
         model = arm_from(world, start, arm)
         c = model.customers.columns
@@ -174,7 +175,7 @@ def popup(lift: float = PUBLISHED, *overrides: str) -> tuple[Settings, World, Wa
     stated = f"scenario.peach_popup.interventions.peach_popup.lift={lift}"
     found = settings("scenario=peach_popup", "customers=50000", "behaviour.messages.shrink=1.0", stated, *overrides)
     world = piloted(found, 1)
-    start = midnight(world)
+    start = burnt_in(world)
     return found, world, watch(world, start)[1], watch(world, start, treated(found, "peach_popup"))[1]
 
 

@@ -39,8 +39,10 @@ from tests.worlds import BUSY, free_world, settings
 SMALL = ("scenario=peach_popup", "customers=2000", "days=56", "burn_in=30", "market.season.peaks={}", *BUSY)
 SILENT = ("behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0")
 STRONG = ("scenario.peach_popup.interventions.peach_popup.lift=3", "market.topics.campaign_route=0.5")
-PLAN = Plan((CUSTOMER, CLUSTER), tests=2, share=0.5, clusters=40, weeks=(4, 8), level=0.05, power=0.8)
 KEYS = {"design": ["customer"], "tests": 8, "share": 0.5, "clusters": 47, "weeks": "auto", "level": 0.05, "power": 0.8}
+PLAN = Plan.model_construct(
+    design=(CUSTOMER, CLUSTER), tests=2, share=0.5, clusters=40, weeks=(4, 8), level=0.05, power=0.8
+)
 DAY = 56
 SPLITS = 2000
 
@@ -247,7 +249,7 @@ def test_a_treatment_of_strength_zero_reports_the_split_to_the_bit() -> None:
         "scenario=norush_coupon", "customers=1000", "days=28", "burn_in=30", "market.season.peaks={}",
         "scenario.norush_coupon.interventions.norush_coupon.face=0",
     )  # fmt: skip
-    plan = Plan((CUSTOMER, CLUSTER), tests=2, share=0.3, clusters=10, weeks=(2, 4), level=0.05, power=0.8)
+    plan = PLAN.model_copy(update={"share": 0.3, "clusters": 10, "weeks": (2, 4)})
     tests = run_world(found, worlds_of, plan, Task(3, 0, {}, 77, parts=False))
     assert list(tests.columns) == [column.name for column in tables.TESTS]
     assert all(str(tests[column.name].dtype) == column.dtype for column in tables.TESTS)

@@ -9,7 +9,8 @@ import pytest
 
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel
-from tests.worlds import BUSY, differences, everything, lived, piloted, settings, treated
+from sim.world.pilot import piloted
+from tests.worlds import BUSY, differences, everything, lived, settings, treated
 
 SMALL = ("customers=2000", "days=200", "burn_in=30", "market.season.peaks.year_end.start=150")
 BOTH = "norush_coupon+peach_popup"

@@ -1,0 +1,58 @@
+"""Kinds of interventions from elsewhere: of installed packages, and of a folder whose code the user lets run.
+
+A package names a module that registers its kinds, in its pyproject.toml:
+
+    [project.entry-points."cxsim.interventions"]
+    ours = "our_package.interventions"
+
+A folder holds modules likewise, `DIR/interventions/*.py`; they run where a command says
+`--config-dir DIR --own-code`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from sim.config.parameters import ConfigError
+from sim.run.provenance import OWN_CODE, kinds_of_packages
+
+
+def allow(folder: Path) -> None:
+    """Let the modules of a folder run, here and in the processes started from here. Raises ConfigError without any."""
+    if not any(folder.glob("*.py")):
+        raise ConfigError(f"--own-code: {folder} has no modules; write {folder.name}/NAME.py")
+    os.environ[OWN_CODE] = str(folder.resolve())
+
+
+def load_all() -> None:
+    """Import every such module once: each registers its kinds. Raises ConfigError where one cannot be imported."""
+    for point in kinds_of_packages():
+        try:
+            point.load()
+        except Exception as error:  # whatever a stranger's module raises is theirs to mend
+            raise ConfigError(f"interventions of the package {point.value}: {_in_words(error)}") from error
+    if OWN_CODE in os.environ:
+        for path in sorted(Path(os.environ[OWN_CODE]).glob("*.py")):
+            _import(path)
+
+
+@lru_cache
+def _import(path: Path) -> None:
+    name = f"own_interventions_{path.stem}"
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever a user's own module raises is theirs to mend
+        del sys.modules[name]
+        raise ConfigError(f"{path}: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    return f"cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}"
