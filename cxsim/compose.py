@@ -51,7 +51,9 @@ def asked(overrides: list[str], config_dir: str | Path | None = None, name: str 
 
         config = compose(hydra, overrides, name)
         if config.get("sweep") is not None:
-            raise ConfigError(f"sweep={config.hydra.runtime.choices.sweep}: many runs need -m: cxsim run -m ...")
+            raise ConfigError(
+                "sweep={sweep}: many runs need -m: cxsim run -m ...", sweep=config.hydra.runtime.choices.sweep
+            )
         HydraConfig.instance().set_config(config)
         with hydras_errors_in_words():
             folder = Path(config.hydra.run.dir)

@@ -75,9 +75,14 @@ def listed(names: Iterable[object]) -> Phrase:
     return Phrase("one of {names}", names=joined) if len(known) > 1 else Phrase("only {name}", name=joined)
 
 
+RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms"}
+"""Keys that had another name once, each with its present one."""
+
+
 def nearest(word: str, known: Iterable[str]) -> Phrase | str:
-    """A hint at the known word nearest to a misspelt one: empty, or `; did you mean X?`."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    """A hint at the known word meant by a renamed or misspelt one: empty, or `; did you mean X?`."""
+    names = list(known)
+    close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return Phrase("; did you mean {name}?", name=close[0]) if close else ""
 
 

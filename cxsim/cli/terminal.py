@@ -49,7 +49,7 @@ class Parser(argparse.ArgumentParser):
             self.add_argument("-h", "--help", action="help", help=_("show this help message and exit"))
 
     def error(self, message: str) -> NoReturn:
-        from cxsim.cli.foreign import of_argparse
+        from cxsim.foreign import of_argparse
         from sim.phrases import ConfigError
 
         raise ConfigError(

@@ -100,11 +100,11 @@ def _named(
         if not found:
             raise ConfigError(
                 "no {what} is recognised among {names}; understood are {known}",
-                what=what, names=', '.join(strange[:5]), known=known,
+                what=what, names=", ".join(strange[:5]), known=known,
             )
         say(Phrase(
             "{what} not recognised and left out: {names} (understood are {known})",
-            what=what, names=', '.join(strange), known=known,
+            what=what, names=", ".join(strange), known=known,
         ))
     total = sum(found.values())
     return {name: share / total for name, share in found.items()}

@@ -64,7 +64,7 @@ def _read(path: Path) -> pd.DataFrame:
             continue
         except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
             raise ConfigError(
-                "{file}: is no CSV: {problem}", file=path.name, problem=' '.join(str(error).split())
+                "{file}: is no CSV: {problem}", file=path.name, problem=" ".join(str(error).split())
             ) from None
     raise ConfigError("{file}: is neither UTF-8 nor cp932 (Shift-JIS) text", file=path.name)
 

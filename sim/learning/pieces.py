@@ -90,7 +90,7 @@ def read_evidence(path: Path, kinds: Mapping[str, Callable[[str, Mapping[str, An
     except UnicodeDecodeError:
         raise ConfigError("{path}: is not UTF-8 text; a file of evidence is YAML", path=path) from None
     except yaml.YAMLError as error:
-        raise ConfigError("{path}: is no YAML: {problem}", path=path, problem=' '.join(str(error).split())) from None
+        raise ConfigError("{path}: is no YAML: {problem}", path=path, problem=" ".join(str(error).split())) from None
     if not isinstance(node, Mapping) or not node:
         raise ConfigError(
             "{path}: {value} is no evidence; a map from names to pieces, each with its kind",
