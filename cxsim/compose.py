@@ -323,7 +323,8 @@ def settings_of(job: DictConfig, own: Any) -> Settings:
     with hydras_errors_in_words():
         given = given_overrides(plain(own.overrides.task))
         raw = plain({str(name): job[name] for name in job if name not in NOT_SETTINGS})
-    _check_headers([value for key, value in given if key == "scenario"], raw.get("scenario"))
+    chosen = [value for key, value in given if key == "scenario" and not isinstance(value, dict)]
+    _check_headers(chosen, raw.get("scenario"))
     return load_settings(completed(raw), _by_hand(given))
 
 

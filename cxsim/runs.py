@@ -117,17 +117,17 @@ class Run:
 
     @property
     def daily(self) -> pd.DataFrame:
-        """daily.parquet: a row per arm, draw and day of the horizon."""
+        """daily.parquet: a row per arm, replication and day of the horizon."""
         return self._table("daily")
 
     @property
     def customers(self) -> pd.DataFrame:
-        """customers.parquet: a row per customer and arm, of the first draw; empty where the run kept none."""
+        """customers.parquet: a row per customer and arm, of the first replication; empty under `arms="total"`."""
         return self._table("customers")
 
     @property
     def events(self) -> pd.DataFrame:
-        """events.parquet: a row per event of a customer's journey, of the first draw; empty where none were kept."""
+        """events.parquet: a row per event of a customer's journey, of the first replication; empty likewise."""
         return self._table("events")
 
     @property
@@ -168,7 +168,7 @@ class Run:
         return str(self.config.get("language", "en"))
 
     def __repr__(self) -> str:
-        return f"cxsim.load({str(self.folder)!r})"
+        return f"cxsim.load({shown(self.folder)!r})"
 
     def _repr_html_(self) -> str:
         """The answer as a notebook shows it: the main metrics, the verdict, where the report is."""

@@ -277,7 +277,7 @@ class Sweep:
 
         with one_line_errors():
             rows = pd.read_csv(self.folder / "jobs.csv", keep_default_na=False)
-            return self._of_keys(rows, "key")
+            return self._of_keys(rows.drop_duplicates("key", keep="last", ignore_index=True), "key")
 
     @property
     def lost(self) -> list[LostJob]:
@@ -299,7 +299,7 @@ class Sweep:
         return rows if self._keys is None else rows[rows[column].isin(self._keys)].reset_index(drop=True)
 
     def __repr__(self) -> str:
-        return f"cxsim.load({str(self.folder)!r})"
+        return f"cxsim.load({shown(self.folder)!r})"
 
     def _repr_html_(self) -> str:
         """The jobs as a notebook shows them, and where the folder is."""

@@ -13,14 +13,12 @@ import sys
 from statistics import fmean
 from typing import Any
 
-from hydra import compose, initialize_config_module
 from matplotlib.figure import Figure
 from mesa import DataCollector
-from omegaconf import OmegaConf
 
 from agents.customer import Customer
 from agents.records import Episodes, Today
-from sim.config.settings import load_settings
+from cxsim.compose import asked
 from sim.world.constants import World
 from sim.world.model import CXModel, founded
 from sim.world.pilot import piloted
@@ -72,9 +70,7 @@ class CountsOnly(Grudge):
 
 def small_shop(seed: int) -> World:
     """A world of 500 customers, its references measured by the usual pilots."""
-    with initialize_config_module("conf", version_base="1.3"):
-        config = OmegaConf.to_container(compose("config", overrides=SMALL_SHOP), resolve=True)
-    return piloted(load_settings(config), seed)
+    return piloted(asked(SMALL_SHOP).settings, seed)
 
 
 def simulate(world: World, kind: type[Grudge]) -> tuple[CXModel, DataCollector]:

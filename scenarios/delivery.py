@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Self
 
-from scenarios.intervention import Intervention, checked, register
+from pydantic import model_validator
+
+from scenarios.intervention import Intervention, register
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import ConfigError, rounded, show, whole
-from sim.config.settings import Settings
+from sim.config.parameters import ConfigError, Reader, rounded, show, whole
 
 MOST_DAYS = 60
 
@@ -32,12 +31,11 @@ def _faces(value: object) -> tuple[int, ...]:
 
 
 @register("norush_coupon")
-@dataclass(frozen=True)
 class NorushCoupon(Intervention):
     """A coupon for the next order to whoever lets this online order arrive later."""
 
-    face: int = field(kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen
-    valid_days: int = field(kw_only=True, metadata={"check": rounded(1, 3650)})
+    face: Annotated[int, rounded(0, 100_000)]  # yen
+    valid_days: Annotated[int, rounded(1, 3650)]
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
         """Offer the coupon to everybody shopping online."""
@@ -46,25 +44,22 @@ class NorushCoupon(Intervention):
 
     def scaled(self, share: float) -> NorushCoupon:
         """The same with another face."""
-        return replace(self, face=round(self.face * share))
+        return self.model_copy(update={"face": round(self.face * share)})
 
 
 @register("delivery_choice")
-@dataclass(frozen=True)
 class DeliveryChoice(Intervention):
     """A choice of days: whoever waits so many days beyond no-rush's lead gets the coupon that goes with them."""
 
-    extra_days: tuple[int, ...] = field(kw_only=True, metadata={"check": _days})
-    faces: tuple[int, ...] = field(kw_only=True, metadata={"check": _faces})  # yen, one for each of the days
-    valid_days: int = field(kw_only=True, metadata={"check": rounded(1, 3650)})
+    extra_days: Annotated[tuple[int, ...], Reader(_days)]
+    faces: Annotated[tuple[int, ...], Reader(_faces)]  # yen, one for each of the days
+    valid_days: Annotated[int, rounded(1, 3650)]
 
-    @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
-        """There is one coupon for each choice."""
-        choice = cls(name=name, **checked(cls, options, settings))
-        if len(choice.faces) != len(choice.extra_days):
-            raise ConfigError(f"faces: {len(choice.faces)} coupons for {len(choice.extra_days)} choices of extra_days")
-        return choice
+    @model_validator(mode="after")
+    def _has_a_coupon_for_each_choice(self) -> Self:
+        if len(self.faces) != len(self.extra_days):
+            raise ConfigError(f"faces: {len(self.faces)} coupons for {len(self.extra_days)} choices of extra_days")
+        return self
 
     @property
     def days_to_choose(self) -> tuple[tuple[int, int], ...]:
@@ -78,4 +73,4 @@ class DeliveryChoice(Intervention):
 
     def scaled(self, share: float) -> DeliveryChoice:
         """The same with other faces."""
-        return replace(self, faces=tuple(round(face * share) for face in self.faces))
+        return self.model_copy(update={"faces": tuple(round(face * share) for face in self.faces)})

@@ -1,6 +1,6 @@
 """Interventions: the base class, the registry, and what a scenario file becomes.
 
-A new intervention is a frozen dataclass of some twenty lines: options with their checks, and one hook: `on_visits`
+A new intervention is a class of some twenty lines: options, each a field with its reader, and one hook: `on_visits`
 sees the day's visitors as a firm logs them and states offers, `chooses` picks the receivers of a push or an e-mail,
 `changes` says what is put otherwise about the company. A scenario file names a registered kind and numbers, and can
 run no code.
@@ -9,30 +9,22 @@ run no code.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from sim.company.campaigns import Message
 from sim.company.changes import NO_CHANGES, Changes
 from sim.company.meetings import Meetings
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import (
-    Bounds,
-    Choice,
-    ConfigError,
-    Parameter,
-    is_parameter,
-    nearest,
-    parameter,
-    real,
-    whole,
-)
-from sim.config.sections import Intervention as Stated
+from sim.config.parameters import Choice, ConfigError, Grade, Parameter, Reader, is_parameter, nearest, parameter, whole
+from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings
 
 FOR_EVER = 1 << 20
@@ -45,24 +37,35 @@ BETWEEN = 0.618
 
 Mask = NDArray[np.bool_]
 
+Days = Annotated[int, whole(1, FOR_EVER)]
+
 REGISTRY: dict[str, type[Intervention]] = {}
 
 
-@dataclass(frozen=True)
-class Intervention:
-    """Base of all interventions: a name, and a window of days in which it acts."""
+class Intervention(Section):
+    """Base of all interventions: a name, and a window of days in which it acts. Fields with a reader are options."""
 
     kind: ClassVar[str] = ""
     company_wide: ClassVar[bool] = False
 
     name: str
-    start: int = field(default=0, metadata={"check": whole(0, 3650)})
-    days: int = field(default=FOR_EVER, metadata={"check": whole(1, FOR_EVER)})
+    start: Annotated[int, whole(0, 3650)] = 0
+    days: Days = FOR_EVER
 
     @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
-        """Build from checked options; override to use what else the settings hold."""
-        return cls(name=name, **checked(cls, options, settings))
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
+        """Build from an intervention's part of a scenario file; override to use what else the settings hold.
+
+        Raises ConfigError naming the option, its value and what is allowed; for an unknown one the nearest right name.
+        """
+        known = options_of(cls)
+        for key in options:
+            if key not in known:
+                raise ConfigError(f"{key}: no such option{nearest(key, known) or '; options are ' + ', '.join(known)}")
+        for key, option in known.items():
+            if option.is_required() and key not in options:
+                raise ConfigError(f"{key}: is missing; the options are {', '.join(known)}")
+        return cls.read({"name": name} | {key: _plain(stated) for key, stated in options.items()})
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -111,9 +114,15 @@ Kind = TypeVar("Kind", bound=type[Intervention])
 
 
 def register(kind: str) -> Callable[[Kind], Kind]:
-    """Make an intervention class known to scenario files under this name."""
+    """Make an intervention class known to scenario files under this name.
+
+    The same class may come again, as it does in a notebook. Raises ConfigError where the name is another class's.
+    """
 
     def known(cls: Kind) -> Kind:
+        ours, theirs = (f"{one.__module__}.{one.__qualname__}" for one in (cls, REGISTRY.get(kind, cls)))
+        if ours != theirs:
+            raise ConfigError(f"kind: {kind!r} is the name of {theirs} already; another one for {ours}")
         cls.kind = kind
         REGISTRY[kind] = cls
         return cls
@@ -121,35 +130,38 @@ def register(kind: str) -> Callable[[Kind], Kind]:
     return known
 
 
-def checked(cls: type[Intervention], options: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Values of an intervention's options, each through its own check.
-
-    Raises ConfigError naming the option, its value and what is allowed; for an unknown one the nearest right name.
-    """
-    known = {one.name: one for one in fields(cls) if "check" in one.metadata}
-    for key in options:
-        if key not in known:
-            raise ConfigError(f"{key}: no such option{nearest(key, known) or '; options are ' + ', '.join(known)}")
-    values: dict[str, Any] = {}
-    for key, one in known.items():
-        if key in options:
-            values[key] = _value(key, options[key], one.metadata, settings)
-        elif one.default is MISSING and one.default_factory is MISSING:
-            raise ConfigError(f"{key}: is missing; the options are {', '.join(known)}")
-    return values
+def options_of(cls: type[Intervention]) -> dict[str, FieldInfo]:
+    """What a scenario file may say of a kind, by name."""
+    return {name: field for name, field in cls.model_fields.items() if any(map(_is_reader, field.metadata))}
 
 
-def _value(key: str, stated: Any, metadata: Mapping[str, Any], settings: Settings) -> Any:
-    plain = _plain(stated)
-    try:
-        value = metadata["check"](plain)
-    except ConfigError as error:
-        raise ConfigError(f"{key}: {error}") from None
-    if metadata.get("topic") and value not in settings.market.topics:
-        raise ConfigError(f"{key}: {value!r} is no search topic of market.topics; {', '.join(settings.market.topics)}")
-    if metadata.get("claimed") and _is_claimed(stated):
-        return value * settings.behaviour.messages.shrink.value
-    return value
+def reader_of(option: FieldInfo) -> Reader[Any]:
+    """What reads an option."""
+    reader: Reader[Any] = next(filter(_is_reader, option.metadata))
+    return reader
+
+
+def _is_reader(note: object) -> bool:
+    return isinstance(note, Reader)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The default of an option that a scenario file may leave out although it is not known."""
+
+    known: Parameter
+
+    def __call__(self) -> float:
+        """The central value, where an intervention is made without a scenario file."""
+        return self.known.value
+
+
+def uncertain(
+    value: float, low: float, high: float, unit: str, source: str = "recalled", grade: Grade = "judgement"
+) -> Any:
+    """Default of an option that a scenario file may leave out: its prior is filled in, with what is known about it."""
+    known = Parameter(value=value, low=low, high=high, unit=unit, grade=grade, source=source)
+    return Field(default_factory=Prior(known))
 
 
 def _plain(stated: Any) -> Any:
@@ -160,7 +172,8 @@ def _plain(stated: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _is_claimed(stated: Any) -> bool:
+def is_claimed(stated: Any) -> bool:
+    """Whether an option as stated is a number that somebody with an interest in it claims."""
     return isinstance(stated, Parameter) and stated.grade == "claimed"
 
 
@@ -188,34 +201,23 @@ def _completed(stated: Any) -> Any:
     if not isinstance(kind, str) or kind not in REGISTRY:
         return stated
     cls = REGISTRY[kind]
-    known = {one.name: one.metadata for one in fields(cls) if "check" in one.metadata}
-    left_out = known.keys() - stated.keys() - set(cls.idle(stated))
-    priors = {name: dict(about["prior"]) for name, about in known.items() if name in left_out and "prior" in about}
-    told = {name: _bounded(one, known[name]["check"]) if name in known else one for name, one in stated.items()}
-    return told | priors
+    known, idle = options_of(cls), cls.idle(stated)
+    left_out = {name: option.default_factory for name, option in known.items() if name not in (*stated, *idle)}
+    priors = {name: prior.known.plain() for name, prior in left_out.items() if isinstance(prior, Prior)}
+    return {name: _bounded(one, known.get(name)) for name, one in stated.items()} | priors
 
 
-def _bounded(stated: Any, check: Callable[[object], Any]) -> Any:
+def _bounded(stated: Any, option: FieldInfo | None) -> Any:
     """The firm's own evidence of an option with the option's bounds, at which its draws are cut."""
-    bounds = getattr(check, "bounds", None)
-    if bounds is None or not (is_parameter(stated) and "mean" in stated):
+    if option is None or not is_parameter(stated) or "mean" not in stated:
         return stated
     try:
-        return parameter(*bounds)(stated)
+        return parameter(*reader_of(option).bounds)(stated)
     except ConfigError:  # told where the options are read, which names the key
         return stated
 
 
-def uncertain(
-    bounds: Bounds, value: float, low: float, high: float, unit: str, source: str = "recalled", grade: str = "judgement"
-) -> Any:
-    """An option that a scenario file may leave out: its prior is filled in, with what is known about it."""
-    check = real(*bounds)
-    prior = {"value": value, "range": [low, high], "unit": unit, "grade": grade, "source": source}
-    return field(default=value, kw_only=True, metadata={"check": check, "prior": prior})
-
-
-def build(name: str, stated: Stated, settings: Settings) -> Intervention:
+def build(name: str, stated: StatedIntervention, settings: Settings) -> Intervention:
     """One intervention from its part of a scenario file. Raises ConfigError."""
     _load_all()
     if stated.kind not in REGISTRY:

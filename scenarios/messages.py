@@ -8,18 +8,19 @@ the receiver has told the firm, or because the rule itself ensures it (`relevant
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 
 from agents.behaviour import logit
-from scenarios.intervention import Intervention, Mask, checked, register, uncertain
-from scenarios.rules import EVERYBODY, Rule, parts, rule
+from scenarios.intervention import Intervention, Mask, is_claimed, register, uncertain
+from scenarios.rules import EVERYBODY, Targeting
 from sim.company.campaigns import Channel, Cycle, Message
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import Bounds, ConfigError, number, read_group, real, rounded, show, text, whole, word
+from sim.config.parameters import ConfigError, Reader, Share, Text, number, real, rounded, show, whole, word
+from sim.config.sections import Section
 from sim.config.settings import Settings
 
 FITS = {
@@ -31,13 +32,13 @@ FITS = {
     "preference": (0.0, 0.0),
     "relevant": (1.0, 0.0),
 }
-INNER = Bounds(1e-6, 1.0 - 1e-6)
+INNER = real(1e-6, 1.0 - 1e-6)
 """Of a probability whose logit is taken."""
 
-LOGITS = Bounds(-10.0, 10.0)
+LOGITS = real(-10.0, 10.0)
 """Of whatever is added to a logit."""
 
-CONTENTS = (*FITS, "history")
+Content = Annotated[str, word(*FITS, "history")]
 """What a message may hold; `history` takes its depth from `behaviour.messages.match_depth`."""
 
 MOST_VARIANTS = 26
@@ -52,7 +53,7 @@ def _multiples(value: object) -> tuple[float, ...]:
 
 def _appeals(value: object) -> tuple[float, ...]:
     """Reader of one logit per variant."""
-    return tuple(real(*LOGITS)(one) for one in _multiples(value))
+    return tuple(map(LOGITS, _multiples(value)))
 
 
 def _shares(value: object) -> tuple[float, ...]:
@@ -66,25 +67,22 @@ def _shares(value: object) -> tuple[float, ...]:
     return shares
 
 
-CYCLE: dict[str, Callable[[Any], Any]] = {
-    "every": whole(1, 3650),
-    "least": whole(1, 1_000_000_000),
-    "explore": real(0.0, 1.0),
-    "cost": rounded(0, 2**40),
-}
+class CycleOptions(Section):
+    """How often shares are revised, after how many impressions, with what share left to the others, at what cost."""
+
+    every: Annotated[int, whole(1, 3650)] = 7
+    least: Annotated[int, whole(1, 1_000_000_000)] = 200
+    explore: Share = 0.2
+    cost: Annotated[int, rounded(0, 2**40)] = 0
 
 
-USUAL_CYCLE = {"every": 7, "least": 200, "explore": 0.2, "cost": 0}
-"""What a cycle is where a scenario file does not say."""
-
-
-def _cycle(value: object) -> Cycle | None:
-    """Reader of a cycle: how often shares are revised, after how many impressions, with what share left to the rest."""
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{show(value)} is no cycle; a group of {', '.join(CYCLE)}")
-    return Cycle(**read_group(parts(value, CYCLE), CYCLE, optional=USUAL_CYCLE))
+def _cycle(stated: object) -> Cycle | None:
+    """Reader of a cycle, or of none."""
+    if stated is None or isinstance(stated, Cycle):
+        return stated
+    if not isinstance(stated, Mapping):
+        raise ConfigError(f"{show(stated)} is no cycle; a group of {', '.join(CycleOptions.model_fields)}")
+    return Cycle(**CycleOptions.read(stated).model_dump())
 
 
 def _can_choose(cycle: Cycle, variants: int) -> None:
@@ -96,7 +94,6 @@ def _can_choose(cycle: Cycle, variants: int) -> None:
         raise ConfigError(f"cycle: explore: {cycle.explore:g} is not allowed; at most {most:g}")
 
 
-@dataclass(frozen=True)
 class Campaign(Intervention):
     """Base of all campaigns: a targeting rule, a content in one or more variants, a cost, and a holdout.
 
@@ -109,42 +106,45 @@ class Campaign(Intervention):
 
     channel: ClassVar[Channel]
 
-    lift: float = field(default=0.0, kw_only=True, metadata={"check": real(*LOGITS), "claimed": True})
-    rule: Rule = field(default=EVERYBODY, kw_only=True, metadata={"check": rule})
-    content: str = field(default="uniform", kw_only=True, metadata={"check": word(*CONTENTS)})
-    variants: tuple[float, ...] = field(default=(1.0,), kw_only=True, metadata={"check": _multiples})
-    appeals: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _appeals})
-    shares: tuple[float, ...] = field(default=(), kw_only=True, metadata={"check": _shares})
-    slope: float | None = field(default=None, kw_only=True, metadata={"check": real(*LOGITS), "claimed": True})
-    cost: int = field(default=0, kw_only=True, metadata={"check": rounded(0, 100_000)})  # yen per message
-    holdout: float = field(default=0.0, kw_only=True, metadata={"check": real(0.0, 1.0)})
-    cycle: Cycle | None = field(default=None, kw_only=True, metadata={"check": _cycle})
+    lift: Annotated[float, LOGITS] = 0.0
+    rule: Targeting = EVERYBODY
+    content: Content = "uniform"
+    variants: Annotated[tuple[float, ...], Reader(_multiples)] = (1.0,)
+    appeals: Annotated[tuple[float, ...], Reader(_appeals)] = ()
+    shares: Annotated[tuple[float, ...], Reader(_shares)] = ()
+    slope: Annotated[float | None, LOGITS] = None
+    cost: Annotated[int, rounded(0, 100_000)] = 0  # yen per message
+    holdout: Share = 0.0
+    cycle: Annotated[Cycle | None, Reader(_cycle)] = None
     depth: float = 0.0  # of the match on order history
     appeal: float = 0.0  # logit of a click at a match of one half
 
     @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Campaign:
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
         """Take what the behaviour of messages says where the options do not."""
-        values = checked(cls, options, settings)
-        messages = settings.behaviour.messages
-        values.setdefault("slope", messages.match_slope.value)
-        campaign = cls(name=name, depth=messages.match_depth.value, **values)
-        campaign = replace(campaign, appeal=campaign.appeal_in(settings))
+        campaign, messages = super().configured(name, options, settings), settings.behaviour.messages
+        known = {"depth": messages.match_depth.value}
+        if "slope" not in options:
+            known["slope"] = messages.match_slope.value
+        for key in ("lift", "slope"):
+            if is_claimed(options.get(key)):
+                known[key] = getattr(campaign, key) * messages.shrink.value
+        campaign = campaign.model_copy(update=known)
+        campaign = campaign.model_copy(update={"appeal": campaign.appeal_in(settings)})
         campaign.rule.agree(settings)
-        for option in ("appeals", "shares"):
-            numbers = getattr(campaign, option)
-            if numbers and len(numbers) != len(campaign.variants):
-                raise ConfigError(f"{option}: {len(numbers)} numbers for {len(campaign.variants)} variants")
         campaign._agrees_with_itself()
         return campaign
 
     def _agrees_with_itself(self) -> None:
-        """Raise ConfigError where a variant lifts too far or a cycle cannot choose."""
+        """Raise ConfigError where numbers are not one a variant, one lifts too far, or a cycle cannot choose."""
+        for option in ("appeals", "shares"):
+            numbers = getattr(self, option)
+            if numbers and len(numbers) != len(self.variants):
+                raise ConfigError(f"{option}: {len(numbers)} numbers for {len(self.variants)} variants")
         for variant in self.variants:
             lift = self.lift * variant
-            if not LOGITS.hold(lift):
-                allowed = str(LOGITS)
-                raise ConfigError(f"variants: {variant:g} times the lift is {lift:g} logits; {allowed}")
+            if not LOGITS.bounds.hold(lift):
+                raise ConfigError(f"variants: {variant:g} times the lift is {lift:g} logits; {LOGITS.bounds}")
         if self.cycle is not None:
             _can_choose(self.cycle, len(self.variants))
 
@@ -176,7 +176,6 @@ class Campaign(Intervention):
 
 
 @register("popup")
-@dataclass(frozen=True)
 class Popup(Campaign):
     """An on-site popup: information, so it lifts on impression; the click is a read-out."""
 
@@ -197,13 +196,20 @@ class Popup(Campaign):
 
 
 @register("searched_popup")
-@dataclass(frozen=True)
 class SearchedPopup(Popup):
     """A popup for visitors who searched a topic lately and have not ordered since: so the rule ensures relevance."""
 
-    topic: str = field(kw_only=True, metadata={"check": text, "topic": True})
-    within_days: int = field(kw_only=True, metadata={"check": rounded(0, 3650)})
-    content: str = field(default="relevant", kw_only=True, metadata={"check": word(*CONTENTS)})
+    topic: Text
+    within_days: Annotated[int, rounded(0, 3650)]
+    content: Content = "relevant"
+
+    @classmethod
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
+        """Somebody must search the topic."""
+        popup, topics = super().configured(name, options, settings), settings.market.topics
+        if popup.topic not in topics:
+            raise ConfigError(f"topic: {popup.topic!r} is no search topic of market.topics; {', '.join(topics)}")
+        return popup
 
     def found(self, seen: Observed) -> Mask:
         """Whom the rule finds, of those who searched and did not order."""
@@ -212,7 +218,6 @@ class SearchedPopup(Popup):
 
 
 @register("welcome")
-@dataclass(frozen=True)
 class Welcome(Campaign):
     """A message at the app's first launch, about what linking an account brings.
 
@@ -222,7 +227,7 @@ class Welcome(Campaign):
     channel = "welcome"
 
     @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Campaign:
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
         """There must be something to link."""
         for option in ("content", "slope", "appeals"):
             if option in options:
@@ -241,13 +246,12 @@ class Welcome(Campaign):
             offers.welcome(seen.launches & self.rule.finds(seen))
 
 
-@dataclass(frozen=True)
 class OffSite(Campaign):
     """Base of pushes and e-mails: sent in the morning every so many days; a click brings a visit, or one opts out."""
 
-    every: int = field(default=7, kw_only=True, metadata={"check": whole(1, 3650)})  # days
-    opt_out: float = uncertain(Bounds(0.0, 1.0), 0.002, 0.0005, 0.008, "1/unclicked message and unit of fatigue")
-    click: float = field(default=0.5, kw_only=True, metadata={"check": real(*INNER)})  # each channel has its own prior
+    every: Annotated[int, whole(1, 3650)] = 7  # days
+    opt_out: Share = uncertain(0.002, 0.0005, 0.008, "1/unclicked message and unit of fatigue")
+    click: Annotated[float, INNER] = 0.5  # each channel has its own prior
 
     def appeal_in(self, settings: Settings) -> float:
         """From the channel's click rate."""
@@ -268,27 +272,26 @@ class OffSite(Campaign):
 
 
 @register("push")
-@dataclass(frozen=True)
 class Push(OffSite):
     """A push to those who have the app and agreed to pushes."""
 
     channel = "push"
-    click: float = uncertain(INNER, 0.10, 0.05, 0.40, "1/push at a match of one half", "vendor guides", "claimed")
+    click: Annotated[float, INNER] = uncertain(
+        0.10, 0.05, 0.40, "1/push at a match of one half", "vendor guides", "claimed"
+    )
 
 
 @register("email")
-@dataclass(frozen=True)
 class Email(OffSite):
     """An e-mail to those who have ordered and agreed to e-mails."""
 
     channel = "email"
-    click: float = uncertain(
-        INNER, 0.03, 0.01, 0.09, "1/e-mail at a match of one half", "vendor guides; docs/email-pattern.md", "claimed"
+    click: Annotated[float, INNER] = uncertain(
+        0.03, 0.01, 0.09, "1/e-mail at a match of one half", "vendor guides; docs/email-pattern.md", "claimed"
     )
 
 
 @register("ask")
-@dataclass(frozen=True)
 class Ask(OffSite):
     """A question about what one likes, by push: who answers can be sent what fits (`content: preference`).
 
@@ -296,10 +299,10 @@ class Ask(OffSite):
     """
 
     channel = "push"
-    click: float = uncertain(INNER, 0.15, 0.05, 0.30, "answers/question at a match of one half")
+    click: Annotated[float, INNER] = uncertain(0.15, 0.05, 0.30, "answers/question at a match of one half")
 
     @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Campaign:
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
         """There must be somebody to ask."""
         if settings.company.opt_in.push == 0.0:
             raise ConfigError("kind: ask asks nobody where company.opt_in.push is 0; above 0")

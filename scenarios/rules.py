@@ -18,13 +18,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from scenarios.intervention import Mask
 from sim.company.offers import AMOUNTS, DAYS_SINCE, Observed
-from sim.config.parameters import Bounds, ConfigError, listed, nearest, number, show, switch, text, whole
+from sim.config.parameters import Bounds, ConfigError, Reader, listed, nearest, number, show, switch, text, whole
 from sim.config.settings import Settings
 
 
@@ -140,9 +140,15 @@ OBSERVABLES = (*AMOUNTS, *DAYS_SINCE, *FLAGS, "searched", "segment")
 
 def rule(stated: object) -> Rule:
     """Read a rule. Raises ConfigError naming the condition and what is allowed."""
+    if isinstance(stated, Rule):
+        return stated
     if not isinstance(stated, Mapping):
         raise ConfigError(f"{show(stated)} is no rule; a group of conditions on {listed(OBSERVABLES)}")
     return Rule(tuple(_condition(str(name), one) for name, one in stated.items()))
+
+
+Targeting = Annotated[Rule, Reader(rule)]
+"""The option of an intervention that says whom it finds."""
 
 
 def _condition(name: str, stated: Any) -> Condition:

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from agents.columns import STORE_FRONT
 from scenarios.intervention import Intervention, register, uncertain
 from sim.company.changes import NO_CHANGES, Changes, Shift
 from sim.company.meetings import Meetings
-from sim.config.parameters import Bounds, ConfigError, real, whole
+from sim.config.parameters import ConfigError, real, whole
 from sim.config.settings import Settings
 
-YEN = Bounds(0.0, 1e12)
+YEN = real(0.0, 1e12)
 """Of an amount of the firm with all its members."""
 
 
 @register("voice_of_customer")
-@dataclass(frozen=True)
 class VoiceOfCustomer(Intervention):
     """A regular meeting over what customers say, which starts a project on the worst touchpoint. Yen of the firm."""
 
     company_wide: ClassVar[bool] = True
 
-    every: int = field(default=7, kw_only=True, metadata={"check": whole(1, 3650)})  # days between meetings
-    gain: float = uncertain(Bounds(-5.0, 5.0), 0.15, 0.0, 0.3, "su of a touchpoint's first project")
-    lag: float = uncertain(Bounds(1.0, 3650.0), 42.0, 14.0, 90.0, "days from meeting to change")
-    cost: float = uncertain(YEN, 2e6, 1e6, 4e6, "yen per project")
-    budget: float = field(default=24e6, kw_only=True, metadata={"check": real(*YEN)})  # yen a year
-    capacity: int = field(default=2, kw_only=True, metadata={"check": whole(1, 100)})  # projects at once
-    comments: float = uncertain(Bounds(0.0, 1.0), 0.3, 0.15, 0.6, "share of surveyed detractors who comment")
+    every: Annotated[int, whole(1, 3650)] = 7  # days between meetings
+    gain: Annotated[float, real(-5.0, 5.0)] = uncertain(0.15, 0.0, 0.3, "su of a touchpoint's first project")
+    lag: Annotated[float, real(1.0, 3650.0)] = uncertain(42.0, 14.0, 90.0, "days from meeting to change")
+    cost: Annotated[float, YEN] = uncertain(2e6, 1e6, 4e6, "yen per project")
+    budget: Annotated[float, YEN] = 24e6  # yen a year
+    capacity: Annotated[int, whole(1, 100)] = 2  # projects at once
+    comments: Annotated[float, real(0.0, 1.0)] = uncertain(0.3, 0.15, 0.6, "share of surveyed detractors who comment")
 
     @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
         """Comments come from the survey too, so somebody must be asked."""
         if settings.company.survey_share.value == 0.0:
             raise ConfigError("kind: voice_of_customer hears no comments where company.survey_share is 0; above 0")
@@ -48,17 +46,16 @@ class VoiceOfCustomer(Intervention):
 
 
 @register("staff")
-@dataclass(frozen=True)
 class Staff(Intervention):
     """Staff who may act without a manual: better in the store and at the desk, better recovery, more variance."""
 
     company_wide: ClassVar[bool] = True
 
-    quality: float = uncertain(Bounds(-5.0, 5.0), 0.2, 0.0, 0.4, "su in the store and when served")
-    recovery: float = uncertain(Bounds(-1.0, 1.0), 0.2, 0.0, 0.4, "share of a bad score made good")
-    noise: float = uncertain(Bounds(0.0, 10.0), 1.2, 1.0, 1.4, "factor on the store's spread")
-    recovery_cost: float = uncertain(Bounds(0.0, 100_000.0), 300.0, 150.0, 600.0, "yen/recovery")
-    friction: float = field(default=0.0, kw_only=True, metadata={"check": real(-5.0, 5.0)})  # logit, store
+    quality: Annotated[float, real(-5.0, 5.0)] = uncertain(0.2, 0.0, 0.4, "su in the store and when served")
+    recovery: Annotated[float, real(-1.0, 1.0)] = uncertain(0.2, 0.0, 0.4, "share of a bad score made good")
+    noise: Annotated[float, real(0.0, 10.0)] = uncertain(1.2, 1.0, 1.4, "factor on the store's spread")
+    recovery_cost: Annotated[float, real(0.0, 100_000.0)] = uncertain(300.0, 150.0, 600.0, "yen/recovery")
+    friction: Annotated[float, real(-5.0, 5.0)] = 0.0  # logit, store
 
     def changes(self, day: int) -> Changes:
         """In force while it lasts."""

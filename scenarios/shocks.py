@@ -6,17 +6,15 @@ A shock is a scenario like any other: the same customers with the same luck, wit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from agents.columns import SITE, TOUCHPOINT_NAMES
-from scenarios.intervention import FOR_EVER, Intervention, register, uncertain
+from scenarios.intervention import Days, Intervention, register, uncertain
 from sim.company.changes import NO_CHANGES, Changes, Shift
-from sim.config.parameters import Bounds, ConfigError, whole, word
+from sim.config.parameters import ConfigError, real, word
 from sim.config.settings import Settings
 
 
-@dataclass(frozen=True)
 class Shock(Intervention):
     """Base of all shocks: they hit everybody."""
 
@@ -32,17 +30,18 @@ class Shock(Intervention):
 
 
 @register("outage")
-@dataclass(frozen=True)
 class Outage(Shock):
     """A touchpoint works badly for some days; while the site does, fewer visits there end in an order."""
 
-    days: int = field(default=3, metadata={"check": whole(1, FOR_EVER)})
-    touchpoint: str = field(default="site", kw_only=True, metadata={"check": word(*TOUCHPOINT_NAMES)})
-    quality: float = uncertain(Bounds(-10.0, 10.0), -2.0, -3.0, -1.0, "su")
-    friction: float = uncertain(Bounds(0.0, 10.0), 1.0, 0.0, 2.0, "logit of an order lost online, where the site fails")
+    days: Days = 3
+    touchpoint: Annotated[str, word(*TOUCHPOINT_NAMES)] = "site"
+    quality: Annotated[float, real(-10.0, 10.0)] = uncertain(-2.0, -3.0, -1.0, "su")
+    friction: Annotated[float, real(0.0, 10.0)] = uncertain(
+        1.0, 0.0, 2.0, "logit of an order lost online, where the site fails"
+    )
 
     @classmethod
-    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Intervention:
+    def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
         """Only the site has visits that a failure makes harder to end in an order."""
         for option in cls.idle(options):
             if option in options:
@@ -62,13 +61,12 @@ class Outage(Shock):
 
 
 @register("viral_complaint")
-@dataclass(frozen=True)
 class ViralComplaint(Shock):
     """A complaint in public: as if a share of all customers had told a bad story there, and to none of their ties."""
 
-    days: int = field(default=1, metadata={"check": whole(1, FOR_EVER)})
-    share: float = uncertain(Bounds(0.0, 1.0), 0.05, 0.02, 0.1, "share of all customers")
-    score: float = uncertain(Bounds(-10.0, 10.0), -2.0, -3.0, -1.0, "su told")
+    days: Days = 1
+    share: Annotated[float, real(0.0, 1.0)] = uncertain(0.05, 0.02, 0.1, "share of all customers")
+    score: Annotated[float, real(-10.0, 10.0)] = uncertain(-2.0, -3.0, -1.0, "su told")
 
     def blow(self, day: int) -> Changes:
         """Bad talk reaches the public."""
@@ -76,12 +74,11 @@ class ViralComplaint(Shock):
 
 
 @register("supplier_delay")
-@dataclass(frozen=True)
 class SupplierDelay(Shock):
     """The fulfilment centre can ship only part of what it could, for some days."""
 
-    days: int = field(default=14, metadata={"check": whole(1, FOR_EVER)})
-    left: float = uncertain(Bounds(0.0, 1.0), 0.3, 0.1, 0.6, "share of capacity left")
+    days: Days = 14
+    left: Annotated[float, real(0.0, 1.0)] = uncertain(0.3, 0.1, 0.6, "share of capacity left")
 
     def blow(self, day: int) -> Changes:
         """Capacity shrinks."""
@@ -89,11 +86,10 @@ class SupplierDelay(Shock):
 
 
 @register("competitor_move")
-@dataclass(frozen=True)
 class CompetitorMove(Shock):
     """A rival becomes more attractive: fewer visits end in an order, and customers drift away sooner."""
 
-    strength: float = uncertain(Bounds(-5.0, 5.0), 0.2, 0.05, 0.4, "logit, log hazard")
+    strength: Annotated[float, real(-5.0, 5.0)] = uncertain(0.2, 0.05, 0.4, "logit, log hazard")
 
     def blow(self, day: int) -> Changes:
         """The rival pulls."""

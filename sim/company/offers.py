@@ -111,8 +111,8 @@ class Observed:
         return np.asarray(known & (values >= low) & (values <= high))
 
 
-class Intervention(Protocol):
-    """What a scenario adds. `scenarios.intervention` has the base class and the registry."""
+class Treatment(Protocol):
+    """What an arm gets, as the company sees it. The base class of all is `scenarios.intervention.Intervention`."""
 
     @property
     def name(self) -> str:
@@ -154,12 +154,12 @@ class Intervention(Protocol):
         """Meetings over the customers' voice it sets up, if any."""
         ...
 
-    def scaled(self, share: float) -> Intervention | None:
+    def scaled(self, share: float) -> Treatment | None:
         """The same with the lever a break-even is asked for (a coupon's face) scaled, None if it has none."""
         ...
 
 
-Placed = Sequence[tuple[int, Intervention]]
+Placed = Sequence[tuple[int, Treatment]]
 """Interventions of an arm with their numbers (below 8): sticky draws are keyed by the number."""
 
 

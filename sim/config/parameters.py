@@ -54,6 +54,9 @@ class Bounds(NamedTuple):
                       low=self.low, high=self.high)  # fmt: skip
 
 
+ANYWHERE = Bounds()
+
+
 class Parameter(BaseModel):
     """A number with what is known about it.
 
@@ -73,7 +76,7 @@ class Parameter(BaseModel):
     unit: str = ""
     grade: Grade = "known"
     source: str = ""
-    bounds: Bounds = Bounds()
+    bounds: Bounds = ANYWHERE
 
     @property
     def uncertain(self) -> bool:
@@ -193,7 +196,7 @@ class Reader(Generic[Value]):
     """
 
     read: Callable[[Any], Value]
-    bounds: Bounds | None = None  # of a number, where it has any
+    bounds: Bounds = ANYWHERE  # of a number
 
     def __call__(self, stated: object) -> Value:
         """The value. Raises ConfigError for what is not allowed."""
@@ -275,44 +278,6 @@ def several(one: Reader[Value]) -> Reader[tuple[Value, ...]]:
         return tuple(map(one, values))
 
     return Reader(read)
-
-
-def read_group(
-    node: object,
-    readers: Mapping[str, Callable[[Any], Any]],
-    path: str = "",
-    optional: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Every key of a group through its reader, no other key; those of `optional` may be missing or null.
-
-    `path` is the group's own in the configuration; a reader that knows its path may name it itself.
-    Raises ConfigError naming the key.
-    """
-    prefix, spare = f"{path}." if path else "", optional or {}
-    if not isinstance(node, Mapping):
-        raise ConfigError(
-            "{path}: {value} is not a group of keys; {allowed}",
-            path=path or "it", value=show(node), allowed=listed(readers),
-        )
-    for key in node:
-        if key not in readers:
-            raise ConfigError(
-                "{prefix}{key}: no such key; {allowed}{hint}",
-                prefix=prefix, key=key, allowed=listed(readers), hint=nearest(str(key), readers),
-            )
-    found = dict(spare)
-    for key, read in readers.items():
-        if key not in node and key not in spare:
-            raise ConfigError("{prefix}{key}: is missing", prefix=prefix, key=key)
-        if node.get(key) is None and key in spare:
-            continue
-        try:
-            found[key] = read(node.get(key))
-        except ConfigError as error:
-            if prefix and str(error).startswith(prefix):
-                raise
-            raise ConfigError("{prefix}{key}: {problem}", prefix=prefix, key=key, problem=error) from None
-    return found
 
 
 def switch(value: object) -> bool:

@@ -471,7 +471,7 @@ class Market(Section):
     topics: dict[Name, Probability]
 
 
-class Intervention(BaseModel):
+class StatedIntervention(BaseModel):
     """What one intervention of a scenario is told: its registered kind and its options.
 
     Options are not known here (each kind checks its own). Numbers among them are `Parameter`, texts and switches plain.
@@ -529,7 +529,7 @@ class Scenario(Section):
 
     description: Text
     both_arms: dict[str, Any] = {}
-    interventions: dict[Name, Intervention]
+    interventions: dict[Name, StatedIntervention]
 
 
 class FieldTests(Section):

@@ -33,12 +33,12 @@ from sim.config.sections import (
     LAST_CALL,
     Behaviour,
     Company,
-    Intervention,
     Market,
     Name,
     Personas,
     Scenario,
     Section,
+    StatedIntervention,
 )
 
 __all__ = [
@@ -119,7 +119,7 @@ class Settings(Section):
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:
     """The named parts below a node; an intervention's options stand directly under it, as in its file."""
-    if isinstance(node, Intervention):
+    if isinstance(node, StatedIntervention):
         yield from node.options.items()
     elif isinstance(node, BaseModel):
         yield from ((name, getattr(node, name)) for name in type(node).model_fields)
@@ -147,7 +147,7 @@ def _put(node: Any, parts: list[str], value: float | str) -> Any:
         raise KeyError
     name, rest = parts[0], parts[1:]
     child = _put(dict(_children(node))[name], rest, value)
-    if isinstance(node, Intervention):
+    if isinstance(node, StatedIntervention):
         return node.model_copy(update={"options": {**node.options, name: child}})
     if isinstance(node, BaseModel):
         return node.model_copy(update={name: child})
@@ -345,7 +345,7 @@ def _plain(node: Any) -> Any:
         return node.plain()
     if isinstance(node, Scenario):
         return {"description": node.description, "interventions": _plain(node.interventions)}
-    if isinstance(node, Intervention):
+    if isinstance(node, StatedIntervention):
         return {"kind": node.kind} | {key: _plain(option) for key, option in node.options.items()}
     if isinstance(node, (BaseModel, dict)):
         return {key: _plain(child) for key, child in _children(node)}

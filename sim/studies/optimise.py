@@ -98,9 +98,7 @@ class Evaluation:
             for metric in self.metrics:
                 pair = values.get((BASELINE, metric), np.nan), values.get((arm, metric), np.nan)
                 if not all(map(np.isfinite, pair)):
-                    raise ConfigError(
-                        "{metric} has no value in draw {replication}", metric=metric, replication=replication
-                    )
+                    raise ConfigError(f"{metric} has no value at point {replication}")
                 for kept, value in zip(found[metric], pair, strict=True):
                     kept.append(value)
         return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import fields
 
 import pytest
 from hypothesis import given
@@ -65,7 +64,7 @@ def test_a_value_has_its_unit_where_that_helps() -> None:
 
 def test_units_are_of_options_that_there_are() -> None:
     completed({})  # which registers all kinds
-    options = {one.name for kind in REGISTRY.values() for one in fields(kind)}
+    options = {name for kind in REGISTRY.values() for name in kind.model_fields}
     assert options >= words.OPTION_UNITS.keys()
     assert words.option_unit("scenario.a.interventions.b.face") == "yen"
     assert words.option_unit("company.days") == ""

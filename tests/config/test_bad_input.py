@@ -14,6 +14,8 @@ import sim.run.experiment
 import sim.studies.regression
 import sim.studies.sweep
 from cxsim.cli import main
+from scenarios.intervention import REGISTRY, Intervention, completed, register
+from sim.config.parameters import ConfigError
 
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
 POPUP = "scenario.peach_popup.interventions.peach_popup"
@@ -363,6 +365,18 @@ def test_bad_intervention(
     Path("own/scenario").mkdir(parents=True)
     Path("own/scenario/mine.yaml").write_text(HEADER + f"interventions: {interventions}\n")
     assert_refused(mine(), fragments, capsys)
+
+
+def test_the_name_of_another_kind_is_refused() -> None:
+    completed({})  # loads every module of scenarios/
+    coupon = REGISTRY["norush_coupon"]
+
+    class Other(Intervention):
+        """Another kind."""
+
+    with pytest.raises(ConfigError, match=r"^kind: 'norush_coupon' is the name of scenarios.delivery.NorushCoupon"):
+        register("norush_coupon")(Other)
+    assert register("norush_coupon")(coupon) is REGISTRY["norush_coupon"] is coupon  # as a notebook's cell, run again
 
 
 def test_there_are_sixty_cases() -> None:

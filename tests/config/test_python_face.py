@@ -97,7 +97,7 @@ def without(key: str) -> dict[str, Any]:
 
 
 def test_a_run_is_read_again_as_it_was_returned() -> None:
-    run = cxsim.run(**TINY | {"language": "ja"})
+    run = cxsim.run(**TINY | {"language": "ja", "arms": "all"})
     again = cxsim.load(run.folder)
     assert isinstance(again, cxsim.Run)
     for name in ("effects", "daily", "customers", "events"):

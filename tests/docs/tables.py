@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import MISSING, Field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.fields import FieldInfo
 
-from scenarios.intervention import FOR_EVER, REGISTRY, Intervention, completed
+from scenarios.intervention import FOR_EVER, REGISTRY, Intervention, Prior, completed, options_of, reader_of
 from scenarios.rules import FLAGS
 from sim.company.offers import AMOUNTS, DAYS_SINCE
 from sim.config.parameters import ConfigError, tidy
@@ -118,11 +118,6 @@ def kinds() -> Mapping[str, type[Intervention]]:
     return dict(sorted(ours, key=lambda found: found[1].__module__))
 
 
-def options_of(cls: type[Intervention]) -> dict[str, Field[Any]]:
-    """Its options by name."""
-    return {one.name: one for one in fields(cls) if "check" in one.metadata}
-
-
 def kinds_table(_: str = "") -> str:
     """A row per kind: what it is, and whether it acts on everybody at once."""
     return rows(
@@ -141,8 +136,8 @@ def options_table(_: str = "") -> str:
     found: dict[tuple[str, str, str], dict[str, str]] = {}
     for kind, cls in kinds().items():
         for name, one in options_of(cls).items():
-            place = (name, allowed(one.metadata["check"]), meaning(kind, name))
-            found.setdefault(place, {})[kind] = default(one)
+            place = (name, allowed(reader_of(one)), meaning(kind, name))
+            found.setdefault(place, {})[kind] = default(name, one)
     return rows(
         ["option", "kinds", "default", "allowed", "what"],
         ([f"`{name}`", _kinds(of), _defaults(of), range_, what] for (name, range_, what), of in found.items()),
@@ -166,15 +161,15 @@ def _defaults(of: Mapping[str, str]) -> str:
     return ", ".join([usual, *few])
 
 
-def default(one: Field[Any]) -> str:
+def default(name: str, option: FieldInfo) -> str:
     """An option's default as a scenario file would write it."""
-    value = one.default
-    if value is MISSING:
+    if option.is_required():
         return "must be given"
+    value = option.get_default(call_default_factory=True)
     if value == FOR_EVER:
         return "for ever"
     if value is None:
-        return "of `behaviour.messages`" if one.name == "slope" else "none"
+        return "of `behaviour.messages`" if name == "slope" else "none"
     if isinstance(value, tuple):
         return f"[{', '.join(str(tidy(x)) for x in value)}]" if value else "none"
     if isinstance(value, int | float):
@@ -230,8 +225,9 @@ def number(key: str) -> list[str]:
     """What is known about one number."""
     kind, _, option = key.partition(".")
     if kind in kinds():
-        one = options_of(kinds()[kind])[option]
-        return _known(key, one.metadata.get("prior", one.default))
+        stated = options_of(kinds()[kind])[option]
+        prior = stated.default_factory
+        return _known(key, prior.known.plain() if isinstance(prior, Prior) else stated.default)
     node: Any = _shipped()
     for part in key.split("."):
         node = node[part]

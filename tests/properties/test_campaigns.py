@@ -70,7 +70,7 @@ def test_mail_reaches_buyers_who_agreed_and_push_app_users_who_agreed() -> None:
 
 
 def test_holdout_and_the_untreated_get_nothing_and_variants_have_equal_sticky_shares() -> None:
-    model = sends(Push("a", variants=(1.0, 2.0, 3.0), appeal=-2.0, holdout=0.25), share=0.5)
+    model = sends(Push(name="a", variants=(1.0, 2.0, 3.0), appeal=-2.0, holdout=0.25), share=0.5)
     shown = np.array(tallies(model)["shown"], float)
     rate(shown[1:].sum(), shown.sum(), 0.5 * 0.75)
     for one in shown[1:]:
@@ -80,7 +80,8 @@ def test_holdout_and_the_untreated_get_nothing_and_variants_have_equal_sticky_sh
 
 def test_no_more_than_the_cap_in_seven_days_over_all_campaigns_and_one_off_site_message_a_day() -> None:
     _, world, start = quiet()
-    both = (Push("a", every=1, appeal=-1.0), Push("b", every=1, appeal=-1.0), Email("c", every=1, appeal=-1.0))
+    pushes = (Push(name="a", every=1, appeal=-1.0), Push(name="b", every=1, appeal=-1.0))
+    both = (*pushes, Email(name="c", every=1, appeal=-1.0))
     model = CXModel(world, start.copied(), Arm(tuple(enumerate(both)), np.ones(world.customers, bool)))
     days: list[np.ndarray] = []
     for _ in range(28):
@@ -104,7 +105,7 @@ def test_no_more_than_the_cap_in_seven_days_over_all_campaigns_and_one_off_site_
 )
 def test_clicks_follow_match(content: str, match: float) -> None:
     """docs/ODD.md 7.10: sigma(a + slope (match - 1/2) - phi F); a single push, so nobody is tired."""
-    push = Push("a", content=content, appeal=behaviour.logit(0.1), slope=1.5, every=3650)
+    push = Push(name="a", content=content, appeal=behaviour.logit(0.1), slope=1.5, every=3650)
     model = sends(push, match_floor=0.4)
     found = tallies(model)
     lapsed = (quiet()[2].customers.columns.status == LAPSED) & (model.customers.columns.of("fatigue_day") == NEVER)
@@ -131,7 +132,7 @@ def test_a_forced_visit_converts_as_one_more_visit(utility: float, visits: float
 
 def test_every_click_brings_a_visit_and_nobody_who_has_left_clicks() -> None:
     _, world, start = quiet()
-    push = Push("a", appeal=40.0, every=3650, opt_out=1.0)
+    push = Push(name="a", appeal=40.0, every=3650, opt_out=1.0)
     model = CXModel(world, start.copied(), Arm(((0, push),), np.ones(world.customers, bool)))
     receivers = model.campaigns.audience("push")
     model.step()
@@ -148,7 +149,7 @@ def test_every_click_brings_a_visit_and_nobody_who_has_left_clicks() -> None:
 def test_opting_out_grows_with_fatigue() -> None:
     """Nobody clicks: the first message opts out o of its receivers; an eighth that meets fatigue F, o F of them."""
     _, world, start = quiet()
-    push = Push("a", appeal=-40.0, every=7, opt_out=0.05)
+    push = Push(name="a", appeal=-40.0, every=7, opt_out=0.05)
     model = CXModel(world, start.copied(), Arm(((0, push),), np.ones(world.customers, bool)))
     fatigue, keep = 0.0, 0.5 ** (7.0 / world.rules.fatigue_half_life)
     for week in range(8):
@@ -166,7 +167,7 @@ def test_opting_out_grows_with_fatigue() -> None:
 
 def test_two_campaigns_at_once_are_each_worth_less_than_alone() -> None:
     """One budget of attention: with fatigue the second campaign takes clicks from the first; without it does not."""
-    first, second = Email("a", every=7, appeal=-1.0), Push("b", every=7, start=3, appeal=-1.0)
+    first, second = Email(name="a", every=7, appeal=-1.0), Push(name="b", every=7, start=3, appeal=-1.0)
 
     def clicks(*campaigns: Intervention, slope: float) -> int:
         return tallies(sends(*campaigns, fatigue_slope=slope))["clicked"][1]
@@ -178,7 +179,7 @@ def test_two_campaigns_at_once_are_each_worth_less_than_alone() -> None:
 
 def test_what_messages_do_to_satisfaction_fades() -> None:
     """A customer who is mailed weekly and never orders loses at most the geometric sum of fading annoyances."""
-    model = sends(Email("a", every=7, appeal=-40.0), annoyance=0.04, match_floor=0.0)
+    model = sends(Email(name="a", every=7, appeal=-40.0), annoyance=0.04, match_floor=0.0)
     still, start = model.customers.columns, quiet()[2].customers.columns
     quiet_ones = idle(start, still) & (still.of("impressions_day") == 49)
     keep = 0.5 ** (7.0 / model.world.rules.fatigue_half_life)
@@ -189,7 +190,7 @@ def test_what_messages_do_to_satisfaction_fades() -> None:
 
 def test_after_the_last_message_satisfaction_recovers_and_the_hazard_of_lapse_follows() -> None:
     """Nothing but the ends of weeks happens to an idle customer after a single e-mail: the last one is day 55."""
-    model = sends(Email("a", every=7, days=1, appeal=-40.0), annoyance=0.04, match_floor=0.0)
+    model = sends(Email(name="a", every=7, days=1, appeal=-40.0), annoyance=0.04, match_floor=0.0)
     still, start = model.customers.columns, quiet()[2].customers.columns
     mailed = idle(start, still) & (still.of("impressions_day") == 0)
     left = 0.04 * 0.5 ** (55.0 / model.world.rules.fatigue_half_life)
@@ -236,8 +237,8 @@ def test_a_visitor_gets_a_choice_of_days_or_a_plain_coupon_whichever_comes_first
 
 
 def test_who_answers_is_known_is_not_asked_again_and_gets_what_fits() -> None:
-    ask = Ask("ask", every=7, appeal=behaviour.logit(0.3), slope=0.0)
-    fits = Push("fit", content="preference", rule=rule({"preference": {"at_least": 1}}), every=7, start=3,
+    ask = Ask(name="ask", every=7, appeal=behaviour.logit(0.3), slope=0.0)
+    fits = Push(name="fit", content="preference", rule=rule({"preference": {"at_least": 1}}), every=7, start=3,
         appeal=behaviour.logit(0.1), slope=2.2)  # fmt: skip
     model = sends(ask, fits, match_floor=0.4, fatigue_slope=0.0)
     asked, pushed = tallies(model, 0), tallies(model, 1)
@@ -254,7 +255,7 @@ def test_a_welcome_lifts_the_share_that_links() -> None:
     found = settings("scenario=baseline", *SMALL, "company.onboarding={link: 0.3}")
     world = free_world(found, 3)
     start = burnt_in(world)
-    welcome = Welcome("w", lift=0.5, variants=(0.0, 1.0, 2.0))
+    welcome = Welcome(name="w", lift=0.5, variants=(0.0, 1.0, 2.0))
     treated = np.random.default_rng(1).random(world.customers) < 0.75
     model = arm_from(world, start, Arm(((0, welcome),), treated))
     found_, linked = tallies(model)["shown"], tallies(model)["linked"]
@@ -286,7 +287,7 @@ def test_nothing_is_revised_before_every_variant_has_been_shown_often_enough() -
 
 
 def test_a_campaign_that_learns_finds_the_best_variant_and_keeps_its_shares_in_a_replay() -> None:
-    push = Push("a", appeals=(0.0, 1.5, 0.2), variants=(1.0, 1.0, 1.0), appeal=-2.0, every=7,
+    push = Push(name="a", appeals=(0.0, 1.5, 0.2), variants=(1.0, 1.0, 1.0), appeal=-2.0, every=7,
         cycle=Cycle(7, 100, 0.1, 0))  # fmt: skip
     model = sends(push)
     assert model.campaigns.of[0].shares.tolist() == pytest.approx([0.05, 0.9, 0.05])
@@ -311,7 +312,7 @@ def test_variants_stick_while_shares_stand() -> None:
 
 def test_revisions_are_paid_by_the_firm_as_a_whole() -> None:
     _, world, _ = quiet()
-    model = sends(Push("a", appeals=(0.0, 1.0), variants=(1.0, 1.0), cycle=Cycle(7, 100, 0.2, 50_000)))
+    model = sends(Push(name="a", appeals=(0.0, 1.0), variants=(1.0, 1.0), cycle=Cycle(7, 100, 0.2, 50_000)))
     per_revision = round(50_000 * world.customers / world.members)
     assert int(model.company_costs.sum()) == 8 * per_revision
 
@@ -322,7 +323,7 @@ def test_revisions_are_paid_by_the_firm_as_a_whole() -> None:
 def test_a_rule_finds_by_what_is_logged() -> None:
     found, world, start = quiet(*BUSY)
     stated: dict[str, Any] = {"days_since_order": {"at_least": 10, "at_most": 40}, "segment": "fan"}
-    popup = Popup("a", rule=rule(stated))
+    popup = Popup(name="a", rule=rule(stated))
     model = CXModel(world, start.copied(), Arm(((0, popup),), np.ones(world.customers, bool)))
     model.run(30)
     reached = model.customers.columns.of("eligible") > 0

@@ -87,7 +87,7 @@ def test_engines_agree_to_the_last_bit(scenario: str) -> None:
 def test_put_out_of_action_it_changes_not_one_bit(scenario: str) -> None:
     found, world, start = case(scenario)
     arm = everybody(found)
-    off: Any = [(number, replace(one, **NOTHING[one.kind])) for number, one in arm.interventions]  # type: ignore[type-var]
+    off: Any = [(number, one.model_copy(update=NOTHING[one.kind])) for number, one in arm.interventions]  # type: ignore[type-var]
     idle = arm_from(world, start, replace(arm, interventions=off))
     assert set(differences(arms(scenario)[0], idle)) <= {"customer eligible"}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import Annotated
 
 from scenarios.intervention import Intervention, register
 from sim.company.offers import Observed, Offers
@@ -10,12 +10,11 @@ from sim.config.parameters import whole
 
 
 @register("regulars_coupon")
-@dataclass(frozen=True)
 class RegularsCoupon(Intervention):
     """A coupon for letting an order arrive later, to customers with some orders behind them."""
 
-    face: int = field(kw_only=True, metadata={"check": whole(0, 100_000)})  # yen
-    min_orders: int = field(kw_only=True, metadata={"check": whole(1, 1000)})
+    face: Annotated[int, whole(0, 100_000)]  # yen
+    min_orders: Annotated[int, whole(1, 1000)]
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
         """Offer it to today's online visitors whose log shows enough orders."""
