@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Self
 
 
 class Phrase:
@@ -48,10 +48,10 @@ class Phrase:
         return {"message": self.message, "values": {name: _plain(value) for name, value in self.values.items()}}
 
     @classmethod
-    def of(cls, plain: Mapping[str, Any]) -> Phrase:
-        """The phrase that was written so."""
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """The phrase that `plain` has written."""
         values = plain["values"].items()
-        return cls(plain["message"], **{name: cls.of(v) if isinstance(v, dict) else v for name, v in values})
+        return cls(plain["message"], **{name: Phrase.of(v) if isinstance(v, dict) else v for name, v in values})
 
 
 def _plain(value: object) -> Any:

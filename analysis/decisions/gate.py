@@ -132,8 +132,8 @@ def evidence(option: Option, thresholds: Thresholds) -> Evidence:
     measured = both[0, keep]
     if len(measured) < 2:
         raise RunError(
-            "{name}: has an effect on {metric} in {replications} of its replications; what is not known shows from two on, better "
-            "from replications=64",
+            "{name}: has an effect on {metric} in {replications} of its replications; what is not known shows from "
+            "two on, better from replications=64",
             name=option.label, metric=thresholds.metric, replications=len(measured),
         )
     error = monte_carlo_error(both[:, keep])

@@ -119,7 +119,7 @@ def _records(given: argparse.Namespace) -> Path:
 
     if given.records is not None:
         if given.records.exists() and not given.records.is_dir():
-            raise ConfigError("--records {records}: is not a folder", records=given.records)
+            raise ConfigError("--records {folder}: is not a folder", folder=given.records)
         return Path(given.records)
     if given.config_dir is not None:
         return _folder(given.config_dir)
@@ -162,7 +162,7 @@ def _settings(
                 found[name] = settings_of(config, config.hydra)
                 worlds_of(found[name])  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
-                raise ConfigError("{file}: {problem}", file=files[name], problem=error) from None
+                raise ConfigError("{place}: {problem}", place=files[name], problem=error) from None
             points = found[name].replications
             if one.compare == STATISTICAL and (points == "auto" or points < FEWEST_POINTS):
                 raise ConfigError(

@@ -148,7 +148,7 @@ def _observed(piece: Piece, evidence: Path) -> Observed:
     try:
         return piece.observed()
     except ConfigError as error:
-        raise ConfigError("{file}: {problem}", file=evidence, problem=error) from None
+        raise ConfigError("{place}: {problem}", place=evidence, problem=error) from None
 
 
 def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
@@ -170,7 +170,7 @@ def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings
                     worlds_of(found[piece.scenario])
                 except ConfigError as error:
                     raise ConfigError(
-                        "{file}: {name}: {problem}", file=given.evidence, name=piece.name, problem=error
+                        "{place}: {name}: {problem}", place=given.evidence, name=piece.name, problem=error
                     ) from None
     return found, company
 

@@ -113,7 +113,7 @@ def _piece(name: str, node: Any, path: Path, kinds: Mapping[str, Callable[..., P
             )
         return kinds[kind](name, {str(key): value for key, value in node.items() if key != "kind"}, path.parent)
     except ConfigError as error:
-        raise ConfigError("{path}: {name}: {problem}", path=path, name=name, problem=error) from None
+        raise ConfigError("{place}: {name}: {problem}", place=path, name=name, problem=error) from None
 
 
 def options(node: Mapping[str, Any], needed: Mapping[str, Reader], other: Mapping[str, Reader]) -> dict[str, Any]:

@@ -98,7 +98,9 @@ class Evaluation:
             for metric in self.metrics:
                 pair = values.get((BASELINE, metric), np.nan), values.get((arm, metric), np.nan)
                 if not all(map(np.isfinite, pair)):
-                    raise ConfigError(f"{metric} has no value at point {replication}")
+                    raise ConfigError(
+                        "{metric} has no value at point {replication}", metric=metric, replication=replication
+                    )
                 for kept, value in zip(found[metric], pair, strict=True):
                     kept.append(value)
         return found

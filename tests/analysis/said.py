@@ -45,9 +45,9 @@ def _all() -> Iterator[tuple[str, str]]:
     for metric, (unit, _read) in ab_test.METRICS.items():
         yield from ((text, "sim/learning/ab_test.py") for text in (metric.replace("_", " "), unit))
     for table in vars(tables).values():
-        for row in table if isinstance(table, tuple) else ():
+        for row in (table, *(table if isinstance(table, tuple) else ())):
             if isinstance(row, tables.Metric):
-                yield from ((text, "sim/tables.py") for text in (row.label, row.meaning, row.unit))
+                yield from ((text, "sim/tables.py") for text in (row.label, row.meaning, row.unit) if text != "1")
     yield from ((what, "cxsim/cli/__init__.py") for _use, what in cli.HELP)
     for path in sorted((ROOT / "conf").rglob("*.yaml")):
         yield from ((text, str(path.relative_to(ROOT))) for text in of_configuration(path))
@@ -58,6 +58,12 @@ def marked(path: Path) -> Iterator[tuple[str, str]]:
     for call in calls(path, KEYWORDS):
         for text in literals(call.args[0]):
             yield text, f"{path.relative_to(ROOT)}:{call.lineno}"
+
+
+def messages() -> list[tuple[str, bool]]:
+    """Messages of errors, of progress and of whatever else is said by phrases; whether they are said with values."""
+    said = [call for path in SOURCES for call in calls(path, (*ERRORS, "Phrase"))]
+    return sorted({(text, bool(call.keywords)) for call in said for text in literals(call.args[0])})
 
 
 def calls(path: Path, names: Collection[str]) -> list[ast.Call]:
@@ -108,7 +114,7 @@ def _of_parameters(node: Any, path: tuple[str, ...]) -> Iterator[str]:
 def main() -> None:
     """List what the catalogue lacks, and what it holds that nobody says any more."""
     with (ROOT / "analysis" / "locale" / "ja.po").open("rb") as file:
-        known = {str(entry.id) for entry in read_po(file) if entry.id and entry.context is None}
+        known = {str(entry.id) for entry in read_po(file) if entry.id}
     said = texts()
     for text in said.keys() - known:
         print(f"missing  {said[text]}  {text!r}")
