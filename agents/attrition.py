@@ -1,4 +1,7 @@
-"""How a customer lapses, silently: the hazard, its clock, and what is got over."""
+"""How a customer lapses, silently: the hazard, its clock, and what is got over (docs/ODD.md, 7.12).
+
+Arguments are named as in `agents.day`: `c` the columns, `row` a customer, `me` its record, `r` the rules' numbers.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ Every rule is written once. The Mesa engine runs this text as Python, the compil
 to the last bit: arithmetic is float64 throughout, `math` only, no powers but through exp and log.
 
 Units: su, the latent unit of quality, expectation and satisfaction (0 neutral, 1 about the SD of an episode's score);
-days; yen. Equation numbers are those of docs/ODD.md, section 7.
+days; yen. Section numbers are those of docs/ODD.md. The argument `r` is the rules' numbers, a `Rules` or packed.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import APP, AWARE, SHOP, WEB
+from agents.columns import APP, AWARE, SHOP, TOUCHPOINT_NAMES, WEB
 from agents.compiled import rule
 
 
 class Rules(NamedTuple):
-    """Every number a customer's rules depend on, all float64; rates per day unless named otherwise.
+    """Every number a customer's rules depend on, float64; rates per day unless named otherwise.
 
-    The first block is behaviour and company as configured (or drawn), the last the references frozen by the pilots.
+    Each is one number but for `weights`, one per touchpoint. The first block is behaviour and company as configured
+    (or drawn), the last the references frozen by the pilots.
     """
 
     # awareness, word of mouth, beliefs
@@ -75,10 +76,7 @@ class Rules(NamedTuple):
     # episode
     experience_noise_sd: float
     noise_store: float
-    weight_site: float
-    weight_store: float
-    weight_delivery: float
-    weight_product: float
+    weights: tuple[float, ...]  # of the touchpoints
     gain_weight: float
     loss_aversion: float
     mean_weight: float
@@ -134,7 +132,9 @@ class Rules(NamedTuple):
     cut_4: float
 
 
-_PACKED = np.dtype([(name, np.float64) for name in Rules._fields])
+_PACKED = np.dtype([
+    (name, np.float64, (len(TOUCHPOINT_NAMES),) if name == "weights" else ()) for name in Rules._fields
+])
 
 
 PackedRules = NDArray[Any]
@@ -198,15 +198,6 @@ def hearsay(weight_heard: float, score_heard: float, rate: float) -> tuple[float
 def believe(expectation: float, share: float, score: float) -> float:
     """Expectation after going a share of the way to a score heard."""
     return expectation + share * (score - expectation)
-
-
-@rule
-def mean_expectation(r: Rules, site: float, store: float, delivery: float, product: float) -> float:
-    """Expectation over touchpoints, weighted as the episode weighs them."""
-    total = r.weight_site + r.weight_store + r.weight_delivery + r.weight_product
-    return (
-        r.weight_site * site + r.weight_store * store + r.weight_delivery * delivery + r.weight_product * product
-    ) / total
 
 
 # -- 7.3 visits ------------------------------------------------------------------------------------------------

@@ -29,7 +29,13 @@ WEB, APP, SHOP = 0, 1, 2
 
 SITE, STORE_FRONT, DELIVERY, PRODUCT = 0, 1, 2, 3
 TOUCHPOINT_NAMES = ("site", "store", "delivery", "product")
-"""Touchpoints of an episode: columns of the quality table, slots of the performance draws."""
+"""Touchpoints: places of `expect`, of the rules' weights and of the quality table, slots of the performance draws."""
+
+ONLINE_TOUCHPOINTS, STORE_TOUCHPOINTS = (SITE, DELIVERY, PRODUCT), (STORE_FRONT, PRODUCT)
+"""What an order meets, in order; the last one is how its episode ends."""
+
+EXPECTATIONS = tuple(f"expect_{name}" for name in TOUCHPOINT_NAMES)
+"""Attributes that stand in a record as one array, `expect`, so that rules can go through the touchpoints."""
 
 BY_MAIL, BY_PUSH, LIKES, HAS_APP = 1, 2, 4, 8
 """Bits of `consent`: e-mails and pushes a customer has agreed to, whether he or she has said what they like, and has
@@ -77,10 +83,7 @@ ATTRIBUTES: dict[str, Column] = {
     "lapse_budget": Column("float32", "1", "unit exponential not yet consumed"),
     "lapse_synced": Column("int16", "day", "hazard is consumed up to before this day", NEVER),
     # what they believe
-    "expect_site": Column("float32", "su", "expected quality"),
-    "expect_store": Column("float32", "su", "expected quality"),
-    "expect_delivery": Column("float32", "su", "expected quality"),
-    "expect_product": Column("float32", "su", "expected quality"),
+    **dict.fromkeys(EXPECTATIONS, Column("float32", "su", "expected quality")),
     "satisfaction": Column("float32", "su", "smoothed episode scores"),
     "stars": Column("uint8", "stars", "last episode's stars, 0 before the first"),
     # what they say and hear
@@ -153,17 +156,22 @@ OBSERVABLE = frozenset({
 
 
 VISITING = frozenset({
-    "persona", "rate", "spend", "waiting_cost", "expect_site", "expect_store", "expect_delivery", "expect_product",
-    "heard_volume", "heard_weight", "heard_score", "heard_day", "activated", "coupon", "coupon_until", "coupon_from",
-    "debt", "debt_day", "topic", "topic_day", "visits", "eligible",
+    "persona", "rate", "spend", "waiting_cost", "expect", "heard_volume", "heard_weight", "heard_score", "heard_day",
+    "activated", "coupon", "coupon_until", "coupon_from", "debt", "debt_day", "topic", "topic_day", "visits",
+    "eligible",
 })  # fmt: skip
 """What a visit that ends without an order touches, 64 bytes: most of all visits do."""
 
 
 def _record() -> np.dtype[Any]:
     """What visits touch, then the rest; each by falling size, so that alignment leaves no gaps."""
-    kept = [(name, np.dtype(column.dtype)) for name, column in ATTRIBUTES.items() if name not in HOT]
-    return np.dtype(sorted(kept, key=lambda field: (field[0] not in VISITING, -field[1].itemsize)), align=True)
+    kept = [
+        (name, np.dtype(column.dtype))
+        for name, column in ATTRIBUTES.items()
+        if name not in HOT and name not in EXPECTATIONS
+    ]
+    kept.append(("expect", np.dtype(("float32", (len(EXPECTATIONS),)))))
+    return np.dtype(sorted(kept, key=lambda field: (field[0] not in VISITING, -field[1].alignment)), align=True)
 
 
 RECORD = _record()
@@ -185,6 +193,8 @@ class Columns(NamedTuple):
 
     def of(self, name: str) -> NDArray[Any]:
         """The column of one attribute; writing to it writes to the state."""
+        if name in EXPECTATIONS:
+            return self.more["expect"][:, EXPECTATIONS.index(name)]
         return getattr(self, name) if name in HOT else self.more[name]
 
     def rows(self, first: int, last: int) -> Columns:

@@ -2,7 +2,7 @@
 
 The company cuts the day in four, and each part is one function of one row, used by both engines:
 
-0. `receive`     a push or an e-mail, on days that bring one                      (MODEL 7.10)
+0. `receive`     a push or an e-mail, on days that bring one                      (ODD 7.10)
 1. `arrive`      awareness, beliefs, the visit with its channel and search        (7.1-7.3)
 2. `choose`      popup, order, class, basket, coupon; after the company's offers  (7.4-7.6, 7.10)
 3. `experience`  an order handed over: score, contact with support                (7.8, 7.9)
@@ -10,6 +10,11 @@ The company cuts the day in four, and each part is one function of one row, used
 
 `hear` is what talk does to one tie, `lapse` the time clock at the day's end. Inputs and outputs that are not state
 travel in `Visits` and `Episodes`: one entry per visitor or delivery, in row order, whatever the order of the calls.
+
+Every rule names its arguments alike: `c` the columns of all customers, `row` one of them, and `me` that row's record;
+`r` the rules' numbers and `w` the surroundings (tables that all share); `v`, `e` and `m` today's visits, episodes and
+messages, and `j` the entry at hand; `k` a touchpoint. `slot` tells draws of one purpose, customer and day apart.
+Section numbers are those of docs/ODD.md.
 """
 
 from __future__ import annotations
@@ -32,13 +37,14 @@ from agents.columns import (
     LIKES,
     NEVER,
     NORUSH,
-    PRODUCT,
+    ONLINE_TOUCHPOINTS,
     SEVERITY_UNIT,
     SHOP,
-    SITE,
     STANDARD,
     STORE,
     STORE_FRONT,
+    STORE_TOUCHPOINTS,
+    TOUCHPOINT_NAMES,
     UNAWARE,
     Columns,
 )
@@ -121,10 +127,8 @@ def _believe_what_was_heard(c: Columns, r: Rules, w: Surroundings, row: int, day
     weight = own * int(me.heard_weight) + (w.public_weight[until] - w.public_weight[since])
     score = own * int(me.heard_score) + (w.public_score[until] - w.public_score[since])
     share, told = behaviour.hearsay(weight, score, r.hearsay_rate)
-    me.expect_site = behaviour.believe(float(me.expect_site), share, told)
-    me.expect_store = behaviour.believe(float(me.expect_store), share, told)
-    me.expect_delivery = behaviour.believe(float(me.expect_delivery), share, told)
-    me.expect_product = behaviour.believe(float(me.expect_product), share, told)
+    for k in range(len(TOUCHPOINT_NAMES)):
+        me.expect[k] = behaviour.believe(float(me.expect[k]), share, told)
 
 
 @rule
@@ -143,11 +147,13 @@ def hear(c: Columns, r: Rules, w: Surroundings, today: Today, row: int, volume: 
 
 @rule
 def expectation_of(c: Columns, r: Rules, row: int) -> float:
-    """Expectation over touchpoints, as stored."""
+    """Expectation over touchpoints, as stored, weighted as the episode weighs them."""
     me = c.more[row]
-    return behaviour.mean_expectation(
-        r, float(me.expect_site), float(me.expect_store), float(me.expect_delivery), float(me.expect_product)
-    )
+    total, weighted = 0.0, 0.0
+    for k in range(len(TOUCHPOINT_NAMES)):
+        total += r.weights[k]
+        weighted += r.weights[k] * float(me.expect[k])
+    return weighted / total
 
 
 # -- 0 receive ---------------------------------------------------------------------------------------------------
@@ -486,7 +492,10 @@ def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes,
     """Score an order handed over, learn from it, and decide whether to contact support."""
     row = int(e[j].row)
     bring_up_to_date(c, r, w, row, today.day, today.base)
-    score = _store_score(c, r, w, today, e, j) if e[j].kind == STORE else _online_score(c, r, w, today, e, j)
+    if e[j].kind == STORE:
+        score = _score(c, r, w, today, e, j, STORE_TOUCHPOINTS)
+    else:
+        score = _score(c, r, w, today, e, j, ONLINE_TOUCHPOINTS)
     score += r.value_weight * float(e[j].saved)
     if e[j].kind == NORUSH:
         score -= r.wait_weight * (r.norush_lead + int(e[j].extra) - r.standard_lead)
@@ -496,54 +505,29 @@ def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes,
 
 
 @rule
-def _online_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> float:
-    row = int(e[j].row)
-    me = c.more[row]
+def _score(
+    c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int, touchpoints: tuple[int, ...]
+) -> float:
+    """Score of what an order met, in this order: its mean, its peak and its end; expectations move with each."""
+    me = c.more[int(e[j].row)]
     persona = int(me.persona)
-    site = _touch(c, r, today, e, j, SITE, w.quality[persona, SITE])
-    delivery = _touch(c, r, today, e, j, DELIVERY, w.quality[persona, DELIVERY])
-    delivery += behaviour.lateness_effect(r, float(e[j].late))
-    product = _touch(c, r, today, e, j, PRODUCT, w.quality[persona, PRODUCT])
-    y_site = behaviour.disconfirm(r, site, float(me.expect_site))
-    y_delivery = behaviour.disconfirm(r, delivery, float(me.expect_delivery))
-    y_product = behaviour.disconfirm(r, product, float(me.expect_product))
-    total = r.weight_site + r.weight_delivery + r.weight_product
-    mean = (r.weight_site * y_site + r.weight_delivery * y_delivery + r.weight_product * y_product) / total
-    peak = y_site
-    if abs(y_delivery) > abs(peak):
-        peak = y_delivery
-    if abs(y_product) > abs(peak):
-        peak = y_product
-    worst, weighed = SITE, r.weight_site * y_site
-    if r.weight_delivery * y_delivery < weighed:
-        worst, weighed = DELIVERY, r.weight_delivery * y_delivery
-    if r.weight_product * y_product < weighed:
-        worst, weighed = PRODUCT, r.weight_product * y_product
+    total, weighted, peak, y = 0.0, 0.0, 0.0, 0.0
+    worst, lowest = 0, math.inf
+    for k in touchpoints:
+        performance = _touch(c, r, today, e, j, k, w.quality[persona, k])
+        if k == DELIVERY:
+            performance += behaviour.lateness_effect(r, float(e[j].late))
+        y = behaviour.disconfirm(r, performance, float(me.expect[k]))
+        me.expect[k] = _learned(r, float(me.expect[k]), performance)
+        total += r.weights[k]
+        weighted += r.weights[k] * y
+        if abs(y) > abs(peak):
+            peak = y
+        if r.weights[k] * y < lowest:
+            worst, lowest = k, r.weights[k] * y
     me.worst = 1 + worst
-    me.severity = _severity(-weighed)
-    me.expect_site = _learned(r, float(me.expect_site), site)
-    me.expect_delivery = _learned(r, float(me.expect_delivery), delivery)
-    me.expect_product = _learned(r, float(me.expect_product), product)
-    return r.mean_weight * mean + r.peak_weight * peak + r.end_weight * y_product
-
-
-@rule
-def _store_score(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> float:
-    row = int(e[j].row)
-    me = c.more[row]
-    persona = int(me.persona)
-    store = _touch(c, r, today, e, j, STORE_FRONT, w.quality[persona, STORE_FRONT])
-    product = _touch(c, r, today, e, j, PRODUCT, w.quality[persona, PRODUCT])
-    y_store = behaviour.disconfirm(r, store, float(me.expect_store))
-    y_product = behaviour.disconfirm(r, product, float(me.expect_product))
-    mean = (r.weight_store * y_store + r.weight_product * y_product) / (r.weight_store + r.weight_product)
-    peak = y_product if abs(y_product) > abs(y_store) else y_store
-    blames_store = r.weight_store * y_store < r.weight_product * y_product
-    me.worst = 1 + (STORE_FRONT if blames_store else PRODUCT)
-    me.severity = _severity(-(r.weight_store * y_store if blames_store else r.weight_product * y_product))
-    me.expect_store = _learned(r, float(me.expect_store), store)
-    me.expect_product = _learned(r, float(me.expect_product), product)
-    return r.mean_weight * mean + r.peak_weight * peak + r.end_weight * y_product
+    me.severity = _severity(-lowest)
+    return r.mean_weight * (weighted / total) + r.peak_weight * peak + r.end_weight * y
 
 
 @rule

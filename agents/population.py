@@ -62,7 +62,7 @@ class Traits(NamedTuple):
     waiting_cost: float
     waiting_cost_sd: float
     talkativeness_sd: float
-    quality: tuple[float, float, float, float]  # site, store, delivery, product
+    quality: tuple[float, ...]  # of the touchpoints
     belief_sd: float
     opt_in_mail: float
 
@@ -111,9 +111,8 @@ def _draw_personas(c: Columns, traits: Traits, u: NDArray[np.float64], v: NDArra
 
 
 def _draw_beliefs(c: Columns, traits: Traits, seed: int, first: int, last: int) -> None:
-    expectations = ("expect_site", "expect_store", "expect_delivery", "expect_product")
-    for slot, (column, quality) in enumerate(zip(expectations, traits.quality, strict=True)):
-        c.more[column][:] = quality + traits.belief_sd * special.ndtri(
+    for slot, quality in enumerate(traits.quality):
+        c.more["expect"][:, slot] = quality + traits.belief_sd * special.ndtri(
             draws.draws(seed, first, last, 0, draws.BELIEF, slot)
         )
     c.more["satisfaction"][:] = np.mean(traits.quality)

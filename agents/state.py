@@ -11,6 +11,7 @@ from agents import attrition
 from agents.behaviour import PackedRules, Rules, pack
 from agents.columns import Columns
 from agents.compiled import compiled
+from agents.day import expectation_of
 from agents.network import Network
 from agents.records import BLANK_DECK, NO_MENU, Deck, Menu, Surroundings
 from agents.wallet import Wallet, copy_wallet
@@ -22,6 +23,14 @@ def _felt(c: Columns, rules: PackedRules, rows: NDArray[np.int32], day: int) -> 
     for k in range(len(rows)):
         felt[k] = attrition.felt(c, rules[0], rows[k], day)
     return felt
+
+
+@compiled
+def _expected(c: Columns, rules: PackedRules, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+    expected = np.empty(len(rows))
+    for k in range(len(rows)):
+        expected[k] = expectation_of(c, rules[0], rows[k])
+    return expected
 
 
 @dataclass
@@ -54,6 +63,10 @@ class Customers:
     def felt(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
         """Satisfaction of these rows on `day`, once what messages did to it has faded so far; su."""
         return _felt(self.columns, self.packed, rows, day)
+
+    def expected(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+        """Expectation of these rows over touchpoints, as stored; su."""
+        return _expected(self.columns, self.packed, rows)
 
     def copied(self) -> Customers:
         """An independent copy of everything that changes."""

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from operator import mul
 from typing import Literal
 
 import mesa
@@ -32,16 +33,16 @@ from agents.columns import (
     AWARE,
     CUSTOMER,
     DELIVERY,
+    EXPECTATIONS,
     FAR,
     FIXED_POINT,
     LAPSED,
     NEVER,
     NORUSH,
-    PRODUCT,
+    ONLINE_TOUCHPOINTS,
     SHOP,
-    SITE,
     STORE,
-    STORE_FRONT,
+    STORE_TOUCHPOINTS,
     UNAWARE,
 )
 from agents.day import basket_of, order_cost, order_fee, where_to
@@ -55,7 +56,7 @@ Walk = Literal["shuffle_do", "do"]
 ATTRIBUTES = (
     "persona", "rate", "lapse_trait", "spend", "waiting_cost", "talkativeness",
     "status", "lapse_day", "lapse_budget", "lapse_synced",
-    "expect_site", "expect_store", "expect_delivery", "expect_product", "satisfaction", "stars",
+    *EXPECTATIONS, "satisfaction", "stars",
     "told_good_day", "told_bad_day", "told_good", "told_bad",
     "heard_volume", "heard_weight", "heard_score", "heard_day",
     "orders", "monetary", "last_order", "last_visit", "topic", "topic_day", "ledger",
@@ -75,8 +76,7 @@ class Shopper(mesa.Agent):
         (
             self.persona, self.rate, self.lapse_trait, self.spend, self.waiting_cost, self.talkativeness,
             self.status, self.lapse_day, self.lapse_budget, self.lapse_synced,
-            self.expect_site, self.expect_store, self.expect_delivery, self.expect_product,
-            self.satisfaction, self.stars,
+            *self.expect, self.satisfaction, self.stars,
             self.told_good_day, self.told_bad_day, self.told_good, self.told_bad,
             self.heard_volume, self.heard_weight, self.heard_score, self.heard_day,
             self.orders, self.monetary, self.last_order, self.last_visit, self.topic, self.topic_day, self.ledger,
@@ -126,9 +126,7 @@ class Shopper(mesa.Agent):
         channel, topic = where_to(r, model.around, today.seed, today.day, self.row)
         if topic:
             self.topic, self.topic_day = topic, today.day
-        expectation = behaviour.mean_expectation(
-            r, self.expect_site, self.expect_store, self.expect_delivery, self.expect_product
-        )
+        expectation = sum(map(mul, r.weights, self.expect)) / sum(r.weights)
         utility = behaviour.order_utility(
             r, self.status, expectation, 0.0, model.around.persona_price[self.persona], 0.0, 0.0, channel
         )
@@ -189,7 +187,7 @@ class Shopper(mesa.Agent):
         """An order handed over, up to what the customer makes of it."""
         model, r, today = self.model, self.model.rules, self.model.today
         self.catch_up()
-        score = self.store_score(order_day) if kind == STORE else self.online_score(order_day, late)
+        score = self.score(order_day, STORE_TOUCHPOINTS if kind == STORE else ONLINE_TOUCHPOINTS, late)
         if kind == NORUSH:
             score -= r.wait_weight * (r.norush_lead - r.standard_lead)
         if draw(today.seed, self.row, order_day, draws.CONTACT, 0) < behaviour.contact_probability(r, score):
@@ -214,35 +212,21 @@ class Shopper(mesa.Agent):
         noise = normal_quantile(draw(model.today.seed, self.row, order_day, draws.PERFORMANCE, slot))
         return float(model.around.quality[self.persona][slot] + model.rules.experience_noise_sd * noise)
 
-    def online_score(self, order_day: int, late: int) -> float:
-        """Score of an online order; expectations learn from it."""
+    def score(self, order_day: int, touchpoints: tuple[int, ...], late: int) -> float:
+        """Score of an order that met these touchpoints; expectations learn from it."""
         r = self.model.rules
-        site = self.performance(order_day, SITE)
-        delivery = self.performance(order_day, DELIVERY) + behaviour.lateness_effect(r, late)
-        product = self.performance(order_day, PRODUCT)
-        y_site = behaviour.disconfirm(r, site, self.expect_site)
-        y_delivery = behaviour.disconfirm(r, delivery, self.expect_delivery)
-        y_product = behaviour.disconfirm(r, product, self.expect_product)
-        total = r.weight_site + r.weight_delivery + r.weight_product
-        mean = (r.weight_site * y_site + r.weight_delivery * y_delivery + r.weight_product * y_product) / total
-        peak = max(y_site, y_delivery, y_product, key=abs)
-        self.expect_site += r.experience_rate * (site - self.expect_site)
-        self.expect_delivery += r.experience_rate * (delivery - self.expect_delivery)
-        self.expect_product += r.experience_rate * (product - self.expect_product)
-        return r.mean_weight * mean + r.peak_weight * peak + r.end_weight * y_product
-
-    def store_score(self, order_day: int) -> float:
-        """Score of a store purchase; expectations learn from it."""
-        r = self.model.rules
-        store = self.performance(order_day, STORE_FRONT)
-        product = self.performance(order_day, PRODUCT)
-        y_store = behaviour.disconfirm(r, store, self.expect_store)
-        y_product = behaviour.disconfirm(r, product, self.expect_product)
-        mean = (r.weight_store * y_store + r.weight_product * y_product) / (r.weight_store + r.weight_product)
-        peak = max(y_store, y_product, key=abs)
-        self.expect_store += r.experience_rate * (store - self.expect_store)
-        self.expect_product += r.experience_rate * (product - self.expect_product)
-        return r.mean_weight * mean + r.peak_weight * peak + r.end_weight * y_product
+        total, weighted, peak, y = 0.0, 0.0, 0.0, 0.0
+        for k in touchpoints:
+            performance = self.performance(order_day, k)
+            if k == DELIVERY:
+                performance += behaviour.lateness_effect(r, late)
+            y = behaviour.disconfirm(r, performance, self.expect[k])
+            self.expect[k] += r.experience_rate * (performance - self.expect[k])
+            total += r.weights[k]
+            weighted += r.weights[k] * y
+            if abs(y) > abs(peak):
+                peak = y
+        return r.mean_weight * weighted / total + r.peak_weight * peak + r.end_weight * y
 
     # -- talk
 
@@ -282,10 +266,7 @@ class Shopper(mesa.Agent):
             weight = own * self.heard_weight + model.around.public_weight[until] - model.around.public_weight[since]
             score = own * self.heard_score + model.around.public_score[until] - model.around.public_score[since]
             heard = behaviour.hearsay(weight, score, r.hearsay_rate)
-            self.expect_site = behaviour.believe(self.expect_site, *heard)
-            self.expect_store = behaviour.believe(self.expect_store, *heard)
-            self.expect_delivery = behaviour.believe(self.expect_delivery, *heard)
-            self.expect_product = behaviour.believe(self.expect_product, *heard)
+            self.expect = [behaviour.believe(expectation, *heard) for expectation in self.expect]
         self.heard_volume *= keep
         self.heard_weight *= keep
         self.heard_score *= keep

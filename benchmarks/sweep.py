@@ -78,7 +78,7 @@ def measured(jobs: int) -> dict[str, Any]:
         alone = [sys.executable, "-m", "benchmarks.sweep", "--bare"]
         timed([*alone, "--jobs", "2"], folder)  # compiles what is not compiled yet
         bare_cpu, bare_wall = timed([*alone, "--jobs", str(jobs)], folder)
-        command = [sys.executable, "-m", "cxsim.cli", "run", "-m", *words(jobs), f"hydra.sweep.dir={folder}/it"]
+        command = [sys.executable, "-m", "cxsim", "run", "-m", *words(jobs), f"hydra.sweep.dir={folder}/it"]
         sweep_cpu, sweep_wall = timed(command, folder)
     overhead = sweep_cpu / bare_cpu - 1.0
     return {

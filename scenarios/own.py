@@ -38,8 +38,8 @@ def load_all() -> None:
             raise ConfigError(
                 "interventions of the package {package}: {problem}", package=point.value, problem=_in_words(error)
             ) from error
-    if OWN_CODE in os.environ:
-        for path in sorted(Path(os.environ[OWN_CODE]).glob("*.py")):
+    if folder := os.environ.get(OWN_CODE):
+        for path in sorted(Path(folder).glob("*.py")):
             _import(path)
 
 

@@ -55,6 +55,9 @@ RENAMED = {
 BASELINE = "baseline"
 EVERYBODY = "everybody"
 ELIGIBLE = "eligible"
+TOUCHPOINTS = ("site", "store", "delivery", "product")
+"""What an order meets, by the number that an event `let down` gives as its value; as `agents.columns` has them."""
+_TOUCHPOINTS, _ONE_TOUCHPOINT = ", ".join(TOUCHPOINTS), f"{', '.join(TOUCHPOINTS[:-1])} or {TOUCHPOINTS[-1]}"
 ESTIMANDS = ("total", "direct", "spillover", "wom", "congestion", "company", "ab_test", "ab_bias")
 """`ab_test` is the raw difference a 50/50 field test would see; `ab_bias` is that difference, less the same split's
 difference in the untreated market, less the total effect (per-customer means only)."""
@@ -423,7 +426,7 @@ PROJECTS = (
     Column("arm", "str", "", "X"),
     Column("meeting", "int16", "", "number of the meeting's intervention within the arm"),
     Column("day", "int16", "days", "day of the meeting that started the project"),
-    Column("touchpoint", "str", "", "site, store, delivery or product"),
+    Column("touchpoint", "str", "", _ONE_TOUCHPOINT),
 )
 """projects.parquet: what meetings over the customers' voice started; a row per project. Only in runs that have them."""
 
@@ -431,7 +434,7 @@ JOURNEY_MAP = (
     Column("persona", "str", "", "everybody or a true persona"),
     Column("arm", "str", "", "baseline (as-is) or X (to-be)"),
     Column("stage", "str", "", "learn, shop, buy, receive or return"),
-    Column("touchpoint", "str", "", "advertising, friends, messages, site, store, delivery, product or support"),
+    Column("touchpoint", "str", "", f"advertising, friends, messages, {_TOUCHPOINTS} or support"),
     Column("events", "int64", "events", "within the horizon, of customers whose journeys were kept"),
     Column("customers", "int64", "customers", "of them with at least one"),
     Column("score", "float64", "su", "mean score of what was told or experienced there; blank where nothing is scored"),
@@ -555,7 +558,7 @@ KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parque
 KEY_DRIVER_ARMS = (
     Column("point", "int32", "1", "number of the point of the uncertain parameters"),
     Column("second_seed", "int8", "1", "1: the same point with other luck"),
-    Column("touchpoint", "str", "", "site, store, delivery, product or support; blank for the baseline"),
+    Column("touchpoint", "str", "", f"{_TOUCHPOINTS} or support; blank for the baseline"),
     Column("persona", "str", "", "for whom it is moved: everybody or a true persona; blank for the baseline"),
     Column("change", "str", "", "baseline, repaired (a step better) or broken (a step worse)"),
     Column("metric", "str", "", "ltv, residual or nps"),
@@ -567,7 +570,7 @@ COMPLAINTS = (
     Column("point", "int32", "1", "number of the point of the uncertain parameters"),
     Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("persona", "str", "", "declared persona of those who complain: the true one the firm does not see"),
-    Column("touchpoint", "str", "", "site, store, delivery or product: what weighed worst in their last episode"),
+    Column("touchpoint", "str", "", f"{_ONE_TOUCHPOINT}: what weighed worst in their last episode"),
     Column("comments", "int64", "comments", "contacts with support, and surveyed detractors who comment, over the horizon"),
 )
 """complaints.parquet: what the firm hears in the baseline. Nobody names support: it is heard of itself."""
@@ -577,16 +580,14 @@ RATINGS = (
     Column("second_seed", "int8", "1", "1: the same point with other luck"),
     Column("persona", "str", "", "declared persona of the respondent"),
     Column("answer", "int8", "points", "would you recommend us, 0 to 10"),
-    Column("site", "int8", "points", "rating of the touchpoint, 0 to 10: made of the quality expected there as the answer is of satisfaction"),
-    Column("store", "int8", "points", "likewise"),
-    Column("delivery", "int8", "points", "likewise"),
-    Column("product", "int8", "points", "likewise"),
+    Column(TOUCHPOINTS[0], "int8", "points", "rating of the touchpoint, 0 to 10: made of the quality expected there as the answer is of satisfaction"),
+    *(Column(name, "int8", "points", "likewise") for name in TOUCHPOINTS[1:]),
 )
 """ratings.parquet: a row per answered survey of the baseline."""
 
 KEY_DRIVERS = (
     Column("persona", "str", "", "everybody or a persona: for whom the touchpoint is moved, whose complaints and answers count"),
-    Column("touchpoint", "str", "", "site, store, delivery, product or support"),
+    Column("touchpoint", "str", "", f"{_TOUCHPOINTS} or support"),
     Column("measure", "str", "", "ltv, residual or nps: effect on everybody; complaints: share of the complaints; survey: standardised regression weight of the rating"),
     Column("change", "str", "", "of an effect: repaired, broken, or step (half the difference between the two)"),
     Column("unit", "str", "", "unit of value, interval and error"),

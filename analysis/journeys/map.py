@@ -26,6 +26,7 @@ from analysis.effects.answer import Answer, answer, levels
 from analysis.effects.estimands import SHARE
 from analysis.journeys.read import BY_TALK, STORE, Journeys
 from analysis.journeys.read import TOUCHPOINTS as LET_DOWN_BY
+from analysis.style import words
 from analysis.style.language import N_
 from sim.tables import BASELINE, EVERYBODY, JOURNEY_MAP
 
@@ -40,10 +41,7 @@ TOUCHPOINTS = {
     "advertising": N_("advertising"),
     "friends": N_("friends"),
     "messages": N_("messages"),
-    "site": N_("site and app"),
-    "store": N_("store"),
-    "delivery": N_("delivery"),
-    "product": N_("product"),
+    **words.TOUCHPOINT_NAMES,
     "support": N_("support"),
 }
 """Where customers meet the company, or one another."""

@@ -15,6 +15,7 @@ import pandas as pd
 from analysis.folders.run_folder import Run, RunError
 from analysis.style.language import N_, _
 from sim.tables import BASELINE, EVENT_NAMES, VARIANT_EVENTS
+from sim.tables import TOUCHPOINTS as TOUCHPOINT_NAMES
 
 EVENT_WORDS = {
     "aware": N_("learns of the brand"),
@@ -47,7 +48,7 @@ STORE = 2
 CHANNELS = {0: N_("website"), 1: N_("app"), STORE: N_("store")}
 """Values of a visit."""
 
-TOUCHPOINTS = {0: "site", 1: "store", 2: "delivery", 3: "product"}
+TOUCHPOINTS = dict(enumerate(TOUCHPOINT_NAMES))
 """Values of being let down."""
 
 SCORES = ("episode", "talk", "heard")

@@ -1,7 +1,7 @@
-"""A search's folder, told: the best point on fresh points, against the present configuration, with figures and a page.
+"""A search's folder, told: the best point on fresh replications, against the present configuration.
 
 What is said of an optimum comes from points that the search has not seen. Intervals are over these points, what is not
-known; the error of a difference, point by point under the same luck, is what more fresh points would remove.
+known; the error of a difference, point by point under the same luck, is what more fresh replications would remove.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Searched:
 
     @cached_property
     def _points(self) -> dict[bool, pd.DataFrame]:
-        """By whether on fresh points: a row per trial, metric and replication, in this order of points."""
+        """By whether on fresh replications: a row per trial, metric and replication, in this order."""
         names = {False: "trial_points.parquet", True: "fresh_points.parquet"}
         return {key: pd.read_parquet(self.folder / name) for key, name in names.items()}
 
@@ -112,11 +112,11 @@ class Searched:
         return scenario - baseline if of == "effect" else scenario
 
     def statistic(self, number: int, wanted: Wanted, fresh: bool) -> float:
-        """What a point came to, in the search or on fresh points."""
+        """What a point came to, in the search or on fresh replications."""
         return float(np.asarray((self.fresh if fresh else self.trials).loc[number, wanted.name], dtype=np.float64))
 
     def against_present(self, number: int, metric: str, of: str) -> Difference:
-        """A point less the present configuration, on fresh points."""
+        """A point less the present configuration, on fresh replications."""
         gap = self.values(number, metric, of, True) - self.values(PRESENT, metric, of, True)
         over = spread(gap)
         return Difference(over.mean, over.low, over.high, float(np.std(gap, ddof=1)) / math.sqrt(len(gap)))
@@ -153,8 +153,8 @@ class Searched:
 
 
 def front(found: Searched) -> pd.DataFrame:
-    """A row per point on fresh points, the present configuration first: trial, status there, levers; of each objective
-    its value in the search and on fresh points, the 90 % interval over points, and the difference to the present with
+    """A row per point of the levers, on fresh replications, the present configuration first: trial, status there,
+    levers; of each objective its value in the search and afresh, 90 % interval, and the difference to the present with
     interval and Monte Carlo error."""
     rows = []
     for number in [PRESENT, *found.best]:

@@ -158,7 +158,7 @@ def trade_off(found: Searched) -> Figure:
 
 
 def answer(found: Searched) -> Figure:
-    """Present and best on fresh points, and their difference."""
+    """Present and best on fresh replications, and their difference."""
     goal, best = found.objectives[0], found.best[0]
     own = [spread(found.values(number, goal.metric, goal.of, True)) for number in (PRESENT, best)]
     gap = found.against_present(best, goal.metric, goal.of)
@@ -221,7 +221,7 @@ def _facts(found: Searched) -> list[tuple[str, str]]:
 
 
 def _point_row(found: Searched, number: int) -> dict[str, Any]:
-    """A point on fresh points: its levers, and of each objective itself and its difference to the present."""
+    """A point on fresh replications: its levers, and of each objective itself and its difference to the present."""
     cells = []
     for goal in found.objectives:
         over = spread(found.values(number, goal.metric, goal.of, True))
@@ -274,7 +274,7 @@ def _kept(constraint: dict[str, Any]) -> str:
 
 
 def _consequences(found: Searched) -> list[dict[str, str]]:
-    """What the single best does to other metrics, on fresh points; none where there is a front."""
+    """What the single best does to other metrics, on fresh replications; none where there is a front."""
     if len(found.objectives) > 1 or not found.best:
         return []
     goal, best = found.objectives[0], found.best[0]

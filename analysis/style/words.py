@@ -29,6 +29,13 @@ TOUCHPOINT_WORDS = {
     "product": N_("the product"),
     "support": N_("support"),
 }
+TOUCHPOINT_NAMES = {
+    "site": N_("site and app"),
+    "store": N_("store"),
+    "delivery": N_("delivery"),
+    "product": N_("product"),
+}
+"""Touchpoints of an order as a heading names them."""
 OPTION_UNITS = {
     "start": N_("days"),
     "days": N_("days"),

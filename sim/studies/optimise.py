@@ -2,7 +2,7 @@
 
 All trials run at the same points with the same luck, so that they are compared point by point. The one that looks best
 was chosen for it, and some of what looks good is luck of those points (the optimiser's curse: Smith and Winkler 2006).
-So the best points, and the present configuration, are evaluated again at fresh points; only that is an answer.
+So the best points, and the present configuration, are evaluated again on fresh replications; only that is an answer.
 
 **Resuming.** A batch of points is asked for from a study in memory that holds exactly the trials before the batch, by a
 sampler seeded with the batch's number. What is asked next is thus a function of seed and finished trials, whenever and
@@ -12,7 +12,7 @@ however often the search was interrupted. Finished trials are stored in order, e
     DIR/study.db              Optuna's storage: what a search goes on from
     DIR/optimise.json         what is searched, where the levers stand at present, numbers of the best trials
     DIR/trials.csv            a row per trial: status, why, levers, statistics; trial -1 is the present configuration
-    DIR/fresh.csv             the same of the present configuration and the best trials, at fresh points
+    DIR/fresh.csv             the same of the present configuration and the best trials, on fresh replications
     DIR/trial_points.parquet  their metrics by point of what is not known; fresh_points.parquet likewise
 """
 
@@ -51,11 +51,11 @@ PRESENT = -1
 """Number of the present configuration among trials."""
 
 MOST_REPEATED = 12
-"""Points of a front that are evaluated again at fresh points."""
+"""Points of a front that are evaluated again on fresh replications."""
 
 FIXED_COST = "company.fixed_cost_per_day"
 _SAMPLER, _FRESH = 3, 4
-"""Slots of the purpose DESIGN: seeds of the samplers, and of the fresh points."""
+"""Slots of the purpose DESIGN: seeds of the samplers, and of the fresh replications."""
 
 KEY, STUDY, PLAN, TRIALS, FRESH = "search.json", "study.db", "optimise.json", "trials.csv", "fresh.csv"
 TRIAL_POINTS, FRESH_POINTS = "trial_points.parquet", "fresh_points.parquet"
@@ -308,7 +308,7 @@ def _status(values: Sequence[float], excesses: Sequence[float]) -> str:
 class Work:
     """One search: what is searched, where the levers stand at present, its seed, and what makes a candidate of a point.
 
-    `again` makes the same at fresh points. Candidates are whatever `Evaluate` takes.
+    `again` makes the same on fresh replications. Candidates are whatever `Evaluate` takes.
     """
 
     search: Search

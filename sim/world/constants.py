@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.behaviour import Rules, logit
+from agents.columns import ONLINE_TOUCHPOINTS, TOUCHPOINT_NAMES
 from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from agents.records import Surroundings
@@ -203,10 +204,7 @@ def _traits(settings: Settings) -> Traits:
         waiting_cost=behaviour.delivery.waiting_cost.value,
         waiting_cost_sd=behaviour.delivery.waiting_cost_sd.value,
         talkativeness_sd=behaviour.talk.talkativeness_sd.value,
-        quality=(
-            company.quality.site.value, company.quality.store.value,
-            company.quality.delivery.value, company.quality.product.value,
-        ),
+        quality=_by_touchpoint(company.quality),
         belief_sd=behaviour.beliefs.initial_sd.value,
         opt_in_mail=company.opt_in.mail,
     )  # fmt: skip
@@ -215,8 +213,8 @@ def _traits(settings: Settings) -> Traits:
 def _rules(settings: Settings) -> Rules:
     """All numbers of the rules; references are first guesses until the pilots have measured them."""
     derived = _derived(settings)
-    named = {name: _number(settings, key_of(name)) for name in Rules._fields if name not in derived}
-    return Rules(**named, **derived)
+    named: dict[str, Any] = {name: _number(settings, key_of(name)) for name in Rules._fields if name not in derived}
+    return Rules(**derived | named)
 
 
 def key_of(name: str) -> str:
@@ -253,12 +251,16 @@ def _number(settings: Settings, key: str) -> float:
     return float(value.value if isinstance(value, Parameter) else value)
 
 
-def _derived(settings: Settings) -> dict[str, float]:
+def _by_touchpoint(section: Section, prefix: str = "") -> tuple[float, ...]:
+    return tuple(getattr(section, prefix + name).value for name in TOUCHPOINT_NAMES)
+
+
+def _derived(settings: Settings) -> dict[str, Any]:
     """The numbers of the rules that no key holds as it stands."""
     b, company, market = settings.behaviour, settings.company, settings.market
     rest = 1.0 - b.experience.mean_weight.value  # shared by peak and end as 3 to 2
-    onboarding, q = company.onboarding, company.quality
-    start = float(np.mean([q.site.value, q.delivery.value, q.product.value]))
+    onboarding, quality = company.onboarding, _by_touchpoint(company.quality)
+    start = float(np.mean([quality[touchpoint] for touchpoint in ONLINE_TOUCHPOINTS]))
     return dict(
         ad_hazard=b.awareness.ad_hazard.value / DAYS_PER_YEAR,
         talk_hazard=b.awareness.talk_hazard.value / DAYS_PER_YEAR,
@@ -266,6 +268,7 @@ def _derived(settings: Settings) -> dict[str, float]:
         share_web=company.channels.web,
         share_app=company.channels.app,
         basket_shape=company.purchase.gamma_gamma.p.value,
+        weights=_by_touchpoint(b.experience, "weight_"),
         noise_store=b.experience.noise_sd.value,
         peak_weight=rest * 0.6,
         end_weight=rest * 0.4,

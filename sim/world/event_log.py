@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviour import mean_expectation
 from agents.columns import LAPSED, NEVER, NO_ORDER, NORUSH
 from agents.network import Network
 from agents.records import Episodes, Messages
@@ -126,13 +125,9 @@ class Journal:
         """Satisfaction and expectation of these rows as they stand now."""
         rows = rows[rows < self.limit]
         if len(rows):
-            of = customers.columns.of
-            places = ("site", "store", "delivery", "product")
-            touchpoints = [of(f"expect_{place}")[rows].astype(float) for place in places]
-            expectation = mean_expectation(customers.rules, *touchpoints)  # type: ignore[arg-type]  # of columns
             self._states.append((
                 rows, np.full(len(rows), day, np.int16), customers.felt(rows, day).astype(np.float32),
-                np.asarray(expectation, np.float32),
+                customers.expected(rows).astype(np.float32),
             ))  # fmt: skip
 
     def columns(self) -> Events:

@@ -1,6 +1,6 @@
 """One world: a company on SimPy's clock and its customers, as a Mesa model.
 
-The order of a day (MODEL 3), times of day in brackets:
+The order of a day (ODD 3), times of day in brackets:
 
  1. [00:00] the company looks at its calendar; coupons that ended yesterday expire
  2. [06:00] pushes and e-mails go out and are read or not                       (`Campaigns`, `Engine.receive`)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -283,3 +284,25 @@ def test_folders_that_are_no_runs_say_so(tmp_path: Path) -> None:
     Run(folder).measures.drop(columns="second_seed").to_parquet(folder / "measures.parquet")
     with pytest.raises(RunError, match="lacks the column"):
         _ = Run(folder).measures
+
+
+def test_an_older_folder_is_refused_with_the_new_names(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    (folder / "points.parquet").rename(folder / "draws.parquet")
+    stated = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    del stated["folder_version"]
+    (folder / "provenance.json").write_text(json.dumps(stated), encoding="utf-8")
+    with pytest.raises(RunError, match=r"version 1, .* version 2; run it again \(.*draws.parquet is now points"):
+        Run(folder)
+    (folder / "provenance.json").write_text(json.dumps(stated | {"folder_version": 3}), encoding="utf-8")
+    with pytest.raises(RunError, match="version 3"):
+        Run(folder)
+
+
+def test_an_older_column_is_refused_with_the_new_name(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    old = Run(folder).measures.rename(columns={"second_seed": "twin"})
+    old.to_parquet(folder / "measures.parquet")
+    with pytest.raises(RunError, match=r"lacks the column\(s\) second_seed \(twin is now second_seed\)") as caught:
+        _ = Run(folder).measures
+    assert "\n" not in str(caught.value)

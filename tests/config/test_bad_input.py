@@ -134,6 +134,7 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("company.opt_in.mail=1.2"), ["company.opt_in.mail: 1.2", "from 0 to 1"]),
     # keys
     (run("customer=1000"), ["customer: no such key", "did you mean customers?"]),
+    (run("draws=[0,5]"), ["draws: no such key", "did you mean points?"]),
     (run("company.capacty_ratio=1"), ["company.capacty_ratio", "did you mean company.capacity_ratio?"]),
     (run("capacity_ratio=1"), ["capacity_ratio", "did you mean company.capacity_ratio?"]),
     (run("company.zzz=1"), ["company.zzz: no such key", "one of name, members"]),
@@ -188,21 +189,22 @@ FILES: list[tuple[str | bytes, Sequence[str]]] = [
     (HEADER + "interventions: {a: {kind: k, face: .nan}}\n", ["interventions.a: face: nan"]),
     (HEADER + "interventions: {a: {kind: k, start: 400}}\n", ["interventions.a.start: 400", "from 0 to 364"]),
     (HEADER + "interventions: {a: {kind: k, days: 0}}\n", ["interventions.a.days: 0", "at least 1"]),
-    (HEADER + "interventions: {}\nworld: {company: {capcity: 1}}\n", ["world.company.capcity: no such key"]),
-    (HEADER + "interventions: {}\nworld: {days: 30}\n", ["world.days: a world cannot change this"]),
-    (HEADER + "interventions: {}\nworld: {marekt: {}}\n", ["world.marekt", "did you mean market?"]),
-    (HEADER + "interventions: {}\nworld: 3\n", ["scenario.mine.world: 3"]),
+    (HEADER + "interventions: {}\nboth_arms: {company: {capcity: 1}}\n", ["both_arms.company.capcity: no such key"]),
+    (HEADER + "interventions: {}\nboth_arms: {days: 30}\n", ["both_arms.days: a scenario cannot change this"]),
+    (HEADER + "interventions: {}\nboth_arms: {marekt: {}}\n", ["both_arms.marekt", "did you mean market?"]),
+    (HEADER + "interventions: {}\nboth_arms: 3\n", ["scenario.mine.both_arms: 3"]),
+    (HEADER + "interventions: {}\nworld: {}\n", ["scenario.mine.world: no such key", "did you mean both_arms?"]),
     (
-        HEADER + "interventions: {}\nworld: {market: {season: {peaks: {easter: null}}}}\n",
-        ["world.market.season.peaks.easter", "no easter to take away"],
+        HEADER + "interventions: {}\nboth_arms: {market: {season: {peaks: {easter: null}}}}\n",
+        ["both_arms.market.season.peaks.easter", "no easter to take away"],
     ),
     (
         HEADER
         + "interventions: {}\n"
-        + "world: {market: {season: {peaks: {x: {start: 0, days: 400, multiplier: 2}}}}}\n",
+        + "both_arms: {market: {season: {peaks: {x: {start: 0, days: 400, multiplier: 2}}}}}\n",
         ["market.season.peaks.x.days: 400", "at most days=365"],
     ),
-    (HEADER + "interventions: {}\nworld: {company: {margin: 7}}\n", ["company.margin: 7", "from 0 to 1"]),
+    (HEADER + "interventions: {}\nboth_arms: {company: {margin: 7}}\n", ["company.margin: 7", "from 0 to 1"]),
     (HEADER + "interventions: {a: [}\n", ["no YAML", "mine.yaml", "line 3"]),
     ("# @package scenario.mine\n- a\n- b\n", ["mine"]),
     (b"\xff\xfe\x00", ["not UTF-8"]),
@@ -302,10 +304,10 @@ def test_own_file_hidden_by_a_shipped_one(capsys: pytest.CaptureFixture[str]) ->
 def test_scenarios_that_want_different_worlds(capsys: pytest.CaptureFixture[str]) -> None:
     Path("own/scenario").mkdir(parents=True)
     Path("own/scenario/mine.yaml").write_text(
-        HEADER + "interventions: {}\nworld: {company: {capacity_ratio: 2}}\n"
+        HEADER + "interventions: {}\nboth_arms: {company: {capacity_ratio: 2}}\n"
     )
     words = ["run", "--config-dir", "own", "scenario=[norush_coupon_peak,mine]"]
-    assert_refused(words, ["world.company.capacity_ratio: 2", "1.13", "different worlds"], capsys)
+    assert_refused(words, ["both_arms.company.capacity_ratio: 2", "1.13", "both arms differently"], capsys)
 
 
 def test_folder_that_is_not_empty(capsys: pytest.CaptureFixture[str]) -> None:

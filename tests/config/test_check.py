@@ -46,7 +46,7 @@ class Pretended:
         if settings.replications in self.raises:
             raise self.raises[settings.replications]
         assert threads == 1
-        size = {"draws": int(settings.replications), "days": 28, "customers": 50}
+        size = {"points": int(settings.replications), "days": 28, "customers": 50}
         make_run(folder, seed=self.seed, strength=self.strength, **size)
 
 

@@ -172,9 +172,9 @@ scenarios = st.dictionaries(
     st.one_of(
         st.fixed_dictionaries(
             {"description": st.just("Mine."), "interventions": st.dictionaries(words, interventions, max_size=2)},
-            optional={"world": worlds()},
+            optional={"both_arms": worlds()},
         ),
-        st.dictionaries(st.sampled_from(("description", "interventions", "world", "wrld")), anything, max_size=3),
+        st.dictionaries(st.sampled_from(("description", "interventions", "both_arms", "wrld")), anything, max_size=3),
         anything,
     ),
     max_size=2,

@@ -139,7 +139,7 @@ def test_resolved_can_be_run_again_and_names_no_engine(shipped: Settings) -> Non
 
 def test_resolved_world_can_be_run_again(peak: dict[str, Any]) -> None:
     written = resolved(load_settings(peak))
-    assert "world" not in written["scenario"]["norush_coupon_peak"]
+    assert "both_arms" not in written["scenario"]["norush_coupon_peak"]
     again = load_settings({**written, "engine": "column", "threads": "auto"})
     assert resolved(again) == written
     assert again.market.season.peaks.keys() == {"sale"}
@@ -256,7 +256,7 @@ def test_what_is_given_by_hand_stands_above_a_world(peak: dict[str, Any]) -> Non
 def with_world(raw: dict[str, Any], **worlds: Any) -> dict[str, Any]:
     config = copy.deepcopy(raw)
     config["scenario"] = {
-        name: {"description": name, "interventions": {}, "world": world} for name, world in worlds.items()
+        name: {"description": name, "interventions": {}, "both_arms": world} for name, world in worlds.items()
     }
     return config
 
@@ -264,7 +264,7 @@ def with_world(raw: dict[str, Any], **worlds: Any) -> dict[str, Any]:
 def test_worlds_that_agree_and_worlds_that_do_not(raw: dict[str, Any]) -> None:
     tight, also = {"company": {"capacity_ratio": 1.1}}, {"company": {"capacity_ratio": 1.1, "margin": 0.2}}
     assert load_settings(with_world(raw, a=tight, b=also)).company.margin.value == 0.2
-    with pytest.raises(ConfigError, match=r"scenario.b.world.company.capacity_ratio: 1.2, but scenario.a"):
+    with pytest.raises(ConfigError, match=r"scenario.b.both_arms.company.capacity_ratio: 1.2, but scenario.a"):
         load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": 1.2}}))
     with pytest.raises(ConfigError, match="different worlds"):
         load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": {"value": 1.2}}}))

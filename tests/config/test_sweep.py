@@ -76,7 +76,7 @@ def test_sobol_points_fill_every_cell_of_a_square() -> None:
 
 def test_blocks_divide_the_draws() -> None:
     found = points({"block": 25}, shipped("replications=60"))
-    assert [point["draws"] for point in found] == [[0, 25], [25, 50], [50, 60]]
+    assert [point["points"] for point in found] == [[0, 25], [25, 50], [50, 60]]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_job_is_composed_as_hydra_composes_it(overrides: list[str]) -> None:
 
 def test_a_key_names_what_the_answer_depends_on() -> None:
     same = [job_key(shipped(*words)) for words in ([], ["threads=1"], ["engine=agent"], ["language=ja"])]
-    changed = (["seed=2"], ["company.margin=0.31"], ["draws=[0,1]", "replications=2"])
+    changed = (["seed=2"], ["company.margin=0.31"], ["points=[0,1]", "replications=2"])
     others = [job_key(shipped(*words)) for words in changed]
     assert len(set(same)) == 1
     assert len({*same, *others}) == 4
@@ -244,7 +244,7 @@ SWEEP = [*TINY, "scenario=norush_coupon,peach_popup", "seed=1,2", "hydra.sweep.d
 
 def start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     """A sweep in a process group of its own."""
-    command = [sys.executable, "-m", "cxsim.cli", "run", "-m", *SWEEP, *words]
+    command = [sys.executable, "-m", "cxsim", "run", "-m", *SWEEP, *words]
     environment = os.environ | {"PYTHONPATH": str(cli_root())}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ SHRUNK = {
     "run": TINY,
     "premortem": [*TINY, "tests=2", "replications=2"],
     "drivers": [*TINY, "customers=2000", "replications=2"],
-    "optimise": [*TINY, "customers=500", "optimise.trials=4", "optimise.draws=2", "optimise.fresh_draws=4"],
+    "optimise": [*TINY, "customers=500", "optimise.trials=4", "optimise.points=2", "optimise.fresh_points=4"],
     "learn": [*TINY, "customers=2000", "--draws", "48"],
 }
 """Words that each command is given last, so that they win."""
@@ -98,6 +99,8 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
             return [*words, "customers=1"], "customers: 1 "
         case "calibrate":
             return [*words, "--yen", "0"], "--yen 0: "
+        case "examples":
+            return [*words, "--more"], "--more"
         case "check":
             return [*words, "--records", __file__], f"--records {__file__}: "
         case "story" | "map" | "funnel" | "report" | "sweep-report" | "gate":
@@ -143,14 +146,29 @@ def _small_check(words: list[str]) -> list[str]:
 SHIPPED = frozenset(path.stem for path in (ROOT / "conf" / "regression").glob("*.yaml"))
 
 PROGRAMS = {
-    "cxsim": "scenarios.__path__.append('scenarios'); sys.exit(main(small(sys.argv[1:])))",
-    "pip": "assert {*sys.argv[1:]} <= {'install', '-q', '--quiet', '-c', 'constraints.txt', '-e', *EDITABLE}, sys.argv",
+    "cxsim": "load(); sys.exit(main(small(sys.argv[1:])))",
+    "pip": "assert {*sys.argv[1:]} <= PIP, sys.argv",
     "pytest": "os.chdir(ROOT); sys.exit(pytest.main(['-p', 'no:cacheprovider', '--collect-only', *sys.argv[1:]]))",
     "python3.11": "assert sys.argv[1:] == ['-m', 'venv', '.venv'], sys.argv",
 }
 """What each program of the sandbox does."""
 
-EDITABLE = (".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]")
+PIP = {
+    *("install", "uninstall", "wheel", "-q", "--quiet", "-y", "-c", "constraints.txt", "-e", "-w", "dist"),
+    *("wheelhouse", "--no-deps", "--no-index", "--find-links", "cxsim", "cxsim[decide,ja]"),
+    *("setuptools>=77", "openai-agents", ".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]", ".[decide,ja]"),
+}
+"""Words that pip is given on the pages; tests/config/test_install.py installs for real."""
+
+
+def load() -> None:
+    """Import what the page puts into scenarios/, as cxsim would find it there."""
+    for file in sorted(Path("scenarios").glob("*.py")):
+        spec = spec_from_file_location(f"scenarios.{file.stem}", file.resolve())
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[spec.name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[spec.name])
 
 
 def sandbox(folder: Path) -> None:
@@ -163,8 +181,8 @@ def sandbox(folder: Path) -> None:
         program = folder / ".venv" / "bin" / name
         program.write_text(
             f"#!{sys.executable}\nimport os, sys\nsys.path.insert(0, {str(ROOT)!r})\n"
-            "if __name__ == '__main__':\n    import pytest, scenarios\n    from cxsim.cli import main\n"
-            f"    from tests.docs.commands import EDITABLE, ROOT, small\n    {does}\n",
+            "if __name__ == '__main__':\n    import pytest\n    from cxsim.cli import main\n"
+            f"    from tests.docs.commands import PIP, ROOT, load, small\n    {does}\n",
             encoding="utf-8",
         )
         program.chmod(0o755)

@@ -273,7 +273,7 @@ def case_table(name: str) -> str:
     """Every number of a scenario file; of a plain one, what its comment says is its source."""
     text = scenarios()[name]
     found = yaml.safe_load(text)
-    stated = {f"world: {path}": node for path, node in _leaves(found.get("world") or {})}
+    stated = {f"both_arms: {path}": node for path, node in _leaves(found.get("both_arms") or {})}
     several = len(found["interventions"]) > 1
     for key, intervention in found["interventions"].items():
         stated |= {(f"{key}: " if several else "") + path: node for path, node in _leaves(intervention)}

@@ -42,7 +42,7 @@ def test_every_command_is_shown_somewhere() -> None:
 @pytest.mark.parametrize("block", SH, ids=str)
 def test_programs_are_called_by_their_path(block: Fence) -> None:
     told = {words[0] for words in lines(block.text)}
-    assert told <= {CXSIM, ".venv/bin/pip", ".venv/bin/pytest", "python3.11", "cp", "source", "eval"}
+    assert told <= {CXSIM, ".venv/bin/pip", ".venv/bin/pytest", "python3.11", "cp", "rm", "source", "eval"}
 
 
 def test_no_command_hides_in_a_block_that_is_not_run() -> None:

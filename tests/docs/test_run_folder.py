@@ -9,7 +9,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import yaml
+from scipy.stats import norm
 
 from cxsim import cli
 from sim import tables
@@ -19,11 +23,11 @@ PAGE = ROOT / "docs" / "run-folder.md"
 NAMES = (
     "METRICS", "AB_METRICS", "MEASURES", "EFFECTS", "KPIS_KEYS", "DAILY", "CUSTOMERS", "EVENTS", "STATES", "FUNNEL",
     "PARAMETERS",
-    "DRAWS", "CAMPAIGNS", "CAMPAIGN_RATES", "PROJECTS", "RECOVERY", "JOURNEY_MAP", "PROBES",
-    "SWEEP", "ANSWERS", "OPTION", "DRIVERS", "PROBABILITIES", "REGRET", "RULES", "TEST_METRICS",
+    "POINTS", "CAMPAIGNS", "CAMPAIGN_RATES", "PROJECTS", "RECOVERY", "JOURNEY_MAP", "PROBES",
+    "SWEEP", "ANSWERS", "OPTION", "SENSITIVITY", "PROBABILITIES", "REGRET", "REGIONS", "TEST_METRICS",
     "TESTS", "PREMORTEM", "KEY_DRIVER_ARMS", "COMPLAINTS", "RATINGS", "KEY_DRIVERS",
 )  # fmt: skip
-SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=500",
+SMALL = ["customers=2000", "days=63", "burn_in=60", "replications=2", "threads=1", "events=500",
          "scenario=[peach_popup,ma_email]"]  # fmt: skip
 MARK = re.compile(r"<!-- table: (\w+) -->\n(?:\n?\|.*\n)*")
 ROWS = re.compile(r"<!-- rows: EVENT_NAMES -->\n(?:\n?\|.*\n)*")
@@ -82,18 +86,89 @@ def test_every_file_is_described(run: Path) -> None:
     assert [path.name for path in run.iterdir() if f"`{path.name}" not in page] == []
 
 
-def test_there_are_seven_snippets() -> None:
-    assert len(snippets()) == 7
+def test_there_are_eight_snippets() -> None:
+    assert len(snippets()) == 8
 
 
-def test_the_snippet_on_campaigns_names_those_of_every_event(run: Path) -> None:
+def worked(file: str, run: Path) -> dict[str, Any]:
+    """Names of the one snippet that speaks of this, run on the folder."""
+    (code,) = (code for code in snippets() if file in code)
     found: dict[str, Any] = {"run": str(run)}
-    exec(next(code for code in snippets() if "campaigns.parquet" in code), found)
-    assert sorted(found["about_cards"]) == sorted(tables.CARD_EVENTS)
-    sent = {name: set(own["campaign"]) for name, own in found["messages"].groupby("concept:name")}
-    assert sent["message sent"] == {"ma_email"}
-    assert sent["popup shown"] == {"peach_popup"}
-    assert set(found["messages"]["arm"]) == {"peach_popup+ma_email"}
+    exec(code, found)
+    return found
+
+
+def total(run: Path, metric: str) -> pd.DataFrame:
+    """Total effects on a metric as effects.csv has them: a row per segment, a column per scenario."""
+    effects = pd.read_csv(run / "effects.csv").query(f"estimand == 'total' and metric == {metric!r}")
+    table = effects.pivot(index="segment", columns="intervention", values="effect")
+    return table.loc[:, ~table.columns.str.contains(" x ")]
+
+
+def test_the_snippet_by_persona_gives_the_effects_of_the_table(run: Path) -> None:
+    mine = worked("sub(ltv", run)["gain"].mean()
+    pd.testing.assert_frame_equal(mine, total(run, "ltv"), check_names=False, rtol=1e-9)
+
+
+def test_the_snippets_on_effects_tell_those_of_the_table(run: Path) -> None:
+    first = worked('["segment"] == "everybody"', run)["everybody"].query("estimand == 'total'")
+    mine = first.set_index("intervention")["effect"]
+    assert mine[total(run, "ltv").columns].to_dict() == total(run, "ltv").loc["everybody"].to_dict()
+
+
+def test_the_snippet_on_assumptions_ranks_the_effect_of_the_table(run: Path) -> None:
+    found = worked("corrwith", run)
+    effect = (found["ltv"][found["arm"]] - found["ltv"]["baseline"]).mean()
+    assert effect == pytest.approx(total(run, "ltv").loc["everybody", found["arm"]], rel=1e-9)
+
+
+def test_nps_is_replicated_from_the_customers(run: Path) -> None:
+    found = worked("customers.parquet", run)
+    mine = found["nps"].groupby(["arm", "persona"]).mean()
+    measures = pd.read_parquet(run / "measures.parquet").query(
+        "metric == 'nps' and group == 'all' and replication == 0 and second_seed == 0"
+    )
+    theirs = measures.set_index(["arm", "segment"])["value"]
+    assert set(mine.index.get_level_values("arm")) == {"baseline", "peach_popup+ma_email"}
+    for arm, persona in mine.index:
+        assert mine[arm, persona] == pytest.approx(theirs[arm, persona], abs=1e-9)
+
+
+@pytest.mark.parametrize("styled", [False, True], ids=["cautious", "generous"])
+def test_answers_follow_from_satisfaction_and_style(run: Path, styled: bool) -> None:
+    """The last census closes the horizon: each answer is the configured rule's, rounded, with noise nobody records."""
+    customers = pd.read_parquet(run / "customers.parquet").query("status == 'customer' and arm == 'baseline'")
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["behaviour"]["survey"]
+    point = pd.read_parquet(run / "points.parquet").query("replication == 0").set_index("name")["value"]
+    rule = {key: point.get(f"behaviour.survey.{key}", node["value"]) for key, node in config.items()}
+    asked = customers[(customers["style"] > 0) == styled]
+    aim = rule["intercept"] + rule["slope"] * asked["satisfaction"] + rule["style_sd"] * asked["style"]
+    expected = sum(norm.cdf((aim - (answer - 0.5)) / rule["noise_sd"]) for answer in range(1, 11))
+    beyond = asked["census_4"] - expected
+    assert abs(beyond.mean()) < 4 * beyond.std() / np.sqrt(len(beyond))
+
+
+def test_the_journeys_are_what_process_mining_reads(run: Path) -> None:
+    """What pm4py asks of a data frame: text for case and activity, real times, nothing blank, a case in one piece."""
+    events = pd.read_parquet(run / "events.parquet")
+    case, activity, time = (events[name] for name in ("case:concept:name", "concept:name", "time:timestamp"))
+    assert all(type(value) is str for value in [*case, *activity])
+    assert pd.api.types.is_datetime64_any_dtype(time)
+    assert not events[["case:concept:name", "concept:name", "time:timestamp"]].isna().any(axis=None)
+    assert (time.groupby(case).diff().dropna() >= pd.Timedelta(0)).all()
+    assert (case != case.shift()).sum() == case.nunique()
+    assert (case == events["arm"] + "/" + events["customer"].astype(str)).all()
+    assert set(events["arm"]) == {"baseline", "peach_popup+ma_email"}
+
+
+def test_what_has_no_day_is_null(run: Path) -> None:
+    customers = pd.read_parquet(run / "customers.parquet")
+    assert (customers["lapsed_day"].notna() == (customers["status"] == "lapsed")).all()
+    assert customers.loc[customers["status"].isin(["unaware", "aware"]), "acquired_day"].isna().all()
+    daily = pd.read_parquet(run / "daily.parquet")
+    stages = daily[[name for name in daily if name.startswith("stage_")]]
+    assert (stages.notna().all(axis=1) == (daily["day"] % 7 == 6)).all()
+    assert stages.min(axis=None) >= 0
 
 
 @pytest.mark.parametrize("code", snippets())

@@ -203,7 +203,7 @@ def test_the_command_writes_a_whole_folder_and_the_same_twice(
     for name in ("one", "other"):
         assert cli.main([*COMMAND, f"hydra.run.dir={tmp_path / name}"]) == cli.OK
     assert "A step of 0.2 su is worth most at" in capsys.readouterr().out
-    wanted = ("key_drivers.csv", "report.html", "config.yaml", "parameters.csv", "draws.parquet")
+    wanted = ("key_drivers.csv", "report.html", "config.yaml", "parameters.csv", "points.parquet")
     assert {Path(name) for name in (*wanted, *tables.KEY_DRIVER_FILES)} <= files(tmp_path / "one")
     assert differing(tmp_path / "one", tmp_path / "other") == []
 

@@ -34,7 +34,7 @@ from sim.studies.optimise import (
 )
 from tests.config.compose import shipped
 
-DRAWS, SEED = 8, 3
+POINTS, SEED = 8, 3
 PRESENT_POINT = {"face": 150, "share": 0.5}
 BOTH: dict[str, Any] = {
     "description": "A peak at 220 and 0.3.",
@@ -43,7 +43,7 @@ BOTH: dict[str, Any] = {
         "scenario.a.interventions.a.share": {"low": 0.0, "high": 1.0},
     },
     "objectives": [{"metric": "ltv", "of": "effect", "over": "mean", "goal": "maximise"}],
-    "trials": 40, "batch": 4, "draws": DRAWS, "fresh_draws": DRAWS,
+    "trials": 40, "batch": 4, "points": POINTS, "fresh_points": POINTS,
 }  # fmt: skip
 FACE, SHARE = BOTH["levers"]
 
@@ -79,10 +79,10 @@ class Fake:
         face, share = point[FACE], point[SHARE]
         luck = 0.0 if anew else abs(np.sin(1000 * (face + share)))
         effect = 10 - ((face - 220) / 50) ** 2 - ((share - 0.3) / 0.2) ** 2 + luck
-        over = np.linspace(-1, 1, DRAWS)
+        over = np.linspace(-1, 1, POINTS)
         levels = {"ltv": effect + over, "nps": -face / 100 + 0 * over}
         wanted = ("ltv", "profit", "cost", "nps", "on_time", "orders")
-        return {name: [[0.0] * DRAWS, list(map(float, levels.get(name, over)))] for name in wanted}
+        return {name: [[0.0] * POINTS, list(map(float, levels.get(name, over)))] for name in wanted}
 
 
 def work(search: Search) -> Work:
@@ -139,7 +139,7 @@ def test_a_resumed_search_is_the_undisturbed_one(tmp_path: Path, undisturbed: Pa
     with pytest.raises(Stopped):
         into(tmp_path / "it", search, Fake(stop_after=killed_after))
     into(tmp_path / "it", search)
-    for name in ("trials.csv", "fresh.csv", "optimise.json", "trial_draws.parquet", "fresh_draws.parquet"):
+    for name in ("trials.csv", "fresh.csv", "optimise.json", "trial_points.parquet", "fresh_points.parquet"):
         assert (tmp_path / "it" / name).read_bytes() == (undisturbed / name).read_bytes()
 
 
@@ -277,7 +277,7 @@ def test_a_lever_of_the_company_costs_what_is_said() -> None:
     found = []
     for cost in costs:
         levers = {"company.message_cap": {"low": 1, "high": 5, "cost_per_day": cost}}
-        search = search_with(levers=levers, objectives=objectives, draws=2)
+        search = search_with(levers=levers, objectives=objectives, points=2)
         one = candidate(search, shipped(*TINY, "scenario=[norush_coupon]"), {"company.message_cap": 4})
         found.append(Evaluation(worlds_of, search.metrics)(one))
     # 4 units at 0.5 yen a day and potential customer over 28 days
@@ -300,10 +300,10 @@ def test_levers_are_shown_with_their_units(tmp_path: Path) -> None:
 
 
 def test_fresh_draws_are_other_worlds() -> None:
-    search = search_with(draws=2, fresh_draws=3)
+    search = search_with(points=2, fresh_points=3)
     one = Candidate(shipped(*TINY), 2, 0.0)
     again = fresh(search, one)
-    assert again.draws == 3
+    assert again.points == 3
     assert again.settings.seed != one.settings.seed
     found = Evaluation(worlds_of, ("ltv",))
     assert not set(found(one)["ltv"][0]) & set(found(again)["ltv"][0])
@@ -313,12 +313,12 @@ def test_the_command_searches_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["optimise", "optimise=coupon", *TINY, "threads=1", "optimise.batch=2", "optimise.draws=2"]
-    words += ["optimise.fresh_draws=2", "--out", "it"]
+    words = ["optimise", "optimise=coupon", *TINY, "threads=1", "optimise.batch=2", "optimise.points=2"]
+    words += ["optimise.fresh_points=2", "--out", "it"]
     assert cli.main([*words, "optimise.trials=1"]) == cli.OK
     assert cli.main([*words, "optimise.trials=3"]) == cli.OK
     told = capsys.readouterr().out
-    assert "fresh draws" in told
+    assert "fresh replications" in told
     assert told.endswith("it\n")
     assert len(table(Path("it"))) == 4
     assert "(coupon face value 150 yen, norush coupon valid days 60 days)" in told
