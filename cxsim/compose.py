@@ -227,9 +227,7 @@ def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> ConfigError
     if key in known:
         return ConfigError("{key}: {problem}", key=key, problem=_first_line(str(error.__cause__ or error)))
     if last in PARTS and parent in known:
-        return ConfigError(
-            "{key}: is not there yet; write {parent}={{{part}: ...}}", key=key, parent=parent, part=last
-        )
+        return ConfigError("{key}: is not there yet; write {parent}={{{part}: ...}}", key=key, parent=parent, part=last)
     return ConfigError("{key}: no such key{hint}", key=key, hint=_hint(key, known))
 
 

@@ -17,7 +17,7 @@ from analysis.folders.run_folder import Run, RunError
 from sim.phrases import Phrase
 from sim.tables import ANSWERS, SWEEP_NAMES
 
-PLAN, JOBS, STATUS, REASONS, TABLE = "sweep.json", "jobs", "jobs.csv", "reasons.json", "sweep.parquet"
+PLAN, JOBS, REASONS, TABLE = "sweep.json", "jobs", "reasons.json", "sweep.parquet"
 DONE, MISSING = "done", "missing"
 ARROW_TYPES = {"str": pa.string(), "float64": pa.float64(), "int32": pa.int32()}
 

@@ -332,9 +332,7 @@ def _read_csv(path: Path, text: str, wanted: list[str]) -> tuple[pa.Table, int]:
         raise LogError("{path} is not a table: no comma, semicolon or tab in its first line", path=path)
     repeated = sorted(name for name in set(header) if header.count(name) > 1 and name in wanted)
     if repeated:
-        raise LogError(
-            "{path} has more than one column {name!r}: rename all but one", path=path, name=repeated[0]
-        )
+        raise LogError("{path} has more than one column {name!r}: rename all but one", path=path, name=repeated[0])
     if not rest.strip():
         raise LogError("{path} is empty: it has a header and no rows", path=path)
     names = [f"{name}\t{place}" if header.count(name) > 1 else name for place, name in enumerate(header)]

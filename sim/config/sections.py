@@ -94,13 +94,13 @@ def first_finding(error: ValidationError, path: str = "") -> Phrase:
     return Phrase("{key}: {problem}", key=key, problem=problem) if key else problem
 
 
-def _in_our_words(found: ErrorDetails) -> Phrase:
-    """What pydantic itself found wrong."""
-    if found["type"] == "missing":
+def _in_our_words(details: ErrorDetails) -> Phrase:
+    """What pydantic itself holds against a value."""
+    if details["type"] == "missing":
         return Phrase("is missing")
-    if found["type"] in ("dict_type", "model_type", "model_attributes_type"):
-        return Phrase("{value} is not a group of keys", value=show(found["input"]))
-    return Phrase("{value} is not allowed; {problem}", value=show(found["input"]), problem=found["msg"])
+    if details["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        return Phrase("{value} is not a group of keys", value=show(details["input"]))
+    return Phrase("{value} is not allowed; {problem}", value=show(details["input"]), problem=details["msg"])
 
 
 def _name(value: object) -> str:

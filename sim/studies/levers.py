@@ -171,9 +171,7 @@ class Search(Section):
         moved = [key for key in self.levers if in_both_arms(key)]
         for key, lever in self.levers.items():
             if lever.cost_per_day and key not in moved:
-                raise KeyFault(
-                    "is not allowed; an intervention has its own cost", key=f"levers.{key}.cost_per_day"
-                )
+                raise KeyFault("is not allowed; an intervention has its own cost", key=f"levers.{key}.cost_per_day")
         for objective in self.objectives:
             if moved and objective.of == EFFECT:
                 raise KeyFault(

@@ -256,9 +256,7 @@ def points(sweep: Mapping[str, Any], settings: Settings) -> list[Point]:
     ]
     found = [_merged(parts) for parts in itertools.product(*axes)]
     if len(found) > MOST_POINTS:
-        raise ConfigError(
-            "sweep: {points} points are too many; at most {most}", points=len(found), most=MOST_POINTS
-        )
+        raise ConfigError("sweep: {points} points are too many; at most {most}", points=len(found), most=MOST_POINTS)
     return found
 
 
@@ -355,9 +353,7 @@ def _range(key: str, ends: Any, settings: Settings) -> tuple[float, float, bool]
         )
     low, high = (_read(number, end, path) for end in ends)
     if not low < high:
-        raise ConfigError(
-            "{key}: {value} is not allowed; [low, high] with low below high", key=path, value=show(ends)
-        )
+        raise ConfigError("{key}: {value} is not allowed; [low, high] with low below high", key=path, value=show(ends))
     return low, high, all(isinstance(end, int) for end in ends)
 
 
