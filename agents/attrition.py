@@ -1,4 +1,4 @@
-"""How a customer lapses, silently: the hazard, its clock, and what is got over (docs/ODD.md, 7.12).
+"""How a customer silently lapses, and how the effect of messages on satisfaction fades (docs/ODD.md, 7.12).
 
 Arguments are named as in `agents.day`: `c` the columns, `row` a customer, `me` its record, `r` the rules' numbers.
 """
@@ -19,10 +19,10 @@ from agents.compiled import rule
 
 @rule
 def recover(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Get over messages up to `day`: fatigue fades, and so does what they did to satisfaction.
+    """Let fatigue fade up to `day`, and with it the part of satisfaction that messages made (`mood`).
 
-    Without it a weekly e-mail would wear satisfaction down for ever: between episodes nothing else moves it. The hazard
-    must be consumed before, and the lapse scheduled after.
+    Without it a weekly e-mail would wear satisfaction down for ever: between episodes nothing else moves it. Call
+    `consume_hazard` before and `schedule_lapse` after.
     """
     me = c.more[row]
     if int(me.fatigue_day) == NEVER or int(me.fatigue_day) == day:
@@ -37,7 +37,7 @@ def recover(c: Columns, r: Rules, row: int, day: int) -> None:
 
 @rule
 def felt(c: Columns, r: Rules, row: int, day: int) -> float:
-    """Satisfaction on `day`, once what messages did to it has faded so far; su."""
+    """Satisfaction on `day`, su: the stored value with the part that messages made faded up to then."""
     me = c.more[row]
     if me.mood == 0.0:  # most have none: its day is not looked up
         return float(me.satisfaction)
@@ -47,7 +47,7 @@ def felt(c: Columns, r: Rules, row: int, day: int) -> float:
 
 @rule
 def consume_hazard(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Spend the lapse budget up to the day before `day`, before anything that moves the hazard changes."""
+    """Take the hazard up to the day before `day` off the lapse budget; call it before anything moves the hazard."""
     me = c.more[row]
     if int(c.status[row]) != CUSTOMER or r.episode_clock > 0.5 or me.lapse_synced >= day:
         return
@@ -59,7 +59,7 @@ def consume_hazard(c: Columns, r: Rules, row: int, day: int) -> None:
 
 @rule
 def schedule_lapse(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Set the day the relation ends if nothing changes any more."""
+    """Set `lapse_day`: the day on which the customer lapses if the hazard stays as it is from `day` on."""
     me = c.more[row]
     if int(c.status[row]) != CUSTOMER or r.episode_clock > 0.5:
         return
@@ -71,7 +71,7 @@ def schedule_lapse(c: Columns, r: Rules, row: int, day: int) -> None:
 
 @rule
 def lapse(c: Columns, row: int, day: int) -> bool:
-    """End the relation if this is the day."""
+    """Make the customer lapsed if `day` is the `lapse_day`; returns whether it is."""
     if int(c.lapse_day[row]) != day or int(c.status[row]) != CUSTOMER:
         return False
     _become_lapsed(c, row, day)
@@ -87,7 +87,7 @@ def _become_lapsed(c: Columns, row: int, day: int) -> None:
 
 @rule
 def get_over(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Let what messages did fade in a week's step, at its end: from the next day on the hazard of lapse follows."""
+    """Call once a week: let the effect of messages fade up to `day`, and set the lapse by the hazard from then on."""
     if c.more[row].mood == 0.0:
         return
     consume_hazard(c, r, row, day + 1)

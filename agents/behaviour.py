@@ -1,7 +1,7 @@
 """Pure rules of one customer: scalars in, scalars out, no chance, no clock, no company.
 
 Every rule is written once. The Mesa engine runs this text as Python, the compiled loop compiles it, and the two agree
-to the last bit: arithmetic is float64 throughout, `math` only, no powers but through exp and log.
+to the last bit: all arithmetic is float64, with `math` only and powers through exp and log.
 
 Units: su, the latent unit of quality, expectation and satisfaction (0 neutral, 1 about the SD of an episode's score);
 days; yen. Section numbers are those of docs/ODD.md. The argument `r` is the rules' numbers, a `Rules` or packed.
@@ -22,8 +22,8 @@ from agents.compiled import rule
 class Rules(NamedTuple):
     """Every number a customer's rules depend on, float64; rates per day unless named otherwise.
 
-    Each is one number but for `weights`, one per touchpoint. The first block is behaviour and company as configured
-    (or drawn), the last the references frozen by the pilots.
+    Each is one number but for `weights`, one per touchpoint. All are those of the configuration at one point, except
+    the last block: the references that the pilots measure and freeze.
     """
 
     # awareness, word of mouth, beliefs
@@ -142,7 +142,7 @@ PackedRules = NDArray[Any]
 
 
 def pack(rules: Rules) -> PackedRules:
-    """The same numbers, cheap to hand over: an array goes by reference, a tuple would be 100 arguments."""
+    """Rules for compiled code. An array is handed over by reference, a tuple as some 100 arguments."""
     return np.array([tuple(rules)], _PACKED)
 
 
@@ -176,7 +176,7 @@ def positive(x: float) -> float:
 
 @rule
 def awareness_by_talk(r: Rules, own_volume: float, public_volume: float) -> float:
-    """Hazard per day from talk heard: own ties' stock (sum over ties) and the public mean stock."""
+    """Hazard per day of learning of the brand from talk; volumes: stock of talk summed over own ties, public mean."""
     return r.talk_hazard * ((1.0 - r.public_share) * own_volume / r.ties + r.public_share * public_volume)
 
 
@@ -185,7 +185,7 @@ def awareness_by_talk(r: Rules, own_volume: float, public_volume: float) -> floa
 
 @rule
 def hearsay(weight_heard: float, score_heard: float, rate: float) -> tuple[float, float]:
-    """What talk of this total weight and total weighted score does: (share of the way, score it leads to).
+    """How talk heard moves an expectation: (share of the way it goes, score towards which it goes, su).
 
     Closed form of the daily recursion E += rate * (score - weight * E) for scores per weight held constant.
     """
@@ -205,7 +205,7 @@ def believe(expectation: float, share: float, score: float) -> float:
 
 @rule
 def reference_visits(r: Rules, status: int, rate: float) -> float:
-    """Visits per day at references: of a prospect the trial rate, of a customer the purchase rate over conversion."""
+    """Visits per day at references: a prospect's trial rate, or a customer's purchase rate over conversion."""
     if status == AWARE:
         return r.prospect_rate * r.trial_scale
     return rate / r.conversion_customer
@@ -213,7 +213,7 @@ def reference_visits(r: Rules, status: int, rate: float) -> float:
 
 @rule
 def visit_rate(r: Rules, reference: float, season: float, coupon_open: bool, activated: bool, debt: float) -> float:
-    """Visits per day: season, an open coupon and onboarding speed them up, demand bought forward is repaid."""
+    """Visits per day: season, an open coupon and onboarding raise them, demand bought forward (`debt`) lowers them."""
     rate = reference * season
     if coupon_open:
         rate *= 1.0 + r.coupon_acceleration
@@ -224,13 +224,13 @@ def visit_rate(r: Rules, reference: float, season: float, coupon_open: bool, act
 
 @rule
 def visit_bound(r: Rules, reference: float, coupon: bool, activated: bool) -> float:
-    """Upper bound of `visit_rate` per unit of season, debt ignored; a hair above, against rounding when stored."""
+    """Upper bound of `visit_rate` at season 1, debt ignored; raised by 1e-6 of itself against rounding when stored."""
     return visit_rate(r, reference, 1.0, coupon, activated, 0.0) * 1.000001
 
 
 @rule
 def debt_after(r: Rules, debt: float, closed_before: int, opened: int, closed_after: int) -> float:
-    """Demand debt after days without, with and again without an open coupon (closed form of x += gain - 0.05 x)."""
+    """Debt after days without, with and again without an open coupon: x += gain - DEBT_REPAID x, in closed form."""
     keep = math.log(1.0 - DEBT_REPAID)
     gain = r.forward_bought * r.coupon_acceleration
     kept = math.exp(keep * opened)
@@ -244,7 +244,7 @@ def debt_after(r: Rules, debt: float, closed_before: int, opened: int, closed_af
 
 @rule
 def friction(r: Rules, channel: int) -> float:
-    """Utility lost to the channel."""
+    """Utility lost to the effort of ordering through a channel, logits."""
     if channel == WEB:
         return r.friction_web
     if channel == APP:
@@ -288,7 +288,7 @@ def order_utility(
 
 @rule
 def order_probability(utility: float, rate: float, forced: bool) -> float:
-    """P(an order | at least one of the day's Poisson visits): so that orders at references are Poisson.
+    """P(an order | at least one of the day's Poisson visits), which makes orders at references Poisson.
 
     A click forces one visit more: P = 1 - (1 - conversion) * P(none of the Poisson visits converts).
     """
@@ -304,8 +304,8 @@ def order_probability(utility: float, rate: float, forced: bool) -> float:
 def message_match(r: Rules, orders: int, fit: float, depth: float, relevant: bool) -> float:
     """How well a message fits, 0 to 1: 1 where the targeting rule itself ensures relevance.
 
-    Else the floor, and of the way from there to 1 the share `fit` that holds for everybody, and up to `depth` more
-    where an order history says what a customer likes.
+    Else it lies between the floor and 1, a share of the way that is `fit` for a customer without orders and grows by
+    up to `depth` with the number of orders.
     """
     if relevant:
         return 1.0
@@ -316,13 +316,13 @@ def message_match(r: Rules, orders: int, fit: float, depth: float, relevant: boo
 
 @rule
 def fatigue_after(r: Rules, fatigue: float, days: int) -> float:
-    """Fatigue decayed over days."""
+    """Fatigue left after so many days."""
     return fatigue * math.exp(-0.6931471805599453 * days / r.fatigue_half_life)
 
 
 @rule
 def message_lift(r: Rules, lift: float, match: float, fatigue: float) -> float:
-    """Utility a message adds: on the site on impression (information, not the click), elsewhere on a click."""
+    """Utility that a message adds to an order, logits: on the site when it is shown, elsewhere when it is clicked."""
     return lift * match * math.exp(-r.fatigue_slope * fatigue)
 
 
@@ -402,7 +402,7 @@ def contact_probability(r: Rules, score: float) -> float:
 
 @rule
 def after_support(r: Rules, score: float, served: bool, resolved: bool, wait_minutes: float) -> float:
-    """Score after a contact: recovery at best to neutral, less the wait; or a further loss. Good service adds a bit."""
+    """Score after a contact, su: resolved, raised at most to neutral and less the wait; else lower. Staff may add."""
     if served:
         score += r.support_quality
     if resolved:
@@ -440,7 +440,7 @@ def lapse_hazard(r: Rules, hazard: float, satisfaction: float, activated: bool) 
 
 @rule
 def idle_days(rate: float, last_order: int, first: int, last: int) -> float:
-    """Sum over days first .. last of [rate * recency - 1]+ : how overdue an order is."""
+    """How overdue an order is: sum over days first .. last of max(0, rate * days since the last order - 1)."""
     if last < first or rate <= 0.0 or last_order + 1.0 / rate > last:
         return 0.0
     start = max(first, int(math.ceil(last_order + 1.0 / rate)))
@@ -459,7 +459,7 @@ def hazard_consumed(r: Rules, hazard: float, rate: float, last_order: int, first
 
 @rule
 def day_of_lapse(r: Rules, budget: float, hazard: float, rate: float, last_order: int, today: int, never: int) -> int:
-    """First day on which the hazard from today on has consumed the budget; `never` if beyond."""
+    """First day on which the hazard summed from `today` on reaches the budget, at most `never`."""
     if hazard <= 0.0:
         return never
     last = never if budget / hazard > 60000.0 else min(never, today + max(0, int(math.ceil(budget / hazard)) - 1))
@@ -499,7 +499,7 @@ def response_probability(r: Rules, satisfaction: float, customer: bool) -> float
 
 @rule
 def expected_order_profit(r: Rules, mean_basket: float, waiting_cost: float, online: float) -> float:
-    """Yen of profit an order is expected to bring: mean basket, class shares without a coupon."""
+    """Expected profit of one order, yen, at the mean basket and without coupons; `online`: share of online orders."""
     total = 0.0
     delivery = 0.0
     for kind in range(3):

@@ -1,8 +1,8 @@
-"""Customer state: every attribute with dtype, unit and meaning, once.
+"""Customer state: the one list of every attribute with dtype, unit and meaning.
 
-A customer is a row. What a pass over everybody reads stands in arrays of its own, the rest of a row in one record:
-compiled code takes both as they are, the Mesa engine indexes the same memory. (Sixty separate arrays were tried: as
-arguments of nested rules they cost several times the run time and most of a minute of compilation.)
+A customer is a row. The few attributes that passes over everybody read are arrays of their own, the others fields of a
+record. Both engines use the same memory. (Sixty separate arrays were tried: as arguments of nested rules they cost
+several times the run time and most of a minute of compilation.)
 
 Stored values are narrow, arithmetic is float64: a rule reads `float(...)`, computes, and the write-back rounds once.
 
@@ -29,24 +29,24 @@ WEB, APP, SHOP = 0, 1, 2
 
 SITE, STORE_FRONT, DELIVERY, PRODUCT = 0, 1, 2, 3
 TOUCHPOINT_NAMES = ("site", "store", "delivery", "product")
-"""Touchpoints: places of `expect`, of the rules' weights and of the quality table, slots of the performance draws."""
+"""Touchpoints by number: the index into `expect`, `Rules.weights` and the quality table, and the slot of draws."""
 
 ONLINE_TOUCHPOINTS, STORE_TOUCHPOINTS = (SITE, DELIVERY, PRODUCT), (STORE_FRONT, PRODUCT)
-"""What an order meets, in order; the last one is how its episode ends."""
+"""Touchpoints of an online order and of a store purchase, as they are met; the last one ends the episode."""
 
 EXPECTATIONS = tuple(f"expect_{name}" for name in TOUCHPOINT_NAMES)
 """Attributes that stand in a record as one array, `expect`, so that rules can go through the touchpoints."""
 
 BY_MAIL, BY_PUSH, LIKES, HAS_APP = 1, 2, 4, 8
-"""Bits of `consent`: e-mails and pushes a customer has agreed to, whether he or she has said what they like, and has
-the app: a hot column, so that visits need not look up their first one in the app."""
+"""Bits of `consent`: the customer has agreed to e-mails, agreed to pushes, told the firm what he or she likes, used the
+app. The last one saves visits a look at `first_app`, which lies in the record."""
 
 SEVERITY_UNIT = 1.0 / 32.0
 """su of one step of `severity`."""
 
 NEVER = -32768
 UNKNOWN = -128
-"""Lateness of nothing delivered yet."""
+"""Value of `last_late` before the first delivery."""
 
 FAR = 32767
 """A day that never comes."""
@@ -143,7 +143,7 @@ ATTRIBUTES: dict[str, Column] = {
 """Every attribute of a customer, in order."""
 
 HOT = ("status", "bound", "lapse_day", "last_visit", "consent")
-"""Attributes that passes over everybody read: arrays of their own, a few bytes a row."""
+"""Attributes that are arrays of their own, since passes over everybody read them: a few bytes a row."""
 
 OUTCOMES = tuple(ATTRIBUTES)[tuple(ATTRIBUTES).index("ledger") :]
 """Attributes that start from zero on day 0."""
@@ -160,7 +160,7 @@ VISITING = frozenset({
     "activated", "coupon", "coupon_until", "coupon_from", "debt", "debt_day", "topic", "topic_day", "visits",
     "eligible",
 })  # fmt: skip
-"""What a visit that ends without an order touches, 64 bytes: most of all visits do."""
+"""Attributes touched by a visit without an order, the most frequent kind: the first 64 bytes of a record."""
 
 
 def _record() -> np.dtype[Any]:
@@ -175,7 +175,7 @@ def _record() -> np.dtype[Any]:
 
 
 RECORD = _record()
-"""What else there is to know of a customer, side by side: a rule about one customer touches a few cache lines."""
+"""dtype of a customer's other attributes, side by side: a rule about one customer touches few cache lines."""
 
 
 class Columns(NamedTuple):
@@ -202,12 +202,12 @@ class Columns(NamedTuple):
         return Columns._make(array[first:last] for array in self)
 
     def copied(self) -> Columns:
-        """An independent copy: the burn-in's state, from which every arm starts."""
+        """An independent copy, such as each arm takes of the state after burn-in."""
         more = self.more.view(np.uint8).copy().view(RECORD)  # as bytes: NumPy copies records field by field
         return Columns._make([*(array.copy() for array in self[:-1]), more])
 
     def readable(self) -> Columns:
-        """The same memory, with records that plain Python can read by attribute."""
+        """The same memory, with records whose fields plain Python can read and write as attributes."""
         return self._replace(more=self.more.view(np.recarray))
 
 
@@ -222,5 +222,5 @@ def new_columns(customers: int) -> Columns:
 
 
 def bytes_per_customer() -> int:
-    """Bytes of state a row takes, network apart."""
+    """Bytes of state per customer, ties not counted."""
     return RECORD.itemsize + sum(np.dtype(ATTRIBUTES[name].dtype).itemsize for name in HOT)

@@ -1,8 +1,8 @@
-"""One place for what is compiled: where the cache lives, and with which options.
+"""How rules are compiled: the markers, their options, and the folder of the cache.
 
 Rules are plain Python functions marked `rule`: the Mesa engine runs them as they stand, the compiled loop compiles
-the same text. `compiled` and `loop` mark the few functions that always run compiled. Fast-math stays off everywhere,
-since contraction alone would change the last bit and with it the identity of the two engines.
+the same text. `compiled` and `loop` mark the few functions that always run compiled. Fast-math stays off everywhere:
+fused multiply-adds alone would change the last bit, and the two engines would no longer agree.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def sources_hash(root: Path) -> str:
 
 
 def reachable(root: Path) -> list[Path]:
-    """The modules that compile, and all of ours that they import, directly or not: what else changes compiles nothing.
+    """Sorted paths of the modules with compiled functions and of all of ours that they import, directly or not.
 
     A compiled function sees what its own module sees: rules and constants of the modules it imports.
     """
@@ -64,12 +64,12 @@ def _imported(source: str) -> Iterator[str]:
 
 
 KEPT, KEPT_DAYS = 4, 7
-"""Code of older sources is taken away: of all but those used last, and of none that a running process may still use."""
+"""Folders of older compiled code are removed beyond the newest KEPT, if unused for KEPT_DAYS days."""
 
 
 def cache_folder(root: Path) -> Path:
-    """Folder of the compiled code of these very sources: in the user's cache or, where none can be written, in a
-    folder of this user's below the system's temporary one, which the next command finds again."""
+    """Folder for the compiled code of the present sources: in the user's cache or, if that cannot be written, in the
+    system's temporary folder, under a name that the next command finds again."""
     name = sources_hash(root)
     try:
         return _kept(_caches(), name)
@@ -119,15 +119,15 @@ def _used(folder: Path) -> float:
 
 
 def use_cache_for_these_sources() -> None:
-    """Point Numba at the cache of the sources as they are now; a folder the user chose is left alone."""
+    """Point Numba at `cache_folder`, unless the user has set NUMBA_CACHE_DIR."""
     if "NUMBA_CACHE_DIR" not in os.environ:
         numba.config.CACHE_DIR = str(cache_folder(Path(__file__).resolve().parent.parent))  # type: ignore[attr-defined]
 
 
 def rule(function: Function) -> Function:
-    """Mark a scalar rule: Python as written in the Mesa engine, compiled into whatever compiled code calls it.
+    """Mark a scalar rule: it runs as Python in the Mesa engine, and is inlined into compiled code that calls it.
 
-    Always inlined: passing tuples of arrays from rule to rule costs more than the rules' arithmetic.
+    Inlined always: passing tuples of arrays from rule to rule costs more than the rules' arithmetic.
     """
 
     @overload(function, jit_options={"forceinline": True}, strict=False)
@@ -138,12 +138,12 @@ def rule(function: Function) -> Function:
 
 
 def compiled(function: Function) -> Function:
-    """Compile without the GIL, cached on disk, IEEE arithmetic as written."""
+    """Compile a function: it releases the GIL, is cached on disk and keeps IEEE arithmetic as written."""
     return _compile(function)
 
 
 def loop(function: Function) -> Function:
-    """Compile likewise what works on the arrays it is given and makes none: it then counts no references.
+    """Compile as `compiled` does, without counting references: for functions that make no arrays of their own.
 
     Counting them wherever arrays pass from rule to rule took half the time of a loop over visitors.
     """

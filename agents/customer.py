@@ -1,4 +1,4 @@
-"""A customer as a Mesa agent: a view of one row, whose parts of a day are those of `agents.day`.
+"""A customer as a Mesa agent: a view of one row, with a method for each part of a day in `agents.day`.
 
 An agent holds no state of its own: reading `agent.satisfaction` reads the column, under either engine. Subclass it,
 or add a rule of your own, as `examples/own_rule.py` does.
@@ -53,13 +53,13 @@ class Customer(mesa.Agent):
         return customer_day.expectation_of(self.customers.readable, self.customers.rules, self.row)
 
     def start(self, day: int) -> None:
-        """Bound and lapse day from the rules in force."""
+        """Set bound and lapse day from the rules in force."""
         s = self.customers
         attrition.schedule_lapse(s.readable, s.rules, self.row, day)
         customer_day.refresh_bound(s.readable, s.rules, self.row, day)
 
     def settle(self, day: int) -> None:
-        """Spend the lapse budget up to before `day`."""
+        """Take the hazard up to the day before `day` off the lapse budget."""
         s = self.customers
         attrition.consume_hazard(s.readable, s.rules, self.row, day)
 
@@ -69,12 +69,12 @@ class Customer(mesa.Agent):
         customer_day.receive(s.readable, s.rules, s.deck, today, messages, j)
 
     def come_by(self, today: Today) -> None:
-        """Visit because of a click."""
+        """Visit because of a click on a push or an e-mail."""
         s = self.customers
         customer_day.come_by(s.readable, s.rules, s.around, today, self.row)
 
     def arrive(self, today: Today, learning: float) -> int:
-        """Learn of the brand or visit; what came of it."""
+        """Learn of the brand or visit; returns NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK or VISITED."""
         s = self.customers
         u = customer_day.acting_draw(today.seed, today.day, int(s.readable.status[self.row]), self.row)
         bound = float(s.readable.bound[self.row])
@@ -83,7 +83,7 @@ class Customer(mesa.Agent):
         return customer_day.arrive(s.readable, s.rules, s.around, today, self.row)
 
     def look_around(self, today: Today, visits: Visits, j: int) -> None:
-        """Channel and search of the visit in entry j."""
+        """Fill in channel and search of the visit in entry j."""
         s = self.customers
         customer_day.look_around(s.readable, s.rules, s.around, today, visits, j)
 
@@ -103,16 +103,16 @@ class Customer(mesa.Agent):
         customer_day.conclude(s.readable, s.rules, s.around, today, episodes, j)
 
     def lapse(self, today: Today) -> bool:
-        """Drift away, if this is the day."""
+        """Lapse if today is the lapse day; returns whether it is."""
         return attrition.lapse(self.customers.readable, self.row, today.day)
 
     def hear(self, today: Today, volume: int, weight: int, score: int) -> None:
-        """Hear a tie talk."""
+        """Hear a tie talk; the increments of the tie's stock are in 2^-20."""
         s = self.customers
         customer_day.hear(s.readable, s.rules, s.around, today, self.row, volume, weight, score)
 
     def survey(self, today: Today, share: float) -> tuple[int, int]:
-        """(would-be answer of a current customer, answer given if sampled); -1 for none."""
+        """(answer of a current customer, asked or not; answer given to the survey), 0 to 10; -1 for none."""
         s = self.customers
         status = int(s.readable.status[self.row])
         if status < CUSTOMER:

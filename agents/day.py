@@ -1,6 +1,6 @@
 """A customer's part of a day: which rules, in which order, what is written back.
 
-The company cuts the day in four, and each part is one function of one row, used by both engines:
+The company acts between these parts of a day. Each part is one function of one row, which both engines call:
 
 0. `receive`     a push or an e-mail, on days that bring one                      (ODD 7.10)
 1. `arrive`      awareness, beliefs, the visit with its channel and search        (7.1-7.3)
@@ -54,7 +54,7 @@ from agents.records import Deck, Episodes, Menu, Messages, Surroundings, Today, 
 from agents.wallet import NONE, Wallet, usable_coupon
 
 NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK, VISITED = 0, 1, 2, 3
-"""What `arrive` may come to."""
+"""What `arrive` returns."""
 
 
 # -- the screen --------------------------------------------------------------------------------------------------
@@ -64,15 +64,15 @@ NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK, VISITED = 0, 1, 2, 3
 def may_act(status: int, bound: float, u: float, season: float, learning: float) -> bool:
     """Whether a row can learn or visit today: its draw against an upper bound of its own probability.
 
-    Exact thinning: whoever is screened out could not have acted, the others are decided by the exact rule with the
-    same draw. `learning` is the part of the awareness hazard that is common to all.
+    Exact thinning: whoever is screened out would not have acted, and `arrive` decides on the others by the same draw.
+    `learning` is the part of the awareness hazard that is common to all, per day.
     """
     return u <= (bound + learning if status == UNAWARE else bound * season)
 
 
 @rule
 def acting_draw(seed: int, day: int, status: int, row: int) -> float:
-    """The draw that decides whether a row acts today; its purpose follows the status."""
+    """The draw that decides whether a row learns of the brand (if unaware) or visits (otherwise) today."""
     return draw(seed, row, day, draws.AWARE if status == UNAWARE else draws.VISIT, 0)
 
 
@@ -84,7 +84,7 @@ def common_learning(r: Rules, today: Today) -> float:
 
 @rule
 def refresh_bound(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Recompute the row's bound; whatever changes status, coupons, onboarding or talk heard calls this."""
+    """Recompute `bound`; to be called after any change of status, coupons, onboarding or talk heard."""
     me = c.more[row]
     status = int(c.status[row])
     if status == UNAWARE:
@@ -102,7 +102,7 @@ def refresh_bound(c: Columns, r: Rules, row: int, day: int) -> None:
 
 @rule
 def bring_up_to_date(c: Columns, r: Rules, w: Surroundings, row: int, day: int, base: int) -> None:
-    """Move a row's fields and beliefs to the end of `day`, before that day's talk is heard."""
+    """Let talk heard earlier decay and move expectations up to the end of `day`, without that day's talk."""
     me = c.more[row]
     days = day - int(me.heard_day)
     if days <= 0:
@@ -133,7 +133,7 @@ def _believe_what_was_heard(c: Columns, r: Rules, w: Surroundings, row: int, day
 
 @rule
 def hear(c: Columns, r: Rules, w: Surroundings, today: Today, row: int, volume: int, weight: int, score: int) -> None:
-    """A tie has talked: its stock rose by these increments."""
+    """Add the increments of a tie's stock of talk to what the row has heard; in 2^-20."""
     me = c.more[row]
     if int(c.status[row]) == LAPSED:
         return
@@ -147,7 +147,7 @@ def hear(c: Columns, r: Rules, w: Surroundings, today: Today, row: int, volume: 
 
 @rule
 def expectation_of(c: Columns, r: Rules, row: int) -> float:
-    """Expectation over touchpoints, as stored, weighted as the episode weighs them."""
+    """Mean of the stored expectations over touchpoints, by the weights of an episode; su."""
     me = c.more[row]
     total, weighted = 0.0, 0.0
     for k in range(len(TOUCHPOINT_NAMES)):
@@ -161,7 +161,7 @@ def expectation_of(c: Columns, r: Rules, row: int) -> float:
 
 @rule
 def receive(c: Columns, r: Rules, deck: Deck, today: Today, m: Messages, j: int) -> None:
-    """React to a push or an e-mail: click, tire, be annoyed, opt out. Whoever has lapsed does not look."""
+    """React to the push or e-mail in entry j: click, or be annoyed and perhaps opt out. The lapsed ignore it."""
     row, card = int(m[j].row), int(m[j].card)
     if int(c.status[row]) == LAPSED:
         return
@@ -178,12 +178,12 @@ def receive(c: Columns, r: Rules, deck: Deck, today: Today, m: Messages, j: int)
 
 
 ON_SITE, OFF_SITE = 0, 1
-"""Slots of the click draw: one customer may get a message of each sort on a day."""
+"""Slots of the draw of a click: a customer may get one message on the site and one off it on a day."""
 
 
 @rule
 def _tire(c: Columns, r: Rules, row: int, day: int) -> float:
-    """Fatigue a message meets. All campaigns draw on one budget of attention: each tires for whoever sends next."""
+    """Fatigue before this message, which adds 1 to it; all campaigns share it: each tires for the next one."""
     me = c.more[row]
     recover(c, r, row, day)
     fatigue = float(me.fatigue)
@@ -196,7 +196,7 @@ def _tire(c: Columns, r: Rules, row: int, day: int) -> float:
 def _react(
     c: Columns, r: Rules, deck: Deck, today: Today, row: int, card: int, relevant: bool, slot: int
 ) -> tuple[bool, float]:
-    """Whether a message is clicked, and the utility it would add: less where it fits less or the customer is tired."""
+    """(whether a message is clicked, utility it would add, logits): less if it fits less or the customer is tired."""
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
     fatigue = _tire(c, r, row, today.day)
@@ -215,7 +215,7 @@ def _react(
 
 @rule
 def arrive(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> int:
-    """Learn of the brand, or visit. NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK or VISITED."""
+    """Learn of the brand, or visit; returns NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK or VISITED."""
     me = c.more[row]
     status = int(c.status[row])
     u = acting_draw(today.seed, today.day, status, row)
@@ -278,7 +278,7 @@ def current_debt(c: Columns, r: Rules, row: int, day: int) -> float:
 
 @rule
 def settle_debt(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Write the debt down as of the end of `day`, before the customer's coupons change."""
+    """Store the debt as of the end of `day`; to be called before the customer's coupons change."""
     me = c.more[row]
     me.debt = current_debt(c, r, row, day + 1)
     me.debt_day = day + 1
@@ -299,7 +299,7 @@ def where_to(r: Rules, w: Surroundings, seed: int, day: int, row: int) -> tuple[
 
 @rule
 def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: int) -> None:
-    """Fill in where visitor j goes and what is searched: what the firm sees before it offers anything."""
+    """Fill in channel and topic of visit j, which the firm sees before it makes offers."""
     row = int(v[j].row)
     me = c.more[row]
     channel, topic = where_to(r, w, today.seed, today.day, row)
@@ -347,7 +347,7 @@ def choose(
 
 @rule
 def _launch(c: Columns, r: Rules, deck: Deck, today: Today, v: Visits, j: int) -> None:
-    """The app's first launch: link an account, say, or not; a message of welcome may lift the chance."""
+    """Onboard at the app's first launch (link an account, say) or not; a welcome message may raise the chance."""
     row = int(v[j].row)
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
@@ -372,7 +372,7 @@ def _coupon_face(c: Columns, r: Rules, wallet: Wallet, today: Today, row: int) -
 
 @rule
 def _pick_days(c: Columns, r: Rules, menu: Menu, v: Visits, j: int) -> None:
-    """Of the days offered, those that are worth most to a customer of this waiting cost, should no-rush be chosen."""
+    """Fill in the option of waiting with the highest utility for this customer, should no-rush be chosen."""
     waiting_cost, best = float(c.more[v[j].row].waiting_cost), -1e300
     for option in range(len(menu)):
         if menu["owner"][option] + 1 == v[j].menu:
@@ -482,14 +482,14 @@ def order_cost(r: Rules, kind: int) -> float:
 
 @rule
 def _touch(c: Columns, r: Rules, today: Today, e: Episodes, j: int, slot: int, quality: float) -> float:
-    """Performance at one touchpoint. Keyed by the order's day, so that congestion does not redraw luck."""
+    """Performance at one touchpoint, su. Its draw is that of the order's day: congestion cannot change it."""
     u = draw(today.seed, int(e[j].row), int(e[j].order_day), draws.PERFORMANCE, slot)
     return quality + (r.noise_store if slot == STORE_FRONT else r.experience_noise_sd) * normal_quantile(u)
 
 
 @rule
 def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> None:
-    """Score an order handed over, learn from it, and decide whether to contact support."""
+    """Score the order handed over in entry j, adapt expectations, and decide whether to contact support."""
     row = int(e[j].row)
     bring_up_to_date(c, r, w, row, today.day, today.base)
     if e[j].kind == STORE:
@@ -508,7 +508,7 @@ def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes,
 def _score(
     c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int, touchpoints: tuple[int, ...]
 ) -> float:
-    """Score of what an order met, in this order: its mean, its peak and its end; expectations move with each."""
+    """Score of an order from mean, peak and end over its touchpoints, su; moves the expectation of each."""
     me = c.more[int(e[j].row)]
     persona = int(me.persona)
     total, weighted, peak, y = 0.0, 0.0, 0.0, 0.0
@@ -532,7 +532,7 @@ def _score(
 
 @rule
 def _severity(su: float) -> int:
-    """In steps of SEVERITY_UNIT, cut to what a byte holds."""
+    """su in steps of SEVERITY_UNIT, cut off at +-127."""
     return int(math.floor(min(127.0, max(-127.0, su / SEVERITY_UNIT)) + 0.5))
 
 
@@ -568,7 +568,7 @@ def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j
 
 @rule
 def _talk(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> None:
-    """Tell one's ties: the stock of that sign rises to one and remembers the score told."""
+    """Perhaps talk: the stock of the score's sign rises to one; entry j gets the increments for the ties."""
     row, score = int(e[j].row), float(e[j].score)
     me = c.more[row]
     p = behaviour.talk_probability(r, float(me.talkativeness), score)
@@ -591,15 +591,12 @@ def _talk(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: i
     e[j].talk_score = int(math.floor(weight * (score - left * told) * FIXED_POINT + 0.5))
 
 
-# -- attrition by time ---------------------------------------------------------------------------------------------
-
-
 # -- survey --------------------------------------------------------------------------------------------------------
 
 
 @rule
 def answer(c: Columns, r: Rules, seed: int, day: int, row: int) -> int:
-    """What the customer would answer today if asked."""
+    """What the customer would answer today if asked, 0 to 10."""
     me = c.more[row]
     noise = normal_quantile(draw(seed, row, day, draws.SURVEY_NOISE, 0))
     return behaviour.survey_answer(r, felt(c, r, row, day), float(me.style), noise)

@@ -1,8 +1,8 @@
 """Who talks to whom: a Watts-Strogatz small world (1998), stored as neighbour lists.
 
 Each customer owns ties to the next degree/2 customers on a line; a share of them, and those that would reach beyond
-the line's end, go to a customer drawn by jump-consistent hash (Lamping and Veach 2014) instead. One customer more
-therefore redirects a tie only if it becomes the newcomer's.
+the line's end, go to a customer drawn by jump-consistent hash (Lamping and Veach 2014) instead. So a network of one
+customer more differs only in the ties of that customer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agents.draws import day_key, hash_draw, uniform_of
 
 
 class Network(NamedTuple):
-    """Neighbours of row i: `ties[start[i]:start[i + 1]]`, both directions of every tie; int32."""
+    """Neighbours of row i are `ties[start[i]:start[i + 1]]`; every tie is in the lists of both its ends. int32."""
 
     start: NDArray[np.int32]
     ties: NDArray[np.int32]
@@ -26,7 +26,7 @@ class Network(NamedTuple):
 
 @compiled
 def jump_hash(key: np.uint64, buckets: int) -> int:
-    """Bucket of a 64-bit key, moving to the new bucket only with probability 1 / buckets when one is added."""
+    """Bucket of a 64-bit key; one bucket more moves a key, into the new one, with probability 1 / buckets."""
     bucket, following = -1, 0
     while following < buckets:
         bucket = following
@@ -73,7 +73,7 @@ def _fill_ties(
 
 
 def small_world(seed: int, customers: int, degree: float, rewiring: float) -> Network:
-    """Network of `customers` rows with mean degree rounded to the nearest even number (at least 2)."""
+    """Network of `customers` rows, its mean degree rounded to an even number >= 2. Raises ValueError if too large."""
     half = max(1, round(degree / 2))
     if 2 * half * customers >= 1 << 31:
         raise ValueError(f"{customers} customers with {2 * half} ties each are more than a network can index")

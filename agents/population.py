@@ -1,8 +1,8 @@
 """The initial customers, drawn from personas and from the fit to a firm's log.
 
-An established market holds customers of every age: they were acquired evenly over past years, and those shown are
-the ones who are still there. Rejection keeps the joint distribution of purchase rate and lapse that survival leaves
-(the young and the loyal), under either dropout clock. Traits are inverse CDFs of one uniform each.
+An established market holds customers acquired evenly over past years, as far as they have not lapsed since. Rejection
+sampling gives them the joint distribution of purchase rate, lapse and age that survival leaves (the young and the
+loyal), under either dropout clock. Each trait is the inverse CDF of one draw.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SMALLEST_DROPOUT = 1e-6
 
 
 class Personas(NamedTuple):
-    """Shares and multipliers by persona; arrays of one length."""
+    """Shares and multipliers by persona, and quality offsets in su; arrays of shape (personas,)."""
 
     names: tuple[str, ...]
     share: NDArray[np.float64]
@@ -43,7 +43,7 @@ class Personas(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """Distributions of the initial customers; rates per day, quality in su, amounts in yen."""
+    """Distributions that initial customers are drawn from; rates per day, quality in su, amounts in yen."""
 
     personas: Personas
     unaware: float
@@ -179,7 +179,7 @@ def poisson_quantile(u: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArr
 
 
 SUMMABLE = 200.0
-"""Mean of a Poisson up to which its probabilities are added up from zero."""
+"""Largest mean of a Poisson whose quantile is found by adding up probabilities from zero."""
 
 
 @compiled

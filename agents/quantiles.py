@@ -1,4 +1,4 @@
-"""Quantiles of gamma and beta for many uniforms: a table of exact ones, interpolated.
+"""Quantiles of gamma and beta distributions for many uniforms, interpolated in a table of exact ones.
 
 SciPy inverts these functions by search, at half a microsecond or more a customer. Their logarithm (of a beta its log
 odds) is smooth over the log odds of the uniform: a cubic through exact values with exact slopes is within 2e-10 of
@@ -23,7 +23,7 @@ from agents.exact import exp_each, log_each
 Reals = NDArray[np.float64]
 
 REACH = 12.0
-"""Log odds of the uniform between which the table holds; outside, once in 80,000 draws, the exact function serves."""
+"""The table covers log odds of the uniform from -REACH to REACH; beyond, once in 80,000 draws, SciPy is called."""
 
 CELLS = 2048
 

@@ -1,4 +1,4 @@
-"""What the parts of a customer's day hand to one another: today's tables, records of visits, episodes and messages."""
+"""What the parts of a customer's day read and fill in: shared tables, and records of visits, episodes, messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agents.columns import (
 
 
 class Today(NamedTuple):
-    """What every customer finds on a day. Rates per day; `public_volume` as of the day before."""
+    """What all customers share on a day: factors of rates, and the mean stock of talk at the end of the day before."""
 
     seed: int
     day: int
@@ -36,7 +36,7 @@ CARD = np.dtype(
     ],
     align=True,
 )
-"""What a variant of a campaign sends."""
+"""dtype of a row of the variant table: what one variant of a campaign sends."""
 
 
 OPTION = np.dtype(
@@ -47,26 +47,26 @@ OPTION = np.dtype(
     ],
     align=True,
 )
-"""One of the days to choose from that no-rush delivery comes with."""
+"""dtype of one option of waiting: days that no-rush delivery may take longer, and the coupon for them."""
 
 
 Deck = NDArray[Any]
-"""CARD by card: all variants of all campaigns."""
+"""The variant table: all variants of all campaigns, records of CARD."""
 
 
 Menu = NDArray[Any]
-"""OPTION by option: those of all interventions."""
+"""The options of waiting of all interventions, records of OPTION."""
 
 
 BLANK_DECK: Deck = np.zeros(1, CARD)
-"""One blank card, where nothing is sent: compiled code is handed some deck always."""
+"""Variant table of one blank row, for an arm without campaigns: compiled code always needs a table."""
 
 
 NO_MENU: Menu = np.zeros(0, OPTION)
 
 
 class Surroundings(NamedTuple):
-    """Shared tables; customers only read them."""
+    """Tables that all customers share and only read."""
 
     decay: NDArray[np.float64]  # share of a talk stock left after n days
     public_weight: NDArray[np.float64]  # prefix sums of the public fields, from `Today.base`
@@ -86,15 +86,15 @@ VISIT = np.dtype(
         ("boost", np.float64),  # logit
         # offers, filled in by the company
         ("popup", np.uint8),  # 0 none, else number of the variant
-        ("card", np.uint8),  # its place in the deck
+        ("card", np.uint8),  # its row in the variant table
         ("relevant", np.uint8),  # the rule itself ensures that the popup fits
         ("welcome", np.uint8),  # likewise for the message at an app's first launch
         ("welcome_card", np.uint8),
         ("message_cost", np.int32),  # yen
         ("norush_coupon", np.int32),  # yen for choosing no-rush
-        ("menu", np.uint8),  # 0, or 1 + number of the intervention that offers a choice of days
-        ("extra", np.uint8),  # days beyond no-rush's lead: the customer's choice from the menu
-        ("coupon_last", np.int16),  # its last good day
+        ("menu", np.uint8),  # 0, or 1 + number of the intervention that offers options of waiting
+        ("extra", np.uint8),  # days beyond no-rush's lead that the customer chose
+        ("coupon_last", np.int16),  # last good day of the no-rush coupon
         # outcome
         ("clicked", np.uint8),
         ("linked", np.uint8),  # onboarded on this visit
@@ -106,7 +106,7 @@ VISIT = np.dtype(
     ],
     align=True,
 )
-"""A visitor's day: what they did, what they were offered, what came of it."""
+"""dtype of a visit: who comes where, what is offered, what comes of it."""
 
 
 EPISODE = np.dtype(
@@ -134,7 +134,7 @@ EPISODE = np.dtype(
     ],
     align=True,
 )
-"""A delivery or store purchase: input, then outcome."""
+"""dtype of an episode, a delivery or store purchase: what happened, then what came of it."""
 
 
 MESSAGE = np.dtype(
@@ -152,7 +152,7 @@ MESSAGE = np.dtype(
     ],
     align=True,
 )
-"""A push or an e-mail: who gets which, and what came of it."""
+"""dtype of a push or an e-mail: who gets which, and what came of it."""
 
 
 Messages = NDArray[Any]

@@ -1,4 +1,4 @@
-"""All customers of one world: their columns, rules, wallet and ties, kept together."""
+"""All customers of one world: columns, rules, coupons, ties and shared tables in one object."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _expected(c: Columns, rules: PackedRules, rows: NDArray[np.int32]) -> NDArra
 
 @dataclass
 class Customers:
-    """State of all customers and what they share; network, tables, deck and menu are never written to.
+    """State of all customers and what they share; all but `columns`, `rules` and `wallet` is never written to.
 
     `readable` shows the same columns to plain Python, `packed` the same rules to compiled code.
     """
@@ -61,11 +61,11 @@ class Customers:
         return len(self.columns.status)
 
     def felt(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
-        """Satisfaction of these rows on `day`, once what messages did to it has faded so far; su."""
+        """Satisfaction of these rows on `day`, the part that messages made faded up to then; su, float64 (rows,)."""
         return _felt(self.columns, self.packed, rows, day)
 
     def expected(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Expectation of these rows over touchpoints, as stored; su."""
+        """Mean of these rows' stored expectations over touchpoints; su, float64 (rows,)."""
         return _expected(self.columns, self.packed, rows)
 
     def copied(self) -> Customers:

@@ -1,4 +1,4 @@
-"""Coupons a customer holds: a linked list in a pool shared by all customers, earliest-expiring first.
+"""Coupons: each customer's form a linked list in a pool shared by all, the earliest to expire first.
 
 Issuing and redeeming are booked after the customers' choices, in row order, so that the pool's layout depends on
 nothing but the coupons themselves.
@@ -18,7 +18,7 @@ NONE = -1
 
 
 class Wallet(NamedTuple):
-    """The pool: arrays of one length; `free` holds the head of the list of free places and how many there are."""
+    """The pool by place: face in yen, last good day, next place in the list. `free`: first free place, their number."""
 
     face: NDArray[np.int32]
     last: NDArray[np.int16]
@@ -95,7 +95,7 @@ def _refresh(c: Columns, wallet: Wallet, row: int) -> None:
 
 @rule
 def redeem(c: Columns, wallet: Wallet, row: int, day: int) -> int:
-    """Take the earliest-expiring good coupon out of the wallet; its last day."""
+    """Take the row's earliest-expiring good coupon out of the pool; returns its last day."""
     me = c.more[row]
     _drop_expired(c, wallet, row, day)
     last = wallet.last[me.coupon]
@@ -106,7 +106,7 @@ def redeem(c: Columns, wallet: Wallet, row: int, day: int) -> int:
 
 @rule
 def issue(c: Columns, wallet: Wallet, row: int, day: int, face: int, last: int) -> None:
-    """Put a coupon in, good from the next day to `last`; the pool must have a free place."""
+    """Give the row a coupon of `face` yen, good from the next day to `last`; the pool must have a free place."""
     me = c.more[row]
     _drop_expired(c, wallet, row, day)
     if me.coupon == NONE:

@@ -1,4 +1,4 @@
-"""The door: `cxsim run` for a terminal, `cxsim.run` for Python, and the one place where all parts meet.
+"""The front: `cxsim run` for a terminal and `cxsim.run` for Python put all other packages together.
 
 May import everything. What is heavy is imported when it is used, so that `cxsim --help` answers at once.
 """
@@ -20,7 +20,7 @@ _PLACES = {
     "sweep": "cxsim.sweeps", "Sweep": "cxsim.sweeps", "load": "cxsim.sweeps",
     "ConfigError": "sim.phrases",
 }  # fmt: skip
-"""Where each public name stands; imported when it is first asked for."""
+"""The module of each public name, imported when the name is first used."""
 
 
 def __getattr__(name: str) -> Any:

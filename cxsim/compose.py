@@ -1,4 +1,4 @@
-"""From words on the command line to checked settings, by Hydra. Nothing else here knows Hydra but its plugin."""
+"""From words on the command line to checked settings, by Hydra."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 CONFIG_NAME = "config"
 GROUPS = ("company", "personas", "market", "behaviour", "scenario", "sweep", "premortem", "drivers", "gate", "optimise")
 NOT_SETTINGS = ("hydra", "sweep", "premortem", "drivers", "gate", "optimise")
-"""Parts of a composed configuration that say how it is run, not what is run."""
+"""Groups of a composed configuration that are not part of `Settings`."""
 
 TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 
 
 _COMPOSING = threading.RLock()
-"""Held by the thread that composes: Hydra keeps what it is at in globals of the process."""
+"""Held by the thread that composes, since Hydra keeps its state in globals of the process."""
 
 _IN_PLACE: list[_Globals] = []
-"""Those of the thread that composes."""
+"""The globals of the thread that composes."""
 
 
 class Asked(NamedTuple):
-    """What is to be run, and where; `exact`: the folder was named, else a free name like it is taken."""
+    """Settings to run and the folder for them; if not `exact`, a free name like the folder's is taken."""
 
     settings: Settings
     folder: Path
@@ -45,7 +45,7 @@ class Asked(NamedTuple):
 
 
 def asked(overrides: list[str], config_dir: str | Path | None = None, name: str = CONFIG_NAME) -> Asked:
-    """What overrides ask for. Raises ConfigError."""
+    """The settings and the folder that overrides ask for. Raises ConfigError."""
     with composer(config_dir) as hydra:
         from hydra.core.hydra_config import HydraConfig
 
@@ -83,7 +83,7 @@ def composer(config_dir: str | Path | None) -> Iterator[Hydra]:
 
 @contextmanager
 def nothing_composed() -> Iterator[None]:
-    """Within a `composer`, while jobs are run: Hydra's globals are the caller's, and other threads may compose."""
+    """Inside a `composer`, for the time of running jobs: put the caller's globals back and let others compose."""
     ours = _IN_PLACE[-1]
     ours.put_away()
     _COMPOSING.release()
@@ -104,7 +104,7 @@ def _ours_in_place(ours: _Globals) -> Iterator[None]:
 
 
 class _Globals:
-    """Hydra's singletons, fresh where they say what it is at, and a copy of OmegaConf's resolvers."""
+    """Hydra's singletons, those that hold its state new, and a copy of OmegaConf's resolvers."""
 
     def __init__(self) -> None:
         from hydra.core.global_hydra import GlobalHydra
@@ -278,7 +278,7 @@ def plain(config: Any) -> Any:
 def compose(
     hydra: Hydra, overrides: list[str], name: str = CONFIG_NAME, multirun: bool = False
 ) -> DictConfig:
-    """Compose the whole configuration, Hydra's own part included, and look whether it is harmless."""
+    """Compose the whole configuration, Hydra's own part included. Raises ConfigError if it could run code."""
     from hydra.types import RunMode
 
     mode = RunMode.MULTIRUN if multirun else RunMode.RUN
@@ -289,7 +289,7 @@ def compose(
 
 
 def refuse_code(config: DictConfig) -> None:
-    """A stranger's file may change Hydra's part too: refuse what builds objects or sets the environment."""
+    """Raise ConfigError for keys that build objects or set the environment, in Hydra's part too."""
     from omegaconf import OmegaConf
 
 
@@ -311,7 +311,7 @@ def refuse_code(config: DictConfig) -> None:
 
 
 def settings_of(job: DictConfig, own: Any) -> Settings:
-    """Checked settings of a composed configuration; keys given by hand stand above a scenario's world.
+    """Checked settings of a composed configuration; keys given by hand win over what a scenario changes.
 
     `own` is Hydra's part, which knows what was chosen and given by hand.
     """
@@ -349,7 +349,7 @@ def _check_headers(chosen: list[Any], composed: Any) -> None:
 
 
 def _by_hand(given: list[tuple[str, Any]]) -> set[str]:
-    """Dotted keys that the command line puts at a value; choices of files are none."""
+    """Dotted keys that the command line sets to a value; a choice of a file does not count."""
     found: set[str] = set()
 
     def note(path: str, value: Any) -> None:
@@ -366,7 +366,7 @@ def _by_hand(given: list[tuple[str, Any]]) -> set[str]:
 
 
 def addable(override: str) -> str:
-    """`key={...}` may say more about a number than its file does, so its keys may be new."""
+    """The override with `++` before `key={...}`, whose keys may be missing in the file."""
     return f"++{override}" if re.match(r"[\w.\-]+=\s*\{", override) else override
 
 
@@ -376,7 +376,7 @@ def words_of(words: Sequence[str], keys: Mapping[str, Any]) -> list[str]:
 
 
 def _refuse_hydras(parsed: list[Any]) -> None:
-    """A job differs from another in what is run; how it is run is the sweep's."""
+    """Raise ConfigError for Hydra's own keys, which hold for a whole sweep and cannot be swept."""
 
     for one in parsed:
         if one.key_or_group.partition(".")[0].partition("/")[0] == "hydra":
@@ -388,8 +388,8 @@ def _refuse_hydras(parsed: list[Any]) -> None:
 class JobComposer:
     """Composes many jobs of one sweep as Hydra would, at a tenth of its time.
 
-    Hydra reads all files anew for each job. Here each choice of files is composed once, by Hydra; what a job puts at
-    a value is laid over a copy by the function that Hydra itself uses for it.
+    Hydra reads all files anew for each job. Here each choice of files is composed once, by Hydra; the values of a job
+    are laid over a copy, by the function that Hydra itself uses.
     """
 
     def __init__(self, hydra: Hydra, name: str, hydra_overrides: list[str]) -> None:
@@ -412,7 +412,7 @@ class JobComposer:
         return settings_of(config, config.hydra)
 
     def _is_choice(self, override: Any) -> bool:
-        """Whether it names files rather than putting a key at a value."""
+        """Whether it chooses files rather than setting a key to a value."""
         in_group = override.key_or_group in GROUPS and not isinstance(override.value(), dict)
         return override.package is not None or in_group
 
@@ -426,7 +426,7 @@ class JobComposer:
 
 
 def split_sweep(arguments: list[str]) -> tuple[dict[str, str], dict[str, list[tuple[str, Any]]]]:
-    """Overrides that hold for all jobs, and of each swept key its (override, value)s; by key."""
+    """(override of all jobs by key, list of (override, value) by swept key)."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     fixed: dict[str, str] = {}
@@ -448,7 +448,7 @@ def _value(line: str) -> Any:
 
 
 def as_overrides(point: Mapping[str, Any]) -> dict[str, str]:
-    """A point's values as overrides, by key."""
+    """Values by dotted key as overrides, by key."""
     return {key: f"{'++' if isinstance(value, Mapping) else ''}{key}={_grammar(value)}" for key, value in point.items()}
 
 
@@ -468,24 +468,24 @@ def _grammar(value: Any) -> str:
 
 
 def given_by_hand(overrides: list[str], key: str) -> bool:
-    """Whether an override puts this key at a value."""
+    """Whether an override sets this key."""
     return any(override.lstrip("+").startswith(f"{key}=") for override in overrides)
 
 
 def threads_of(settings: Settings) -> int:
-    """Replications side by side."""
+    """Number of replications that run side by side."""
     if settings.threads != "auto":
         return settings.threads
     return processors()
 
 
 def processors() -> int:
-    """Processors this process may use."""
+    """Number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def shown(place: Path) -> str:
-    """A path as every command tells it: from the current folder where it lies below it, else absolute."""
+    """A path as commands print it: relative if it lies below the current folder, else absolute."""
     # Not resolved: a link that the user named stays that link.
     whole, here = Path(os.path.abspath(place)), Path.cwd()
     return str(whole.relative_to(here) if whole.is_relative_to(here) else whole)

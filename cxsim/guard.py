@@ -1,4 +1,4 @@
-"""The packages bear common names; this says so when another package of the same name hides or overwrites one."""
+"""Our packages have common names: detect another package of the same name that hides or overwrites one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def refuse_strangers() -> None:
 
 
 def _trouble(name: str) -> str:
-    """What is wrong with a package of ours; empty where nothing is. Nothing of it is run: it may not be ours."""
+    """What is wrong with a package of ours, else empty; found without running it, since it may not be ours."""
     spec = find_spec(name)
     places = [Path(place).resolve() for place in (spec.submodule_search_locations or [])] if spec else []
     if not places:

@@ -1,4 +1,4 @@
-"""How far a run is: one line rewritten on a terminal and in a notebook, a line every tenth elsewhere."""
+"""Progress of a run: one line, rewritten, on a terminal and in a notebook; elsewhere a line every tenth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Stream(Protocol):
 
 
 class Progress:
-    """Callable that is told (done, total, what) and writes it to a stream, as `translated` says it."""
+    """Callable that writes (done, total, what) to a stream, as a line that `translated` makes of it."""
 
     def __init__(
         self, stream: Stream, translated: Callable[[Phrase], str] = str, clock: object = time.monotonic
@@ -91,7 +91,7 @@ def in_notebook() -> bool:
 
 
 class NotebookLine:
-    """A line of a notebook's output, as the terminal that it stands for: what starts with a return rewrites it."""
+    """A stream that shows one line below a notebook's cell; text that begins with a return rewrites it."""
 
     def __init__(self) -> None:
         self._shown: Any = None
@@ -111,4 +111,4 @@ class NotebookLine:
             self._shown.update(line, raw=True)
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: every write is shown at once."""

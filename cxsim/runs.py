@@ -1,4 +1,4 @@
-"""A run, from keys of the configuration to a folder, and from a folder to tables.
+"""`cxsim.run`: from keys of the configuration to a run folder; and `Run`, from a run folder to tables.
 
 `cxsim run` calls what a script or a notebook calls, so that the same keys give the same bytes.
 """
@@ -50,7 +50,7 @@ def run(
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Whatever the caller can mend becomes a ConfigError of one line. A broken pipe stays what it is."""
+    """Turn every error that the caller can mend into a ConfigError of one line, but not a broken pipe."""
     try:
         yield
     except (ConfigError, BrokenPipeError):
@@ -63,7 +63,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _answered(wanted: Asked) -> Path:
-    """Run the settings and answer for them; the folder that it became."""
+    """Run the settings and write answer and report; returns the run folder."""
     from scenarios.intervention import worlds_of
     from sim.run.folder import drafted
     from sim.run.provenance import write_provenance

@@ -1,4 +1,4 @@
-"""What ships beside the packages: examples, constraints, recorded answers. In a checkout, or in an install."""
+"""Finds what ships beside the packages (examples, constraints, recorded answers), in a checkout or an install."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 _CHECKOUT = Path(__file__).resolve().parent.parent
 
 _IN_CHECKOUT = {"examples": "examples", "baseline": "tests/baseline", "constraints.txt": "constraints.txt"}
-"""Where each stands in a checkout. An install has it in share/cxsim under the first name (pyproject, data-files)."""
+"""The path of each in a checkout. An install has it in share/cxsim under the first name (pyproject, data-files)."""
 
 
 def shipped(name: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""A sweep: many runs in one folder, side by side, and on with them after whatever died in between.
+"""`cxsim.sweep`: many runs in one folder, side by side; calling it again runs only what is missing.
 
 `cxsim run -m` calls what a script or a notebook calls.
 """
@@ -47,17 +47,17 @@ Told = Callable[[int, int, str, "Ending"], None]
 """Called as a job ends: jobs that have ended, jobs in all, the job's swept values, how it ended."""
 
 POLL = 0.5
-"""Seconds between looks at a job that another sweep is at."""
+"""Seconds between looks at a job that another sweep is running."""
 
 BYTES_A_WORKER, BYTES_A_CUSTOMER = 400e6, 1000.0
-"""Memory of a worker that has everything imported; of a market at its midnight, baseline, treated arm and records."""
+"""Memory of a worker with everything imported; and per customer, of snapshot, baseline, treated arm and records."""
 
 SHARE_OF_MEMORY = 0.8
-"""Of what is available when a sweep starts."""
+"""Share of the memory available at the start that a sweep may use."""
 
 
 class SweepInterrupted(KeyboardInterrupt):
-    """A sweep that was interrupted: the same call goes on with what is missing in `folder`."""
+    """A sweep was interrupted by Ctrl-C; the same call goes on with what is missing in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(f"the same sweep goes on with what is missing in {shown(folder)}")
@@ -74,8 +74,8 @@ def sweep(
     """Make a run for every combination of values, as `cxsim run -m` does, and return the sweep.
 
     `words` are the command line's: `"company.margin=.2,.3"` lists values, `"sweep=uncertainty"` names a sweep file.
-    `keys` are keywords as in `cxsim.run`, and hold for all runs. `folder` is the sweep's; without it, it stands below
-    `sweeps`, named after what was asked, so that the same call goes on where it was. One run that fails does not stop
+    `keys` are keywords as in `cxsim.run`, and hold for all runs. `folder` is the sweep's; without it, one below
+    `sweeps` whose name depends on the call, so that the same call goes on in it. One run that fails does not stop
     the others: `Sweep.jobs` says why.
 
     Raises ConfigError, of one line, where nothing can be run; SweepInterrupted for a KeyboardInterrupt.
@@ -90,7 +90,7 @@ def swept(
     name: str = CONFIG_NAME,
     told: Told = lambda *_: None,
 ) -> Sweep:
-    """Make the runs that overrides ask for; `told` hears of each job as it ends."""
+    """Make the runs that overrides ask for; `told` is called as each job ends."""
     with one_line_errors(), composer(config_dir) as hydra:
         from hydra.core.hydra_config import HydraConfig
 
@@ -101,7 +101,7 @@ def swept(
 
 
 class _Jobs:
-    """What one sweep is to run, and how its jobs end. Hydra's task function: called, it runs one job here."""
+    """The jobs of one sweep and how they ended. It is Hydra's task function: a call runs one job."""
 
     def __init__(
         self,
@@ -140,7 +140,7 @@ class _Jobs:
     # -- what is to be done
 
     def missing(self, arguments: list[str]) -> list[list[str]]:
-        """Overrides of the jobs that are not done yet; the plan is written. Raises ConfigError if none can be run."""
+        """Write the plan and return the overrides of the jobs not done yet. Raises ConfigError if no job can run."""
         from scenarios.intervention import worlds_of
         from sim.studies.sweep import FAILED, Ending, Job, Planned, job_folder, job_key, plan, refused_key
 
@@ -190,7 +190,7 @@ class _Jobs:
     # -- doing it
 
     def __call__(self, config: Any) -> Ending:
-        """One job here, as Hydra's basic launcher calls it."""
+        """Run one job in this process, as Hydra's basic launcher calls it."""
         from hydra.core.hydra_config import HydraConfig
 
         return self._until_free([self._jobs[tuple(HydraConfig.get().overrides.task)]], 1)[0]
@@ -201,7 +201,7 @@ class _Jobs:
         return self._until_free(jobs, max(2, processors()))
 
     def _until_free(self, jobs: list[Job], workers: int) -> list[Ending]:
-        """Run jobs; those that another sweep is at are asked for again until it is done or gives up."""
+        """Run jobs; those that another sweep is running are tried again until they are done or free."""
         from sim.run.workers import Pool
         from sim.studies.sweep import BUSY
 
@@ -233,7 +233,7 @@ class _Jobs:
     # -- telling
 
     def _tell(self, label: str, ending: Ending) -> None:
-        """That a job has ended, and how far the sweep is."""
+        """Report that a job has ended, and how far the sweep is."""
         self._progress.close()
         done, total = len(self._endings), self._to_do
         self._told(done, total, label, ending)
@@ -332,7 +332,7 @@ def _enough(settings: Settings) -> Any:
 
 
 def _ending(outcome: Ending | Exception) -> Ending:
-    """How a job ended, whatever it raised: an error costs that job alone."""
+    """How a job ended, or the error that it raised as a failed ending: no other job suffers."""
     from sim.run.workers import WorkerDied
     from sim.studies.sweep import DIED, FAILED, Ending
 
@@ -350,14 +350,14 @@ def _ending(outcome: Ending | Exception) -> Ending:
 
 
 def _refuse_twice(point: dict[str, Any], given: list[str]) -> None:
-    """A key is swept by the file or given by hand, not both: which one would stand is nobody's guess."""
+    """Raise ConfigError for a key that both the sweep file and the command line give."""
     for key in point:
         if key in given:
             raise ConfigError("{key}: is swept by the sweep file and given by hand; leave it to one of them", key=key)
 
 
 def _folder(wanted: Path, overrides: list[str], task: list[str]) -> Path:
-    """The sweep's folder: as named by hand, else below `wanted` by a name that the same command gives again."""
+    """The sweep's folder: as named by hand, else below `wanted`, by a hash of what was asked."""
     if given_by_hand(overrides, "hydra.sweep.dir"):
         return wanted.resolve()
     digest = hashlib.sha256("\n".join(sorted(task)).encode()).hexdigest()[:8]
@@ -372,12 +372,12 @@ def _folder(wanted: Path, overrides: list[str], task: list[str]) -> Path:
 
 
 def _memory(settings: Settings) -> float:
-    """Bytes a worker is expected to take for a job."""
+    """Bytes that a worker is expected to need for a job of these settings."""
     return BYTES_A_WORKER + BYTES_A_CUSTOMER * settings.customers
 
 
 def _available_memory() -> float:
-    """Bytes that can be had without swapping; no limit where the system does not tell."""
+    """Bytes that are available without swapping; infinite where the system does not say."""
     meminfo = Path("/proc/meminfo")
     lines = meminfo.read_text().splitlines() if meminfo.exists() else []
     kibibytes = [float(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]

@@ -1,3 +1,3 @@
-"""What-ifs over the baseline."""
+"""Scenarios: kinds of interventions, targeting rules, and how a file names them; imports sim and agents."""
 
 # a package of cxsim

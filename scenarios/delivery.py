@@ -1,4 +1,4 @@
-"""What-ifs about delivery."""
+"""Interventions on delivery: coupons for whoever accepts a later parcel."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class NorushCoupon(Intervention):
     valid_days: Annotated[int, rounded(1, 3650)]
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
-        """Offer the coupon to everybody shopping online."""
+        """Offer the coupon to all visitors on the web and in the app."""
         if self.active(seen.day):
             offers.norush_coupon(seen.online, self.face, self.valid_days)
 
     def scaled(self, share: float) -> NorushCoupon:
-        """The same with another face."""
+        """The same with the coupon's face times `share`."""
         return self.model_copy(update={"face": round(self.face * share)})
 
 
@@ -66,14 +66,14 @@ class DeliveryChoice(Intervention):
 
     @property
     def days_to_choose(self) -> tuple[tuple[int, int], ...]:
-        """(days beyond no-rush's lead, yen of the coupon)."""
+        """Options of waiting: (days beyond no-rush's lead, yen of the coupon)."""
         return tuple(zip(self.extra_days, self.faces, strict=True))
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
-        """Let everybody shopping online choose."""
+        """Offer the options of waiting to all visitors on the web and in the app."""
         if self.active(seen.day):
             offers.choice_of_days(seen.online, self.valid_days)
 
     def scaled(self, share: float) -> DeliveryChoice:
-        """The same with other faces."""
+        """The same with every coupon's face times `share`."""
         return self.model_copy(update={"faces": tuple(round(face * share) for face in self.faces)})

@@ -1,9 +1,9 @@
 """Interventions: the base class, the registry, and what a scenario file becomes.
 
-A new intervention is a class of some twenty lines: options, each a field with its reader, and one hook: `on_visits`
-sees the day's visitors as a firm logs them and states offers, `chooses` picks the receivers of a push or an e-mail,
-`changes` says what is put otherwise about the company. A scenario file names a registered kind and numbers, and can
-run no code.
+A new intervention is a class of some twenty lines: its options, each a field with a reader, and one method. `on_visits`
+makes offers to the day's visitors, of whom it sees what a firm logs; `chooses` picks the receivers of a push or an
+e-mail; `changes` says what is different about the company. A scenario file names a registered kind and its options, and
+can run no code.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from sim.phrases import Phrase
 FOR_EVER = 1 << 20
 
 REACH = 6.0
-"""Standard errors from the mean within which draws of the firm's own evidence lie: one in 10^9 lies beyond."""
+"""Standard errors around the mean of the firm's own evidence that are checked: one value in 10^9 lies beyond."""
 
 BETWEEN = 0.618
-"""Where to try a range between its ends: the share of the way that lies on no whole number."""
+"""Share of the way from low to high at which a range is checked too: such that it hits no whole number."""
 
 Mask = NDArray[np.bool_]
 
@@ -55,7 +55,7 @@ class Intervention(Section):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
-        """Build from an intervention's part of a scenario file; override to use what else the settings hold.
+        """The intervention of these options in a scenario file; override it to check or use other settings.
 
         Raises ConfigError naming the option, its value and what is allowed; for an unknown one the nearest right name.
         """
@@ -71,7 +71,7 @@ class Intervention(Section):
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
-        """Options that do nothing beside these, so that no prior of theirs is filled in."""
+        """Names of options that have no effect given these: their priors are not filled in."""
         return ()
 
     def active(self, day: int) -> bool:
@@ -80,35 +80,35 @@ class Intervention(Section):
 
     @property
     def message(self) -> Message | None:
-        """What it sends, if it is a campaign."""
+        """The message it sends if it is a campaign, else None."""
         return None
 
     @property
     def days_to_choose(self) -> tuple[tuple[int, int], ...]:
-        """(days beyond no-rush's lead, yen of the coupon) it lets customers choose from, if it does."""
+        """Its options of waiting, (days beyond no-rush's lead, yen of the coupon); empty if it has none."""
         return ()
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
-        """State today's offers for the visitors seen."""
+        """Make today's offers to the visitors seen."""
 
     def writes_on(self, day: int) -> bool:
         """Whether it sends off-site messages on `day`."""
         return False
 
     def chooses(self, seen: Observed) -> tuple[Mask, Mask]:
-        """Of those it may write to: (who is to get the message, for whom the choice itself makes it fit)."""
+        """Masks over those it may write to: (who is to get the message, whom it is sure to fit)."""
         raise NotImplementedError
 
     def changes(self, day: int) -> Changes:
-        """What it puts otherwise about the company on `day`."""
+        """What it makes different about the company on `day`."""
         return NO_CHANGES
 
     def meetings(self) -> Meetings | None:
-        """Meetings over the customers' voice it sets up, if any."""
+        """Regular meetings over customers' comments that it sets up, else None."""
         return None
 
     def scaled(self, share: float) -> Intervention | None:
-        """The same with its lever scaled, for the break-even; None where there is no such lever."""
+        """The same with its lever (a coupon's face) times `share`, for the break-even; None without one."""
         return None
 
 
@@ -116,7 +116,7 @@ Kind = TypeVar("Kind", bound=type[Intervention])
 
 
 def register(kind: str) -> Callable[[Kind], Kind]:
-    """Make an intervention class known to scenario files under this name.
+    """Decorator: make an intervention class known to scenario files under this name.
 
     The same class may come again, as it does in a notebook. Raises ConfigError where the name is another class's.
     """
@@ -136,12 +136,12 @@ def register(kind: str) -> Callable[[Kind], Kind]:
 
 
 def options_of(cls: type[Intervention]) -> dict[str, FieldInfo]:
-    """What a scenario file may say of a kind, by name."""
+    """The options of a kind, by name: its fields that have a reader."""
     return {name: field for name, field in cls.model_fields.items() if any(map(_is_reader, field.metadata))}
 
 
 def reader_of(option: FieldInfo) -> Reader[Any]:
-    """What reads an option."""
+    """The reader of an option."""
     reader: Reader[Any] = next(filter(_is_reader, option.metadata))
     return reader
 
@@ -157,20 +157,20 @@ class Prior:
     known: Parameter
 
     def __call__(self) -> float:
-        """The central value, where an intervention is made without a scenario file."""
+        """The central value, for an intervention made in Python without a scenario file."""
         return self.known.value
 
 
 def uncertain(
     value: float, low: float, high: float, unit: str, source: str = "recalled", grade: Grade = "judgement"
 ) -> Any:
-    """Default of an option that a scenario file may leave out: its prior is filled in, with what is known about it."""
+    """Default of an option that is not known: where a scenario file leaves it out, this prior is filled in."""
     known = Parameter(value=value, low=low, high=high, unit=unit, grade=grade, source=source)
     return Field(default_factory=Prior(known))
 
 
 def _plain(stated: Any) -> Any:
-    """A parameter's present value, whole numbers as such; of a group of options, each one's."""
+    """The value of a stated parameter, an int if whole; of a group of options, each one's value."""
     if isinstance(stated, Mapping):
         return {key: _plain(one) for key, one in stated.items()}
     value = stated.value if hasattr(stated, "value") else stated
@@ -183,9 +183,9 @@ def is_claimed(stated: Any) -> bool:
 
 
 def completed(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A raw configuration with what scenario files leave to their kinds: options that have a prior of their own.
+    """The raw configuration with the priors of all options that scenario files leave out.
 
-    So a file of a few lines still says of every number it rests on how well it is known.
+    So the grade of every number is recorded, however short the file.
     """
     _load_all()
     scenarios = raw.get("scenario")
@@ -213,7 +213,7 @@ def _completed(stated: Any) -> Any:
 
 
 def _bounded(stated: Any, option: FieldInfo | None) -> Any:
-    """The firm's own evidence of an option with the option's bounds, at which its draws are cut."""
+    """An option stated as the firm's own evidence, with the option's hard bounds, which cut its distribution."""
     if option is None or not is_parameter(stated) or "mean" not in stated:
         return stated
     try:
@@ -258,8 +258,8 @@ class Drawn(NamedTuple):
 
 
 def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
-    """An intervention's options with each uncertain value in turn at every choice, or at the ends of its range and
-    between them: what must be allowed for no replication to be refused."""
+    """Variations of the options that must all be allowed, or a replication might fail: each uncertain value in turn at
+    each of its choices, or at the ends of its range and at one value between."""
     if isinstance(stated, Mapping):
         for key, one in stated.items():
             for drawn in draws(one, (*path, str(key))):
@@ -272,7 +272,7 @@ def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
 
 
 def _along(stated: Parameter, path: tuple[str, ...]) -> Iterator[Drawn]:
-    """A number at both ends of the values that replications may use, and between them."""
+    """A number at the lowest and highest value that a replication may use, and at one between."""
     part, (low, high) = "range" if stated.se is None else "se", _reach(stated)
     for value in (low, high):
         yield Drawn((*path, part), stated.model_copy(update={"value": value}))
@@ -288,7 +288,7 @@ def _reach(stated: Parameter) -> tuple[float, float]:
 
 
 def _below(path: tuple[str, ...], error: Phrase) -> Phrase:
-    """What is wrong without the keys it begins with, as far as they are the path's."""
+    """An error without the keys of `path` at its beginning."""
     for key in path:
         problem = error.values.get("problem")
         if error.values.get("key") == key and isinstance(problem, Phrase):
@@ -307,12 +307,12 @@ def _load_all() -> None:
 
 
 Placed = tuple[tuple[int, Intervention], ...]
-"""Interventions with their numbers. Random numbers that stick to a customer are keyed by that number, so that a
-scenario has the same ones alone and combined."""
+"""Interventions with their numbers in the configuration. Draws that a customer keeps (variant, holdout) depend on that
+number, so that a scenario has the same ones alone and combined."""
 
 
 def worlds_of(settings: Settings) -> dict[str, Placed]:
-    """What each treated arm adds to the baseline: each scenario, and where there are several, all of them together.
+    """The interventions of each treated arm: of each scenario by its name, and if several, of all under `A+B`.
 
     Raises ConfigError naming scenario, intervention and option.
     """

@@ -1,9 +1,9 @@
-"""What-ifs about messages: popups, welcomes, pushes, e-mails (docs/ODD.md 7.10).
+"""Campaigns: popups, welcomes, pushes, e-mails (docs/ODD.md 7.10).
 
 All of them are campaigns on one engine (`sim.company.campaigns`) and draw on one budget of attention: whoever sends a
-message tires the customer for the next. What differs is where a message meets the customer, whom its rule finds, and
-how well it fits: not at all chosen (`uniform`), by what sells best or is new, by the receiver's order history, by what
-the receiver has told the firm, or because the rule itself ensures it (`relevant`).
+message tires the customer for the next. Kinds differ in where a message meets the customer, whom the targeting rule
+finds, and how its content is chosen: not (`uniform`), by what sells best or is new, by the receiver's order history, by
+what the receiver has told the firm, or such that the rule ensures that it fits (`relevant`).
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ FITS = {
     "relevant": (1.0, 0.0),
 }
 INNER = real(1e-6, 1.0 - 1e-6)
-"""Of a probability whose logit is taken."""
+"""Reader of a probability whose logit is taken."""
 
 LOGITS = real(-10.0, 10.0)
-"""Of whatever is added to a logit."""
+"""Reader of what is added to a logit."""
 
 Content = Annotated[str, word(*FITS, "history")]
 """What a message may hold; `history` takes its depth from `behaviour.messages.match_depth`."""
@@ -73,7 +73,7 @@ def _shares(value: object) -> tuple[float, ...]:
 
 
 class CycleOptions(Section):
-    """How often shares are revised, after how many impressions, with what share left to the others, at what cost."""
+    """Days between revisions of the shares, impressions needed of each variant, share of the others, yen a revision."""
 
     every: Annotated[int, whole(1, 3650)] = 7
     least: Annotated[int, whole(1, 1_000_000_000)] = 200
@@ -130,7 +130,7 @@ class Campaign(Intervention):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
-        """Take what the behaviour of messages says where the options do not."""
+        """Fill in depth, slope and appeal from `behaviour.messages`, and shrink claimed numbers. Raises ConfigError."""
         campaign, messages = super().configured(name, options, settings), settings.behaviour.messages
         known = {"depth": messages.match_depth.value}
         if "slope" not in options:
@@ -145,7 +145,7 @@ class Campaign(Intervention):
         return campaign
 
     def _agrees_with_itself(self) -> None:
-        """Raise ConfigError where numbers are not one a variant, one lifts too far, or a cycle cannot choose."""
+        """Raise ConfigError for a list that is not one number per variant, a lift too large, a cycle without choice."""
         for option in ("appeals", "shares"):
             numbers = getattr(self, option)
             if numbers and len(numbers) != len(self.variants):
@@ -168,7 +168,7 @@ class Campaign(Intervention):
         raise NotImplementedError
 
     def fits(self, seen: Observed) -> Mask:
-        """For whom the choice itself makes the message fit: all of them, or those who have said what they like."""
+        """Whom the message is sure to fit: all if `relevant`, those who told what they like if `preference`."""
         told = seen.preference == 1 if self.content == "preference" else np.zeros(len(seen), bool)
         return np.asarray(told | (self.content == "relevant"))
 
@@ -197,16 +197,16 @@ class Popup(Campaign):
     channel = "popup"
 
     def appeal_in(self, settings: Settings) -> float:
-        """From the click rate of the behaviour of messages, which was measured on popups that fit."""
+        """From `behaviour.messages.popup_click`, the click rate at a match of one."""
         return float(logit(settings.behaviour.messages.popup_click.value) - (self.slope or 0.0) * (1.0 - 0.5))
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
-        """Show the popup to those the rule finds."""
+        """Offer the popup to the visitors online whom the rule finds."""
         if self.active(seen.day):
             offers.popup(seen.online & self.found(seen), self.fits(seen))
 
     def found(self, seen: Observed) -> Mask:
-        """Whom the rule finds among the visitors."""
+        """Which of the visitors the rule finds."""
         return self.rule.finds(seen)
 
 
@@ -220,7 +220,7 @@ class SearchedPopup(Popup):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
-        """Somebody must search the topic."""
+        """Refuse a topic that nobody searches. Raises ConfigError."""
         popup, topics = super().configured(name, options, settings), settings.market.topics
         if popup.topic not in topics:
             names = ", ".join(topics)
@@ -229,7 +229,7 @@ class SearchedPopup(Popup):
         return popup
 
     def found(self, seen: Observed) -> Mask:
-        """Whom the rule finds, of those who searched and did not order."""
+        """Which of the visitors searched, have not ordered since, and are found by the rule."""
         searched = seen.searched(self.topic, self.within_days) & ~seen.ordered_since_search()
         return searched & self.rule.finds(seen)
 
@@ -245,7 +245,7 @@ class Welcome(Campaign):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
-        """There must be something to link."""
+        """Refuse options about clicks, and a company without onboarding. Raises ConfigError."""
         for option in ("content", "slope", "appeals"):
             if option in options:
                 raise ConfigError(
@@ -256,11 +256,11 @@ class Welcome(Campaign):
         return super().configured(name, options, settings)
 
     def appeal_in(self, settings: Settings) -> float:
-        """A welcome is not clicked: the link is what counts."""
+        """Zero: a welcome is not clicked."""
         return 0.0
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
-        """Greet those who open the app for the first time."""
+        """Offer the welcome to those who open the app for the first time and whom the rule finds."""
         if self.active(seen.day):
             offers.welcome(seen.launches & self.rule.finds(seen))
 
@@ -282,11 +282,11 @@ class OffSite(Campaign):
         return replace(super().message, opt_out=self.opt_out)
 
     def writes_on(self, day: int) -> bool:
-        """On its first day and every so many days after it."""
+        """Whether it sends on `day`: on its first day, then every `every` days."""
         return self.active(day) and (day - self.start) % self.every == 0
 
     def chooses(self, seen: Observed) -> tuple[Mask, Mask]:
-        """Those the rule finds, and for whom the message fits."""
+        """Masks: (whom the rule finds, whom the message is sure to fit)."""
         return self.rule.finds(seen), self.fits(seen)
 
 
@@ -322,7 +322,7 @@ class Ask(OffSite):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
-        """There must be somebody to ask."""
+        """Refuse a company in which nobody agrees to pushes. Raises ConfigError."""
         if settings.company.opt_in.push == 0.0:
             raise ConfigError("kind: ask asks nobody where company.opt_in.push is 0; above 0")
         return super().configured(name, options, settings)
@@ -333,6 +333,6 @@ class Ask(OffSite):
         return replace(super().message, asks=True)
 
     def chooses(self, seen: Observed) -> tuple[Mask, Mask]:
-        """Those the rule finds who have not answered yet."""
+        """As of any push, but only those who have not answered yet."""
         found, fits = super().chooses(seen)
         return found & (seen.preference == 0), fits

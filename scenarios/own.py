@@ -1,4 +1,4 @@
-"""Kinds of interventions from elsewhere: of installed packages, and of a folder whose code the user lets run.
+"""Kinds of interventions that are not ours: from installed packages, and from a folder that the user lets run.
 
 A package names a module that registers its kinds, in its pyproject.toml:
 
@@ -23,14 +23,14 @@ from sim.run.provenance import OWN_CODE, kinds_of_packages
 
 
 def allow(folder: Path) -> None:
-    """Let the modules of a folder run, here and in the processes started from here. Raises ConfigError without any."""
+    """Let the modules of a folder run, here and in worker processes. Raises ConfigError if it has none."""
     if not any(folder.glob("*.py")):
         raise ConfigError("--own-code: {folder} has no modules; write {name}/NAME.py", folder=folder, name=folder.name)
     os.environ[OWN_CODE] = str(folder.resolve())
 
 
 def load_all() -> None:
-    """Import every such module once: each registers its kinds. Raises ConfigError where one cannot be imported."""
+    """Import the modules of packages and folder, which register their kinds. Raises ConfigError if one fails."""
     for point in kinds_of_packages():
         try:
             point.load()

@@ -30,14 +30,14 @@ from sim.phrases import Phrase
 
 
 class Condition(ABC):
-    """One condition: whom it finds, and whether the settings know what it names."""
+    """One condition of a targeting rule."""
 
     @abstractmethod
     def finds(self, seen: Observed) -> Mask:
-        """Whom it finds among those seen."""
+        """Which of the customers seen meet it: bool, of their shape."""
 
     def agree(self, settings: Settings) -> None:  # noqa: B027  # most name nothing of the settings
-        """Raise ConfigError where it names what the settings do not have."""
+        """Raise ConfigError if it names a topic, persona or survey that the settings do not have."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Between(Condition):
     high: float
 
     def finds(self, seen: Observed) -> Mask:
-        """Those within."""
+        """Those within the bounds, both included."""
         return seen.between(self.name, self.low, self.high)
 
     def agree(self, settings: Settings) -> None:
@@ -60,13 +60,13 @@ class Between(Condition):
 
 @dataclass(frozen=True)
 class Searched(Condition):
-    """A topic searched lately."""
+    """The last search was for this topic, at most so many days ago."""
 
     topic: str
     within_days: int
 
     def finds(self, seen: Observed) -> Mask:
-        """Those whose last search was for it."""
+        """Those who searched so."""
         return seen.searched(self.topic, self.within_days)
 
     def agree(self, settings: Settings) -> None:
@@ -76,7 +76,7 @@ class Searched(Condition):
 
 @dataclass(frozen=True)
 class Segment(Condition):
-    """Declared segments."""
+    """The declared segment is one of these."""
 
     names: tuple[str, ...]
 
@@ -92,13 +92,13 @@ class Segment(Condition):
 
 @dataclass(frozen=True)
 class Is(Condition):
-    """Something that is so or is not."""
+    """One of FLAGS is true, or is false."""
 
     name: str
     wanted: bool
 
     def finds(self, seen: Observed) -> Mask:
-        """Those of whom it is, or is not."""
+        """Those whose flag is as wanted."""
         return np.asarray(FLAGS[self.name](seen) == self.wanted)
 
 
@@ -110,12 +110,12 @@ FLAGS: Mapping[str, Callable[[Observed], Mask]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """Conditions that must all hold."""
+    """A targeting rule: conditions that must all hold."""
 
     conditions: tuple[Condition, ...] = ()
 
     def finds(self, seen: Observed) -> Mask:
-        """Whom it finds among those seen: bool, of their shape."""
+        """Which of the customers seen meet all conditions: bool, of their shape."""
         found = np.ones(len(seen), bool)
         for condition in self.conditions:
             found &= condition.finds(seen)
@@ -134,13 +134,13 @@ CAN_BE = {
     "activated": Bounds(0.0, 1.0),
     "last_late": Bounds(-127.0, 127.0),
 }
-"""What amounts can be; all others, and days since something, are from 0 up."""
+"""Range of amounts; the amounts not listed, and days since something, have 0 and up."""
 
 OBSERVABLES = (*AMOUNTS, *DAYS_SINCE, *FLAGS, "searched", "segment")
 
 
 def rule(stated: object) -> Rule:
-    """Read a rule. Raises ConfigError naming the condition and what is allowed."""
+    """Read a targeting rule. Raises ConfigError naming the condition and what is allowed."""
     if isinstance(stated, Rule):
         return stated
     if not isinstance(stated, Mapping):
@@ -200,7 +200,7 @@ def _bounds(stated: Any, bounds: Bounds) -> tuple[float, float]:
 
 
 def parts(stated: Any, allowed: Collection[str]) -> Mapping[str, Any]:
-    """A group of these parts, none of which must be there. Raises ConfigError for any other."""
+    """A group whose keys are all `allowed`; any may be missing. Raises ConfigError for another key."""
     if not isinstance(stated, Mapping):
         raise ConfigError("{value} is not a group of keys; {allowed}", value=show(stated), allowed=listed(allowed))
     for key in stated:

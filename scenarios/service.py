@@ -1,4 +1,4 @@
-"""What-ifs about service: listening to customers, and letting staff act (docs/ODD.md 7.14). On everybody at once."""
+"""Company-wide interventions on service: meetings over comments, and staff who may act (docs/ODD.md 7.14)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sim.config.parameters import ConfigError, real, whole
 from sim.config.settings import Settings
 
 YEN = real(0.0, 1e12)
-"""Of an amount of the firm with all its members."""
+"""Reader of yen of the whole firm, all its members counted."""
 
 
 @register("voice_of_customer")
@@ -32,13 +32,13 @@ class VoiceOfCustomer(Intervention):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
-        """Comments come from the survey too, so somebody must be asked."""
+        """Refuse a company without a survey, from which comments come too. Raises ConfigError."""
         if settings.company.survey_share.value == 0.0:
             raise ConfigError("kind: voice_of_customer hears no comments where company.survey_share is 0; above 0")
         return super().configured(name, options, settings)
 
     def meetings(self) -> Meetings:
-        """The meetings set up."""
+        """The meetings with these options."""
         return Meetings(
             self.every, self.start, self.start + self.days, self.gain, round(self.lag), self.cost, self.budget,
             self.capacity, self.comments,
@@ -58,7 +58,7 @@ class Staff(Intervention):
     friction: Annotated[float, real(-5.0, 5.0)] = 0.0  # logit, store
 
     def changes(self, day: int) -> Changes:
-        """In force while it lasts."""
+        """What staff change, on the days on which it acts."""
         if not self.active(day):
             return NO_CHANGES
         return Changes(

@@ -1,6 +1,6 @@
-"""What may happen to a firm: an outage, a complaint that goes round, a late supplier, a rival's move.
+"""Shocks that may hit a firm: an outage, a complaint that goes round, a late supplier, a rival's move.
 
-A shock is a scenario like any other: the same customers with the same luck, with and without it.
+A shock is an intervention like any other: both arms have the same customers and the same draws.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ class Shock(Intervention):
     company_wide: ClassVar[bool] = True
 
     def changes(self, day: int) -> Changes:
-        """The blow, while it lasts."""
+        """The changes of `blow` on the days on which the shock acts."""
         return self.blow(day) if self.active(day) else NO_CHANGES
 
     def blow(self, day: int) -> Changes:
-        """What a day of it changes."""
+        """What the shock changes on one of its days."""
         raise NotImplementedError
 
 
@@ -42,7 +42,7 @@ class Outage(Shock):
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
-        """Only the site has visits that a failure makes harder to end in an order."""
+        """Refuse friction unless the site fails: it would do nothing. Raises ConfigError."""
         for option in cls.idle(options):
             if option in options:
                 raise ConfigError("{option}: does nothing where touchpoint is not site; leave it out", option=option)
@@ -50,12 +50,12 @@ class Outage(Shock):
 
     @classmethod
     def idle(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
-        """Friction, where another touchpoint is sure to fail."""
+        """Friction, unless the failing touchpoint is or may be the site."""
         touchpoint = options.get("touchpoint", "site")
         return ("friction",) if isinstance(touchpoint, str) and touchpoint != "site" else ()
 
     def blow(self, day: int) -> Changes:
-        """Quality falls, and so does conversion where the site fails."""
+        """A change of quality, and of friction online if the site fails."""
         shift = Shift(TOUCHPOINT_NAMES.index(self.touchpoint), self.quality)
         return Changes(quality=(shift,), friction_online=self.friction if shift.touchpoint == SITE else 0.0)
 
@@ -69,7 +69,7 @@ class ViralComplaint(Shock):
     score: Annotated[float, real(-10.0, 10.0)] = uncertain(-2.0, -3.0, -1.0, "su told")
 
     def blow(self, day: int) -> Changes:
-        """Bad talk reaches the public."""
+        """Bad talk added to the public stock."""
         return Changes(complaint=self.share, complaint_su=self.share * self.score)
 
 
@@ -81,7 +81,7 @@ class SupplierDelay(Shock):
     left: Annotated[float, real(0.0, 1.0)] = uncertain(0.3, 0.1, 0.6, "share of capacity left")
 
     def blow(self, day: int) -> Changes:
-        """Capacity shrinks."""
+        """A factor on the capacity to ship."""
         return Changes(capacity=self.left)
 
 
@@ -92,5 +92,5 @@ class CompetitorMove(Shock):
     strength: Annotated[float, real(-5.0, 5.0)] = uncertain(0.2, 0.05, 0.4, "logit, log hazard")
 
     def blow(self, day: int) -> Changes:
-        """The rival pulls."""
+        """The strength of the competitor."""
         return Changes(competitor=self.strength)

@@ -1,3 +1,3 @@
-"""The company, the clock and one simulated world."""
+"""The simulation, from configuration to run folders: company, clock, worlds, studies; imports agents alone."""
 
 # a package of cxsim

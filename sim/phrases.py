@@ -80,7 +80,7 @@ RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms
 
 
 def nearest(word: str, known: Iterable[str]) -> Phrase | str:
-    """A hint at the known word meant by a renamed or misspelt one: empty, or `; did you mean X?`."""
+    """The hint `; did you mean X?` for a renamed or misspelt word; empty where none is near."""
     names = list(known)
     close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     return Phrase("; did you mean {name}?", name=close[0]) if close else ""

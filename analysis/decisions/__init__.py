@@ -1,4 +1,4 @@
-"""Many points to a decision: regions, gate, what finding out is worth, the sweep's page.
+"""Decisions over many points: what the answer hangs on, the gate, the value of information, the sweep's page.
 
 Imports analysis.effects and what stands below it.
 """

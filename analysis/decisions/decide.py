@@ -1,7 +1,7 @@
-"""From a sweep's options to a decision that survives what is not known: all its tables.
+"""Decisions between a sweep's options under what is not known, and their tables.
 
-Options are decided between only where point r met the same customers with the same luck in all of them. Each is also
-held against doing nothing, whose effect is zero everywhere.
+Options are compared only if point r has the same customers and the same draws in all of them. Each is also compared
+with doing nothing, whose effect is zero everywhere.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from analysis.effects.sensitivity import sensitivity
 from sim.tables import PROBABILITIES, REGIONS, REGRET, SENSITIVITY, Column
 
 ENOUGH = 30
-"""Points below which nothing is said about what drives an answer."""
+"""Fewest points with which anything is said about what drives an answer."""
 
 LEADING = 3
-"""So many of the strongest drivers are looked at third by third."""
+"""Number of strongest drivers whose ranges are divided into thirds."""
 
 DRIVEN = ("ltv", "profit")
 GAIN, LOSS, BEST = "gain", "loss", "best"
@@ -50,7 +50,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Unknowns:
-    """What one option hangs on."""
+    """What the answer of one option depends on."""
 
     option: Option
     space: Space
@@ -60,7 +60,7 @@ class Unknowns:
 
 
 class OptionGroup:
-    """The options that were run at the same points with the same luck, and what decides between them and doing
+    """Options that were run at the same points with the same draws, and what decides between them and doing
     nothing."""
 
     def __init__(self, number: int, group: Sequence[Option]) -> None:
@@ -68,7 +68,7 @@ class OptionGroup:
 
     @property
     def seed(self) -> int:
-        """The seed of whatever is resampled here: that of the runs."""
+        """The seed for resampling: that of the runs."""
         return int(self.options[0].configuration.runs[0].config.get("seed", 0))
 
     @cached_property
@@ -84,7 +84,7 @@ class OptionGroup:
 
     @cached_property
     def unknowns(self) -> list[Unknowns]:
-        """What each option hangs on."""
+        """What the answer of each option depends on."""
         return [self._unknowns(option) for option in self.options]
 
     @cached_property

@@ -1,11 +1,11 @@
 """The rollout gate: go, test first, or stop, for every intervention of a run or of a sweep.
 
 Two actions, going and stopping, are judged by the effect on profit at each point of what is not known. One goes where a
-gain is probable and the regret of going small, stops likewise; else one tests first where some field test is worth more
-than it costs, its delay included; else the sign of the expected effect decides, since nothing is worth testing.
+gain is probable and the regret of going small, and stops likewise. Else one tests first if some field test is worth
+more than its cost and delay; if none is, the sign of the expected effect decides.
 
-Probability, regret and information are of the effect without the luck of the simulated world
-(analysis.decisions.information); the interval beside them is the report's, for one further point.
+Probability, regret and information are of the effect without Monte Carlo error (`information.without_luck`); the
+interval beside them is the report's, for one further point.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DIGITS = 6
 """Significant digits of numbers in gate.json: the last ones differ between processors."""
 
 MOSTLY_LUCK = 0.5
-"""Share of the variance over points from which the luck of simulated worlds is worth a sentence."""
+"""Share of Monte Carlo error in the variance over points from which a sentence says so."""
 
 
 class Thresholds(NamedTuple):
@@ -57,7 +57,7 @@ class Thresholds(NamedTuple):
 class Evidence(NamedTuple):
     """What the points say of one intervention; yen per potential customer over the horizon.
 
-    `measured` are effects as simulated (points,), `effect` the same without luck.
+    `measured` are effects as simulated (points,), `effect` the same without Monte Carlo error.
     """
 
     option: Option
@@ -78,7 +78,7 @@ class Evidence(NamedTuple):
 
     @property
     def luck_share(self) -> float:
-        """Share of the variance over points that is luck of the simulated worlds; NaN where it is not known."""
+        """Share of the variance over points that is Monte Carlo error; NaN where it is not known."""
         variance = float(np.var(self.measured, ddof=1))
         return min(self.mc_se**2 * len(self.measured) / variance, 1.0) if variance > 0 else math.nan
 
@@ -171,7 +171,7 @@ def _bias(option: Option, metric: str) -> Array:
 def _company_wide(option: Option, bias: Array) -> bool:
     """Whether it acts on everybody at once, so that no test can leave a part of the customers out.
 
-    Kinds of our own tell; those of a firm's own, whom we do not know, a run with arms=all that has no field test.
+    Shipped kinds are listed in `COMPANY_WIDE`; a firm's own kind acts so if a run with arms=all has no field test.
     """
     untested = option.configuration.runs[0].config.get("arms") == "all" and not len(bias)
     return untested or not _kinds(option).isdisjoint(COMPANY_WIDE)
@@ -219,7 +219,7 @@ def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -
 
 
 def decide(found: Evidence, thresholds: Thresholds) -> tuple[str, bool]:
-    """(go, test or stop; whether the points are clear enough, or a test worth its cost, rather than neither)."""
+    """(go, test or stop; whether clear points or a test's worth decide, and not only the sign of the mean)."""
     going, stopping = found.regret
     probability = found.probability.probability
     if probability >= thresholds.go_probability and going <= thresholds.regret_share * stopping:
@@ -427,7 +427,7 @@ def _learning_words(found: Evidence) -> str:
 
 
 def _which_value(found: Evidence) -> str:
-    """How this value of knowing more differs from that of a sweep's report, which a reader may hold beside it."""
+    """How this value of knowing more differs from that in a sweep's report, for readers of both."""
     if min(found.regret) == 0:
         return ""
     return _(

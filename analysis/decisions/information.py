@@ -1,10 +1,10 @@
 """What it is worth to know more before a choice between going and stopping.
 
-The choice pays an uncertain effect (yen per potential customer) where one goes, and nothing where one stops; points of
-the effect say what is known of it. Definitions are those of Raiffa and Schlaifer (1961): the expected value of perfect
-information (EVPI) is what one would pay, at most, to be told the effect before choosing; of partial perfect information
-(EVPPI), to be told one parameter; of sample information (EVSI), to see a test. Nothing is simulated here and nothing is
-random: expectations over points are means, over a test's error they are Gauss-Hermite sums.
+Going pays an uncertain effect (yen per potential customer), stopping nothing; its values at points say what is known.
+Definitions are those of Raiffa and Schlaifer (1961): the expected value of perfect information (EVPI) is what one would
+pay, at most, to be told the effect before choosing; of partial perfect information (EVPPI), to be told one parameter;
+of sample information (EVSI), to see a test. Nothing here is simulated or random: expectations over points are means,
+those over a test's error Gauss-Hermite sums.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from analysis.effects.estimands import Array
 from analysis.folders.run_folder import needed
 
 NODES = 32
-"""Of the Gauss-Hermite sum over a test's error."""
+"""Nodes of the Gauss-Hermite sum over a test's error."""
 
 FEW_VALUES = 5
-"""Parameters with so many values at most are choices: each value has an expectation of its own."""
+"""Most values of a parameter that counts as a choice: each value then has an expectation of its own."""
 
 KNOTS = 4
-"""Of the cubic spline over a parameter's range: six coefficients, as many as some hundred points can bear."""
+"""Knots of the cubic spline over a parameter's range: six coefficients, enough for some hundred points."""
 
 PENALTIES = tuple(float(power) for power in np.logspace(-3, 6, 19))
 SHUFFLES, CHANCE = 100, 0.95
 
 
 class Regret(NamedTuple):
-    """Expected loss against the better choice at each point, in the effect's unit."""
+    """Mean loss over points of going and of stopping, against the better choice at each; unit of the effect."""
 
     going: float
     stopping: float
@@ -50,12 +50,12 @@ def perfect(effect: Array) -> float:
 
 
 def without_luck(effect: Array, luck: float) -> Array:
-    """Points (points,) pulled towards their mean until their spread is that of what is not known.
+    """Effects (points,) pulled towards their mean until Monte Carlo error adds nothing to their spread.
 
-    Each point's effect is measured in one simulated world, whose luck has standard deviation `luck` (NaN: not known,
-    nothing is taken away). No test or evidence can tell luck beforehand, and counted as something to learn it would
-    make learning look too good. Louis (1984): estimates pulled in so that their variance is that of what they estimate.
-    The mean of n points is itself known no better than to a share 1/n of their variance, which is left in.
+    Each point's effect is measured in one simulated world with Monte Carlo error of standard deviation `luck` (NaN: not
+    known, nothing is taken away). No evidence can tell this error beforehand, and counting it as something to learn
+    would make learning look too good. The result has the variance of the true effects (Louis 1984). The mean of n
+    points is itself known no better than to a share 1/n of their variance, which is left in.
     """
     n, variance = len(effect), float(np.var(effect, ddof=1)) if len(effect) > 1 else 0.0
     if not variance > 0 or math.isnan(luck):

@@ -1,7 +1,7 @@
-"""What a sweep compares: its configurations, each with all its points, and the options that they offer.
+"""What a sweep compares: its configurations, each with all its points, and the interventions in them as options.
 
-A sweep may divide a configuration's points into jobs (swept key `points`). Here they are one run again: measures are
-put together first and effects computed from all points, which is not a mean over jobs of their intervals.
+A sweep may divide a configuration's points into jobs (swept key `points`). Here they are one run again: the
+measures are joined first and effects computed from all points, which differs from averaging the jobs' answers.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ def lever(key: str) -> bool:
 
 
 def groups_of(found: Sequence[Option]) -> list[list[Option]]:
-    """Options in groups that were run with the same luck: at every point that two of a group share, the untreated LTV,
-    NPS and orders are the same to the last bit. Only within a group may options be compared point by point."""
+    """Options in groups that were run with the same draws: at every point that two of a group share, untreated LTV, NPS
+    and orders are the same to the last bit. Only within a group may options be compared point by point."""
     groups: list[list[Option]] = []
     for option in found:
         for group in groups:
@@ -201,4 +201,4 @@ def _same_luck(one: Configuration, other: Configuration) -> bool:
 def _settings(run: Run) -> str:
     """Its configuration without the block of points, as text."""
     text = (Path(run.folder) / "config.yaml").read_text(encoding="utf-8")
-    return re.sub(r"^replications:.*\n(?:- .*\n)*", "", text, flags=re.MULTILINE)
+    return re.sub(r"^points:.*\n(?:- .*\n)*", "", text, flags=re.MULTILINE)

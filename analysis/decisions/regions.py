@@ -1,4 +1,4 @@
-"""When an outcome holds, in words: one region of the drawn parameters, bounded by one or two conditions.
+"""When an outcome holds: one region of the uncertain parameters, bounded by one or two conditions.
 
 Regions are the nodes of a shallow classification tree (Breiman and others 1984). Of these the one is taken in which the
 outcome is most over-represented: support times (density - base rate), the weighted relative accuracy of subgroup
@@ -26,7 +26,7 @@ from analysis.folders.run_folder import needed
 
 FOLDS = 5
 FEWEST = 10
-"""Points with and without the outcome below which no rule is sought."""
+"""Fewest points with the outcome, and fewest without it, with which a rule is sought."""
 
 LEAST_SUPPORT = 0.1
 CONDITIONS = (1, 2)

@@ -38,15 +38,15 @@ from analysis.style.lines import folded
 from analysis.style.page import Picture, picture, render
 
 MOST_SECTIONS = 6
-"""So many options get a section on what they hang on; the tables have all of them."""
+"""Most options with a section on what their answer depends on; the tables have all options."""
 
 MOST_PRINTED = 10
-"""So many options stand in the table on a terminal."""
+"""Most options in the table on a terminal."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A sweep with all that follows from it: configurations, options best first, and what decides between them."""
+    """A sweep with its configurations, its options (best first), and what decides between them."""
 
     sweep: Sweep
     configurations: Sequence[Configuration]
@@ -66,7 +66,7 @@ class Answered:
 
     @property
     def unknowns(self) -> list[Unknowns]:
-        """What options hang on, best options first, as many as get a section."""
+        """What the answers of the best options depend on, for those with a section."""
         found = {id(one.option): one for group in self.groups for one in group.unknowns}
         return [found[id(option)] for option in self.options if id(option) in found][:MOST_SECTIONS]
 
@@ -289,7 +289,7 @@ SENSITIVITY = N_(
 
 
 def _section(number: int, one: Unknowns, saved: _Pictures) -> dict[str, Any]:
-    """What one option hangs on."""
+    """The section on what one option's answer depends on."""
     ltv = one.probabilities[one.probabilities["metric"] == "ltv"]
     sensitivity = one.sensitivity[one.sensitivity["metric"] == "ltv"]
     pictures = [saved(f"chances_{number}", sweep_plots.chances(ltv), _(CHANCES))]

@@ -16,7 +16,7 @@ from analysis.style import words
 from analysis.style.language import _
 
 MUCH_NOISE = 0.2
-"""Share of the variance over points from which the luck of the seed is worth a sentence."""
+"""Share of Monte Carlo error in the variance over points from which a sentence says so."""
 
 MOST_TOLD = 3
 """Drivers that a sentence names, and options that the verdict goes into."""
@@ -170,7 +170,7 @@ def _driver(row: pd.Series) -> str:
 
 
 def noise(found: Sequence[Option]) -> str:
-    """A caution where much of the spread of options over points is the luck of the seed; empty otherwise."""
+    """A caution where much of the spread of options over points is Monte Carlo error; empty otherwise."""
     shares = [luck for one in found if (luck := noise_share(one)) > MUCH_NOISE]
     if not shares:
         return ""

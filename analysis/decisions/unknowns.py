@@ -1,5 +1,5 @@
-"""What the answer of one option hangs on, over many points of what is not known: how probable a gain is, in which part
-of a range the answer turns, and what is lost by choosing wrongly."""
+"""What the answer of one option depends on, over many points of what is not known: how probable a gain is, in which
+part of a range the answer turns, and what is lost by choosing wrongly."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ GAINED = ("ltv", "profit", "roi")
 
 
 class Space(NamedTuple):
-    """The drawn parameters: their values by point (index replication, a column each), the options of those that are a
-    choice, the range of the others, and units."""
+    """The uncertain parameters: values by point (index replication, a column each), options of those that are a choice,
+    ranges of the others, and units."""
 
     points: pd.DataFrame
     choices: Mapping[str, Sequence[str]]
@@ -33,7 +33,7 @@ class Space(NamedTuple):
 
 
 def space(option: Option) -> Space:
-    """What was drawn for an option."""
+    """The uncertain parameters of an option's runs."""
     run, points = option.configuration.runs[0], option.configuration.values_at
     table = run.parameters.drop_duplicates("name").set_index("name")
     names = [str(name) for name in points.columns]
@@ -55,7 +55,7 @@ def _range(table: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, fl
 
 
 def noise_share(option: Option) -> float:
-    """Share of the variance of the LTV effect over points that is the luck of the seed; NaN without second seeds."""
+    """Share of the variance of the LTV effect over points that is Monte Carlo error; NaN without second seeds."""
     effect = option.configuration.cube.effect(option.intervention, EVERYBODY, "ltv")
     error = monte_carlo_error(effect)
     known = effect[0][~np.isnan(effect[0])]
@@ -156,7 +156,7 @@ def regret_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def space_together(group: Sequence[Option]) -> Space:
-    """What was drawn for any option of one group, at the points that all have: shared parameters have one value."""
+    """The uncertain parameters of all options of one group, at the points that all have; shared ones stand once."""
     spaces = [space(option) for option in group]
     points = pd.concat([one.points for one in spaces], axis=1, join="inner")
     choices, ranges, units = (

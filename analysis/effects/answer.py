@@ -81,8 +81,8 @@ def _short_answers(table: pd.DataFrame) -> Iterator[str]:
 
 
 def precise_enough(measures: pd.DataFrame, precision: float) -> bool:
-    """Whether more points are not needed: the Monte Carlo standard error of every intervention's total
-    effect on LTV is below `precision` (share) of the mean baseline LTV.
+    """Whether the points suffice: the Monte Carlo standard error of every intervention's total effect on LTV
+    is below `precision` (share) of the mean baseline LTV.
 
     False when there are no second seeds to estimate the error from; True when nothing was treated.
     """

@@ -270,7 +270,7 @@ def _roi_rows(cube: Cube, name: str, segment: str) -> Iterator[dict[str, object]
 def _interaction_rows(
     cube: Cube, combined: str, names: list[str], metrics: tuple[Metric, ...]
 ) -> Iterator[dict[str, object]]:
-    """Total of the combination less the totals of its scenarios alone."""
+    """The interaction: total effect of the combination less the sum of its scenarios' total effects."""
     single = [name for name in names if "+" not in name and name in combined.split("+")]
     if len(single) != len(combined.split("+")):
         return

@@ -16,7 +16,7 @@ from analysis.style.language import N_, _
 from analysis.style.words import listed, moved, plain
 
 BEYOND = 2.0
-"""Standard errors a probed effect must lie from zero before a sign is claimed for it."""
+"""Monte Carlo standard errors from zero beyond which the sign of a probed effect is established."""
 
 
 class Flip(NamedTuple):
@@ -25,7 +25,7 @@ class Flip(NamedTuple):
     `crossing`: where the effect turns, None where no turn is established. `sign`: the established sign
     at every probed point (0: at some point it cannot be told from Monte Carlo noise); with a crossing,
     the sign above it.
-    `central`: where the run has it.
+    `central`: its value in the run.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Which unknown drives an effect over points. Read off the points that were run, a Latin hypercube; nothing is fitted.
+"""Which uncertain parameter drives an effect over points; computed from the points that were run, without a model.
 
 - Spearman's (1904) rank correlation: sign and strength of a monotone influence.
 - Sobol's (1993) first-order index: the share of the effect's variance over points that one parameter explains alone. It
@@ -82,5 +82,5 @@ def first_order(points: pd.DataFrame, effect: pd.Series, seed: int) -> tuple[lis
 
 
 def established(table: pd.DataFrame) -> pd.Series:
-    """Which rows of `drivers` have a rank correlation beyond what chance gives the largest of so many."""
+    """Which rows have a rank correlation beyond that which the largest has by chance."""
     return table["rank_correlation"].abs() > table["chance"]

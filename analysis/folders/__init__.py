@@ -1,4 +1,4 @@
-"""A run folder or a sweep's, read.
+"""Reading the tables of run folders and of sweeps.
 
 Imports analysis.style and what stands below it.
 """

@@ -33,7 +33,7 @@ class Job(NamedTuple):
 
     @property
     def done(self) -> bool:
-        """Whether its run folder is there: a run folder is whole or not there at all."""
+        """Whether its run folder exists, which is then complete."""
         return self.place.is_dir()
 
 

@@ -1,4 +1,4 @@
-"""What happened to a customer, in words, and why.
+"""Events of a customer's life in words, with their causes.
 
 A cause is told only where the model has it and the log shows it: who told of the brand, the click that came before a
 visit, the coupon that was given, the days by which an order was late before its score. Where several could be meant,
@@ -18,7 +18,7 @@ from analysis.style.language import N_, _
 from sim.tables import DETRACTOR, PROMOTER
 
 RECENT = 60
-"""Days within which talk heard is told as what made the brand known."""
+"""Most days from talk heard to awareness for the talk to be told as its cause."""
 
 TOLD = {
     "aware": N_("learns of the brand"),
@@ -53,7 +53,7 @@ UNKNOWN = N_("{event}: {number}")
 
 
 class Event(NamedTuple):
-    """What happened, as it was logged; of a message, its campaign where there are several."""
+    """One event of the log; for a message, with its campaign where there are several."""
 
     day: int
     name: str
@@ -62,7 +62,7 @@ class Event(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """What happened, told: and why, empty where that is not known."""
+    """An event in words, and its cause in words, empty where that is not known."""
 
     event: Event
     told: str
@@ -110,7 +110,7 @@ def moments(life: Life) -> list[Moment]:
 
 
 class _Teller:
-    """Tells a life event by event and remembers what may be the cause of what comes."""
+    """Puts a life into words event by event, and remembers what may be the cause of later events."""
 
     def __init__(self, life: Life) -> None:
         self.life = life

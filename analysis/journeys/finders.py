@@ -1,8 +1,8 @@
 """Named finders: which customers have a telling story, over all journeys that were kept.
 
 A finder looks at the arm with the scenario (the baseline where there is no other), some at both, and puts the most
-telling first. Stories found are cases, picked because they are striking: how common they are, the funnel and the report
-say.
+telling first. Stories found are picked because they are striking: the funnel and the report say how common
+they are.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from sim.phrases import listed
 from sim.tables import BASELINE, DETRACTOR, PROMOTER
 
 WITHIN = 60
-"""Days between a cause and what is told as its consequence."""
+"""Most days between a cause and what is told as its consequence."""
 
 BEST = 5
-"""Stories listed."""
+"""Most stories that are listed."""
 
 
 class Found(NamedTuple):

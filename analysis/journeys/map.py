@@ -88,7 +88,7 @@ SAMPLED = {
 minutes waited at the desk, days late of deliveries that are late; days between orders."""
 
 NOTHING = ""
-"""What let down in an experience that did not score below neutral, or in which no touchpoint did."""
+"""Value of `blamed` where an experience, or every touchpoint in it, scored neutral or above."""
 
 Values = npt.NDArray[np.float64]
 
@@ -104,7 +104,7 @@ class Mean(NamedTuple):
 
 
 def clustered(parts: list[tuple[Values, Values]]) -> Mean:
-    """A mean over occasions, or the first less the second, with an interval for customers drawn anew.
+    """A mean over occasions, or the first less the second, with the interval of another sample of customers.
 
     parts: one or two pairs (customer of each occasion, value of each). Occasions of one customer belong together, and
     so do both arms of one customer: the variance is that of the linearised ratio, summed by customer (Cochran 1977,

@@ -99,7 +99,7 @@ def _moved(one: Map) -> list[tuple[str, ...]]:
 
 
 SIZE = (16.5, 11.7)
-"""Inches: A3 across, which enlarges to A1 and A0."""
+"""Width and height in inches: A3 landscape, which enlarges to A1 and A0."""
 
 LEFT, RIGHT = 0.115, 0.985
 LANES = {"title": (0.925, 0.075), "stages": (0.866, 0.055), "curve": (0.625, 0.232), "pain": (0.508, 0.105),
@@ -114,7 +114,7 @@ PAIN = LinearSegmentedColormap.from_list("pain", ["#CFE3F1", "#FBE3D6", VERMILIO
 """Colour of a touchpoint by the share of its scores below neutral."""
 
 MOST_BELOW = 0.4
-"""The share at which it is darkest."""
+"""Share of scores below neutral at which the colour is darkest."""
 
 PLACE = {stage: number + 0.5 for number, stage in enumerate(STAGES)}
 
@@ -223,7 +223,7 @@ def _line(name: str, found: Map) -> str:
 
 
 def _shown(found: Map) -> list[str]:
-    """Kinds of pain points of the map as it is, in the order of their cards."""
+    """Kinds of pain points of the map as it is, in the order in which they are shown."""
     return [pain.what for pain in found.pains[found.arms[0]] if words.known(pain.depth)]
 
 

@@ -1,8 +1,7 @@
 """One customer's life in both arms, and where the two lives part.
 
-It is an illustration. Both lives have the same luck point by point, but what one customer would have done is not
-identified: how the luck of the arms is coupled is a choice of the model, and only means over customers do not depend on
-it.
+It is an illustration. Both lives have the same draws, but what one customer would have done is not identified: that
+the arms share draws, and how, is a choice of the model, and only means over customers do not depend on it.
 """
 
 from __future__ import annotations

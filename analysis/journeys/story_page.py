@@ -173,7 +173,7 @@ LANE, CURVE = 0.21, 1.15
 """Inches."""
 
 BLAMED = {"site": "o", "store": "D", "delivery": ">", "product": "s"}
-"""Marks of what let down, as visits and deliveries have them."""
+"""Marks of the touchpoints that let down, the same as for visits and deliveries."""
 
 GOOD, BAD, MESSAGE, POPUP = look.GREEN, look.VERMILION, look.ORANGE, look.PURPLE
 

@@ -18,12 +18,12 @@ from analysis.folders.run_folder import Run
 from sim.tables import BASELINE, CAMPAIGN_RATES
 
 COUNTED = {"click": "clicked", "order": "ordered", "link": "linked", "opt_out": "opted_out"}
-"""Rates, and the counts of campaigns.parquet they are of, per time shown."""
+"""The count of campaigns.parquet that each rate, per time shown, is computed from."""
 
 ANYWAY = {"order": "order_anyway", "link": "link_anyway"}
 LIFTS = {"order": "order_lift", "link": "link_lift"}
 ALL = -1
-"""In place of a variant: all of them together."""
+"""In the place of a variant's number: all variants together."""
 
 
 def write_campaigns(run: Run) -> pd.DataFrame:

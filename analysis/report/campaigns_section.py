@@ -1,4 +1,4 @@
-"""What a report says of campaigns: a dashboard with who would have ordered anyway, every reading of what is claimed."""
+"""The report's section on campaigns: a dashboard with who would have ordered anyway, and readings of claimed lifts."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def _revision_cost(run: Run, campaign: str) -> float:
 
 
 def shrink_sentence(run: Run) -> str:
-    """By what published lifts are multiplied."""
+    """A sentence on the factor by which published lifts are multiplied."""
     node = run.node("behaviour.messages.shrink")
     value = run.setting("behaviour.messages.shrink")
     if value is None:

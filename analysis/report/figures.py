@@ -286,7 +286,7 @@ def probe_curves(run: Run, name: str) -> Figure | None:
 
 
 def drivers(run: Run, name: str) -> Figure | None:
-    """Rank correlation over points between each drawn parameter and the LTV effect, the ten largest."""
+    """Rank correlation over points between an uncertain parameter and the LTV effect, the ten largest."""
     table = rank_correlations(run, name).head(10)
     if table.empty:
         return None
@@ -313,7 +313,7 @@ def drivers(run: Run, name: str) -> Figure | None:
 
 
 def rank_correlations(run: Run, name: str) -> pd.DataFrame:
-    """`drivers.rank_correlations` of the per-point LTV effect; empty with fewer than four points."""
+    """`sensitivity.rank_correlations` of the per-point LTV effect; empty with fewer than four points."""
     rows = run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)]
     cube = Cube(rows)
     effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()

@@ -1,4 +1,4 @@
-"""What meetings over the customers' voice started: which touchpoints, when, and what came back."""
+"""The report's section on meetings: projects by touchpoint, when they began, and what came back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.style.language import _
 
 
 def section(run: Run, name: str) -> dict[str, Any] | None:
-    """What meetings over the customers' voice started, in two sentences and a table; None where there were none."""
+    """The projects that meetings started, in two sentences and a table; None where there were no meetings."""
     if not run.has("projects.parquet"):
         return None
     table = run.table("projects.parquet")

@@ -1,4 +1,4 @@
-"""report.html: a run's answer for a board, in one file that needs nothing else.
+"""report.html: a run's answer for those who decide, in one file that needs nothing else.
 
 Everything comes from the run folder's tables and config.yaml, and nothing that differs between machines or
 moments is printed, so the same run gives the same bytes. Text from the configuration is escaped by the

@@ -2,7 +2,7 @@
 
 For scenarios whose effect begins on a later day. Daily values are noisy, so everything is read off weeks counted from
 that day: sums of profit, means of the number of customers, the week's census of NPS. In each point the shortfall of a
-week is the baseline's value less the scenario's, same customers and same luck; the depth is the largest one. It is
+week is the baseline's value less the scenario's, with the same draws; the depth is the largest one. It is
 taken of noisy weeks, so it is deeper than that of the mean over points, which the figure shows (resilience as depth and
 duration: Bruneau et al. 2003).
 """
@@ -26,7 +26,7 @@ from analysis.style.page import picture
 from sim.tables import BASELINE, RECOVERY
 
 METRICS = {"nps": "points", "customer": "customers", "profit": "yen per potential customer and week"}
-"""What is followed, and its unit."""
+"""Metrics whose recovery is followed, and their units."""
 
 METRIC_WORDS = {"nps": N_("NPS (true)"), "customer": N_("Active customers"), "profit": N_("Profit")}
 UNIT_WORDS = {
@@ -36,7 +36,7 @@ UNIT_WORDS = {
 }
 WEEK = 7
 MIDDLE = 3
-"""Days into a week at which what happens in it is dated."""
+"""Day of its week at which a weekly value is dated."""
 
 LEFT = {"half": 0.5, "tenth": 0.1}
 """Shares of the depth down to which a shortfall is followed."""

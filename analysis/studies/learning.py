@@ -1,4 +1,4 @@
-"""What a firm's evidence taught: the page with prior and posterior side by side, its figures, and the lines to print.
+"""The page of what a firm's evidence taught, with priors and posteriors, its figures, and the lines to print.
 
 Starts from a folder with three tables (written by `cxsim learn`): parameters.csv, statistics.csv, pieces.csv.
 """

@@ -3,10 +3,10 @@
 Both versions ran the same configuration: point r is the same world in both. Each number (the level of a metric in the
 baseline, an effect) is kept per point, under the point's first seed and, for some points, under a second.
 
-- Where the bytes of a table should be the same and are not, a number's move is set against the Monte Carlo error of a
-  difference of two runs, which the two seeds tell. This orders what is listed; the bytes have judged already.
+- Where the bytes of a table should be the same and are not, the answer has moved. Moves are then listed in the order of
+  their size over the Monte Carlo error of a difference of two runs, which points under two seeds tell.
 - Where a result was changed on purpose, so that bytes must move, the paired differences of the points judge. If only
-  chance was drawn anew, new and old may be exchanged and each difference lies symmetrically around nothing; Student's
+  the draws changed, new and old may be exchanged and each difference lies symmetrically around nothing; Student's
   t of such differences has no heavier tails than t itself at the levels in use (Efron 1969, JASA 64). With a number
   of comparisons m, Holm's procedure (1979, Scandinavian Journal of Statistics 6) holds the chance that any of them
   is called moved while nothing has below the one that was asked for.
@@ -37,10 +37,10 @@ KEPT = ("total", "direct", "wom", "congestion")
 """Estimands kept per point; the others follow from them."""
 
 ROUNDING = 1e-9
-"""Share of a level below which a move is rounding."""
+"""Share of a level up to which a move counts as rounding."""
 
 NOTABLE = 3.0
-"""Standard errors from which a move is called out where the bytes have judged."""
+"""Standard errors from which a move is called notable in an exact comparison."""
 
 SHOWN = 10
 """Moved numbers listed; the rest is counted."""
@@ -74,7 +74,7 @@ class Move(NamedTuple):
     """How far one number moved: mean over points before and after, their difference and its standard error.
 
     `change` is the mean over the points that have a value in both; `floor` is what counts as no move at all, `p` the
-    chance of a move as far beyond it if only chance was drawn anew (NaN where the seeds alone tell the error).
+    chance of a move as far beyond it if only the draws changed (NaN where the error is that of the seeds).
     """
 
     name: str
@@ -165,7 +165,7 @@ def _p(one: Move) -> float:
 
 
 def beyond_chance(moves: Sequence[Move], false_alarm: float) -> list[Move]:
-    """The moves that are called so: Holm's procedure over all of them. They must come with the smallest p first."""
+    """The moves beyond chance, by Holm's procedure over all moves, which must be sorted by rising p."""
     found = []
     for number, one in enumerate(moves):
         if one.p > false_alarm / (len(moves) - number):

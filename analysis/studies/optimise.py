@@ -1,7 +1,7 @@
-"""A search's folder, told: the best point on fresh replications, against the present configuration.
+"""The answer of a search's folder: the best candidate on fresh replications, against the present configuration.
 
-What is said of an optimum comes from points that the search has not seen. Intervals are over these points, what is not
-known; the error of a difference, point by point under the same luck, is what more fresh replications would remove.
+What is said of an optimum comes from points that the search has not seen. Intervals are over these points. The error of
+a difference, taken point by point with the same draws, is that which more fresh replications would remove.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Searched:
 
     @cached_property
     def _points(self) -> dict[bool, pd.DataFrame]:
-        """By whether on fresh replications: a row per trial, metric and replication, in this order."""
+        """Tables of the search (False) and of fresh replications (True): a row per trial, metric and replication."""
         names = {False: "trial_points.parquet", True: "fresh_points.parquet"}
         return {key: pd.read_parquet(self.folder / name) for key, name in names.items()}
 
@@ -110,11 +110,11 @@ class Searched:
         return scenario - baseline if of == "effect" else scenario
 
     def statistic(self, number: int, wanted: Wanted, fresh: bool) -> float:
-        """What a point came to, in the search or on fresh replications."""
+        """A trial's statistic, in the search or on fresh replications."""
         return float(np.asarray((self.fresh if fresh else self.trials).loc[number, wanted.name], dtype=np.float64))
 
     def against_present(self, number: int, metric: str, of: str) -> Difference:
-        """A point less the present configuration, on fresh replications."""
+        """A trial less the present configuration, on fresh replications."""
         gap = self.values(number, metric, of, True) - self.values(PRESENT, metric, of, True)
         over = spread(gap)
         return Difference(over.mean, over.low, over.high, float(np.std(gap, ddof=1)) / math.sqrt(len(gap)))
@@ -140,7 +140,7 @@ class Searched:
         return _("{what}, {unit}").format(what=name, unit=unit) if unit else name
 
     def point(self, number: int) -> str:
-        """A point's levers in words."""
+        """A trial's values of the levers in words."""
         table = self.fresh if number in self.fresh.index else self.trials
         row = table.loc[number]
         told = [(words.moved(one["key"]), words.amount(float(row[one["key"]]), self.unit(one))) for one in self.levers]
@@ -310,7 +310,7 @@ def _range(found: Searched, goal: Wanted, ends: tuple[int, int]) -> str:
 
 
 def _dominates(found: Searched, number: int) -> bool:
-    """Whether a point is better than the present configuration in every objective, beyond Monte Carlo error."""
+    """Whether a trial is better than the present configuration in every objective, beyond Monte Carlo error."""
     signs = [1.0 if up else -1.0 for up in found.maximised]
     gaps = [found.against_present(number, goal.metric, goal.of) for goal in found.objectives]
     return all(gap.told and sign * gap.mean > 0 for gap, sign in zip(gaps, signs, strict=True))

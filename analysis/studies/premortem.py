@@ -28,7 +28,7 @@ DECIDES = TEST_METRICS[0].name
 """The metric by which a design is chosen."""
 
 NEAR = 1.1
-"""A reading is as good as the best where its error is at most so many times the best one's."""
+"""Largest ratio of a reading's error to the smallest one at which it counts as equally good."""
 
 KEYS = ["design", "metric", "weeks"]
 
@@ -130,11 +130,11 @@ def _counted(part: pd.DataFrame, level: float) -> dict[str, Any]:
         "power_mc_se": error["significant"],
         "wrong_sign": mean["wrong"],
         "wrong_sign_if_significant": float(sure["wrong"].mean()) if len(sure) else math.nan,
-        "wrong_worlds": int((worlds["adjusted"] * worlds["truth"] < 0).sum()),
+        "wrong_points": int((worlds["adjusted"] * worlds["truth"] < 0).sum()),
         "exaggeration": exaggeration(sure["estimate"], sure["truth"]),
         "false_alarm": false_alarm,
         "false_alarm_mc_se": math.sqrt(false_alarm * (1 - false_alarm) / len(one)),
-        "worlds": len(worlds),
+        "points": len(worlds),
         "tests": len(one),
     }
 

@@ -87,7 +87,7 @@ def _choice(run: PreMortem, row: pd.Series) -> str:
         error=words.number(row["error_at_members"]),
         unit=_unit(METRIC[DECIDES]),
         days=run.days,
-        worlds=row["worlds"],
+        worlds=row["points"],
     )
 
 
@@ -168,7 +168,7 @@ def _power(run: PreMortem, row: pd.Series) -> str:
 def _signs(run: PreMortem, row: pd.Series) -> str:
     """In how many worlds and tests the sign is wrong: counted, at the simulated size."""
     found = _("In {wrong} of {worlds} worlds the test, chance apart, points the wrong way.").format(
-        wrong=row["wrong_worlds"], worlds=row["worlds"]
+        wrong=row["wrong_points"], worlds=row["points"]
     )
     significant = round(row["power"] * row["tests"])
     if not significant:
@@ -434,7 +434,7 @@ def _row(row: pd.Series, places: int) -> dict[str, str]:
         **{name: words.percent(row[name]) for name in shares},
         "exaggeration": words.number(row["exaggeration"], 1),
         "needed": rounded(row["needed_customers"]),
-        "wrong_worlds": _("{wrong} of {worlds}").format(wrong=row["wrong_worlds"], worlds=row["worlds"]),
+        "wrong_points": _("{wrong} of {worlds}").format(wrong=row["wrong_points"], worlds=row["points"]),
     }
 
 

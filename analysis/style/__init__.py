@@ -1,4 +1,4 @@
-"""How everything looks and sounds: figures, fonts, pages, words, languages.
+"""What all answers share: the look of figures and pages, fonts, words, translation.
 
 Imports sim.tables alone.
 """

@@ -9,7 +9,7 @@ import unicodedata
 from analysis.style.language import language
 
 UNBROKEN = re.compile("[（「『【]*(?:[!-~\N{MINUS SIGN}\N{WAVE DASH}]+|.)[、。，．）」』】・：；ー]*")
-"""What a Japanese line is not broken within: figures and Latin words, after an opening mark, before a closing one."""
+"""A part of a Japanese line that must not be broken: a figure, Latin word or character with the marks around it."""
 
 
 def width(text: str) -> int:

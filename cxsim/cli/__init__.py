@@ -1,7 +1,7 @@
-"""The command line, and the one place where all parts meet.
+"""The command line: a function per command, which may import all but `cxsim.__main__`.
 
-Each command is a function of the words after it. Heavy imports stand inside the functions that need them, so that
-help and listings answer at once.
+A function takes the words after its command. Heavy imports stand inside the functions that need them, so that help and
+listings answer at once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ COMMANDS = {
     "check": "cxsim.cli.check:check",
     "examples": "cxsim.cli.folders:examples",
 }
-"""Where each command's function stands; imported when it is called."""
+"""Module and function of each command, imported when the command is called."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from sim.studies.regression import Answer, Held, Numbers, Record, Rerun
 
 FEWEST_POINTS = 8
-"""Points below which paired differences tell too little of their own spread."""
+"""Fewest points whose paired differences may judge: fewer say too little of their own spread."""
 
 REASON_LINES = 5
-"""Lines of what moved that are kept with the reason of an update."""
+"""Most lines on what moved that a record keeps with the reason of an update."""
 
 SUITE = "cxsim check"
 
@@ -76,7 +76,7 @@ def _given(words: list[str]) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Case:
-    """A regression file, the settings it comes to, and its record if there is one."""
+    """A regression file, the settings that it yields, and its record if there is one."""
 
     name: str
     held: Held
@@ -86,7 +86,7 @@ class Case:
 
 
 def _cases(given: argparse.Namespace) -> dict[str, Case]:
-    """Everything that is to be checked, read before any work. Raises ConfigError."""
+    """All cases to be checked, read before any of them runs. Raises ConfigError."""
     from sim.config.parameters import ConfigError, listed, nearest
     from sim.studies import regression
 
@@ -114,7 +114,7 @@ def _folder(config_dir: str | None) -> Path:
 
 
 def _records(given: argparse.Namespace) -> Path:
-    """Where the records stand: as named, beside one's own files, or in the checkout."""
+    """The folder of the records: as named, else beside the user's own files, else the shipped one."""
     from sim.config.parameters import ConfigError
 
     if given.records is not None:
@@ -177,7 +177,7 @@ def _settings(
 
 
 def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Exception]]:
-    """Each case's answer or what it raised, as they finish; one thread each, as many as there are processors."""
+    """Yield each case's answer, or the error it raised, as it finishes; as many at once as there are processors."""
     from cxsim.progress import Progress
     from sim.phrases import Phrase
     from sim.run.workers import Pool
@@ -199,7 +199,7 @@ def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Excepti
 
 
 def _length(settings: Settings) -> int:
-    """Customer-days of a run, roughly; agents of Mesa take some hundred times as long."""
+    """How long a run takes, roughly, in customer-days; one by Mesa's agents counts a hundredfold."""
     points = 8 if settings.replications == "auto" else settings.replications
     days = settings.burn_in + settings.days * (1 + 5 * len(settings.scenario))
     return points * settings.customers * days * (1 if settings.engine == "column" else 100)
@@ -221,7 +221,7 @@ def _enough(settings: Settings) -> Any:
 
 
 def _mendable() -> tuple[type[Exception], ...]:
-    """What ends a run and is no error of ours."""
+    """Exceptions that end a run and that the user can mend."""
     from sim.config.parameters import ConfigError
     from sim.run.workers import WorkerDied
 
@@ -229,7 +229,7 @@ def _mendable() -> tuple[type[Exception], ...]:
 
 
 def _report(case: Case, outcome: Answer | Exception, because: str | None) -> Entry:
-    """What one case came to; with a reason, its record is made anew."""
+    """The outcome of one case for the report; with a reason (`because`), its record is written anew."""
     if isinstance(outcome, Exception):
         kind = "" if isinstance(outcome, _mendable()) else f"{type(outcome).__name__}: "
         return Entry(case.name, [f"could not be run: {kind}{outcome}"], ERROR)
@@ -297,7 +297,7 @@ _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 class Entry(NamedTuple):
-    """One case: its name, what it told, and FAILURE, ERROR or nothing where it held."""
+    """One case of the XML: its name, its report, and FAILURE, ERROR or nothing if its answer is as recorded."""
 
     name: str
     lines: Sequence[str]
@@ -305,7 +305,7 @@ class Entry(NamedTuple):
 
 
 def write_junit(path: Path, suite: str, cases: Sequence[Entry]) -> None:
-    """Write the cases, whole or not at all. Raises OSError."""
+    """Write the cases as JUnit's XML, whole or not at all. Raises OSError."""
     counts = {f"{kind}s": str(sum(case.kind == kind for case in cases)) for kind in (FAILURE, ERROR)}
     top = ElementTree.Element("testsuites")
     node = ElementTree.SubElement(top, "testsuite", {"name": legal(suite), "tests": str(len(cases)), **counts})

@@ -1,4 +1,4 @@
-"""The smaller commands: `cxsim scenarios`, `calibrate` and `report`."""
+"""`cxsim calibrate` and `cxsim learn`: company files from a firm's log and from its other evidence."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OPTIONAL_COLUMNS = {
 
 
 def calibrate(words: list[str]) -> int:
-    """Fit a company to a real log."""
+    """Fit a company to a real log, and write the company file."""
     given = vars(_calibrate_parser().parse_args(without_language(words)))
     from sim.config.parameters import ConfigError
 
@@ -152,7 +152,7 @@ def _observed(piece: Piece, evidence: Path) -> Observed:
 
 
 def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
-    """Settings by scenario, the baseline's first, and the raw company they share."""
+    """Settings by scenario, the baseline's first, and the raw mapping of the company that they share."""
     from scenarios.intervention import worlds_of
     from sim.config.parameters import ConfigError
 
@@ -214,7 +214,7 @@ def _lesson_tables(pieces: list[Piece], observed: Mapping[str, Observed], lesson
 
 
 def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> None:
-    """The report's folder first, then the company file: a file that is there has its report beside it."""
+    """Write the report's folder, then the company file, so that no company file lacks its report."""
     from analysis.studies.learning import write_page
     from sim.run.folder import drafted, replace_text
 

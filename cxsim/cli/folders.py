@@ -1,4 +1,4 @@
-"""`cxsim story`: one customer's life in both arms, or whose life is worth a look."""
+"""Commands that read folders: `story`, `funnel`, `map`, `gate`, reports; and `scenarios`, `examples`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def story(words: list[str]) -> int:
-    """Write one customer's page and print the table, or print whom a finder finds."""
+    """Write one customer's page and print the timeline, or print the customers that a finder finds."""
     given = _parser().parse_args(without_language(words))
     from analysis.journeys import story_page
     from analysis.journeys.finders import FINDERS
@@ -86,7 +86,7 @@ def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
 
 
 def examples(words: list[str]) -> int:
-    """Copy the shipped examples into a folder that is not there yet."""
+    """Copy the shipped examples into a new folder."""
     description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
     folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
     from sim.config.parameters import ConfigError
@@ -121,7 +121,7 @@ REPORTS = {
     "tests.parquet": "analysis.studies.premortem_page",
     "key_drivers.parquet": "analysis.studies.key_drivers_page",
 }
-"""What writes the page of a folder that holds a table."""
+"""The module that writes the page of a folder, by a table that the folder holds."""
 
 
 def funnel(words: list[str]) -> int:

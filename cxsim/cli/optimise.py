@@ -1,4 +1,4 @@
-"""`cxsim optimise`: the best values of levers, over what is not known, and on with the search after an interruption."""
+"""`cxsim optimise`: search for the best values of levers over what is not known, resumed after an interruption."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 GROUP = "optimise"
 NOT_IDENTITY = (f"{GROUP}.trials=", LANGUAGE, "threads=")
-"""Words that leave a search the same: a longer one begins with the same trials."""
+"""Beginnings of words that do not make another search: a longer search begins with the same trials."""
 
 
 def optimise(words: list[str]) -> int:
@@ -86,7 +86,7 @@ def _need_optuna() -> None:
 
 
 def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str, str]]:
-    """What is to be searched, the settings where the levers stand at present, and the levers' units. Raises
+    """The search, the settings at the present values of the levers, and the levers' units by key. Raises
     ConfigError."""
     from scenarios.intervention import worlds_of
     from sim.config.parameters import ConfigError, listed
@@ -122,7 +122,7 @@ def _unit(now: Mapping[str, Any], key: str) -> str:
 
 
 def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Path, key: str) -> None:
-    """Do the work, side by side."""
+    """Run the search in worker processes, and write its folder."""
     from cxsim.progress import Progress
     from scenarios.intervention import worlds_of
     from sim.config.parameters import ConfigError
@@ -148,7 +148,7 @@ def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Pa
 
 
 def _folder(given: Path | None, overrides: list[str]) -> Path:
-    """As named by hand, else by a name that the same command gives again, however long it searches."""
+    """The folder named by hand, else one whose name depends on the search but not on its length."""
     if given is not None:
         return given
     same = sorted(word for word in overrides if not word.startswith(NOT_IDENTITY))
@@ -158,7 +158,7 @@ def _folder(given: Path | None, overrides: list[str]) -> Path:
 
 
 def _key(work: Work, settings: Settings) -> str:
-    """Of what the trials depend on: the configuration, what is searched, and the code; not how long it is searched."""
+    """Hash of what the trials depend on: configuration, search file and code, but not the number of trials."""
     from sim.run.provenance import inputs_hash
 
     searched = work.search.model_dump(mode="json", exclude={"trials", "description"})
@@ -167,7 +167,7 @@ def _key(work: Work, settings: Settings) -> str:
 
 @contextmanager
 def _held(folder: Path, key: str) -> Iterator[None]:
-    """Hold a folder for this search alone. Raises ConfigError where another one is in it, or at it."""
+    """Hold a folder for this search alone. Raises ConfigError if it holds another search, or one is running in it."""
     from filelock import FileLock, Timeout
 
     from sim.config.parameters import ConfigError

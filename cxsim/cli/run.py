@@ -93,7 +93,7 @@ def _help_texts(config: DictConfig) -> Iterator[str]:
 
 
 def complete(words: list[str], commands: list[str]) -> int:
-    """Shell completion. The line holds our command word before the overrides, unknown to Hydra."""
+    """Shell completion by Hydra, from which the command word before the overrides is hidden."""
     line = os.environ.get("COMP_LINE", "")
     before = line.split(maxsplit=2)
     typed = before[1] if len(before) > 1 else ""

@@ -1,4 +1,4 @@
-"""Commands that simulate by a plan of their own: a group of configuration files beside those of a run.
+"""`cxsim premortem` and `cxsim drivers`, which simulate by a plan: a configuration group of their own.
 
 The plan's keys are given without the group's name; all others are those of `cxsim run`. The answer is a folder with
 tables and a page, and on the terminal a table and a sentence.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class Planned(ABC):
-    """One such command. Heavy imports stand inside the methods, so that --help is quick."""
+    """Base of both commands. Heavy imports stand inside the methods, so that --help is quick."""
 
     group: ClassVar[str]
     description: ClassVar[str]
@@ -47,7 +47,7 @@ class Planned(ABC):
 
     @abstractmethod
     def plan(self, node: Any, settings: Settings) -> Any:
-        """The checked plan; what the settings must be for it is checked here too, before any work."""
+        """The plan, checked together with the settings before anything is simulated. Raises ConfigError."""
 
     @abstractmethod
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
@@ -163,7 +163,7 @@ class Premortem(Planned):
         return Plan.model_fields
 
     def plan(self, node: Any, settings: Settings) -> Any:
-        """The checked plan; there must be something to test."""
+        """The checked plan. Raises ConfigError also for settings without anything to test."""
         from scenarios.intervention import worlds_of
         from sim.studies.premortem import plan_of, treatment
 

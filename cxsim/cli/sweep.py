@@ -19,7 +19,7 @@ LOST = {
 
 
 def sweep(overrides: list[str], config_dir: str | None, name: str) -> int:
-    """Many runs. Exit status 0, or 1 where a job failed, its worker died, or it was not run."""
+    """Make the runs of a sweep. Returns exit status 0, or 1 if a job failed, died or was not run."""
     try:
         sweep = swept(overrides, None, config_dir, name, _tell)
     except SweepInterrupted as interrupted:

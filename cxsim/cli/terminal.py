@@ -19,20 +19,20 @@ OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 def say(phrase: Phrase) -> None:
-    """One line on the error stream, whatever the message held, in the language in use."""
+    """Write a message to the error stream as one line, in the language in use."""
     from analysis.style.language import translated
 
     print(f"cxsim: {' '.join(translated(phrase).split())}", file=sys.stderr)
 
 
 def language_asked(words: list[str]) -> str | None:
-    """The language that a command line asks for, `language=ja`: wanted before anything else can be told."""
+    """The language in the words (`language=ja`), which is needed before any other message can be shown."""
     asked = [word.partition("=")[2] for word in words if word.startswith(LANGUAGE)]
     return asked[-1] if asked else None
 
 
 def without_language(words: list[str]) -> list[str]:
-    """The words without that one, for commands that compose no configuration."""
+    """The words without `language=...`, for commands that compose no configuration."""
     return [word for word in words if not word.startswith(LANGUAGE)]
 
 
@@ -102,7 +102,7 @@ def let_own_code_run(given: argparse.Namespace) -> None:
 
 
 def folder_asked(words: list[str], command: str, description: str, metavar: str, what: str) -> Path:
-    """The folder that a command line of nothing else names; texts as they are shown."""
+    """The folder in a command line that takes nothing else; the other arguments are texts of its help."""
     parser = Parser(prog=f"cxsim {command}", description=description)
     parser.add_argument("folder", type=Path, metavar=metavar, help=what)
     folder: Path = parser.parse_args(without_language(words)).folder

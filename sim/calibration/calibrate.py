@@ -51,7 +51,7 @@ STEPS = 5
 CLOSE = 0.002
 """Corrections stop once the simulated repeats are this near to the fitted ones: the size of the Monte Carlo error."""
 RIDGE = 1e-4
-"""Keeps lapse as fitted where moving it hardly moves repeats: a lever below a percent is none."""
+"""Damping of the correction, which leaves lapse as fitted where moving it hardly moves repeats."""
 NUDGE = 1e-3
 LARGEST_STEP = 0.5
 NOTABLE = 0.05

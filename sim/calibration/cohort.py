@@ -75,7 +75,7 @@ def simulate(settings: Settings, run: World, model: Model, days: int) -> Repeats
     """Repeat orders per customer of a cohort under `model`, with the references of `run`, over `days` days.
 
     Noise is cut by a control variate: given a customer's own rate and lapse, expected repeats have a closed form, and
-    its mean over the customers drawn is known exactly.
+    its mean over the simulated customers is known exactly.
     """
     world = _cohort_world(replace(world_of(put(settings, model), settings.seed), rules=run.rules), model, days)
     start = _first_orders(world)

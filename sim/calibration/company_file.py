@@ -122,7 +122,7 @@ def _purchase(found: Calibration) -> Iterator[tuple[str, Any]]:
 
 
 def _clock(clock: Clock) -> Iterator[tuple[str, Any]]:
-    """One fit's parameters as corrected. Alpha is drawn; of lapse, where it is open, the shape."""
+    """One fit's parameters as corrected. Alpha has a range, and so has the shape of a lapse that is open."""
     shape, scale = ("a", "b") if clock.key == "bg_nbd" else ("s", "beta")
     model, raw = clock.corrected, clock.fit.model
     yield "r", _measured(model.r, "maximum likelihood" if model.r == raw.r else f"fit {raw.r:.5g}")

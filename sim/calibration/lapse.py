@@ -1,9 +1,9 @@
-"""What to assume about lapse where a log leaves it open.
+"""The level of lapse where a log leaves it open: a prior, and what the log adds to it.
 
 A log in which hardly anybody visibly leaves says that lapse is rare, and no more: the likelihood is a flat ridge and
 its maximum may lie at any lapse near zero. A weakly-informative prior then closes the gap (Gelman, Jakulin, Pittau
 and Su 2008): lapse is as uneven among customers as in the default company's fit, and its level lies around that
-company's, within a factor of exp(2), about 7, either way with probability two thirds. The log decides where in there.
+company's, within a factor of exp(2), about 7, either way with probability two thirds. The likelihood does the rest.
 """
 
 from __future__ import annotations

@@ -228,7 +228,7 @@ def on_time_at(settings: Settings, ratios: tuple[float, ...]) -> FloatArray:
 
 
 def _coupons(clean: CleanLog, settings: Settings, say: Say) -> dict[str, Any] | None:
-    """Orders with a coupon bound redemption from below: only who has one can redeem it."""
+    """Redemption is at least the share of orders with a coupon: only customers who hold one can redeem it."""
     told = log.redemption(clean)
     if told is None:
         return None

@@ -1,12 +1,12 @@
 """Campaigns: who gets which message, and what the firm sees of it.
 
 One engine for popups and welcomes (on the site and in the app) and for pushes and e-mails (off it). A campaign finds
-people by a rule over what a firm can log; the engine keeps fair halves and holdouts apart, the cap on messages and one
-off-site message a day, first come first served in the order of the configuration; variant and holdout stick to the
-customer. What was sent, clicked, bought is tallied by variant: variant 0 are those the rule found who got nothing.
+people by a targeting rule over what a firm can log. The engine leaves out control halves and holdouts, and allows one
+off-site message a day and so many messages in all; earlier campaigns of the configuration go first. Customers keep
+variant and holdout. What was sent, clicked, bought is tallied by variant; variant 0 are those found who got nothing.
 
 A campaign with a `Cycle` learns (plan, do, check, act): at each revision the variant that did best so far gets the
-larger share. The shares are company state, a recorded interface: a replay keeps them as they began.
+larger share. The shares are company state, a recorded interface: in a replay they stay as at the beginning.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from agents.records import BLANK_DECK, CARD, MESSAGE, Deck, Messages, Visits
 Channel = Literal["popup", "welcome", "push", "email"]
 BITS: Mapping[Channel, int] = {"popup": 0, "welcome": 0, "push": BY_PUSH, "email": BY_MAIL}
 GOALS: Mapping[Channel, str] = {"popup": "ordered", "welcome": "linked", "push": "clicked", "email": "clicked"}
-"""What a cycle judges variants by."""
+"""The count, per time shown, by which a cycle judges variants."""
 
 PLACES: Mapping[Channel, str] = {"popup": "card", "welcome": "welcome_card"}
-"""Fields of a visit: where a message on the site is noted, and its card."""
+"""Fields of a visit that hold the row of the variant table of what is shown, by channel."""
 
 CAP_DAYS = 7
-"""The window of the cap on messages."""
+"""Days over which the cap on messages counts."""
 
 
 class Cycle(NamedTuple):
@@ -49,7 +49,7 @@ class Cycle(NamedTuple):
 
 @dataclass(frozen=True)
 class Message:
-    """What a campaign sends. `lifts` and `appeals` are logits by variant, as `agents.records.CARD` has them; yen."""
+    """What a campaign sends. `lifts` and `appeals` are logits by variant; the rest as in `agents.records.CARD`."""
 
     channel: Channel
     lifts: tuple[float, ...]
@@ -66,13 +66,13 @@ class Message:
 
     @property
     def variants(self) -> int:
-        """How many there are."""
+        """Number of variants."""
         return len(self.lifts)
 
 
 class Tally(NamedTuple):
-    """Counts by variant, 0 first: those found who got nothing. int64 (variants + 1,) each, and likewise one campaign
-    behind the other for all of an arm."""
+    """Counts by variant, int64 (variants + 1,) each; entry 0 counts those found who got nothing. For a whole arm the
+    arrays of its campaigns are joined."""
 
     shown: NDArray[np.int64]
     clicked: NDArray[np.int64]
@@ -82,12 +82,12 @@ class Tally(NamedTuple):
 
 
 def new_tally(entries: int) -> Tally:
-    """Nothing yet."""
+    """A tally of zeros."""
     return Tally(*(np.zeros(entries, np.int64) for _ in Tally._fields))
 
 
 def deck_of(messages: Sequence[Message]) -> Deck:
-    """One card per message and variant, in order; a blank one where there are none."""
+    """The variant table: a row per message and variant, in order; one blank row where there are none."""
     cards = [
         (lift, appeal, m.slope, m.fit, m.depth, m.opt_out, m.asks, BITS[m.channel])
         for m in messages
@@ -98,7 +98,7 @@ def deck_of(messages: Sequence[Message]) -> Deck:
 
 @dataclass
 class Campaign:
-    """One message of one intervention in one arm: its place in the deck, its shares, its tally."""
+    """One campaign in one arm: its first row in the variant table, its shares, its tally."""
 
     number: int  # of the intervention: sticky draws are keyed by it
     name: str
@@ -113,37 +113,37 @@ class Campaign:
         self.shares = np.array(self.message.shares or equal)
 
     def holds(self, cards: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Which of these cards are its own."""
+        """Which of these rows of the variant table are its own."""
         return np.asarray((cards >= self.first_card) & (cards < self.first_card + self.message.variants))
 
     def pass_over(self, found: NDArray[np.bool_], **did: NDArray[np.bool_]) -> None:
-        """Tally some who were found and got nothing, and what they did all the same."""
+        """Tally those who were found and got nothing, and what they did, under variant 0."""
         self.tally.shown[0] += np.count_nonzero(found)
         for name, mask in did.items():
             getattr(self.tally, name)[0] += np.count_nonzero(mask & found)
 
     @property
     def cost(self) -> NDArray[np.int64]:
-        """Yen of messages by variant, 0 first."""
+        """Yen spent on messages by variant, entry 0 zero."""
         paid = self.message.cost * self.tally.shown
         paid[0] = 0
         return paid
 
     def variant_of(self, seed: int, rows: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Variant of each row, from 0; it moves only when the shares do."""
+        """Variant of each row, from 0; it changes only when the shares do."""
         if self.message.variants == 1:
             return np.zeros(len(rows), np.int64)
         u = row_draws(seed, rows, 0, draws.VARIANT, self.number)
         return np.searchsorted(np.cumsum(self.shares)[:-1], u, side="right")
 
     def held_out(self, seed: int, rows: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Who is kept without the message for good."""
+        """Which rows are in the holdout, which never gets the message."""
         if self.message.holdout == 0.0:
             return np.zeros(len(rows), bool)
         return np.asarray(row_draws(seed, rows, 0, draws.HOLDOUT, self.number) < self.message.holdout)
 
     def revise(self) -> None:
-        """Give the best variant seen so far the larger share; nothing before every variant was shown often enough."""
+        """Give the best variant so far the larger share, once every variant was shown often enough."""
         cycle = self.message.cycle
         shown = self.tally.shown[1:]
         if cycle is None or len(shown) < 2 or shown.min() < cycle.least:
@@ -168,7 +168,7 @@ class Campaigns:
         self.of: dict[int, Campaign] = {}
         self.deck = deck_of([message for _, _, message in messages])
         self._tally = new_tally(sum(message.variants + 1 for _, _, message in messages))
-        self._entry = np.zeros(len(self.deck), np.intp)  # of the tally, by card
+        self._entry = np.zeros(len(self.deck), np.intp)  # of the tally, by row of the variant table
         card, entry = 0, 0
         for number, name, message in messages:
             own = Tally(*(counts[entry : entry + message.variants + 1] for counts in self._tally))
@@ -180,11 +180,11 @@ class Campaigns:
     # -- off the site
 
     def audience(self, channel: Channel) -> NDArray[np.int32]:
-        """Whom the firm may write to, ascending. Consent is given at the first order (e-mail) or app visit (push)."""
+        """Rows that the firm may write to, ascending: they consented at a first order (e-mail) or app visit (push)."""
         return np.flatnonzero(self.columns.consent & BITS[channel]).astype(np.int32)
 
     def sent(self, day: int, found: Sequence[tuple[int, NDArray[np.int32], NDArray[np.bool_]]]) -> Messages:
-        """The day's messages to the rows found, as (campaign, rows, whether it fits by its rule), by priority."""
+        """The day's messages; found: (campaign, rows, whether it is sure to fit), the first campaign first."""
         self._passed = {}
         taken = np.zeros(len(self.treated), bool)
         parts: list[Messages] = []
@@ -210,14 +210,14 @@ class Campaigns:
         return messages
 
     def may_get(self, number: int, rows: NDArray[np.int32], day: int) -> NDArray[np.bool_]:
-        """Who of these rows may get the campaign's message now, on the site or off it."""
+        """Which of these rows may get the campaign's message: treated, no holdout, below the cap."""
         may = self.treated[rows] & ~self.of[number].held_out(self.seed, rows)
         return np.asarray(may & (impressions_lately(self.columns, rows, day) < self.cap))
 
     # -- what the firm sees
 
     def count_visits(self, visits: Visits, found: Mapping[int, NDArray[np.bool_]]) -> None:
-        """Tally the visitors each on-site campaign found, by what they were shown and did."""
+        """Tally the visitors found by each on-site campaign: what they were shown and did."""
         if not found:
             return
         did = {"ordered": visits["kind"] != NO_ORDER, "linked": visits["linked"] == 1}
@@ -243,7 +243,7 @@ class Campaigns:
         self._passed = {}
 
     def _add(self, somebody: NDArray[np.bool_], cards: NDArray[np.uint8], **did: NDArray[np.bool_]) -> None:
-        """Tally who got a card, and what they did: masks and cards of one shape."""
+        """Tally who got which row of the variant table, and what they did; arrays of one shape."""
         got = np.flatnonzero(somebody)
         if len(got) == 0:
             return
@@ -255,7 +255,7 @@ class Campaigns:
     # -- learning
 
     def revise(self, day: int) -> int:
-        """Revise the shares of campaigns whose cycle ends with this day; what that costs the firm, yen."""
+        """Revise the shares of campaigns whose cycle ends today; returns what that costs the firm, yen."""
         spent = 0
         for campaign in self.of.values():
             cycle = campaign.message.cycle
@@ -297,6 +297,6 @@ def note_impressions(c: Columns, rows: NDArray[np.int32], day: int) -> None:
 
 @rule
 def _shifted(c: Columns, row: int, day: int) -> int:
-    """Daily counts, four bits each, moved so that today is lowest."""
+    """A row's daily counts, four bits each, shifted so that today's are lowest."""
     days = min(8, day - int(c.more[row].impressions_day))
     return (int(c.more[row].impressions) << (4 * days)) & 0xFFFFFFFF

@@ -1,8 +1,8 @@
-"""What is put otherwise on a day: about the company, or about what surrounds it.
+"""What is different from the configuration on a day, about the company or its surroundings.
 
 An intervention that acts on everybody at once (better service, an outage, a competitor's move) says what it changes
-on a day as `Changes`; the world adds them up each morning and puts the sum in force. Nothing is undone: a day on which
-nothing is said is as configured.
+on a day as `Changes`; the world adds them up each morning and puts the sum in force. Nothing needs to be undone: a day
+without changes is as configured.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ NO_CHANGES = Changes()
 
 
 def together(changes: Iterable[Changes]) -> Changes:
-    """Several changes at once: differences add up, factors multiply. A shift of nothing is none."""
+    """Several changes at once: differences add up, factors multiply. Zero shifts are dropped."""
     total = NO_CHANGES
     for one in changes:
         total = Changes(
@@ -67,7 +67,7 @@ def together(changes: Iterable[Changes]) -> Changes:
 
 
 def changed_rules(rules: Rules, changes: Changes) -> Rules:
-    """The rules under these changes. Recovery stays a share: no more than the loss is made good, and none is added."""
+    """The rules under these changes, with recovery, a share of the loss made good, kept from 0 to 1."""
     return rules._replace(
         support_quality=rules.support_quality + changes.support,
         recovery=min(1.0, max(0.0, rules.recovery + changes.recovery)) if changes.recovery else rules.recovery,

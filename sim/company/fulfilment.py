@@ -1,8 +1,8 @@
 """The fulfilment centre: limited capacity, three delivery classes, orders in daily batches.
 
 An order is due to ship on its order day plus lead less transit. Each day the centre ships the earliest-due orders
-(ties: class, then the order's own draw), as many as it has capacity for, early when capacity is free. A batch is one
-day's orders of one class: their number grows with days and classes, not with orders.
+(ties: class, then the order's own draw) up to its capacity, before they are due if capacity is free. A batch is one
+day's orders of one class, so that the number of batches does not grow with that of orders.
 
 Between two days a centre is plain data, so that a world can be copied at midnight.
 """
@@ -26,7 +26,7 @@ from agents.records import EPISODE, Episodes, Visits
 
 
 class DeliveryTerms(NamedTuple):
-    """What the three classes promise, days by class (express, standard, no-rush)."""
+    """Lead and transit of the delivery classes in days: express, standard, no-rush."""
 
     lead: tuple[int, int, int]
     transit: tuple[int, int, int]
@@ -59,7 +59,7 @@ ORDER = np.dtype(
     ],
     align=True,
 )
-"""An order on its way from purchase to episode."""
+"""dtype of an order from purchase to hand-over."""
 
 Orders = NDArray[Any]
 """Records of ORDER."""
@@ -67,7 +67,7 @@ Orders = NDArray[Any]
 
 @compiled
 def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int) -> Orders:
-    """The day's orders as they ship: by class, then the order's own draw, then row."""
+    """The day's orders, the store's too, sorted as they ship: by class, then the order's own draw, then row."""
     orders = np.empty(len(v), ORDER)
     count = 0
     for j in range(len(v)):
@@ -93,9 +93,9 @@ def as_they_ship(seed: int, day: int, orders: Orders) -> Orders:
 
 
 class Batch(NamedTuple):
-    """One day's orders of one class, in the order they will ship. Never changed, so that copies may share it.
+    """One day's orders of one class, in the order they will ship. Immutable, so that copies may share it.
 
-    Where customers choose how long to wait, orders that chose the same `extra` days.
+    With options of waiting, all its orders have the same `extra` days.
     """
 
     day: int
@@ -116,7 +116,7 @@ def batches(day: int, orders: Orders) -> list[Batch]:
 
 
 def _by_extra(batch: Batch) -> list[Batch]:
-    """A batch apart by the days of waiting chosen, which only no-rush orders have."""
+    """A batch divided by `extra` days, which only no-rush orders have."""
     chosen = batch.orders["extra"]
     return [Batch(batch.day, batch.kind, batch.orders[chosen == extra], int(extra)) for extra in np.unique(chosen)]
 
@@ -150,7 +150,7 @@ def _episodes(orders: Orders, lead: tuple[int, int, int, int], day: int) -> Epis
 
 @loop
 def log_deliveries(c: Columns, e: Episodes, day: int) -> tuple[int, int]:
-    """Note online orders handed over with the customers who get them; (how many, how many late)."""
+    """Write online orders handed over into the customers' columns; returns (how many, how many late)."""
     handed, late = 0, 0
     for j in range(len(e)):
         if e[j].kind != STORE:
@@ -183,7 +183,7 @@ class Centre(Protocol):
 
 
 class QueueHead(NamedTuple):
-    """The first order left behind at a day's end; an order with a smaller key would have shipped."""
+    """Key of the first order that had not shipped at a day's end; one with a smaller key would have."""
 
     due: int
     kind: int
@@ -195,7 +195,7 @@ NOTHING_LEFT = QueueHead(FAR, 0, 0.0)
 
 @dataclass
 class FulfilmentCentre:
-    """The live centre. `shipped` and `heads` are what a replay needs: who shipped when, and who was left."""
+    """The live centre. For replays it keeps `shipped`, who shipped when, and `heads`, the first order left each day."""
 
     terms: DeliveryTerms
     queue: list[Batch] = field(default_factory=list)
@@ -212,7 +212,7 @@ class FulfilmentCentre:
             insort(self.queue, batch, key=self._precedence)
 
     def ship(self, day: int, capacity: int) -> int:
-        """Ship up to `capacity` orders, earliest due first; how many left the house."""
+        """Ship up to `capacity` orders, the earliest due first; returns how many."""
         left = capacity
         while self.queue and left > 0:
             batch = self.queue[0]
@@ -252,12 +252,12 @@ class FulfilmentCentre:
 
 
 def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:
-    """Put orders that ship on a day among those arriving."""
+    """Add a batch that ships on `ship_day` to `arriving`, under its day of delivery."""
     arriving.setdefault(terms.handed_over(batch.kind, batch.day, ship_day, batch.extra), []).append(batch)
 
 
 class ShippingRecord:
-    """When each order of a finished world shipped, and who was left behind each day."""
+    """When each order of a finished world shipped, and which was the first one left each day."""
 
     def __init__(self, centre: FulfilmentCentre) -> None:
         keys = [_keys(batch.orders) for _, batch in centre.shipped]
@@ -271,7 +271,7 @@ class ShippingRecord:
         self._heads = sorted(centre.heads.items())
 
     def ship_days(self, batch: Batch, due: int) -> NDArray[np.int64]:
-        """Ship day of each order: as recorded, or that of a zero-size phantom; FAR if never within the record."""
+        """Ship day of each order: as recorded; of a new one, as if it took no capacity; FAR if never in the record."""
         key = _keys(batch.orders)
         days = np.full(len(key), FAR, np.int64)
         known, place = _found(self._key, key)
@@ -307,7 +307,7 @@ def _found(sorted_keys: NDArray[np.int64], keys: NDArray[np.int64]) -> tuple[NDA
 
 @dataclass
 class ReplayedCentre:
-    """A centre in which every order ships when it did in the recorded world, whatever else is ordered."""
+    """A centre that ships every order on the day of `ShippingRecord.ship_days`, whatever else is ordered."""
 
     terms: DeliveryTerms
     record: ShippingRecord
@@ -317,14 +317,14 @@ class ReplayedCentre:
 
     @classmethod
     def resumed(cls, centre: FulfilmentCentre, record: ShippingRecord) -> ReplayedCentre:
-        """Take over the queue and the parcels on their way of a live centre."""
+        """A replayed centre that takes over a live one's queue and parcels on their way."""
         replayed = cls(centre.terms, record, {}, {day: list(parcels) for day, parcels in centre.arriving.items()})
         for batch in centre.queue:
             replayed.take(batch)
         return replayed
 
     def take(self, batch: Batch) -> None:
-        """Fix the ship day of every order of a batch."""
+        """Take a batch and set the ship day of each of its orders."""
         if not len(batch.orders):
             return
         days = self.record.ship_days(batch, self.terms.due(batch))

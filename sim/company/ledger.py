@@ -1,4 +1,4 @@
-"""Money and coupons: what is booked to whom, in whole yen, on the day it arises.
+"""Money and coupons: what is booked to which customer, in whole yen, on which day.
 
 An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, booked on its order
 day; support is booked on the day of contact, a message on the day it is sent or shown. Whole yen make sums exact: the
@@ -33,7 +33,7 @@ def discount_factor(r: Rules, day: int) -> float:
 
 @rule
 def whole(yen: float) -> int:
-    """Whole yen, half up."""
+    """Yen rounded to whole ones, half up."""
     return int(math.floor(yen + 0.5))
 
 
@@ -52,7 +52,7 @@ def _book_cost(c: Columns, r: Rules, row: int, day: int, yen: int) -> None:
 
 
 class Takings(NamedTuple):
-    """What a day's visits came to: yen, and numbers of coupons."""
+    """A day's totals over visits: yen, and numbers of coupons."""
 
     revenue: int
     profit: int
@@ -114,7 +114,7 @@ def _book_messages(c: Columns, rules: PackedRules, m: Messages, day: int) -> int
 
 
 def book_messages(customers: Customers, messages: Messages, day: int) -> int:
-    """Book the day's pushes and e-mails, read or not; their cost in yen."""
+    """Book the day's pushes and e-mails, read or not; returns their cost in yen."""
     return _book_messages(customers.columns, customers.packed, messages, day)
 
 
@@ -140,7 +140,7 @@ def _book_calls(
 def book_calls(
     customers: Customers, episodes: Episodes, calls: Calls, cost_per_minute: float, per_recovery: int, day: int
 ) -> int:
-    """Book the minutes of service of those served, and what is given to those whose matter is resolved; yen."""
+    """Book minutes of service, and what customers get whose matter is resolved; returns the cost in yen."""
     return _book_calls(customers.columns, customers.packed, episodes, calls, cost_per_minute, per_recovery, day)
 
 
@@ -185,7 +185,7 @@ class Books:
     open: int = 0
 
     def expire(self, day: int) -> int:
-        """Drop the coupons whose last day was yesterday; how many."""
+        """Drop the coupons whose last day was yesterday; returns how many."""
         gone = self.ending.pop(day - 1, 0)
         self.open -= gone
         return gone

@@ -1,9 +1,9 @@
-"""The voice of the customer: comments pooled from all channels, a meeting, a project (docs/ODD.md 7.14).
+"""Comments pooled from all channels, regular meetings over them, and projects (docs/ODD.md 7.14).
 
 Contacts with support and detractors who comment in the survey say which touchpoint let them down. A regular meeting
 starts one project on the touchpoint with the worst total since the last meeting, if budget and people allow. After a
-lag quality there rises for everybody, less with every project before it on the same touchpoint. The board is a SimPy
-process; what it has changed is company state.
+lag quality there rises for everybody, less with every project before it on the same touchpoint. The meetings are a
+SimPy process; what they have changed is company state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AFTER_HOURS = 23.5 / 24
 """Time of day of a meeting: after the day's survey."""
 
 class Meetings(NamedTuple):
-    """How the firm listens and acts."""
+    """When meetings are held, and what projects cost and bring."""
 
     every: int  # days between meetings
     first: int  # day from which comments are collected; 0 or later
@@ -43,7 +43,7 @@ class Meetings(NamedTuple):
 
 @dataclass
 class Board:
-    """What was said since the last meeting, projects so far, and what they have changed.
+    """State of the meetings: what was said since the last one, projects so far, what they have changed.
 
     `severity` is a total by touchpoint, su; `spent` in yen of the firm with all its members.
     """
@@ -54,7 +54,7 @@ class Board:
     spent: float = 0.0
 
     def listen(self, columns: Columns, rows: NDArray[np.int32], day: int) -> None:
-        """Take in what these customers say of their last episode, from the first day on."""
+        """Add what these customers say of their last episode, if comments are collected on `day`."""
         if day < self.terms.first:
             return
         worst = columns.of("worst")[rows].astype(np.int64)
@@ -63,12 +63,12 @@ class Board:
         self.severity += np.bincount(worst[said] - 1, weights=severity, minlength=len(TOUCHPOINT_NAMES))
 
     def read(self, columns: Columns, answers: NDArray[np.int8], seed: int, day: int) -> None:
-        """Take in the comments of a survey day: some of the detractors write one. answers: int8 (N,), -1 for none."""
+        """Add comments of a survey day, which some detractors write. answers: int8 (N,), -1 for none."""
         rows = np.flatnonzero((answers >= 0) & (answers <= DETRACTOR)).astype(np.int32)
         self.listen(columns, rows[row_draws(seed, rows, day, draws.COMMENT, 0) < self.terms.comments], day)
 
     def meet(self, day: int) -> float:
-        """Start a project on the worst touchpoint, if there are complaints, people and money; what it costs, yen."""
+        """Start a project on the worst touchpoint, given complaints, people and money; returns its cost, yen, or 0."""
         before = self.spent
         worst = int(np.argmax(self.severity))
         if self.severity[worst] > 0.0 and self._running(day) < self.terms.capacity and self._affordable(day):
@@ -81,7 +81,7 @@ class Board:
         return sum(day < start + self.terms.lag for start, _ in self.started)
 
     def _affordable(self, day: int) -> bool:
-        """The budget comes in evenly over the year; a project may begin once those before it are paid for."""
+        """Whether the budget so far, which comes in evenly over the year, has paid for all projects before."""
         return self.spent < self.terms.budget * (day + 1 - self.terms.first) / DAYS_PER_YEAR
 
     def changes(self, day: int) -> Changes:

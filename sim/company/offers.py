@@ -1,9 +1,9 @@
 """What the company offers: the one place where interventions act.
 
-An intervention sees what a firm can log, never a latent trait, and states an offer for some of the day's visitors, or
-a message to some of those it may write to, or what it changes about the company as a whole. The company decides who
-of them is treated (everybody, nobody, a fair half) and keeps to one popup a visit, first come first served in the
-order of the configuration; `sim.company.campaigns` keeps the other rules of messages.
+An intervention sees what a firm can log, never a latent trait. It makes offers to some of the day's visitors, sends
+messages to some of those it may write to, or changes the company as a whole. The company decides who of them is treated
+(everybody, nobody, a fair half) and shows one popup a visit, that of the first intervention in the configuration;
+`sim.company.campaigns` keeps the other rules of messages.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ DAYS_SINCE = {
     "days_since_search": "topic_day",
     "days_since_app": "first_app",
 }
-"""Observables that count days since something; what has not happened fits no bounds."""
+"""Observables that count days since something; before it has happened they lie in no bounds."""
 
 AMOUNTS = ("orders", "monetary", "open_orders", "answer", "last_late", "preference", "activated")
-"""Observables that are amounts as they stand; what is not known yet fits no bounds."""
+"""Observables that are amounts; one that is not known yet lies in no bounds."""
 
 
 NOTHING_YET = {"answer": -1, "last_late": UNKNOWN}
-"""What an amount is before it is known; days are NEVER."""
+"""Value of an amount that is not known yet; that of a day is NEVER."""
 
 
 class Observed:
@@ -112,7 +112,7 @@ class Observed:
 
 
 class Treatment(Protocol):
-    """What an arm gets, as the company sees it. The base class of all is `scenarios.intervention.Intervention`."""
+    """An intervention as the company sees it; `scenarios.intervention.Intervention` is the base class of all."""
 
     @property
     def name(self) -> str:
@@ -126,16 +126,16 @@ class Treatment(Protocol):
 
     @property
     def message(self) -> Message | None:
-        """What it sends, if it is a campaign."""
+        """The message it sends if it is a campaign, else None."""
         ...
 
     @property
     def days_to_choose(self) -> tuple[tuple[int, int], ...]:
-        """(days beyond no-rush's lead, yen of the coupon) it lets customers choose from, if it does."""
+        """Its options of waiting, (days beyond no-rush's lead, yen of the coupon); empty if it has none."""
         ...
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
-        """State today's offers for the visitors seen."""
+        """Make today's offers to the visitors seen."""
         ...
 
     def writes_on(self, day: int) -> bool:
@@ -143,28 +143,28 @@ class Treatment(Protocol):
         ...
 
     def chooses(self, seen: Observed) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Of those it may write to: (who is to get the message, for whom the choice itself makes it fit)."""
+        """Masks over those it may write to: (who is to get the message, whom it is sure to fit)."""
         ...
 
     def changes(self, day: int) -> Changes:
-        """What it puts otherwise about the company on `day`; asked only where everybody is treated."""
+        """What it makes different about the company on `day`; asked only if everybody is treated."""
         ...
 
     def meetings(self) -> Meetings | None:
-        """Meetings over the customers' voice it sets up, if any."""
+        """Regular meetings over customers' comments that it sets up, else None."""
         ...
 
     def scaled(self, share: float) -> Treatment | None:
-        """The same with the lever a break-even is asked for (a coupon's face) scaled, None if it has none."""
+        """The same with its lever (a coupon's face) times `share`, for the break-even; None without one."""
         ...
 
 
 Placed = Sequence[tuple[int, Treatment]]
-"""Interventions of an arm with their numbers (below 8): sticky draws are keyed by the number."""
+"""Interventions of an arm with their numbers (below 8), on which draws that a customer keeps depend."""
 
 
 def menu_of(placed: Placed) -> Menu:
-    """The choices of days of all interventions."""
+    """The options of waiting of all interventions."""
     options = [(number, extra, face) for number, one in placed for extra, face in one.days_to_choose]
     return np.array(options, OPTION)
 
@@ -181,11 +181,11 @@ class Offers:
         self.found: dict[int, NDArray[np.bool_]] = {}
 
     def speak_for(self, number: int) -> None:
-        """Offers that follow come from intervention `number`."""
+        """Set the intervention from which the offers that follow come."""
         self._number = number
 
     def _reach(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Note who is eligible, treated or not; who of them is treated."""
+        """Note who is eligible, treated or not; returns who of them is treated."""
         note_eligible(self._columns, self._rows[chosen], self._number, self._day)
         return np.asarray(chosen & self._campaigns.treated[self._rows])
 
@@ -197,13 +197,13 @@ class Offers:
         self._visits["coupon_last"][better] = self._day + valid_days
 
     def choice_of_days(self, chosen: NDArray[np.bool_], valid_days: int) -> None:
-        """The intervention's menu of days and coupons with no-rush delivery; instead of a plain coupon."""
+        """The intervention's options of waiting with no-rush delivery, instead of a plain coupon."""
         shown = self._reach(chosen) & (self._visits["norush_coupon"] == 0) & (self._visits["menu"] == 0)
         self._visits["menu"][shown] = self._number + 1
         self._visits["coupon_last"][shown] = self._day + valid_days
 
     def popup(self, chosen: NDArray[np.bool_], relevant: NDArray[np.bool_]) -> None:
-        """The campaign's popup; `relevant` where the choice itself ensures that it fits. The store shows none."""
+        """The campaign's popup; `relevant`: for whom it is sure to fit. Visitors of the store get none."""
         shown = self._shown(chosen) & (self._visits["popup"] == 0) & (self._visits["channel"] != SHOP)
         self._show(shown, "popup", "card")
         self._visits["relevant"][shown] = relevant[shown]

@@ -24,7 +24,7 @@ from sim.company.fulfilment import order_key
 MINUTES = 1440.0
 
 CLEAR = 1e-6
-"""Minutes between one service's end and the next call that rounding on the clock of days cannot bridge."""
+"""Least minutes between a service's end and the next call, against rounding on a clock of days."""
 
 
 class DeskTerms(NamedTuple):
@@ -53,7 +53,7 @@ class Contacts(NamedTuple):
 
 
 class Calls(NamedTuple):
-    """A day's contacts and what they are about, in order of arrival; arrays of one length."""
+    """A day's contacts with the episodes they are about, in order of arrival; arrays of one length."""
 
     contacts: Contacts
     episode: NDArray[np.int64]  # place among the day's episodes
@@ -61,7 +61,7 @@ class Calls(NamedTuple):
 
 
 def calls_of(seed: int, terms: DeskTerms, resolution: float, episodes: Episodes) -> Calls | None:
-    """The contacts of a day's episodes, with every caller's own draws; None if nobody calls."""
+    """The contacts about a day's episodes, each with the caller's own draws; None if nobody calls."""
     about = np.flatnonzero(episodes["contact"])
     if len(about) == 0:
         return None
@@ -96,7 +96,7 @@ def _calls(
 
 @loop
 def hang_up(e: Episodes, calls: Calls) -> None:
-    """Note with the episodes what came of the calls about them."""
+    """Write into the episodes what came of the calls about them."""
     for k in range(len(calls.episode)):
         one = e[calls.episode[k]]
         one.wait = calls.contacts.wait[k]
@@ -120,7 +120,7 @@ class SupportDesk:
         self.record: list[tuple[int, Contacts]] = []
 
     def open(self, day: int, contacts: Contacts) -> None:
-        """A day at the desk: all waits are known at closing time."""
+        """Start a day at the desk; all waits are filled in by closing time."""
         self.record.append((day, contacts))
         if self.agents.count == 0 and nobody_waits(contacts.at, contacts.service, self.terms.servers):
             contacts.served[:] = True
@@ -169,7 +169,7 @@ class WaitingRecord:
                 self._hours.setdefault((day, int(contacts.at[j] // 60)), []).append(float(contacts.wait[j]))
 
     def wait(self, day: int, contacts: Contacts, j: int) -> tuple[float, bool]:
-        """(wait, served): as recorded; a new contact waits the hour's mean, or gives up before it."""
+        """(wait in minutes, served) as recorded; a contact not recorded waits the hour's mean or gives up before."""
         known = self._wait.get(int(contacts.key[j]))
         if known is not None:
             return known
@@ -192,5 +192,5 @@ class ReplayedDesk:
 
 
 def servers_for(contacts_per_day: float, service: float, hours: float, load: float) -> int:
-    """Servers that keep the desk at `load` of its time, at least one."""
+    """Number of servers, at least one, that are busy for a share `load` of opening time."""
     return max(1, int(np.ceil(contacts_per_day * service / (hours * load))))

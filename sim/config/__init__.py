@@ -1,4 +1,4 @@
-"""What is asked: a composed configuration is laid together, checked and drawn.
+"""What is asked: a composed configuration is merged with its scenarios, checked, and set to points.
 
 Imports agents and sim.tables alone.
 """

@@ -1,4 +1,4 @@
-"""A scenario's world: what it changes in both arms, laid over the raw configuration before it is checked."""
+"""What a scenario changes in both arms, laid over the raw configuration before it is checked."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ NEW_NAMES_IN = "market.season.peaks"
 
 
 def apply_worlds(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[str, Any]:
-    """Lay the worlds of all chosen scenarios over the raw configuration; return a new one.
+    """A new raw configuration with what all chosen scenarios change in both arms.
 
     A null deletes a key of a map (a peak of the season). `explicit` are dotted keys given by hand on the
-    command line: they stand above any world. Raises ConfigError where a world names a key that does not
+    command line: they win over any scenario. Raises ConfigError where a scenario names a key that does not
     exist, or where two scenarios put the same key at different values.
     """
     merged: dict[str, Any] = copied(raw)
@@ -49,7 +49,7 @@ def apply_worlds(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict
 
 
 def copied(node: Any) -> Any:
-    """The same maps anew, so that laying something over them leaves the given ones alone."""
+    """A copy of nested maps, whose changes leave the original alone."""
     return {key: copied(value) for key, value in node.items()} if isinstance(node, Mapping) else node
 
 
@@ -72,7 +72,7 @@ def _worlds(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    """Dotted path and value of everything a world sets."""
+    """Dotted path and value of everything that a scenario changes."""
     for key, value in node.items():
         here = f"{path}.{key}" if path else str(key)
         if isinstance(value, Mapping) and value:
@@ -87,7 +87,7 @@ def _stated(path: str, explicit: Collection[str]) -> bool:
 
 
 def _agree(written: dict[str, tuple[str, Any]], name: str, path: str, value: Any) -> None:
-    """Note what a world sets. Two worlds may set a key alike, or different keys: nothing else."""
+    """Note what a scenario changes. Two scenarios may change the same key only to the same value."""
     for other_path, (other, other_value) in written.items():
         overlap = path.startswith(f"{other_path}.") or other_path.startswith(f"{path}.")
         if overlap or (path == other_path and value != other_value):
@@ -101,7 +101,7 @@ def _agree(written: dict[str, tuple[str, Any]], name: str, path: str, value: Any
 
 
 def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
-    """Put one value of a world into the raw configuration, in place."""
+    """Put one value of a scenario into the raw configuration, in place."""
     *groups, last = path.split(".")
     node: dict[str, Any] = raw
     anew = False  # below a null of the configuration a world may write what it likes: the settings check it
@@ -137,7 +137,7 @@ LARGEST = 1e4
 
 
 def lay_company(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[str, Any]:
-    """A new raw configuration in which the company's `quick` and `behaviour` are laid in and gone.
+    """A new raw configuration: the company's `quick` and `behaviour` are laid over other keys, then removed.
 
     `explicit` are dotted keys given by hand: they stay as they are. Raises ConfigError for what cannot be converted.
     """
@@ -178,7 +178,7 @@ def _own(node: Any, path: str = "behaviour") -> Iterator[tuple[str, Any]]:
 
 
 def _converted(raw: Mapping[str, Any], quick: Any) -> Iterator[tuple[str, Any]]:
-    """The parameters that the figures come to, with their keys."""
+    """The parameters that follow from the figures of `quick`, by key."""
     if quick is None:
         return
     if not isinstance(quick, Mapping):
@@ -229,7 +229,7 @@ def _figure(node: Any, path: str) -> Parameter:
 
 
 def _value(node: Any, path: str) -> float:
-    """A number that the conversion leans on, in whichever way it is written."""
+    """The central value of a number that the conversion needs, in whichever way it is written."""
     try:
         return parameter(0.0)(node).value
     except ConfigError as error:
@@ -237,7 +237,7 @@ def _value(node: Any, path: str) -> float:
 
 
 def _through(one: Parameter, convert: Callable[[float], float], what: str) -> dict[str, Any]:
-    """A figure and what is known of it, converted; the conversions are monotone."""
+    """A figure with its range or error put through a monotone conversion."""
     source = f"from {what} ({one.value:g})" + (f": {one.source}" if one.source else "")
     if one.se is not None and one.mean is not None:
         # Both ends, since a conversion may bend; never below zero.

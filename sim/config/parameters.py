@@ -1,4 +1,4 @@
-"""One number of the configuration and what is known about it.
+"""Parameters: numbers of the configuration with what is known about each.
 
 A parameter is written as a plain number (taken as known), as ``{value, range, unit, grade, source}`` (a
 uniform prior over the range), as ``{value, options, ...}`` (equally likely readings) or, with evidence of the
@@ -40,7 +40,7 @@ class Bounds(NamedTuple):
     above: bool = False
 
     def hold(self, value: float) -> bool:
-        """Whether the value lies within."""
+        """Whether the value lies within the bounds."""
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
     @property
@@ -80,7 +80,7 @@ class Parameter(BaseModel):
 
     @property
     def uncertain(self) -> bool:
-        """Whether draws of the uncertain parameters move it."""
+        """Whether its value differs between points."""
         return self.se is not None or self.low is not None or bool(self.options)
 
     def at(self, value: float | str) -> Parameter:
@@ -106,7 +106,7 @@ class Parameter(BaseModel):
 
 
 class Choice(BaseModel):
-    """One of several named readings, equally likely where not known."""
+    """A value that is a name: one of several options, equally likely where it is not known."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -119,7 +119,7 @@ class Choice(BaseModel):
 
     @property
     def uncertain(self) -> bool:
-        """Whether draws of the uncertain parameters move it."""
+        """Whether its value differs between points."""
         return len(self.options) > 1
 
     def at(self, value: float | str) -> Choice:
@@ -139,7 +139,7 @@ class Choice(BaseModel):
 
 
 def tidy(value: float) -> float | int:
-    """A whole number without its decimal point, as people write it."""
+    """An int if the value is whole, else the value."""
     return int(value) if value == int(value) and abs(value) < 1e15 else value
 
 
@@ -190,7 +190,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Reader(Generic[Value]):
-    """Makes a value of what a configuration file says, or raises ConfigError.
+    """Turns what a configuration file says into a checked value, or raises ConfigError.
 
     Beside a field's type it is the field's check: `lead: Annotated[int, whole(1, 60)]`.
     """
@@ -213,7 +213,7 @@ def real(low: float = -math.inf, high: float = math.inf, above: bool = False) ->
 
 
 def rounded(low: int, high: int) -> Reader[int]:
-    """Reader of an amount that acts in whole units but may be uncertain: a number from low to high, rounded."""
+    """Reader of a number from low to high, rounded: an amount in whole units whose prior is continuous."""
     check = real(low, high)
     return Reader(lambda stated: round(check(stated)), check.bounds)
 
@@ -264,7 +264,7 @@ def inside(low: float, high: float) -> Reader[float]:
 
 
 def optional(one: Reader[Value]) -> Reader[Value | None]:
-    """Reader of the same, or of nothing."""
+    """Reader of what `one` reads, or of null."""
     return Reader(lambda stated: None if stated is None else one(stated), one.bounds)
 
 

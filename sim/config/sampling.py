@@ -1,4 +1,4 @@
-"""Draws of the uncertain parameters: one point of a Latin hypercube per replication.
+"""Points: values of all uncertain parameters, one point of a Latin hypercube per replication.
 
 A design of twice the size contains the smaller one, so that replications can be added in batches without
 throwing any away (nested Latin hypercubes by doubling: Sallaberry, Helton and Hora 2008, Reliability
@@ -41,7 +41,7 @@ def latin_hypercube(seed: int, dims: Sequence[str], n: int) -> NDArray[np.float6
 
 
 def _dimension(seed: int, key: int, n: int) -> NDArray[np.float64]:
-    """One dimension's n points: half of them as they were, each new one in a bin that these leave free."""
+    """Coordinates of n points: the first half those of the design of n/2, each other one in a bin left free."""
     if n % 2:
         return _fill(seed, key, 0, np.arange(n), n)
     old = _dimension(seed, key, n // 2)
@@ -51,7 +51,7 @@ def _dimension(seed: int, key: int, n: int) -> NDArray[np.float64]:
 
 
 def _fill(seed: int, key: int, first: int, bins: NDArray[np.int64], n: int) -> NDArray[np.float64]:
-    """Put points number `first` and on into the given ones of n bins, in a permuted order."""
+    """Coordinates of points `first` and on, one in each of the given bins (of n), in a permuted order."""
     numbers = range(first, first + len(bins))
     order = np.argsort([draw(seed, key, i, DESIGN, _ORDER) for i in numbers], kind="stable")
     place = np.array([draw(seed, key, i, DESIGN, _PLACE) for i in numbers])
@@ -60,7 +60,7 @@ def _fill(seed: int, key: int, first: int, bins: NDArray[np.int64], n: int) -> N
 
 
 def points(settings: Settings, n: int) -> list[dict[str, float | str]]:
-    """n draws of all uncertain parameters, by dotted path: each goes into `Settings.at`."""
+    """n points: each maps dotted paths of uncertain parameters to values, as `Settings.at` takes them."""
     uncertain, design = quantiles(settings, n)
     return [
         {path: value_at(one, float(u)) for (path, one), u in zip(uncertain.items(), row, strict=True)}
@@ -69,9 +69,9 @@ def points(settings: Settings, n: int) -> list[dict[str, float | str]]:
 
 
 def quantiles(settings: Settings, n: int) -> tuple[dict[str, Parameter | Choice], NDArray[np.float64]]:
-    """The uncertain parameters by dotted path, and where n draws lie in what is known of each: (n, parameters).
+    """Dotted paths of the uncertain parameters, and n points as quantiles of each prior, (n, parameters).
 
-    Draws are independent but for those of which the company's evidence says something jointly.
+    Parameters are independent, except those whose correlation the company's evidence states (`Jointly`).
     """
     uncertain = {path: one for path, one in settings.parameters() if one.uncertain}
     design = latin_hypercube(settings.seed, [_dimension_of(settings, path) for path in uncertain], n)
@@ -79,9 +79,9 @@ def quantiles(settings: Settings, n: int) -> tuple[dict[str, Parameter | Choice]
 
 
 def _dimension_of(settings: Settings, path: str) -> str:
-    """Name of the dimension a parameter is drawn along: its path, or an intervention's kind and option.
+    """Name of a parameter's dimension: its path, or for an option the intervention's kind and the option.
 
-    So that scenarios of one kind are compared alike: where pushes are clicked a lot, they are in all of them.
+    So an option has the same quantile in all interventions of a kind: a point at which pushes are clicked a lot.
     """
     group, *names = path.split(".")
     if group != "scenario":
@@ -93,7 +93,7 @@ def _dimension_of(settings: Settings, path: str) -> str:
 def _correlated(design: NDArray[np.float64], names: list[str], jointly: Jointly | None) -> NDArray[np.float64]:
     """The design with some of its dimensions correlated as normal scores (a Gaussian copula), row by row.
 
-    A parameter that is taken as known meanwhile drops out and leaves the others as they are.
+    A parameter that is now taken as known drops out and leaves the others as they are.
     """
     if jointly is None:
         return design

@@ -48,7 +48,7 @@ class Section(BaseModel):
 
     @classmethod
     def read(cls, stated: object, path: str = "", context: object = None) -> Self:
-        """The section of what a file says at this dotted path; `context` is for readers that must know more.
+        """The section from what a file says at this dotted path; `context` is handed to its readers.
 
         Raises ConfigError of one line: dotted key, value, what is allowed.
         """
@@ -77,8 +77,7 @@ class Section(BaseModel):
 
 
 class KeyFault(ConfigError):
-    """What is wrong with one key of a group, its value `key`, so that its own path can be told rather than its group's.
-    """
+    """An error in one key of a group, its value `key`, so that the message names that key's path, not the group's."""
 
 
 def first_finding(error: ValidationError, path: str = "") -> Phrase:
@@ -131,7 +130,7 @@ class Talk(Section):
 
 
 class Beliefs(Section):
-    """How expectations move."""
+    """How talk and experience move expectations."""
 
     hearsay_rate: Probability
     experience_rate: Probability
@@ -139,7 +138,7 @@ class Beliefs(Section):
 
 
 class Visits(Section):
-    """When a customer comes by."""
+    """How often prospects and customers visit."""
 
     prospect_rate: NotNegative
     coupon_acceleration: NotNegative
@@ -148,7 +147,7 @@ class Visits(Section):
 
 
 InnerProbability = Annotated[Parameter, parameter(1e-6, 1.0 - 1e-6)]
-"""A probability whose logit is taken."""
+"""A probability strictly between 0 and 1, since its logit is taken."""
 
 
 class Purchase(Section):
@@ -173,13 +172,13 @@ class Delivery(Section):
 
 
 class Coupons(Section):
-    """What becomes of coupons."""
+    """How customers respond to coupons."""
 
     redemption: Probability
 
 
 class Experience(Section):
-    """From what happened to satisfaction."""
+    """How an episode's touchpoints make its score, and its score satisfaction."""
 
     noise_sd: NotNegative
     weight_site: NotNegative
@@ -199,7 +198,7 @@ class Experience(Section):
 
 
 class Support(Section):
-    """Contacts with the support desk and what they do."""
+    """Who contacts support, and what a contact does to the score."""
 
     contact_base: Probability
     contact_bad: Probability
@@ -224,7 +223,7 @@ class Attrition(Section):
 
 
 class Messages(Section):
-    """Response to popups."""
+    """Response to messages: clicks, match, fatigue, annoyance."""
 
     shrink: Probability
     popup_click: InnerProbability
@@ -238,7 +237,7 @@ class Messages(Section):
 
 
 class Survey(Section):
-    """From satisfaction to an answer of 0 to 10, and who answers."""
+    """How satisfaction makes an answer from 0 to 10, and who answers."""
 
     intercept: Number
     slope: NotNegative
@@ -479,9 +478,9 @@ class Market(Section):
 
 
 class StatedIntervention(BaseModel):
-    """What one intervention of a scenario is told: its registered kind and its options.
+    """One intervention as a scenario file states it: its registered kind and its options.
 
-    Options are not known here (each kind checks its own). Numbers among them are `Parameter`, texts and switches plain.
+    Each kind checks its own options later. Numbers among them are `Parameter`, texts and switches plain.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)

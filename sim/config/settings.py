@@ -1,8 +1,8 @@
 """The whole composed configuration, checked.
 
-`load_settings` is the one way in: it takes the plain mapping that the command line composed, lays the
-scenarios' worlds over it, checks every key and value, and either returns frozen `Settings` or raises a
-`ConfigError` of one line. Real numbers are `Parameter` (read ``.value``); shares that must sum to one, whole
+`load_settings` is the one way in: it takes the plain mapping that the command line composed, lays what
+scenarios change in both arms over it, checks every key and value, and either returns frozen `Settings` or
+raises a `ConfigError` of one line. Real numbers are `Parameter` (read ``.value``); shares that must sum to one, whole
 numbers and switches are plain.
 """
 
@@ -63,7 +63,7 @@ def _precision(value: object) -> float:
 
 
 def _block(value: object) -> Literal["all"] | tuple[int, int]:
-    """Reader of which points of the design are run: all, or those from the first number up to before the second."""
+    """Reader of which points are run: all, or a pair of numbers, the first point and the one after the last."""
     if value == "all":
         return "all"
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
@@ -160,9 +160,9 @@ def _put(node: Any, parts: list[str], value: float | str) -> Any:
 def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Settings:
     """Check a raw configuration and return it as `Settings`.
 
-    What the company knows of its own customers is laid in first, then the scenarios' worlds. `explicit` are the dotted
-    keys given by hand, which stand above both. Raises ConfigError of
-    one line (key, value, what is allowed, nearest right key).
+    The company's `quick` and `behaviour` are laid over it first, then what scenarios change in both arms. `explicit`
+    are the dotted keys given by hand, which win over both. Raises ConfigError of one line (key, value, what is
+    allowed, nearest right key).
     """
     if not isinstance(raw, Mapping):
         raise ConfigError("the configuration is {value}; a group of keys is expected", value=show(raw))
@@ -287,7 +287,7 @@ def _check_network(settings: Settings) -> None:
 
 
 def _check_jointly(settings: Settings) -> None:
-    """What is known jointly names parameters, a row each."""
+    """`Jointly` must name parameters, one per row of its matrix."""
     jointly = settings.company.jointly
     if jointly is None:
         return
@@ -335,7 +335,7 @@ NOT_ANSWERS = ("language",)
 def resolved(settings: Settings) -> dict[str, Any]:
     """The plain configuration as it was run, for config.yaml; with engine and threads it can be loaded again.
 
-    Worlds have been laid in and are left out: laid twice, one that takes a peak away would fail.
+    What scenarios change in both arms is in it already and left out: a scenario cannot delete a peak twice.
     """
     return {name: _plain(child) for name, child in _children(settings) if name not in NOT_INPUTS}
 

@@ -1,7 +1,7 @@
-"""A firm's own evidence, brought in: past tests, late deliveries and surveys sharpen the parameters they speak about.
+"""Learning from a firm's own tests, late deliveries and surveys; imports sim.calibration and what stands below it.
 
     pieces.py      what evidence is: the file, and what each kind of piece must be able to say
-    tables.py      a firm's tables, read strictly
+    firm_tables.py a firm's tables, read strictly
     lateness.py    late deliveries and whether customers came back      } each reads its piece, computes a statistic
     survey.py      survey answers and the orders after them             } from it, and simulates the same statistic
     ab_test.py     a past test's lift                                   } in a small world of the model

@@ -1,8 +1,8 @@
-"""A past test's lift: what a lever did, and so how customers respond to it.
+"""The lift of a past A/B test as a piece of evidence.
 
-In the model the same test is run: a fair coin treats each customer of a market with all that binds it (warehouse,
-desk, talk), and the difference of the two halves is read after so many days, less the same split's difference where
-nobody is treated, which removes most of the luck of the split and none of what the halves do to one another.
+The same test is simulated: a fair coin treats each customer of a market with limited warehouse and desk, and talk. The
+difference of the halves after so many days is read, less the difference of the same halves where nobody is treated. The
+subtraction removes most of the chance in the split, and nothing of what the halves do to one another.
 """
 
 from __future__ import annotations

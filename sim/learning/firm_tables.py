@@ -1,7 +1,7 @@
 """A firm's tables, read strictly: a cell that cannot be read is told with its row, never skipped.
 
-A statistic of people needs an error that knows that a customer's rows hang together: the delete-a-group jackknife
-leaves out one group of customers at a time (Kott 2001, Journal of Official Statistics 17).
+The error of a statistic must allow for a customer's rows being alike: the delete-a-group jackknife leaves out one
+group of customers at a time (Kott 2001, Journal of Official Statistics 17).
 """
 
 from __future__ import annotations

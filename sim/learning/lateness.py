@@ -1,14 +1,13 @@
-"""Late deliveries, and whether customers came back: what satisfaction does to churn, from a firm's own accidents.
+"""A history of late deliveries as a piece of evidence: it speaks about what satisfaction does to churn.
 
-The statistic: among deliveries some days late, by how much (relative) fewer customers order again within so many days
-of the delivery than among those on time. Of single deliveries it is adjusted for the month of the order and for how
-often the customer had ordered before, since a season's or a newcomer's parcels may be late more often.
+The statistic is the share of customers who order again within so many days of a delivery some days late, relative to
+that of deliveries on time, less one. Of single deliveries it is adjusted for the month of the order and the customer's
+orders before, since parcels of a busy season or of newcomers may be late more often.
 
-In the model the same is an experiment with the same luck twice. On one day everybody orders; the orders arrive on time,
-then, in a copy of the world, late, by delays dealt out to customers evenly; the difference of the same customers'
-repurchase is the effect of lateness with hardly any noise. A customer counts as often as the firm would see orders of
-hers, by her purchase rate: purchases are Poisson, and one more of them, on whatever day, finds a customer as any other
-of hers does (Mecke 1967).
+The same is simulated as an experiment. On one day everybody orders. The orders arrive on time in one world, and in a
+copy of it late, by delays spread evenly over customers. Both have the same draws: the difference in repurchase is the
+effect of lateness with hardly any noise. A customer is weighted by her purchase rate, as often as the firm sees her
+orders: under Poisson purchases an order added on any day finds her as her own orders do (Mecke 1967).
 """
 
 from __future__ import annotations
@@ -48,13 +47,13 @@ CLASSES = ((1, 1), (2, 3), (4, 6), (7, 60))
 """Days late that are told apart: from, to."""
 
 LEAST_LATE = 30
-"""Late deliveries that a class must have to be used."""
+"""Fewest late deliveries with which a class of CLASSES is used."""
 
 LEAST_AGAIN = 20
 """Repurchases after on-time deliveries without which there is nothing to compare with."""
 
 RUSH = 1000.0
-"""Season on day 0, in which a year's visits and more fall on a day: all but those who hardly ever buy order."""
+"""Factor of season on day 0, so high that all but those who hardly ever buy order on that day."""
 
 PRIOR_ORDERS = 4
 """Orders before, of the same customer in the table, told apart up to so many."""

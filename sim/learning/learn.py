@@ -1,7 +1,7 @@
-"""All of it in order: read the evidence, simulate its statistics over draws of the prior, condition on what was found.
+"""The steps of learning: read the evidence, simulate its statistics at points of the prior, condition on the findings.
 
-The design is a run's own: the Latin hypercube over all that is not known. All pieces are simulated in the same draws,
-so that they are conditioned on together, and each of them by itself, which tells who taught what.
+The design is a run's own: the Latin hypercube over all that is not known. All pieces are simulated at the same points,
+so that they are conditioned on together, and each by itself as well, which tells what each one taught.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TAIL = 0.05
 
 @dataclass(frozen=True)
 class Simulated:
-    """What the model gives for each draw. piece -> statistics (draws, k), levels (draws, l)."""
+    """What the model gives at each of `draws` points: by piece statistics (points, k) and levels (points, l)."""
 
     seed: int
     draws: int
@@ -65,12 +65,12 @@ class Statistic:
 
     @property
     def contradicts(self) -> bool:
-        """Whether no simulated world gives anything like it."""
+        """Whether no simulated world lies as far out as the observed value."""
         return self.beyond == 0.0
 
     @property
     def strained(self) -> bool:
-        """Whether hardly any does."""
+        """Whether less than a share STRAINED of them does."""
         return self.beyond < STRAINED
 
 
@@ -78,7 +78,7 @@ class Statistic:
 class Learned:
     """One parameter before and after. Means, standard deviations, and the middle 90 % of both.
 
-    shrinkage: share of the prior variance that is gone. doubt: probability of as much by luck of the draws alone.
+    shrinkage: share of the prior variance that is gone. doubt: probability of as much by chance alone.
     taught: pieces that by themselves teach it beyond doubt, else all that were used. kept: whether it goes into the
     company file.
     """
@@ -113,7 +113,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Draw:
-    """One draw of the prior, by scenario (whose own uncertain parameters differ), with its seed."""
+    """A point of the prior for each scenario (their uncertain parameters differ), with its seed."""
 
     points: Mapping[str, Mapping[str, float | str]]
     seed: int
@@ -123,7 +123,7 @@ def simulate(
     pieces: Sequence[Piece], settings: Mapping[str, Settings], worlds: WorldsOf, draws: int, workers: int,
     progress: Progress,
 ) -> Simulated:  # fmt: skip
-    """Simulate the statistics of all pieces over draws of the prior; settings by scenario. Raises ConfigError."""
+    """Simulate the statistics of all pieces at points of the prior; settings by scenario. Raises ConfigError."""
     seed = next(iter(settings.values())).seed
     designs = {scenario: points(own, draws) for scenario, own in settings.items()}
     tasks = [
@@ -142,7 +142,7 @@ def simulate(
 def _in_one_world(
     pieces: tuple[Piece, ...], settings: Mapping[str, Settings], worlds: WorldsOf, draw: Draw
 ) -> list[Found]:
-    """Every piece's statistics under one draw."""
+    """Every piece's statistics at one point."""
     drawn = {scenario: own.at(draw.points[scenario]) for scenario, own in settings.items()}
     return [piece.simulated(drawn[piece.scenario], worlds, draw.seed) for piece in pieces]
 
@@ -151,7 +151,7 @@ def _in_one_world(
 
 
 def enough_draws(observed: Mapping[str, Observed], draws: int) -> None:
-    """Raise ConfigError where the draws are too few for so many statistics."""
+    """Raise ConfigError where the points are too few for so many statistics."""
     k = sum(len(one.values) for one in observed.values())
     least = DRAWS_PER_STATISTIC * (k + 1)
     if draws < least:
@@ -166,8 +166,8 @@ def learn(
 ) -> Lesson:
     """Condition the parameters that the pieces speak about on what was observed.
 
-    A piece of which no simulated world gives the like is refused: the model cannot be right about it, and a posterior
-    would only pretend. settings: the baseline's, with the prior of every parameter.
+    A piece that no simulated world comes near is refused: the model cannot explain it, and a posterior would mislead.
+    settings: the baseline's, with the prior of every parameter.
     """
     noisy = {
         piece.name: with_sampling_error(
@@ -216,9 +216,9 @@ def _levels(piece: str, observed: Observed, simulated: Simulated) -> Iterator[St
 def prior_places(
     pieces: Sequence[Piece], settings: Settings, draws: int
 ) -> tuple[dict[str, Parameter], FloatArray]:
-    """Uncertain numbers that the pieces can sharpen, by dotted path, and the draws' quantiles of each, (draws, p).
+    """Dotted paths of uncertain numbers that the pieces speak about, and their quantiles at the points, (points, p).
 
-    With one of several parameters that are known jointly, evidence speaks about all of them.
+    Evidence on one of several parameters that are known jointly speaks about all of them.
     """
     uncertain, places = quantiles(settings, draws)
     before = settings.company.jointly.parameters if settings.company.jointly else ()

@@ -1,4 +1,4 @@
-"""The small world in which lateness and surveys are simulated: a run's own market, left to itself.
+"""The small world in which lateness and surveys are simulated: an untreated market of a run's settings.
 
 Customers, prospects, rules and references are a run's; warehouse and desk are ample. Where nobody talks either,
 customers do not meet, and each is an observation of its own.
@@ -18,7 +18,7 @@ from sim.world.pilot import AMPLE_SERVERS, piloted
 
 
 def quiet_market(settings: Settings, seed: int, days: int) -> World:
-    """The market of these (drawn) settings over `days` days, references known, warehouse and desk ample."""
+    """The market of these settings over `days` days, references known, warehouse and desk ample."""
     world = piloted(settings.model_copy(update={"days": days}), seed)
     desk = world.desk._replace(servers=AMPLE_SERVERS)
     return replace(world, capacity=np.full_like(world.capacity, AMPLE), desk=desk)
@@ -67,7 +67,7 @@ class SteeredCentre(FulfilmentCentre):
             self.arriving.setdefault(arrival, []).append(batch.part(own == delay))
 
     def orders(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of every order taken: customer, day, class; in the order of days."""
+        """(customer, day, class) of every order taken, by day."""
         orders = np.concatenate([batch.orders for batch in self.taken])
         row, day, kind = (orders[part].astype(np.int64) for part in ("row", "day", "kind"))
         return row, day, kind

@@ -1,8 +1,8 @@
 """What a piece of evidence is, and the file that lists them.
 
 A piece reads what a firm found, reduces it to a few statistics with their sampling error, and simulates the same
-statistics in a world of the model. It names the parameters that it can speak about: the statistics cannot move others
-but by luck of the draws.
+statistics in a world of the model. It names the parameters that it can speak about: the statistics could move others
+only by chance.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Observed:
 
 @dataclass(frozen=True)
 class Found:
-    """The same statistics as one simulated world gives them, and its levels; arrays (k,) and one per level."""
+    """The same statistics from one simulated world, (k,), and its levels, one number each."""
 
     values: FloatArray
     levels: tuple[float, ...] = ()
@@ -74,7 +74,7 @@ class Piece(Protocol):
         """What the firm found."""
 
     def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
-        """What the firm would have found, its own sampling error apart, were these settings true."""
+        """The expected statistics, without the firm's sampling error, if these settings were true."""
 
 
 def read_evidence(path: Path, kinds: Mapping[str, Callable[[str, Mapping[str, Any], Path], Piece]]) -> list[Piece]:

@@ -1,9 +1,9 @@
-"""Survey answers and the orders after them: what an answer is worth as a reading of satisfaction.
+"""Survey answers and the orders after them as a piece of evidence: how answers depend on satisfaction.
 
 The statistics: mean and spread of the answers, and by how much (relative) more or fewer of those who gave 0 to 6, and
 of those who gave 9 or 10, ordered again than of all who answered. The last two link the answer to behaviour, and so
 speak about the slopes; they are computed from the model's answers exactly as from the firm's. Where the same customers
-answered more than once, the correlation of their answers tells what stays in an answer from what is noise.
+answered more than once, the correlation of their answers tells what is lasting in an answer and what is noise.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LEAST_ANSWERS = 30
 """Answers that each group must have."""
 
 LEAST_PAIRS = 100
-"""Customers who answered twice without whom nothing is said of how answers hang together."""
+"""Fewest customers who answered twice with whom the correlation of their answers is used."""
 
 WAVES = (6, 34)
 """Days of the model's waves: two survey days four weeks apart."""

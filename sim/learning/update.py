@@ -1,15 +1,15 @@
 """From simulated and observed statistics to what is known of the parameters afterwards.
 
-Each draw of the prior gives parameters and, simulated, the statistics that the evidence reports; the evidence's
-sampling error is added to the latter. A linear regression of the parameters on the statistics, fitted over all draws,
-moves every draw to where it would be had the statistics been the observed ones: approximate Bayesian computation by
-regression adjustment (Beaumont, Zhang and Balding 2002, Genetics 162), with all draws kept. Parameters are regressed
-as normal scores of their place in their prior, so that no draw leaves its range, and a statistic that says nothing
+Each point of the prior gives parameters and, simulated, the statistics that the evidence reports; the evidence's
+sampling error is added to the latter. A linear regression of the parameters on the statistics, fitted over all points,
+moves every point to where it would be had the statistics been the observed ones: approximate Bayesian computation by
+regression adjustment (Beaumont, Zhang and Balding 2002, Genetics 162), with all points kept. Parameters are regressed
+as normal scores of their quantiles in the prior, so that none leaves its range, and a statistic without information
 moves nothing.
 
-All draws are kept since worlds are few. Residuals of the regression then stand for the posterior; for a firm whose
-truth is drawn from the prior they hold it as often as they say, whatever the shape of the relation (a residual of one
-more draw is exchangeable with theirs; Vovk, Gammerman and Shafer 2005). What a bent relation costs is width.
+All points are kept since worlds are few. Residuals of the regression then stand for the posterior. They cover
+the truth of a firm that comes from the prior as often as they say, even if the relation is not linear (the residual of
+one more point is exchangeable with theirs; Vovk, Gammerman and Shafer 2005): they only become wider.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from sim.config.sampling import latin_hypercube
 FloatArray = NDArray[np.float64]
 
 REPEATS = 25
-"""Sampling errors tried per draw: they cost nothing, and the regression should not hang on one."""
+"""Sampling errors added per point: they cost nothing, and the regression should not depend on one."""
 
 FAMILY = 0.05
-"""Chance that, of all parameters asked about, any is sharpened by luck of the draws alone."""
+"""Chance that any of all the parameters asked about is sharpened by chance alone."""
 
 DRAWS_PER_STATISTIC = 5
-"""A regression on k statistics needs at least so many draws for each."""
+"""Fewest points per statistic with which the regression is made."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,16 @@ class Posterior:
 
     @property
     def learned(self) -> NDArray[np.bool_]:
-        """Which parameters the evidence speaks about beyond the doubt that few draws leave (Bonferroni)."""
+        """Which parameters are explained beyond what few points explain by chance (Bonferroni)."""
         return np.asarray(self.doubt < FAMILY / max(1, len(self.doubt)))
 
 
 def with_sampling_error(
     simulated: FloatArray, covariance: FloatArray, seed: int, names: Sequence[str]
 ) -> FloatArray:
-    """Statistics as a firm would have found them in the simulated worlds: shape (draws, REPEATS, k).
+    """Statistics as a firm would have found them in the simulated worlds: shape (points, REPEATS, k).
 
-    simulated: (draws, k), expected values. covariance: of the evidence's own sampling error, (k, k). names: of the
+    simulated: (points, k), expected values. covariance: of the evidence's own sampling error, (k, k). names: of the
     statistics, by which their errors are drawn.
     """
     draws, k = simulated.shape
@@ -71,7 +71,7 @@ def with_sampling_error(
 
 
 def updated(places: FloatArray, found: FloatArray, observed: FloatArray) -> Posterior:
-    """Condition draws of the prior on observed statistics.
+    """Condition points of the prior on observed statistics.
 
     places: of the draws in their priors, quantiles in (0, 1), (draws, p). found: statistics with sampling error,
     (draws, REPEATS, k). observed: (k,). Raises ValueError where the draws are too few for so many statistics.

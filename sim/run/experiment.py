@@ -1,4 +1,4 @@
-"""Arms times replications to a run folder's tables.
+"""A whole run: all arms in all replications, and the tables of a run folder.
 
 Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Some points are
 simulated under a second seed too, which separates the Monte Carlo error from the spread over points. Probes move one
@@ -30,8 +30,8 @@ FIRST_BATCH, MOST = 8, 64
 """`replications=auto` starts with so many points and doubles, up to so many."""
 
 SECOND_SEED_EVERY, SECOND_SEED_UNTIL = 3, 66
-"""One of so many points, of the first so many, is simulated under a second seed: 22 of them at most, which tell the
-Monte Carlo error to about 15 %."""
+"""Every third of the first 66 points is simulated under a second seed too: at most 22, which tell the Monte Carlo
+error to about 15 %."""
 
 PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
 FACES = (0.5, 2.0)
@@ -136,7 +136,7 @@ def seeded(first: int, until: int) -> Iterator[tuple[int, int]]:
 
 
 def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
-    """The central point with other faces, then each probed parameter at the ends of its range; replication < 0."""
+    """Tasks of probes, replication < 0: the central point with other coupon faces, then a parameter at each end."""
     seed = replication_seed(settings.seed, 0, 0)
     central = {path: one.value for path, one in settings.parameters() if one.uncertain}
     has_lever = any(one.scaled(1.0) is not None for own in placed.values() for _, one in own)

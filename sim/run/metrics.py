@@ -1,4 +1,4 @@
-"""What an arm came to: per customer at the end of the horizon, and as metrics over segments.
+"""An arm's outcome per customer at the end of the horizon, and its metrics over segments.
 
 Every mean is over all potential customers of a segment, since a denominator that treatment changes would bias the
 comparison. Ratio metrics are each arm's own statistic.
@@ -36,7 +36,7 @@ from sim.world.model import CXModel
 
 Mask = NDArray[np.bool_]
 Rows = NDArray[np.intp]
-"""The same by their numbers, ascending: columns are read several times faster so."""
+"""Customers as ascending row numbers: reading columns is several times faster than by a mask."""
 
 FIELD_TEST_DAYS = 14
 """A field test is read after so many days."""
@@ -44,7 +44,7 @@ FIELD_TEST_DAYS = 14
 
 @dataclass
 class Outcome:
-    """Columns of an arm at the horizon's end, and what needs the model to compute."""
+    """Columns of an arm at the horizon's end, and what only its model can compute."""
 
     columns: Columns
     residual: NDArray[np.float64]
@@ -152,9 +152,9 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
 
 
 class Totals(NamedTuple):
-    """What adds up exactly over customers: yen, days and counts; then heads.
+    """Exact sums over customers: yen, days and counts; then numbers of customers.
 
-    customers: who were some at the start of the horizon or became one; lost: those of them who have lapsed.
+    customers: those who were customers at the start or became one; lost: those of them who have lapsed.
     """
 
     ledger: int
@@ -236,7 +236,7 @@ def promoters(outcome: Outcome, rows: Rows) -> float:
 
 
 def stayers(arm: Outcome, baseline: Outcome, chosen: Mask) -> tuple[float, float]:
-    """NPS of both arms among those who are customers in both on the day: (arm, baseline)."""
+    """NPS among those who are customers in both arms on each survey day: (arm, baseline)."""
     pairs = []
     for one, other in zip(arm.censuses, baseline.censuses, strict=True):
         both = np.flatnonzero(chosen & (one.census >= 0) & (other.census >= 0))
@@ -255,7 +255,7 @@ def _csat(outcome: Outcome, rows: Rows) -> float:
 
 
 def field_test(outcome: Outcome, chosen: Mask) -> dict[str, float]:
-    """What a field test's dashboard shows of one side after two weeks."""
+    """Metrics that a dashboard shows of one side of a field test after FIELD_TEST_DAYS."""
     visited = chosen & (outcome.early["visits"] > 0)
     visitors = int(visited.sum())
     if not visitors:

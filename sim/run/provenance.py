@@ -46,7 +46,7 @@ def version() -> str:
 
 
 def inputs_hash(settings: Settings, root: Path = ROOT, plan: Mapping[str, Any] | None = None) -> str:
-    """sha256 of what the answer depends on: resolved configuration, sources, and what a command plans beside them.
+    """sha256 of all that the answer depends on: resolved configuration, sources, and a command's own plan.
 
     The same on every host.
     """
@@ -58,7 +58,7 @@ def inputs_hash(settings: Settings, root: Path = ROOT, plan: Mapping[str, Any] |
 
 
 OWN_CODE = "CXSIM_INTERVENTIONS"
-"""Environment variable with the folder of a user's own interventions: so do workers learn of it."""
+"""Environment variable with the folder of a user's own interventions; workers inherit it."""
 
 
 def kinds_of_packages() -> tuple[metadata.EntryPoint, ...]:
@@ -67,7 +67,7 @@ def kinds_of_packages() -> tuple[metadata.EntryPoint, ...]:
 
 
 def _own_code() -> bytes:
-    """What an answer depends on of code that is not ours; nothing where there is none."""
+    """What identifies code that is not ours and that the answer depends on; empty where there is none."""
     stated = [f"{point.value} {point.dist.version if point.dist else ''}".encode() for point in kinds_of_packages()]
     folder = os.environ.get(OWN_CODE)
     files = sorted(Path(folder).glob("*.py")) if folder else ()

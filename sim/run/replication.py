@@ -1,8 +1,8 @@
-"""One replication: pilots, the shared burn-in, the baseline, and every arm from the same midnight with the same luck.
+"""One replication: pilots, the shared burn-in, the baseline, and every arm from the same midnight with the same draws.
 
 Arms are named in `sim.tables`. Shapley values need the treated world under every set of live interfaces: four treated
-runs, and eight where a campaign learns, so that company state acts too. What acts on the company as a whole has no
-treated and untreated customers: it is run as a whole only.
+runs, and eight where a campaign learns, so that company state acts too. A company-wide
+intervention, for which nobody is untreated, has the arm of the total effect only.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def learns(placed: Placed) -> bool:
 
 
 def replayed(placed: Placed, everybody: Mask, recorded: Recording, part: str) -> Arm:
-    """Everybody treated, with the interfaces live that a part's name lists."""
+    """The arm in which everybody is treated and only the interfaces are live that the part's name lists."""
     live = part.split("_")
     return Arm(
         placed, everybody, recorded, replay_talk="wom" not in live, replay_congestion="congestion" not in live,
@@ -96,7 +96,7 @@ def run_task(settings: Settings, worlds: WorldsOf, task: Task) -> Result:
 
 
 class _Replication:
-    """The arms of one replication, one after the other; only what is compared with is kept."""
+    """Runs the arms of one replication one after the other; keeps only the outcomes others are compared with."""
 
     def __init__(
         self,
@@ -291,7 +291,7 @@ def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas:
 
 
 def _column(values: NDArray[Any], dtype: str) -> NDArray[Any] | pd.arrays.IntegerArray:
-    """Daily figures under their declared dtype; a nullable count was not taken where it is -1."""
+    """Daily figures under their declared dtype; -1 in a nullable count means that it was not taken: null."""
     return values.astype(dtype) if dtype.islower() else _or_null(values.astype(dtype.lower()), -1)
 
 

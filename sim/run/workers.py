@@ -24,11 +24,11 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""Variables by which libraries are told to keep to one thread: the processors are taken by the other workers."""
+"""Environment variables that keep libraries to one thread: the other processors are the other workers'."""
 
 
 UNGUARDED = 78
-"""Exit status of a worker that, while it started, was asked to hire workers itself."""
+"""Exit status of a worker that while starting tried to start workers: the script has no `__main__` guard."""
 
 
 class WorkerDied(Phrase, Exception):
@@ -39,7 +39,7 @@ class WorkerDied(Phrase, Exception):
 
 
 class Pool(Generic[Item, Answer]):
-    """Calls one function on many items. Leaving it ends the workers, whatever they are at.
+    """Calls one function on many items in worker processes, which end when the `with` block is left.
 
     `work` must be importable (it is sent to the workers); with one worker it is called here. `memory(item)` is what
     an item is expected to take and `budget` what all at work may take together, both in bytes: an item waits while
@@ -97,6 +97,7 @@ class Pool(Generic[Item, Answer]):
     def _hire(self, workers: int) -> None:
         """Start workers until there are so many. Spawned, since a forked copy of threads that compute can hang."""
         context = multiprocessing.get_context("spawn")
+        chosen = multiprocessing.get_start_method(allow_none=True)
         with _one_thread_each():
             while len(self._workers) < workers:
                 ours, theirs = context.Pipe()
@@ -104,6 +105,7 @@ class Pool(Generic[Item, Answer]):
                 process.start()
                 theirs.close()
                 self._workers[ours] = process
+        multiprocessing.set_start_method(chosen, force=True)  # to start a process is to choose one, where none was
 
     @staticmethod
     def _send(pipe: Connection, item: Any) -> None:

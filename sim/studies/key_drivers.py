@@ -1,10 +1,10 @@
 """Key drivers: each touchpoint made a step better and a step worse, for everybody and for each persona.
 
-For each point of what is not known there is one market. Its baseline is lived through once, with an ear to what a firm
-hears of its customers: which touchpoint contacts and detractors complain of, and how respondents of the survey rate the
-touchpoints. Then every touchpoint is repaired and broken by the same step, one at a time, from the same midnight with
-the same luck: total effects only. What that comes to, and what complaints or a survey's key-driver chart (Johnson and
-Gustafsson 2000) would have said instead, the analysis says, from the tables written here.
+At each point of what is not known one market is simulated. Its baseline records what the firm hears: of which
+touchpoint contacts and detractors complain, and how respondents of the survey rate the touchpoints. Then each one is
+repaired and broken by the same step, from the same midnight with the same draws: total effects only. From the tables
+written here the analysis compares the effects with what complaints or a survey's key-driver chart (Johnson and
+Gustafsson 2000) would have said instead.
 
 The store is a touchpoint of store purchases only, site and delivery of online ones. Support serves whoever contacts it,
 of whatever persona: it is moved for everybody only.
@@ -43,7 +43,7 @@ from sim.world.model import Arm, CXModel, Snapshot, burnt_in
 from sim.world.pilot import piloted
 
 SUPPORT = "support"
-"""Beside the touchpoints of an episode."""
+"""Name of the support desk, which is moved beside the touchpoints of an episode."""
 
 USUAL_POINTS = 16
 """Points under `replications=auto`."""
@@ -83,10 +83,10 @@ def moves_of(step: float, personas: Sequence[str]) -> Iterator[Move]:
 
 @dataclass(kw_only=True)
 class Ears(Board):
-    """A board that listens and holds no meeting: complaints by declared persona, and a survey with a question more.
+    """Counts comments as meetings do, by declared persona, but holds no meeting; and asks for ratings in the survey.
 
-    Whoever answers the survey also rates each touchpoint from 0 to 10. No rating is in the model, so one is made as its
-    answer is: of the quality the customer has come to expect there, with the same style and noise of its own.
+    Whoever answers the survey also rates each touchpoint from 0 to 10. A rating is made as the survey's answer is, from
+    the quality that the customer expects there, with the same style and noise of its own.
     """
 
     rules: Rules
@@ -94,13 +94,13 @@ class Ears(Board):
     ratings: list[NDArray[np.int64]] = field(default_factory=list)  # rows (declared persona, answer, rating of each)
 
     def listen(self, columns: Columns, rows: NDArray[np.int32], day: int) -> None:
-        """Take in which touchpoint weighed worst in these customers' last episode."""
+        """Count which touchpoint weighed worst in these customers' last episode."""
         worst = columns.of("worst")[rows].astype(np.int64)
         said = worst > 0
         np.add.at(self.heard, (columns.of("declared")[rows][said], worst[said] - 1), 1)
 
     def read(self, columns: Columns, answers: NDArray[np.int8], seed: int, day: int) -> None:
-        """Take in the comments of a survey day, and everybody's ratings."""
+        """Add the comments of a survey day, and the ratings of all who answer."""
         super().read(columns, answers, seed, day)
         rows = np.flatnonzero(answers >= 0).astype(np.int32)
         rated = [self._rated(columns, rows, seed, day, touchpoint) for touchpoint in range(len(TOUCHPOINT_NAMES))]
@@ -139,7 +139,7 @@ def run_world(settings: Settings, plan: Plan, task: Task) -> Found:
 
 
 def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task: Task) -> Found:
-    """The same from a world's midnight before day 0."""
+    """The baseline and every arm from a world's midnight before day 0."""
     personas = world.traits.personas.names
     everybody = np.ones(world.customers, bool)
 

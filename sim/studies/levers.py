@@ -33,10 +33,10 @@ MEAN, GAIN = "mean", "gain"
 MAXIMISE, MINIMISE = "maximise", "minimise"
 
 ALWAYS_KEPT = ("ltv", "profit", "cost", "nps", "on_time", "orders")
-"""Metrics kept of every point, wanted or not: what one asks of an optimum."""
+"""Metrics that are kept of every candidate, even where neither an objective nor a constraint needs them."""
 
 Point = Mapping[str, float | int]
-"""A value per lever, by dotted key."""
+"""A candidate's values of the levers, by dotted key; not a point of what is not known."""
 
 Found = dict[str, list[list[float]]]
 """By metric: its values in the baseline and in the treated arm, a list over points each."""
@@ -94,7 +94,7 @@ def _over(stated: object) -> str | float:
 
 
 class Statistic(Section):
-    """A number of a point: the effect on a metric or its level in the treated arm, over the points."""
+    """A number of a candidate: an effect on a metric, or its level in the treated arm, reduced over points."""
 
     metric: Annotated[str, word(*METRIC)]
     of: Annotated[str, word(EFFECT, LEVEL)]
@@ -105,7 +105,7 @@ class Statistic(Section):
         return f"{self.metric} {self.of} {self.over}"
 
     def value(self, found: Found, present: Found) -> float:
-        """Of a point; gains in level are against the present configuration, point by point."""
+        """The number of one candidate; a gain in level is against the present configuration, point by point."""
         baseline, treated = (np.asarray(values) for values in found[self.metric])
         values = treated - baseline if self.of == EFFECT else treated
         if self.over == GAIN:
@@ -133,7 +133,7 @@ class Constraint(Statistic):
         return self
 
     def excess(self, value: float) -> float:
-        """How far beyond the bound; zero or less where it is kept."""
+        """How far the value lies beyond the bound; zero or less if it keeps it."""
         if self.at_least is not None:
             return self.at_least - value
         assert self.at_most is not None
@@ -183,20 +183,20 @@ class Search(Section):
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Metrics kept of every point."""
+        """Metrics that are kept of every candidate."""
         wanted = [statistic.metric for statistic in self.statistics.values()]
         return tuple(dict.fromkeys([*wanted, *ALWAYS_KEPT]))
 
     @property
     def statistics(self) -> dict[str, Statistic]:
-        """What is computed of every point, by name: objectives, then constraints."""
+        """Statistics that are computed of every candidate, by name: objectives, then constraints."""
         return {statistic.name: statistic for statistic in (*self.objectives, *self.constraints)}
 
 
 def present_point(search: Search, plain: Mapping[str, Any]) -> dict[str, float | int]:
     """Where the levers stand at present, of the plain configuration as it is run (`settings.resolved`).
 
-    Of a lever with a range, its central value: a firm knows its own levers. Raises ConfigError for a key that is none.
+    A lever with a range has its central value: a firm knows its own levers. Raises ConfigError for a key that is none.
     """
     found = {}
     for key in search.levers:

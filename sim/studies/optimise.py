@@ -1,10 +1,10 @@
-"""The search for the best values of levers, over what is not known: Optuna asks for points, worlds answer.
+"""The search for the best values of levers, over what is not known: Optuna proposes candidates, worlds judge them.
 
-All trials run at the same points with the same luck, so that they are compared point by point. The one that looks best
-was chosen for it, and some of what looks good is luck of those points (the optimiser's curse: Smith and Winkler 2006).
-So the best points, and the present configuration, are evaluated again on fresh replications; only that is an answer.
+All trials run at the same points with the same draws, so that they are compared point by point. The one that looks best
+was chosen for it, partly thanks to chance at those points (the optimiser's curse: Smith and Winkler 2006). So the best
+candidates and the present configuration are evaluated again on fresh replications; only that is an answer.
 
-**Resuming.** A batch of points is asked for from a study in memory that holds exactly the trials before the batch, by a
+**Resuming.** A batch of candidates is asked for from a study in memory that holds exactly the trials before it, by a
 sampler seeded with the batch's number. What is asked next is thus a function of seed and finished trials, whenever and
 however often the search was interrupted. Finished trials are stored in order, each in one transaction.
 
@@ -51,7 +51,7 @@ PRESENT = -1
 """Number of the present configuration among trials."""
 
 MOST_REPEATED = 12
-"""Points of a front that are evaluated again on fresh replications."""
+"""Most trials of a front that are evaluated again on fresh replications."""
 
 FIXED_COST = "company.fixed_cost_per_day"
 _SAMPLER, _FRESH = 3, 4
@@ -61,7 +61,7 @@ KEY, STUDY, PLAN, TRIALS, FRESH = "search.json", "study.db", "optimise.json", "t
 TRIAL_POINTS, FRESH_POINTS = "trial_points.parquet", "fresh_points.parquet"
 
 Evaluate = Callable[[Sequence[Any]], Iterator[tuple[int, Found | Exception]]]
-"""(number of an item, what was found or raised), as they finish: `Pool.outcomes`."""
+"""Evaluates candidates: yields (number of the candidate, what was found or raised) as they finish."""
 
 Progress = Callable[[int, int, Phrase], None]
 
@@ -70,8 +70,8 @@ Progress = Callable[[int, int, Phrase], None]
 
 
 class Candidate(NamedTuple):
-    """A point to be evaluated: its settings, over how many points of what is not known, and what its levers cost a day,
-    yen of the market."""
+    """Values of the levers to be evaluated: the settings, how many points of what is not known, and what the levers
+    cost, yen a day of the market."""
 
     settings: Settings
     points: int
@@ -118,13 +118,13 @@ def treated_arm(worlds: Mapping[str, Any]) -> str:
 
 
 def candidate(search: Search, settings: Settings, point: Point) -> Candidate:
-    """A point's candidate at the search's points; `settings` are those at the point."""
+    """The candidate of these values of the levers, at the search's points; `settings` have these values."""
     cost = sum(lever.cost_per_day * point[key] for key, lever in search.levers.items())
     return Candidate(settings, search.points, cost * settings.customers)
 
 
 def fresh(search: Search, one: Candidate) -> Candidate:
-    """The same at other points with other luck."""
+    """The same candidate on fresh replications: other points and another seed."""
     seed = _seed(one.settings.seed, 0, _FRESH)
     return one._replace(settings=one.settings.model_copy(update={"seed": seed}), points=search.fresh_points)
 
@@ -149,7 +149,7 @@ class Tried(NamedTuple):
 
 
 class Storage:
-    """The trials of a search and what was found at named points, in a folder's study.db."""
+    """The trials of a search and what was found for named candidates, in a folder's study.db."""
 
     def __init__(self, folder: Path, search: Search) -> None:
         import optuna
@@ -192,8 +192,8 @@ def run_search(
 ) -> list[Tried]:  # fmt: skip
     """Continue a search until `search.trials` trials are finished, and return all finished trials in order.
 
-    They are more than `search.trials` where an earlier call asked for more. `candidate_of` turns a point into what
-    `evaluate` takes. A ConfigError of either fails its own trial only.
+    They are more than `search.trials` where an earlier call asked for more. `candidate_of` turns values of the levers
+    into what `evaluate` takes. A ConfigError of either fails its own trial only.
     """
     while (done := len(storage.trials())) < search.trials:
         progress(done, search.trials, Phrase("searching"))
@@ -260,7 +260,7 @@ def _in_order(
 
 
 def _tell(search: Search, study: Study, trial: Trial, outcome: Found | Exception, present: Found) -> None:
-    """Tell the study in memory what became of a trial. An error that is no matter of the point is raised."""
+    """Tell the study in memory what became of a trial. Raises an error that is not the candidate's own."""
     from optuna.trial import TrialState
 
     if isinstance(outcome, Exception):
@@ -306,9 +306,9 @@ def _status(values: Sequence[float], excesses: Sequence[float]) -> str:
 
 @dataclass(frozen=True)
 class Work:
-    """One search: what is searched, where the levers stand at present, its seed, and what makes a candidate of a point.
+    """One search: its file, the present values of the levers, its seed, and what turns such values into a candidate.
 
-    `again` makes the same on fresh replications. Candidates are whatever `Evaluate` takes.
+    `again` turns them into one on fresh replications. Candidates are whatever `Evaluate` takes.
     """
 
     search: Search
@@ -343,7 +343,7 @@ class Work:
         replace_text(folder / PLAN, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
     def _judged(self, number: int, point: Point, found: Found, present: Found) -> Tried:
-        """A point evaluated outside the search, as if it were a trial."""
+        """A candidate evaluated outside the search, as if it were a trial."""
         excesses = tuple(one.excess(one.value(found, present)) for one in self.search.constraints)
         values = tuple(one.value(found, present) for one in self.search.objectives)
         return Tried(number, point, _status(values, excesses), "", values, excesses, found)

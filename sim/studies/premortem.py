@@ -2,7 +2,7 @@
 
 For each point of what is not known there is one market: its baseline, its full rollout (the truth), and some tests that
 differ in who is treated. The firm's log is read at several weeks of each test, and an analyst's arithmetic is done on
-it: difference of means, standard error, p-value. What that is worth, the analysis says, from the tables written here.
+it: difference of means, standard error, p-value. From the tables written here the analysis says how good that is.
 
 Two designs. `customer` tosses a coin for each customer. `cluster` treats whole clusters, blocks of neighbouring rows:
 ties go to neighbours on a line, so that few of them lead out of a block. A real firm would cluster by region. Clusters
@@ -42,10 +42,10 @@ CUSTOMER, CLUSTER = "customer", "cluster"
 DESIGNS = (CUSTOMER, CLUSTER)
 USUAL_WEEKS = (2, 4, 8, 13, 26, 52)
 USUAL_WORLDS = 16
-"""Draws under `replications=auto`."""
+"""Points under `replications=auto`."""
 
 MOST_TESTS = 250
-"""A test's number is a slot of the draws that assign it."""
+"""Most tests per world: a test's number is the slot of the draws that assign it."""
 
 FEWEST = 30
 """Customers in the smaller arm: with fewer an analyst's normal arithmetic has no meaning."""
@@ -136,7 +136,7 @@ def treatment(placed: Mapping[str, Placed]) -> tuple[str, Placed]:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Blocks of rows, which of them are treated: of one row each where customers are assigned one by one.
+    """Which blocks of rows are treated; a block is one row where customers are assigned one by one.
 
     `first` holds each block's first row, ascending from 0; `treated` has the same shape (blocks,).
     """
@@ -170,8 +170,8 @@ def blocks(customers: int, number: int) -> NDArray[np.intp]:
 
 
 def _lowest(u: Numbers, share: float) -> Mask:
-    """A fixed number of units, by lot: coins would leave few clusters unequally divided. Two of either side at least,
-    or there is no standard error."""
+    """Choose a fixed number of units by lot, at least two on either side, so that there is a standard error. Coins
+    would divide few clusters unequally."""
     treated = min(max(round(share * len(u)), 2), len(u) - 2)
     chosen = np.zeros(len(u), bool)
     chosen[np.argsort(u, kind="stable")[:treated]] = True
@@ -241,7 +241,7 @@ def run_world(settings: Settings, worlds: WorldsOf, plan: Plan, task: Task) -> p
 
 
 class Laboratory:
-    """One world: burnt in once, lived through with nobody, everybody, or those of a test treated."""
+    """One world, burnt in once and then run with nobody, everybody, or those of a test treated."""
 
     def __init__(self, world: World, placed: Placed, settings: Settings, plan: Plan) -> None:
         self.world, self.placed, self.engine, self.plan = world, placed, settings.engine, plan

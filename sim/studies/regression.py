@@ -1,7 +1,7 @@
 """Regression: scenarios held to their recorded answers. What is held, what was recorded, how it is run again.
 
     DIR/regression/NAME.yaml   what is held: overrides, and how its answer is compared
-    RECORDS/NAME.json          its recorded answer: sha256 of each table, numbers per draw, and why it moved when
+    RECORDS/NAME.json          its recorded answer: sha256 of each table, numbers per point, and why it moved when
 
 A record is written by hand of `cxsim check --update --because ...` alone. How two answers are compared stands in
 `analysis.studies.moves`.
@@ -37,10 +37,10 @@ LONGEST_HISTORY = 20
 """Reasons kept in a record, the newest first."""
 
 SEEDS = 2
-"""Seeds of a draw: a value for each, though most draws have the first alone."""
+"""Seeds per point: numbers have a place for each, though most points are run under the first alone."""
 
 Numbers = Mapping[str, Sequence[Sequence[float | None]]]
-"""Values per draw by name: a list for the first seed, one for the second; null where there is none."""
+"""Values per point by name: a list for the first seed, one for the second; null where there is none."""
 
 
 # -- what is held ---------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def read_held(path: Path) -> Held:
 
 
 class Answer(NamedTuple):
-    """What is kept of a run: sha256 of each table, and numbers per draw."""
+    """What is kept of a run: sha256 of each table, and numbers per point."""
 
     tables: Mapping[str, str]
     numbers: Numbers
@@ -115,12 +115,12 @@ class Record(NamedTuple):
     history: Sequence[Reason]
 
     def renewed(self, overrides: Sequence[str], answer: Answer, reason: Reason) -> Record:
-        """The record that follows this one."""
+        """The next record, with this one's reasons after the new one."""
         return Record(list(overrides), answer, [reason, *self.history][:LONGEST_HISTORY])
 
 
 NOTHING = Record((), Answer({}, {}), ())
-"""Before the first record."""
+"""Stands for the record before the first one."""
 
 
 def record_file(folder: Path, name: str) -> Path:
@@ -154,7 +154,7 @@ def _series(node: Any) -> list[list[float | None]]:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Keep a record, whole or as it was; a table, a number's draws and a reason a line, so that a diff reads well."""
+    """Keep a record, whole or as it was; with a line per table, number and reason, so that diffs are readable."""
     parts: dict[str, Any] = {
         "history": [reason._asdict() for reason in record.history],
         "overrides": record.overrides,
@@ -185,7 +185,7 @@ class Rerun:
     """Runs one configuration and returns its answer: the function that a pool sends to its workers.
 
     `worlds` and `enough` are handed in as to `run_experiment`; `finish(folder)` makes the answer's table and
-    `numbers(folder)` reads it per draw. `within` is a folder that whoever started this takes away.
+    `numbers(folder)` reads it per point. `within` is a folder that the caller removes.
     """
 
     within: Path

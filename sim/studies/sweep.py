@@ -8,8 +8,8 @@
     DIR/.locks/       a lock per job, held by whoever works at it
 
 A job's key is a hash of its resolved configuration and the sources, so that the same command runs only what is
-missing, and a changed program runs anew. A lock ends with the process that holds it, and a run folder appears by
-rename: nothing that dies leaves anything that hinders.
+missing, and a changed program runs all anew. A lock ends with the process that holds it, and a run folder appears
+by a rename, so that a killed process blocks nothing.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def job_key(settings: Settings) -> str:
 
 
 def refused_key(overrides: Sequence[str]) -> str:
-    """The key of a job whose configuration cannot be run: a hash of what was asked."""
+    """The key of a job whose configuration cannot be run: a hash of its overrides."""
     return hashlib.sha256("\n".join(overrides).encode()).hexdigest()[:KEY_LENGTH]
 
 
@@ -138,7 +138,7 @@ def claimed(folder: Path, key: str) -> Iterator[bool]:
 
 
 def clear_remains(folder: Path) -> None:
-    """Remove what killed workers left of jobs at which nobody is."""
+    """Remove what killed workers left of jobs that nobody is running."""
     for key in {draft.name.split(".")[1] for draft in (folder / JOBS).glob(".*.part")}:
         with claimed(folder, key) as mine:
             if mine:

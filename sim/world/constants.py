@@ -1,7 +1,6 @@
 """From settings to one world's constants: rules, traits, calendar, terms. No chance and no state here.
 
-Settings name things as the field does, per year or per week where that is how they are published; a world counts in
-days and yen.
+Settings have the units in which numbers are published, such as per year or per week; a world has days and yen.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ class World:
 
 
 def world_of(settings: Settings, seed: int) -> World:
-    """The world of these settings at their central (or already drawn) values, before any reference is known."""
+    """The constants for the parameters' `value`s, with first guesses in place of the references."""
     company, market, behaviour = settings.company, settings.market, settings.behaviour
     days = settings.burn_in + settings.days
     return World(
@@ -118,7 +117,7 @@ def world_of(settings: Settings, seed: int) -> World:
 
 
 def with_references(world: World, known: References) -> World:
-    """The same world with the pilots' references, and capacity and desk sized by them."""
+    """The same constants with the pilots' references, and capacity and desk sized by them."""
     rules = world.rules._replace(
         satisfaction_ref=known.satisfaction, expectation_ref=known.expectation, trial_scale=known.trial_scale,
         cut_1=known.cuts[0], cut_2=known.cuts[1], cut_3=known.cuts[2], cut_4=known.cuts[3],
@@ -127,7 +126,7 @@ def with_references(world: World, known: References) -> World:
 
 
 def sized(world: World, known: References, servers: int) -> World:
-    """Capacity as ratio times the trend of the pilot's online orders, and a desk of `servers`."""
+    """The constants with capacity, ratio times trend of the pilot's online orders, and a desk of `servers`."""
     day = np.arange(world.first_day, world.days)
     expected = world.capacity_ratio * exp_each(known.orders_level + known.orders_trend * day)
     released = np.diff(np.floor(np.concatenate([[0.0], np.cumsum(expected)]))).astype(np.int64)
@@ -136,7 +135,7 @@ def sized(world: World, known: References, servers: int) -> World:
 
 
 def surroundings(world: World, public_weight: NDArray[np.float64], public_score: NDArray[np.float64]) -> Surroundings:
-    """Tables of a world around its public talk."""
+    """The tables that a world's customers share, with these sums of public talk."""
     days = np.arange(world.burn_in + world.days + 3)
     personas = world.traits.personas
     return Surroundings(
@@ -218,7 +217,7 @@ def _rules(settings: Settings) -> Rules:
 
 
 def key_of(name: str) -> str:
-    """The key that a number of the rules is filled from: the only one whose dotted path ends in its name.
+    """The configuration key of a field of `Rules`: the only one whose dotted path ends in its name.
 
     `margin` is `company.margin`, `talk_base` is `behaviour.talk.base`. Raises ValueError where no key or several fit.
     """
@@ -256,7 +255,7 @@ def _by_touchpoint(section: Section, prefix: str = "") -> tuple[float, ...]:
 
 
 def _derived(settings: Settings) -> dict[str, Any]:
-    """The numbers of the rules that no key holds as it stands."""
+    """The fields of `Rules` that are computed, not copied from one key."""
     b, company, market = settings.behaviour, settings.company, settings.market
     rest = 1.0 - b.experience.mean_weight.value  # shared by peak and end as 3 to 2
     onboarding, quality = company.onboarding, _by_touchpoint(company.quality)

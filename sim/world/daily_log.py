@@ -1,6 +1,6 @@
 """The recorder: one row a day, of the columns `sim.tables.DAILY` declares.
 
-Counts come from what happened; the only passes over all customers are weekly.
+Counts are taken from the day's visits, episodes and messages; only the weekly survey passes over all customers.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Recorder:
         self.put(day, contacts=len(contacts.key), abandoned=len(contacts.key) - served, wait_minutes=waited)
 
     def settled(self, day: int, episodes: Episodes, gone: int) -> None:
-        """Talk and lapses; `gone` customers drifted away."""
+        """Talk and lapses; `gone` is the number of lapses by the time clock."""
         positive, negative, lapsed = _count_episodes(episodes)
         lapsed += gone
         self.put(day, talk_positive=positive, talk_negative=negative, new_lapsed=lapsed)

@@ -34,7 +34,7 @@ LAPSE_BLOCK = 256
 
 
 AHEAD = 16
-"""Entries before their turn at which memory is asked for their records, where they are many and lie apart."""
+"""Entries by which a loop prefetches records ahead of their turn."""
 
 
 class Arrivals(NamedTuple):
@@ -46,7 +46,7 @@ class Arrivals(NamedTuple):
 
 
 class Census(NamedTuple):
-    """A survey day: every customer's would-be answer, the sample's real ones and stars. int8 (N,), -1 for none."""
+    """A survey day: answers as if all customers were asked, those of the sample, stars. int8 (N,), -1 for none."""
 
     census: NDArray[np.int8]
     sampled: NDArray[np.int8]
@@ -54,7 +54,7 @@ class Census(NamedTuple):
 
 
 class Engine(Protocol):
-    """The passes a company asks of its customers; rows of every result are in ascending order."""
+    """The parts of a day, each done for all customers concerned; rows of results ascend."""
 
     def start(self, day: int) -> None: ...
 
@@ -97,7 +97,7 @@ def _settle(c: Columns, rules: PackedRules, day: int) -> None:
 
 @loop
 def _ask_ahead(more: NDArray[Any], rows: NDArray[Any], k: int) -> None:
-    """Ask memory for a record that a walk over rows will need soon."""
+    """Prefetch the record that a loop over rows will need AHEAD entries later."""
     if k + AHEAD < len(rows):
         prefetch(more, int(rows[k + AHEAD]))
 
@@ -157,9 +157,9 @@ def _arrive(
     c: Columns, rules: PackedRules, w: Surroundings, today: Today, may: NDArray[np.uint8],
     visited: NDArray[np.int32], learned: NDArray[np.int32], source: NDArray[np.uint8],
 ) -> tuple[int, int]:  # fmt: skip
-    """Screen block by block, run the rules on the candidates; how many visited, how many learned of the brand.
+    """Screen block by block and run the rules on the candidates; returns how many visited and how many learned.
 
-    may: room for the flags of a block, uint8 (BLOCK,). A block's candidates stand where its visitors will.
+    may: room for the flags of a block, uint8 (BLOCK,). `visited` holds a block's candidates, then its visitors.
     """
     r = rules[0]
     learning = customer_day.common_learning(r, today)
@@ -184,9 +184,9 @@ def _arrive(
 
 @loop
 def _gather(more: NDArray[Any], may: NDArray[np.uint8], first: int, rows: NDArray[np.int32], found: int) -> int:
-    """Put the flagged rows of a block behind those found so far; how many that makes.
+    """Append the flagged rows of a block to those found so far; returns how many there are then.
 
-    Their records lie far apart: memory is asked for all of them before the first is needed.
+    Their records, which lie far apart in memory, are prefetched.
     """
     eights = may.view(np.uint64)  # most are empty: eight rows are passed over at a time
     for eight in range(BLOCK // 8):
@@ -231,7 +231,7 @@ def _conclude(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e: 
 
 @loop
 def _lapse(c: Columns, day: int, gone: NDArray[np.int32]) -> int:
-    """Look block by block for rows whose day this is, and end the relations; how many."""
+    """Make rows lapsed whose lapse day this is, searched block by block; returns how many."""
     found = 0
     for first in range(0, len(c.status), LAPSE_BLOCK):
         last = min(first + LAPSE_BLOCK, len(c.status))
@@ -245,7 +245,7 @@ def _lapse(c: Columns, day: int, gone: NDArray[np.int32]) -> int:
 
 @loop
 def _any_day(days: NDArray[np.int16], day: int) -> bool:
-    """Whether a day is among these. Counts to the end, so that the loop is vectorised."""
+    """Whether a day is among these; counts all of them, so that the loop is vectorised."""
     wanted, found = np.int16(day), np.int16(0)
     for i in range(len(days)):
         found += np.int16(days[i] == wanted)

@@ -53,7 +53,7 @@ class Journal:
             ))  # fmt: skip
 
     def messages(self, day: int, m: Messages, asks: NDArray[np.uint8]) -> None:
-        """Pushes and e-mails; a click on a question tells the firm what one likes. asks: by card of the deck."""
+        """Pushes and e-mails; a click on a question tells the firm one's likes. asks: by row of the variant table."""
         clicked, told, left = m["clicked"] == 1, (m["clicked"] == 1) & (asks[m["card"]] == 1), m["opted_out"] == 1
         card = _numbered(m["card"])
         self.note(day, "message sent", m["row"], card)
@@ -80,8 +80,8 @@ class Journal:
         self._feel(day, customers, np.union1d(v["row"], self._readers(customers)))
 
     def _readers(self, customers: Customers) -> NDArray[np.int32]:
-        """Whom this morning's messages moved: all they reached but those who have lapsed, who do not look. A message
-        that brings a visit has no state of its own: the day's first one is the visit's."""
+        """Rows that this morning's messages moved: all receivers but the lapsed, who do not react. Their state is noted
+        together with the visitors', once a day: after the visit that a message brings, if any."""
         reached, self._reached = self._reached, NOBODY
         return np.asarray(reached[customers.columns.status[reached] != LAPSED])
 
@@ -146,7 +146,7 @@ _NO_STATES: States = (NOBODY, np.empty(0, np.int16), np.empty(0, np.float32), np
 
 
 def _numbered(cards: NDArray[np.uint8]) -> NDArray[np.int16]:
-    """Numbers of cards as the event log has them, from 1: unlike variants they run on over all campaigns of the arm."""
+    """Rows of the variant table as the event log numbers variants: from 1 on through all campaigns of the arm."""
     return cards.astype(np.int16) + np.int16(1)
 
 

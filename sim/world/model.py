@@ -13,7 +13,7 @@ The order of a day (ODD 3), times of day in brackets:
  8. [22:00] episodes are settled: satisfaction, talk, attrition                             (`Engine.conclude`, `lapse`)
  9.         the day's talk reaches ties and public                                           (`Engine.hear`)
 10. [23:00] weekly: survey and census; campaigns that learn revise their shares; then the recorder writes the day's row
-11. [23:30] on the days of its meetings, the firm takes up what customers say          (`voice.Board`)
+11. [23:30] on the days of its meetings, the firm takes up what customers say          (`meetings.Board`)
 
 Customers read word of mouth as of the day before, so 2-5 and 8 are synchronous. They affect one another through four
 recorded places only: talk, ship days, support waits, company state (shares of variants; quality and other `Changes`).
@@ -72,7 +72,7 @@ EngineName = Literal["column", "agent"]
 
 @dataclass(frozen=True)
 class Recording:
-    """What the baseline said, shipped and waited: the recorded interfaces."""
+    """What happened in a world at the recorded interfaces: talk, ship days, waits."""
 
     talks: dict[int, Talks]
     shipping: ShippingRecord
@@ -100,7 +100,7 @@ class Snapshot:
 class Arm:
     """Who is treated with what, and which interfaces are replayed.
 
-    Replaying the company keeps the variants' shares as they began: the recorded world treats nobody and learns nothing.
+    Where company state is replayed, variants keep their first shares: in the recorded baseline nothing is learned.
     """
 
     interventions: Placed = ()
@@ -113,12 +113,12 @@ class Arm:
 
     @property
     def everybody(self) -> bool:
-        """Whether all customers are treated: interventions that act on the company as a whole act then only."""
+        """Whether all customers are treated: only then does an intervention change the company as a whole."""
         return self.treated is not None and bool(self.treated.all())
 
 
 def founded(world: World) -> Snapshot:
-    """The world before its first day: customers drawn, ties made, nothing on the way."""
+    """A snapshot before the first day: customers and ties exist, nothing is on the way."""
     columns = draw_population(world.traits, world.seed, world.customers, world.first_day)
     public = Public(world.first_day - 1, world.burn_in + world.days, world.rules.public_share, world.customers)
     customers = Customers(
@@ -132,7 +132,7 @@ def founded(world: World) -> Snapshot:
 
 
 def burnt_in(world: World, engine: EngineName = "column", until: int = 0) -> Snapshot:
-    """The untreated world at the midnight before day `until`, from which a caller's arms start."""
+    """A snapshot of the untreated world at the midnight before day `until`, from which arms can start."""
     model = CXModel(world, founded(world), engine=engine, record=False)
     model.run(until)
     return model.handed_over()
@@ -226,7 +226,7 @@ class CXModel(mesa.Model):
             self.env.run(until=until)
 
     def customer(self, row: int) -> Customer:
-        """A Mesa agent that shows one customer; the same object each time."""
+        """One customer as a Mesa agent; the same object each time."""
         if isinstance(self.engine, ByAgent):
             return self.engine.agents[row]
         if row not in self._views:
@@ -234,17 +234,17 @@ class CXModel(mesa.Model):
         return self._views[row]
 
     def snapshot(self) -> Snapshot:
-        """A copy of the world at midnight, with live interfaces."""
+        """A copy of the world's state at midnight; its interfaces must be live."""
         return self.handed_over().copied()
 
     def handed_over(self) -> Snapshot:
-        """The world itself at midnight, with live interfaces; this model must not run on."""
+        """The world's state at midnight without a copy: this model must not run on. Its interfaces must be live."""
         if not isinstance(self.centre, FulfilmentCentre):
             raise ValueError("only a world with live interfaces can be copied")
         return Snapshot(self.day, self.customers, self.centre, self.public, self.books)
 
     def recording(self) -> Recording:
-        """What was said, shipped and waited so far."""
+        """Talk, ship days and waits so far, for a replay."""
         if not (isinstance(self.centre, FulfilmentCentre) and isinstance(self.desk, SupportDesk)):
             raise ValueError("only a world with live interfaces can be recorded")
         if not self.record:
@@ -283,7 +283,7 @@ class CXModel(mesa.Model):
             self.desk.record.clear()
 
     def today(self, day: int) -> Today:
-        """What customers find on a day."""
+        """What all customers share on a day."""
         return Today(
             self.world.seed, day, self.world.first_day - 1, float(self.world.season[self.world.on(day)]),
             float(self.world.ad_intensity), float(self.public.volume),
@@ -314,7 +314,7 @@ class CXModel(mesa.Model):
         self.in_force = wanted
 
     def _spend(self, day: int, yen: float) -> None:
-        """Book what costs the firm as a whole: its simulated market's part of the members it has."""
+        """Book a cost of the whole firm, yen: the simulated market bears its share of the members."""
         part = round(yen * self.world.customers / self.world.members)
         if part and day >= 0:
             self.company_costs[day] += part
@@ -357,7 +357,7 @@ class CXModel(mesa.Model):
         self.recorder.messages(day, messages)
 
     def _offer(self, day: int, visits: Visits) -> dict[int, NDArray[np.bool_]]:
-        """Put the interventions' offers with the visits; which visitors each campaign found."""
+        """Write the offers into the visits; returns which visitors each campaign found."""
         if not self.arm.interventions:
             return {}
         columns, world = self.customers.columns, self.world
@@ -415,7 +415,7 @@ class CXModel(mesa.Model):
             self.journal.settled(day, self.customers, episodes, gone)
 
     def _hang_up(self, day: int, episodes: Episodes, calls: Calls) -> None:
-        """What the desk did goes into the episodes and the books."""
+        """Write what the desk did into the episodes, and book it."""
         hang_up(episodes, calls)
         for board in self.boards:
             board.listen(self.customers.columns, episodes["row"][calls.episode], day)

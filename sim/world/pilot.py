@@ -1,9 +1,9 @@
-"""Two baseline pilots per configuration: the references, capacity and staffing that every arm then shares.
+"""Two pilots per configuration measure the references, capacity and staffing that all arms then share.
 
 A pilot is a world of its own (own seed) with ample capacity and nobody treated. The first one scales prospects'
 trial so that new customers' purchases make up for those of lapsing ones; the second measures with the first one's
-references. (Heads were tried as the measure: with acquisitions equal to lapses orders still fall, since those who
-stay from a stock of three years buy more than the newcomers of a year.)
+references. (Numbers of customers were tried instead of purchases: with as many acquired as lapse orders still fall,
+since those who stay from a stock of three years buy more than the newcomers of a year.)
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ FIRST_PILOT = (20_000, 50_000)
 rates are so unequal that fewer would leave it to chance; capacity is read off the second, which has the market's."""
 
 NEWCOMERS_LAPSE = 2.0
-"""Lapses a day over those of the initial stock alone, once newcomers lapse too: a start for the first pilot."""
+"""Guess for the first pilot: all lapses a day, newcomers' included, over those of the initial customers."""
 
 MOST_SCALING = 10.0
-"""Acquisitions are scaled by at most so much between the pilots."""
+"""Largest factor on acquisitions from the first pilot to the second."""
 
 PILOT_SEED = 0x5EED
 AMPLE_SERVERS = 1000
@@ -63,7 +63,7 @@ def piloted(settings: Settings, seed: int) -> World:
 
 
 class Pilot(CXModel):
-    """A baseline watched for its references only: instead of surveys, a weekly look at everybody's latent state.
+    """A baseline run for its references only: instead of surveys, everybody's latent state is read weekly.
 
     `scores` holds the episode scores of each day of the horizon (su), `weeks` what `mean_state` found each week.
     """

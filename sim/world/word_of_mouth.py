@@ -1,6 +1,6 @@
-"""Word of mouth between customers: the recorded interface I1, and the public part of what is said.
+"""Word of mouth between customers, a recorded interface, and its public part.
 
-Talk is pushed when somebody talks, never pulled by everyone every day. A talk is a talker and three integer
+Talk is passed on when somebody talks; customers do not look for it every day. A talk is a talker and three integer
 increments of the talker's stock; replaying the baseline's talks replays its word of mouth.
 """
 
@@ -27,7 +27,7 @@ class Talks(NamedTuple):
 
 
 def talks_of(episodes: Episodes) -> Talks:
-    """What was said about these episodes."""
+    """The talks about these episodes."""
     return Talks(*_talks(episodes))
 
 
@@ -46,7 +46,7 @@ def _talks(e: Episodes) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[n
 
 @loop
 def _said(talks: Talks) -> tuple[int, int, int]:
-    """Sums of volume, weight and score, exact."""
+    """Exact sums of volume, weight and score, in 2^-20."""
     volume, weight, score = 0, 0, 0
     for k in range(len(talks.row)):
         volume += talks.volume[k]

@@ -107,7 +107,7 @@ def test_errors_are_those_over_worlds() -> None:
 
 def test_worlds_that_point_wrong_are_counted_without_the_split() -> None:
     found = row(toy(np.array([1.0, -1.0, 2.0, -3.0]), 3, se=50.0, bias=-1.5))
-    assert found["wrong_worlds"] == 1  # 1 becomes -0.5; the others keep their sign, whatever the split was
+    assert found["wrong_points"] == 1  # 1 becomes -0.5; the others keep their sign, whatever the split was
 
 
 def test_exaggeration_is_a_ratio_of_mean_sizes() -> None:

@@ -140,7 +140,7 @@ def deciding(folder: Path) -> Path:
             {"scenario": name, "points": [first, first + 40]},
             {name: {"ltv": ltv[first : first + 40], "cost": [cost] * 40, "nps": [1.0] * 40}},
             first,
-            points=points,
+            values_at=points,
         )
         for name, (ltv, cost) in effects.items()
         for first in (0, 40)
@@ -171,13 +171,13 @@ def test_the_page_of_an_uncertain_sweep_has_all_that_decides(tmp_path: Path) -> 
     folder = deciding(tmp_path / "s")
     told = write_sweep_report(folder)
     figures = {path.stem for path in (folder / "figures").glob("*.svg")}
-    assert figures == {"ranking", "trade_off", "regret_0", "spread_0", "chances_0", "chances_1", "drivers_0"}
+    assert figures == {"ranking", "trade_off", "regret_0", "spread_0", "chances_0", "chances_1", "sensitivity_0"}
     assert "A has the least expected regret" in told
     regret = pd.read_csv(folder / "regret.csv").set_index("option")
     best = np.maximum(design(80, 3)[CAPACITY] - 1.3, 0.1)
     assert regret["expected_regret"]["B"] == pytest.approx((best - 0.1).mean(), abs=1e-6)
     assert regret["expected_regret"]["doing nothing"] == pytest.approx(best.mean(), abs=1e-6)
-    assert set(pd.read_csv(folder / "answers.csv")["points_run"]) == {80}
+    assert set(pd.read_csv(folder / "answers.csv")["replications_run"]) == {80}
     # Its value of knowing more is not the gate's, and says so.
     assert "cxsim gate has it for the choice between one intervention" in (folder / "report.html").read_text("utf-8")
 
@@ -246,6 +246,6 @@ def test_a_real_sweep_from_command_to_page(tmp_path: Path, capsys: pytest.Captur
     apart, overlapping = ((folder / "answers.csv").read_bytes() for folder in folders.values())
     assert apart == overlapping
     table = pd.read_csv(folders["points=[0,2],[2,4]"] / "answers.csv")
-    assert set(table[table["metric"] == "ltv"]["points_run"]) == {4}
+    assert set(table[table["metric"] == "ltv"]["replications_run"]) == {4}
     jobs = pd.read_parquet(tmp_path / "apart" / "sweep.parquet")
     assert sorted(jobs["points"].unique()) == ["[0,2]", "[2,4]"]

@@ -33,7 +33,7 @@ def test_a_row_per_job_metric_segment_and_estimand(tmp_path: Path) -> None:
     assert not table.duplicated(["job", "metric", "segment", "estimand"]).any()
     assert set(table["metric"]) == {"ltv", "profit", "cost", "nps", "orders", "roi"}
     row = table.query("scenario == 'B' and metric == 'ltv' and segment == 'fan'").iloc[0]
-    assert (row["effect"], row["points_run"], row["with_scenario"] - row["baseline"]) == (2.0, 3, 2.0)
+    assert (row["effect"], row["replications_run"], row["with_scenario"] - row["baseline"]) == (2.0, 3, 2.0)
     pd.testing.assert_frame_equal(table, pd.read_parquet(tmp_path / "s" / "sweep.parquet"))
 
 
@@ -120,7 +120,7 @@ def test_blocks_of_points_put_together_are_the_one_run_that_they_are(tmp_path: P
     expected = effects_table(whole[whole["segment"] == EVERYBODY])
     pd.testing.assert_frame_equal(pooled.effects, expected, check_exact=True)
     assert pooled.points == 12
-    assert list(pooled.points.index) == list(range(12))
+    assert list(pooled.values_at.index) == list(range(12))
 
 
 def test_pooling_is_not_a_mean_of_intervals(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_answers_table_has_a_row_per_configuration(tmp_path: Path) -> None:
     table = answers(sweep, configurations(sweep))
     assert list(table) == ["company.margin", *[column.name for column in ANSWERS]]
     ltv = table[table["metric"] == "ltv"]
-    assert list(zip(ltv["company.margin"], ltv["points_run"], strict=True)) == [(0.2, 4), (0.4, 4)]
+    assert list(zip(ltv["company.margin"], ltv["replications_run"], strict=True)) == [(0.2, 4), (0.4, 4)]
 
 
 def test_labels_say_what_tells_options_apart(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def script(*words: str) -> subprocess.CompletedProcess[str]:
 
 AS_BEFORE = '''
 import locale, logging, multiprocessing, os, random, signal, sys, threading, warnings
-import matplotlib, numpy, pandas
+import matplotlib, numpy, pandas, scipy.sparse, scipy.special  # which add filters of warnings when they are imported
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig

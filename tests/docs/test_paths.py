@@ -16,7 +16,7 @@ FOLDERS = "|".join((*CODE, "conf", "docs", "examples"))
 PATH = re.compile(rf"(?<![\w/.-])(?:{FOLDERS})/[\w/.-]*\.(?:py|md|yaml|yml|csv\.gz|csv|j2|po|png)\b")
 FOLDER = re.compile(rf"`((?:{FOLDERS})/[\w/-]*/?)`")
 MODULE = re.compile(rf"`((?:{'|'.join(CODE)})(?:\.(?!parquet)\w+)+)`")
-READERS = {"scenarios/regulars.py", "scenarios/mine.py", "tests/scenarios/test_mine.py"}
+READERS = {"scenarios/mine.py", "tests/scenarios/test_mine.py"}
 """Files that a reader makes."""
 
 MADE_UP = re.compile(r"NAME|/mine\b")

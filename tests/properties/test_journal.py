@@ -9,7 +9,7 @@ import pytest
 
 from agents.columns import LAPSED
 from sim.config.settings import Settings
-from sim.tables import CARD_EVENTS
+from sim.tables import VARIANT_EVENTS
 from sim.world.constants import World
 from sim.world.event_log import CODE, NAMES, Journal
 from sim.world.model import CXModel, EngineName, burnt_in
@@ -167,7 +167,7 @@ def test_a_card_says_whose_message_it_was(messaged: tuple[CXModel, Journal]) -> 
         assert logged["linked"][card] == (told["linked"] if one.message.channel == "welcome" else 0)
     assert len(cards) == 8
     assert logged["linked"][0] > 0  # without a message
-    assert {name: len(logged[name]) for name in CARD_EVENTS} == {
+    assert {name: len(logged[name]) for name in VARIANT_EVENTS} == {
         "message sent": 3, "message clicked": 3, "preference told": 1, "opted out": 3, "linked": 5,
         "popup shown": 1, "popup clicked": 1,
     }  # fmt: skip
