@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cxsim.runs import Run, run
     from cxsim.sweeps import Sweep, load, sweep
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
 __all__ = ["run", "sweep", "load", "Run", "Sweep", "ConfigError"]
 
 _PLACES = {
     "run": "cxsim.runs", "Run": "cxsim.runs",
     "sweep": "cxsim.sweeps", "Sweep": "cxsim.sweeps", "load": "cxsim.sweeps",
-    "ConfigError": "sim.config.parameters",
+    "ConfigError": "sim.phrases",
 }  # fmt: skip
 """The module of each public name, imported when the name is first used."""
 

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -51,7 +51,9 @@ def asked(overrides: list[str], config_dir: str | Path | None = None, name: str 
 
         config = compose(hydra, overrides, name)
         if config.get("sweep") is not None:
-            raise ConfigError(f"sweep={config.hydra.runtime.choices.sweep}: many runs need -m: cxsim run -m ...")
+            raise ConfigError(
+                "sweep={sweep}: many runs need -m: cxsim run -m ...", sweep=config.hydra.runtime.choices.sweep
+            )
         HydraConfig.instance().set_config(config)
         with hydras_errors_in_words():
             folder = Path(config.hydra.run.dir)
@@ -139,13 +141,14 @@ def check_own_folder(folder: Path) -> None:
     """A user's folder must be one, and no file in it may be hidden by a shipped one of the same name."""
 
     if not folder.is_dir():
-        raise ConfigError(f"--config-dir {folder}: is not a folder")
+        raise ConfigError("--config-dir {folder}: is not a folder", folder=folder)
     shipped = resources.files("conf")
     for group in GROUPS:
         for file in sorted((folder / group).glob("*.yaml")):
             if (shipped / group / file.name).is_file():
                 raise ConfigError(
-                    f"{file}: cxsim ships a {group} of that name, which wins; give yours another name"
+                    "{file}: cxsim ships a {group} of that name, which wins; give yours another name",
+                    file=file, group=group,
                 )
 
 
@@ -158,83 +161,91 @@ def hydras_errors_in_words(hydra: Hydra | None = None) -> Iterator[None]:
     except (ConfigError, OSError) as error:
         if type(error).__name__ != "MissingConfigException":
             raise
-        raise ConfigError(_missing_file(error, hydra)) from None
+        raise _missing_file(error, hydra) from None
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        raise ConfigError(_in_words(error, hydra)) from None
+        raise _in_words(error, hydra) from None
 
 
-def _missing_file(error: Any, hydra: Hydra | None) -> str:
+def _missing_file(error: Any, hydra: Hydra | None) -> ConfigError:
     """A file of conf/ that does not exist: the names there are, the nearest last."""
-    from sim.config.parameters import listed, nearest
-
     # Of a file named within a list Hydra tells only in its text.
     told = re.search(r"Could not load '([^']+)'", str(error))
     file = error.missing_cfg_file or (told.group(1) if told else "")
     group, _, name = str(file).rpartition("/")
     options = error.options or (hydra.config_loader.get_group_options(group) if hydra and group else [])
     if not options:
-        return _first_line(str(error))
-    return f"{group}={name}: no such {group}; {listed(options)}{nearest(name, options)}"
+        return _hydras_own(error)
+    return ConfigError(
+        "{group}={name}: no such {group}; {allowed}{hint}",
+        group=group, name=name, allowed=listed(options), hint=nearest(name, options),
+    )
 
 
-def _in_words(error: Exception, hydra: Hydra | None) -> str:
+def _in_words(error: Exception, hydra: Hydra | None) -> ConfigError:
     import yaml
     from hydra.errors import OverrideParseException
 
     if isinstance(error, yaml.YAMLError):
-        return f"a configuration file is no YAML: {error}"
+        return ConfigError("a configuration file is no YAML: {problem}", problem=str(error))
     if isinstance(error, UnicodeDecodeError):
-        return f"a configuration file is not UTF-8: {error}"
+        return ConfigError("a configuration file is not UTF-8: {problem}", problem=str(error))
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: not of the form key=value; {error.message.splitlines()[0]}"
+        return ConfigError(
+            "{key}: not of the form key=value; {problem}", key=error.override, problem=error.message.splitlines()[0]
+        )
     message = str(error)
     missed = re.match(r"Could not override '([^']+)'", message)
     if missed:
         return _unknown_key(missed.group(1), hydra, error)
     twice = re.match(r"(\S+) appears more than once in the final defaults list", message)
     if twice:
-        return f"{twice.group(1).replace('/', '=')}: is named twice; once each"
+        return ConfigError("{key}: is named twice; once each", key=twice.group(1).replace("/", "="))
     if message.startswith("Ambiguous value for argument"):
-        return f"{message.split(chr(39))[1]}: several values; as a list key=[a,b], as a sweep with -m"
-    return _first_line(message) or type(error).__name__
+        return ConfigError(
+            "{key}: several values; as a list key=[a,b], as a sweep with -m", key=message.split(chr(39))[1]
+        )
+    return _hydras_own(error)
+
+
+def _hydras_own(error: Exception) -> ConfigError:
+    """What Hydra says in its own words."""
+    return ConfigError("{problem}", problem=_first_line(str(error)) or type(error).__name__)
 
 
 def _first_line(message: str) -> str:
     return next((line.strip() for line in message.splitlines() if line.strip()), "")
 
 
-def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> str:
+def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> ConfigError:
     """A key that conf/ does not have, with the nearest that it has."""
     from sim.config.parameters import PARTS
 
     known = _known_keys(hydra) if hydra is not None else []
     parent, _, last = key.rpartition(".")
     if key in known:
-        return f"{key}: {_first_line(str(error.__cause__ or error))}"
+        return ConfigError("{key}: {problem}", key=key, problem=_first_line(str(error.__cause__ or error)))
     if last in PARTS and parent in known:
-        return f"{key}: is not there yet; write {parent}={{{last}: ...}}"
-    return f"{key}: no such key{_hint(key, known)}"
+        return ConfigError("{key}: is not there yet; write {parent}={{{part}: ...}}", key=key, parent=parent, part=last)
+    return ConfigError("{key}: no such key{hint}", key=key, hint=_hint(key, known))
 
 
-def _hint(key: str, known: list[str]) -> str:
+def _hint(key: str, known: list[str]) -> Phrase | str:
     """The key most likely meant: misspelt in its last part, written without its group, or misspelt above."""
-    from sim.config.parameters import listed, nearest
-
     parent, _, last = key.rpartition(".")
     prefix = f"{parent}." if parent else ""
     siblings = [name[len(prefix) :] for name in known if name.startswith(prefix)]
     siblings = [name for name in siblings if "." not in name]
     elsewhere = [name for name in known if name.rpartition(".")[2] == last]
     near = nearest(last, siblings)
-    if near:
-        return near.replace("mean ", f"mean {prefix}")
+    if isinstance(near, Phrase):
+        return Phrase(near.message, name=f"{prefix}{near.values['name']}")
     if elsewhere:
-        return f"; did you mean {elsewhere[0]}?"
+        return Phrase("; did you mean {name}?", name=elsewhere[0])
     if prefix and siblings:
-        return f"; {listed(siblings)}"
-    return nearest(key, known) or "; see cxsim run --help"
+        return Phrase("; {allowed}", allowed=listed(siblings))
+    return nearest(key, known) or Phrase("; see cxsim run --help")
 
 
 def _known_keys(hydra: Hydra) -> list[str]:
@@ -284,16 +295,16 @@ def refuse_code(config: DictConfig) -> None:
 
     def walk(node: Any, path: str) -> None:
         if isinstance(node, str) and "oc.env" in node and path.partition(".")[0] != "hydra":
-            raise ConfigError(f"{path}: values are written out, not read from the environment")
+            raise ConfigError("{path}: values are written out, not read from the environment", path=path)
         for name, below in (
             node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
         ):
             here = f"{path}.{name}" if path else str(name)
             foreign = name == "_target_" and not str(below).startswith(TRUSTED_TARGETS)
             if foreign or name == "()" or (name == "class" and path.startswith("hydra")):
-                raise ConfigError(f"{here}: {below} is refused; a configuration names no code")
+                raise ConfigError("{key}: {value} is refused; a configuration names no code", key=here, value=below)
             if here in ("hydra.job.env_set", "hydra.job.env_copy") and below:
-                raise ConfigError(f"{here}: is refused; a configuration does not set the environment")
+                raise ConfigError("{key}: is refused; a configuration does not set the environment", key=here)
             walk(below, here)
 
     walk(OmegaConf.to_container(config, resolve=False), "")
@@ -329,10 +340,11 @@ def _check_headers(chosen: list[Any], composed: Any) -> None:
     names = [name for value in chosen for name in (value if isinstance(value, list) else [value])]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"scenario={name}: is named twice; once each")
+            raise ConfigError("scenario={name}: is named twice; once each", name=name)
         if isinstance(composed, Mapping) and name not in composed:
             raise ConfigError(
-                f"scenario={name}: the first line of {name}.yaml must be `# @package scenario.{name}`"
+                "scenario={name}: the first line of {name}.yaml must be `# @package scenario.{name}`",
+                name=name,
             )
 
 
@@ -368,7 +380,9 @@ def _refuse_hydras(parsed: list[Any]) -> None:
 
     for one in parsed:
         if one.key_or_group.partition(".")[0].partition("/")[0] == "hydra":
-            raise ConfigError(f"{one.key_or_group}: cannot be swept; give Hydra's own keys once, on the command line")
+            raise ConfigError(
+                "{key}: cannot be swept; give Hydra's own keys once, on the command line", key=one.key_or_group
+            )
 
 
 class JobComposer:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from sim.phrases import Phrase
+
 
 class Stream(Protocol):
     """What progress is written to."""
@@ -20,28 +22,28 @@ class Stream(Protocol):
 
 
 class Progress:
-    """Callable that writes (done, total, what) to a stream, as a line that `told` translates."""
+    """Callable that writes (done, total, what) to a stream, as a line that `translated` makes of it."""
 
     def __init__(
-        self, stream: Stream, told: Callable[[str], str] = str, clock: object = time.monotonic
+        self, stream: Stream, translated: Callable[[Phrase], str] = str, clock: object = time.monotonic
     ) -> None:
         self._stream = stream
-        self._told = told
+        self._translated = translated
         self._clock = clock if callable(clock) else time.monotonic
         self._started = self._clock()
         self._rewrites = stream.isatty()
         self._tenth = -1
         self._width = 0
 
-    def __call__(self, done: int, total: int, what: str) -> None:
+    def __call__(self, done: int, total: int, what: Phrase) -> None:
         """Report that `done` of `total` pieces of work are done; total may grow."""
         if self._rewrites:
-            self._rewrite(self._told(f"{what} {done}/{total}{self._left(done, total)}"))
+            self._rewrite(self._line(what, done, total, self._left(done, total)))
             return
         tenth = 10 * done // max(total, 1)
         if tenth != self._tenth:
             self._tenth = tenth
-            self._write(self._told(f"{what} {done}/{total}") + "\n")
+            self._write(self._line(what, done, total) + "\n")
 
     def close(self) -> None:
         """Clear the rewritten line, so that what follows starts on a line of its own."""
@@ -50,11 +52,16 @@ class Progress:
             self._write("\r")
         self._width = 0
 
-    def _left(self, done: int, total: int) -> str:
+    def _line(self, what: Phrase, done: int, total: int, left: Phrase | str = "") -> str:
+        return self._translated(Phrase("{what} {done}/{total}{left}", what=what, done=done, total=total, left=left))
+
+    def _left(self, done: int, total: int) -> Phrase | str:
         if not 0 < done < total:
             return ""
         seconds = (self._clock() - self._started) / done * (total - done)
-        return f", about {seconds:.0f} s left" if seconds < 90 else f", about {seconds / 60:.0f} min left"
+        if seconds < 90:
+            return Phrase(", about {seconds:.0f} s left", seconds=seconds)
+        return Phrase(", about {minutes:.0f} min left", minutes=seconds / 60)
 
     def _rewrite(self, line: str) -> None:
         self._write("\r" + line.ljust(self._width))
@@ -68,9 +75,9 @@ class Progress:
 @contextmanager
 def progress_here() -> Iterator[Progress]:
     """Progress in the language in use: below a notebook's cell, else on the error stream."""
-    from analysis.style.language import retold
+    from analysis.style.language import translated
 
-    progress = Progress(NotebookLine() if in_notebook() else sys.stderr, retold)
+    progress = Progress(NotebookLine() if in_notebook() else sys.stderr, translated)
     try:
         yield progress
     finally:

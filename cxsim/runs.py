@@ -13,10 +13,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import LanguageError, told_in
+from analysis.style.language import told_in
 from cxsim.compose import CONFIG_NAME, Asked, asked, shown, threads_of, words_of
+from cxsim.foreign import of_the_system
 from cxsim.progress import progress_here
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,15 +55,9 @@ def one_line_errors() -> Iterator[None]:
         yield
     except (ConfigError, BrokenPipeError):
         raise
-    except ValueError as error:
-        from analysis.folders.run_folder import RunError
-
-        if not isinstance(error, RunError | LanguageError):
-            raise
-        raise ConfigError(str(error)) from None
     except OSError as error:
-        why = str(error.strerror or error)
-        raise ConfigError(f"{error.filename}: {why}" if error.filename else why) from None
+        problem = of_the_system(error)
+        raise ConfigError(problem.message, **problem.values) from None
     except MemoryError:
         raise ConfigError("not enough memory; take fewer customers, threads or events") from None
 

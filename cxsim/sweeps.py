@@ -32,12 +32,13 @@ from cxsim.compose import (
 )
 from cxsim.progress import progress_here
 from cxsim.runs import PathLike, Run, one_line_errors
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
     import pandas as pd
     from hydra._internal.hydra import Hydra
 
+    from analysis.folders.sweep_folder import Job as LostJob
     from cxsim.progress import Progress
     from sim.config.settings import Settings
     from sim.studies.sweep import Ending, Job, JobWork
@@ -144,19 +145,21 @@ class _Jobs:
         from sim.studies.sweep import FAILED, Ending, Job, Planned, job_folder, job_key, plan, refused_key
 
         planned: list[Planned] = []
+        refusals: dict[str, ConfigError] = {}
         for overrides, swept in self._points(arguments):
             try:
                 settings = self._composer.settings(overrides)
                 worlds_of(settings)  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
                 key = refused_key(overrides)
-                self._endings[key] = Ending(FAILED, str(error))
+                refusals[key] = error
             else:
                 key = job_key(settings)
                 self._jobs[tuple(overrides)] = Job(key, settings, _label(swept))
             planned.append(Planned(key, tuple(overrides), swept))
         if not self._jobs:
-            raise ConfigError(next(iter(self._endings.values())).line)
+            raise next(iter(refusals.values()))
+        self._endings |= {key: Ending(FAILED, refusal) for key, refusal in refusals.items()}
         plan(self.folder, planned)
         self._known = list(dict.fromkeys(one.key for one in planned))
         wanted = {job.key: list(overrides) for overrides, job in self._jobs.items()}
@@ -234,7 +237,7 @@ class _Jobs:
         self._progress.close()
         done, total = len(self._endings), self._to_do
         self._told(done, total, label, ending)
-        self._progress(done, total, "sweeping")
+        self._progress(done, total, Phrase("sweeping"))
 
     def _close(self) -> None:
         """Write the tables of what is done."""
@@ -275,6 +278,14 @@ class Sweep:
         with one_line_errors():
             rows = pd.read_csv(self.folder / "jobs.csv", keep_default_na=False)
             return self._of_keys(rows.drop_duplicates("key", keep="last", ignore_index=True), "key")
+
+    @property
+    def lost(self) -> list[LostJob]:
+        """The runs that are not done, each with how it ended and why."""
+        from analysis.folders.sweep_folder import Sweep as SweepFolder
+
+        keys = set(self.jobs["key"])
+        return [job for job in SweepFolder(self.folder).jobs if not job.done and job.key in keys]
 
     @cached_property
     def runs(self) -> dict[str, Run]:
@@ -328,9 +339,11 @@ def _ending(outcome: Ending | Exception) -> Ending:
     if isinstance(outcome, Ending):
         return outcome
     if isinstance(outcome, WorkerDied):
-        return Ending(DIED, str(outcome))
-    name = "" if isinstance(outcome, ConfigError) else f"{type(outcome).__name__}: "
-    return Ending(FAILED, " ".join(f"{name}{outcome}".split()))
+        return Ending(DIED, outcome)
+    if isinstance(outcome, ConfigError):
+        return Ending(FAILED, outcome)
+    problem = " ".join(str(outcome).split())
+    return Ending(FAILED, Phrase("{kind}: {problem}", kind=type(outcome).__name__, problem=problem))
 
 
 # -- points and places --------------------------------------------------------------------------------------
@@ -340,7 +353,7 @@ def _refuse_twice(point: dict[str, Any], given: list[str]) -> None:
     """Raise ConfigError for a key that both the sweep file and the command line give."""
     for key in point:
         if key in given:
-            raise ConfigError(f"{key}: is swept by the sweep file and given by hand; leave it to one of them")
+            raise ConfigError("{key}: is swept by the sweep file and given by hand; leave it to one of them", key=key)
 
 
 def _folder(wanted: Path, overrides: list[str], task: list[str]) -> Path:

@@ -16,17 +16,17 @@ MOST_DAYS = 60
 def _days(value: object) -> tuple[int, ...]:
     """Reader of a list of days."""
     if isinstance(value, str) or not isinstance(value, list | tuple) or not 1 <= len(value) <= 10:
-        raise ConfigError(f"{show(value)} is not allowed; a list of one to ten whole numbers of days")
+        raise ConfigError("{value} is not allowed; a list of one to ten whole numbers of days", value=show(value))
     days = tuple(whole(0, MOST_DAYS)(one) for one in value)
     if len(set(days)) < len(days):
-        raise ConfigError(f"{show(list(days))} is not allowed; each number of days once")
+        raise ConfigError("{value} is not allowed; each number of days once", value=show(list(days)))
     return days
 
 
 def _faces(value: object) -> tuple[int, ...]:
     """Reader of a list of coupons' faces."""
     if isinstance(value, str) or not isinstance(value, list | tuple):
-        raise ConfigError(f"{show(value)} is not allowed; a list of yen, one for each of the extra_days")
+        raise ConfigError("{value} is not allowed; a list of yen, one for each of the extra_days", value=show(value))
     return tuple(rounded(0, 100_000)(one) for one in value)
 
 
@@ -58,7 +58,10 @@ class DeliveryChoice(Intervention):
     @model_validator(mode="after")
     def _has_a_coupon_for_each_choice(self) -> Self:
         if len(self.faces) != len(self.extra_days):
-            raise ConfigError(f"faces: {len(self.faces)} coupons for {len(self.extra_days)} choices of extra_days")
+            raise ConfigError(
+                "faces: {coupons} coupons for {choices} choices of extra_days",
+                coupons=len(self.faces), choices=len(self.extra_days),
+            )
         return self
 
     @property

@@ -26,6 +26,7 @@ from sim.company.offers import Observed, Offers
 from sim.config.parameters import Choice, ConfigError, Grade, Parameter, Reader, is_parameter, nearest, parameter, whole
 from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 
 FOR_EVER = 1 << 20
 
@@ -61,10 +62,11 @@ class Intervention(Section):
         known = options_of(cls)
         for key in options:
             if key not in known:
-                raise ConfigError(f"{key}: no such option{nearest(key, known) or '; options are ' + ', '.join(known)}")
+                options_are = Phrase("; options are {names}", names=", ".join(known))
+                raise ConfigError("{key}: no such option{hint}", key=key, hint=nearest(key, known) or options_are)
         for key, option in known.items():
             if option.is_required() and key not in options:
-                raise ConfigError(f"{key}: is missing; the options are {', '.join(known)}")
+                raise ConfigError("{key}: is missing; the options are {names}", key=key, names=', '.join(known))
         return cls.read({"name": name} | {key: _plain(stated) for key, stated in options.items()})
 
     @classmethod
@@ -122,7 +124,10 @@ def register(kind: str) -> Callable[[Kind], Kind]:
     def known(cls: Kind) -> Kind:
         ours, theirs = (f"{one.__module__}.{one.__qualname__}" for one in (cls, REGISTRY.get(kind, cls)))
         if ours != theirs:
-            raise ConfigError(f"kind: {kind!r} is the name of {theirs} already; another one for {ours}")
+            raise ConfigError(
+                "kind: {kind!r} is the name of {theirs} already; another one for {ours}",
+                kind=kind, theirs=theirs, ours=ours,
+            )
         cls.kind = kind
         REGISTRY[kind] = cls
         return cls
@@ -222,7 +227,10 @@ def build(name: str, stated: StatedIntervention, settings: Settings) -> Interven
     _load_all()
     if stated.kind not in REGISTRY:
         hint = nearest(stated.kind, REGISTRY)
-        raise ConfigError(f"kind: {stated.kind!r} is no registered intervention; {', '.join(sorted(REGISTRY))}{hint}")
+        raise ConfigError(
+            "kind: {kind!r} is no registered intervention; {names}{hint}",
+            kind=stated.kind, names=', '.join(sorted(REGISTRY)), hint=hint,
+        )
     cls = REGISTRY[stated.kind]
     found = cls.configured(name, stated.options, settings)
     for drawn in draws(stated.options):
@@ -232,9 +240,9 @@ def build(name: str, stated: StatedIntervention, settings: Settings) -> Interven
             key = ".".join(drawn.path)
             if drawn.span:
                 raise ConfigError(
-                    f"{key}: {drawn.span} is not allowed; a list of options, each a whole number"
+                    "{key}: {span} is not allowed; a list of options, each a whole number", key=key, span=drawn.span
                 ) from None
-            raise ConfigError(f"{key}: {_below(drawn.path, str(error))}") from None
+            raise ConfigError("{key}: {problem}", key=key, problem=_below(drawn.path, error)) from None
     return found
 
 
@@ -279,11 +287,13 @@ def _reach(stated: Parameter) -> tuple[float, float]:
     return max(low, stated.bounds.low), min(high, stated.bounds.high)
 
 
-def _below(path: tuple[str, ...], message: str) -> str:
-    """A message without the keys of `path` at its beginning."""
+def _below(path: tuple[str, ...], error: Phrase) -> Phrase:
+    """An error without the keys of `path` at its beginning."""
     for key in path:
-        message = message.removeprefix(f"{key}: ")
-    return message
+        problem = error.values.get("problem")
+        if error.values.get("key") == key and isinstance(problem, Phrase):
+            error = problem
+    return error
 
 
 def _load_all() -> None:
@@ -314,12 +324,14 @@ def worlds_of(settings: Settings) -> dict[str, Placed]:
             try:
                 own.append((number, build(key, stated, settings)))
             except ConfigError as error:
-                raise ConfigError(f"scenario.{scenario}.interventions.{key}.{error}") from None
+                raise ConfigError(
+                    "scenario.{scenario}.interventions.{key}.{problem}", scenario=scenario, key=key, problem=error
+                ) from None
             number += 1
         if own:
             placed[scenario] = tuple(own)
     if number > 8:
-        raise ConfigError(f"scenario: {number} interventions at once; at most 8")
+        raise ConfigError("scenario: {number} interventions at once; at most 8", number=number)
     if len(placed) > 1:
         placed["+".join(placed)] = tuple(one for own in placed.values() for one in own)
     return placed

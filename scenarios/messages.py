@@ -22,6 +22,7 @@ from sim.company.offers import Observed, Offers
 from sim.config.parameters import ConfigError, Reader, Share, Text, number, real, rounded, show, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 
 FITS = {
     # content: (fit of somebody without orders, what a long history adds), as shares of the way from the match floor to
@@ -47,7 +48,10 @@ MOST_VARIANTS = 26
 def _multiples(value: object) -> tuple[float, ...]:
     """Reader of one number per variant."""
     if isinstance(value, str) or not isinstance(value, list | tuple) or not 1 <= len(value) <= MOST_VARIANTS:
-        raise ConfigError(f"{show(value)} is not allowed; a list of one number per variant, at most {MOST_VARIANTS}")
+        raise ConfigError(
+            "{value} is not allowed; a list of one number per variant, at most {most}",
+            value=show(value), most=MOST_VARIANTS,
+        )
     return tuple(number(one) for one in value)
 
 
@@ -61,9 +65,10 @@ def _shares(value: object) -> tuple[float, ...]:
     shares = _multiples(value)
     for share in shares:
         if not 0.0 <= share <= 1.0:
-            raise ConfigError(f"{share:g} is not allowed; each variant's share lies from 0 to 1")
+            raise ConfigError("{share:g} is not allowed; each variant's share lies from 0 to 1", share=share)
     if abs(sum(shares) - 1.0) > 1e-6:
-        raise ConfigError(f"{', '.join(f'{share:g}' for share in shares)} sum to {sum(shares):g}; shares must sum to 1")
+        named = ", ".join(f"{share:g}" for share in shares)
+        raise ConfigError("{parts} sum to {total:g}; shares must sum to 1", parts=named, total=sum(shares))
     return shares
 
 
@@ -81,7 +86,9 @@ def _cycle(stated: object) -> Cycle | None:
     if stated is None or isinstance(stated, Cycle):
         return stated
     if not isinstance(stated, Mapping):
-        raise ConfigError(f"{show(stated)} is no cycle; a group of {', '.join(CycleOptions.model_fields)}")
+        raise ConfigError(
+            "{value} is no cycle; a group of {names}", value=show(stated), names=', '.join(CycleOptions.model_fields)
+        )
     return Cycle(**CycleOptions.read(stated).model_dump())
 
 
@@ -91,7 +98,9 @@ def _can_choose(cycle: Cycle, variants: int) -> None:
         raise ConfigError("cycle: 1 variant leaves nothing to choose from; at least 2")
     most = (variants - 1) / variants
     if cycle.explore > most + 1e-6:
-        raise ConfigError(f"cycle: explore: {cycle.explore:g} is not allowed; at most {most:g}")
+        explore = Phrase("{value:g} is not allowed; at most {most:g}", value=cycle.explore, most=most)
+        problem = Phrase("{key}: {problem}", key="explore", problem=explore)
+        raise ConfigError("{key}: {problem}", key="cycle", problem=problem)
 
 
 class Campaign(Intervention):
@@ -140,11 +149,17 @@ class Campaign(Intervention):
         for option in ("appeals", "shares"):
             numbers = getattr(self, option)
             if numbers and len(numbers) != len(self.variants):
-                raise ConfigError(f"{option}: {len(numbers)} numbers for {len(self.variants)} variants")
+                raise ConfigError(
+                    "{option}: {numbers} numbers for {variants} variants",
+                    option=option, numbers=len(numbers), variants=len(self.variants),
+                )
         for variant in self.variants:
             lift = self.lift * variant
             if not LOGITS.bounds.hold(lift):
-                raise ConfigError(f"variants: {variant:g} times the lift is {lift:g} logits; {LOGITS.bounds}")
+                raise ConfigError(
+                    "variants: {variant:g} times the lift is {lift:g} logits; {allowed}",
+                    variant=variant, lift=lift, allowed=LOGITS.bounds.in_words,
+                )
         if self.cycle is not None:
             _can_choose(self.cycle, len(self.variants))
 
@@ -208,7 +223,9 @@ class SearchedPopup(Popup):
         """Refuse a topic that nobody searches. Raises ConfigError."""
         popup, topics = super().configured(name, options, settings), settings.market.topics
         if popup.topic not in topics:
-            raise ConfigError(f"topic: {popup.topic!r} is no search topic of market.topics; {', '.join(topics)}")
+            names = ", ".join(topics)
+            problem = Phrase("{topic!r} is no search topic of market.topics; {names}", topic=popup.topic, names=names)
+            raise ConfigError("{key}: {problem}", key="topic", problem=problem)
         return popup
 
     def found(self, seen: Observed) -> Mask:
@@ -231,7 +248,9 @@ class Welcome(Campaign):
         """Refuse options about clicks, and a company without onboarding. Raises ConfigError."""
         for option in ("content", "slope", "appeals"):
             if option in options:
-                raise ConfigError(f"{option}: a welcome is not clicked, so that this does nothing; leave it out")
+                raise ConfigError(
+                    "{option}: a welcome is not clicked, so that this does nothing; leave it out", option=option
+                )
         if settings.company.onboarding is None:
             raise ConfigError("kind: welcome needs company.onboarding; give the scenario both_arms {link: 0.3}, say")
         return super().configured(name, options, settings)

@@ -18,13 +18,14 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from sim.config.parameters import ConfigError
+from sim.phrases import Phrase
 from sim.run.provenance import OWN_CODE, kinds_of_packages
 
 
 def allow(folder: Path) -> None:
     """Let the modules of a folder run, here and in worker processes. Raises ConfigError if it has none."""
     if not any(folder.glob("*.py")):
-        raise ConfigError(f"--own-code: {folder} has no modules; write {folder.name}/NAME.py")
+        raise ConfigError("--own-code: {folder} has no modules; write {name}/NAME.py", folder=folder, name=folder.name)
     os.environ[OWN_CODE] = str(folder.resolve())
 
 
@@ -34,7 +35,9 @@ def load_all() -> None:
         try:
             point.load()
         except Exception as error:  # whatever a stranger's module raises is theirs to mend
-            raise ConfigError(f"interventions of the package {point.value}: {_in_words(error)}") from error
+            raise ConfigError(
+                "interventions of the package {package}: {problem}", package=point.value, problem=_in_words(error)
+            ) from error
     if folder := os.environ.get(OWN_CODE):
         for path in sorted(Path(folder).glob("*.py")):
             _import(path)
@@ -51,8 +54,9 @@ def _import(path: Path) -> None:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever a user's own module raises is theirs to mend
         del sys.modules[name]
-        raise ConfigError(f"{path}: {_in_words(error)}") from error
+        raise ConfigError("{place}: {problem}", place=path, problem=_in_words(error)) from error
 
 
-def _in_words(error: Exception) -> str:
-    return f"cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}"
+def _in_words(error: Exception) -> Phrase:
+    problem = " ".join(str(error).split())
+    return Phrase("cannot be imported: {kind}: {problem}", kind=type(error).__name__, problem=problem)

@@ -26,6 +26,7 @@ from scenarios.intervention import Mask
 from sim.company.offers import AMOUNTS, DAYS_SINCE, Observed
 from sim.config.parameters import Bounds, ConfigError, Reader, listed, nearest, number, show, switch, text, whole
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 
 
 class Condition(ABC):
@@ -70,7 +71,7 @@ class Searched(Condition):
 
     def agree(self, settings: Settings) -> None:
         """Raise ConfigError for a topic nobody searches."""
-        _known(self.topic, settings.market.topics, "search topic of market.topics")
+        _known(self.topic, settings.market.topics, Phrase("search topic of market.topics"))
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Segment(Condition):
     def agree(self, settings: Settings) -> None:
         """Raise ConfigError for a segment that is no persona."""
         for name in self.names:
-            _known(name, settings.personas.mix, "persona of personas.mix")
+            _known(name, settings.personas.mix, Phrase("persona of personas.mix"))
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,10 @@ def rule(stated: object) -> Rule:
     if isinstance(stated, Rule):
         return stated
     if not isinstance(stated, Mapping):
-        raise ConfigError(f"{show(stated)} is no rule; a group of conditions on {listed(OBSERVABLES)}")
+        raise ConfigError(
+            "{value} is no rule; a group of conditions on one of {names}",
+            value=show(stated), names=", ".join(OBSERVABLES),
+        )
     return Rule(tuple(_condition(str(name), one) for name, one in stated.items()))
 
 
@@ -160,23 +164,26 @@ def _condition(name: str, stated: Any) -> Condition:
         if name == "searched":
             found = parts(stated, ("topic", "within_days"))
             if len(found) < 2:
-                raise ConfigError(f"{show(stated)} is not complete; {{topic: NAME, within_days: DAYS}}")
+                raise ConfigError("{value} is not complete; {{topic: NAME, within_days: DAYS}}", value=show(stated))
             return Searched(text(found["topic"]), _within_days(found["within_days"]))
         if name == "segment":
             names = (stated,) if isinstance(stated, str) else stated
             if not isinstance(names, Sequence) or not names:
-                raise ConfigError(f"{show(stated)} is no segment; a persona's name, or a list of them")
+                raise ConfigError("{value} is no segment; a persona's name, or a list of them", value=show(stated))
             return Segment(tuple(text(one) for one in names))
     except ConfigError as error:
-        raise ConfigError(f"{name}: {error}") from None
-    raise ConfigError(f"{name}: a firm cannot log this; {listed(OBSERVABLES)}{nearest(name, OBSERVABLES)}")
+        raise ConfigError("{key}: {problem}", key=name, problem=error) from None
+    raise ConfigError(
+        "{name}: a firm cannot log this; {allowed}{hint}",
+        name=name, allowed=listed(OBSERVABLES), hint=nearest(name, OBSERVABLES),
+    )
 
 
 def _within_days(stated: Any) -> int:
     try:
         return whole(0, 3650)(stated)
     except ConfigError as error:
-        raise ConfigError(f"within_days: {error}") from None
+        raise ConfigError("{key}: {problem}", key="within_days", problem=error) from None
 
 
 def _bounds(stated: Any, bounds: Bounds) -> tuple[float, float]:
@@ -184,22 +191,31 @@ def _bounds(stated: Any, bounds: Bounds) -> tuple[float, float]:
     low = number(found["at_least"]) if "at_least" in found else -np.inf
     high = number(found["at_most"]) if "at_most" in found else np.inf
     if not found or low > high:
-        raise ConfigError(f"{show(stated)} are no bounds; {{at_least: LOW, at_most: HIGH}}, either may be missing")
+        raise ConfigError(
+            "{value} are no bounds; {{at_least: LOW, at_most: HIGH}}, either may be missing", value=show(stated)
+        )
     if high < bounds.low or low > bounds.high:
-        raise ConfigError(f"{show(stated)} finds nobody; {bounds}")
+        raise ConfigError("{value} finds nobody; {allowed}", value=show(stated), allowed=bounds.in_words)
     return low, high
 
 
 def parts(stated: Any, allowed: Collection[str]) -> Mapping[str, Any]:
     """A group whose keys are all `allowed`; any may be missing. Raises ConfigError for another key."""
     if not isinstance(stated, Mapping):
-        raise ConfigError(f"{show(stated)} is not a group of keys; {listed(allowed)}")
+        raise ConfigError("{value} is not a group of keys; {allowed}", value=show(stated), allowed=listed(allowed))
     for key in stated:
         if key not in allowed:
-            raise ConfigError(f"{key}: no such part; {listed(allowed)}{nearest(str(key), allowed)}")
+            raise ConfigError(
+                "{key}: no such part; {allowed}{hint}",
+                key=key, allowed=listed(allowed), hint=nearest(str(key), allowed),
+            )
     return stated
 
 
-def _known(name: str, known: Mapping[str, Any], what: str) -> None:
+def _known(name: str, known: Mapping[str, Any], what: Phrase) -> None:
     if name not in known:
-        raise ConfigError(f"rule: {name!r} is no {what}; {listed(known)}{nearest(name, known)}")
+        problem = Phrase(
+            "{name!r} is no {what}; {allowed}{hint}",
+            name=name, what=what, allowed=listed(known), hint=nearest(name, known),
+        )  # fmt: skip
+        raise ConfigError("{key}: {problem}", key="rule", problem=problem)

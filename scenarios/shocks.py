@@ -45,7 +45,7 @@ class Outage(Shock):
         """Refuse friction unless the site fails: it would do nothing. Raises ConfigError."""
         for option in cls.idle(options):
             if option in options:
-                raise ConfigError(f"{option}: does nothing where touchpoint is not site; leave it out")
+                raise ConfigError("{option}: does nothing where touchpoint is not site; leave it out", option=option)
         return super().configured(name, options, settings)
 
     @classmethod

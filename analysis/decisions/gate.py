@@ -108,15 +108,17 @@ def _options(folder: Path) -> list[Option]:
     if (folder / PLAN).is_file():
         found = configurations(Sweep(folder))
         if not found:
-            raise RunError(f"{folder}: no job of this sweep is done yet")
+            raise RunError("{folder}: no job of this sweep is done yet", folder=folder)
     else:
         found = [Configuration({}, [Run(folder)], 1)]
     stated = options(found)
     if not stated:
-        raise RunError(f"{folder}: holds the baseline alone; there is nothing to go or stop with")
+        raise RunError("{folder}: holds the baseline alone; there is nothing to go or stop with", folder=folder)
     chosen = [option for option in stated if _kinds(option) - set(SHOCKS) or not _kinds(option)]
     if not chosen:
-        raise RunError(f"{folder}: holds shocks alone, which nobody chooses; its report says how deep they go")
+        raise RunError(
+            "{folder}: holds shocks alone, which nobody chooses; its report says how deep they go", folder=folder
+        )
     return chosen
 
 
@@ -130,8 +132,9 @@ def evidence(option: Option, thresholds: Thresholds) -> Evidence:
     measured = both[0, keep]
     if len(measured) < 2:
         raise RunError(
-            f"{option.label}: has an effect on {thresholds.metric} in {len(measured)} of its replications; what is not "
-            "known shows from two on, better from replications=64"
+            "{name}: has an effect on {metric} in {replications} of its replications; what is not known shows from "
+            "two on, better from replications=64",
+            name=option.label, metric=thresholds.metric, replications=len(measured),
         )
     error = monte_carlo_error(both[:, keep])
     effect = information.without_luck(measured, error * math.sqrt(len(measured)))

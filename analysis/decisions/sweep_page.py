@@ -33,7 +33,7 @@ from analysis.decisions.unknowns import space_together
 from analysis.effects.answer import aligned
 from analysis.folders.sweep_folder import DONE, Job, Sweep, collect
 from analysis.style import look, words
-from analysis.style.language import N_, _, retold, told_in
+from analysis.style.language import N_, _, told_in, translated
 from analysis.style.lines import folded
 from analysis.style.page import Picture, picture, render
 
@@ -320,7 +320,7 @@ def _rates(table: pd.DataFrame) -> Iterator[dict[str, str]]:
 
 def _job(job: Job, sweep: Sweep) -> dict[str, Any]:
     """A row of the list of jobs."""
-    why = retold(job.why) if job.status != DONE else ""
+    why = translated(job.why) if job.status != DONE else ""
     if job.done and job.key not in {one.key for one in sweep.finished}:
         why = _("asked for again later, with another version or other settings; the later answer stands")
     values = [_swept(key, job.values[key]) if key in job.values else "" for key in sweep.keys]

@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 
 from sim import tables
+from sim.phrases import ConfigError, Phrase, enumerated
 
 PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\*[0-9.e+-]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")
@@ -40,7 +41,7 @@ SCHEMAS = {
 }
 
 
-class RunError(ValueError):
+class RunError(ConfigError):
     """A folder that cannot be read as a run; the message is one line for the person at the keyboard."""
 
 
@@ -56,16 +57,19 @@ class Run:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise RunError(f"no such run folder: {self.folder}")
+            raise RunError("no such run folder: {folder}", folder=self.folder)
         missing = [name for name in self.required if not (self.folder / name).is_file()]
         if missing:
-            raise RunError(f"not a run folder: {self.folder} has no {' and no '.join(missing)}")
+            raise RunError(
+                "not a run folder: {folder} has no {names}", folder=self.folder, names=" and no ".join(missing)
+            )
         version = self.provenance.get("folder_version", 1) if self.has("provenance.json") else tables.FOLDER_VERSION
         if version != tables.FOLDER_VERSION:
             old = {was: now for was, now in tables.RENAMED.items() if was == "twin" or self.has(was)}
             raise RunError(
-                f"{self.folder} is a run folder of version {version}, and this cxsim reads version "
-                f"{tables.FOLDER_VERSION}; run it again ({_renamed(old)})"
+                "{folder} is a run folder of version {version}, and this cxsim reads version {present}; run it "
+                "again{renamed}",
+                folder=self.folder, version=version, present=tables.FOLDER_VERSION, renamed=_renamed(old),
             )
 
     def has(self, name: str) -> bool:
@@ -77,14 +81,17 @@ class Run:
         path = self.folder / name
         if not path.is_file():
             raise RunError(
-                f"{self.folder} has no {name}: the run is incomplete or was made by another version"
+                "{folder} has no {name}: the run is incomplete or was made by another version",
+                folder=self.folder, name=name,
             )
         frame = _read(path)
         lacking = [column.name for column in SCHEMAS[name] if column.name not in frame.columns]
         if lacking:
             old = {was: now for was, now in tables.RENAMED.items() if was in frame.columns and now in lacking}
-            told = f" ({_renamed(old)})" if old else ""
-            raise RunError(f"{name} in {self.folder} lacks the column(s) {', '.join(lacking)}{told}")
+            raise RunError(
+                "{name} in {folder} lacks the column(s) {names}{renamed}",
+                name=name, folder=self.folder, names=", ".join(lacking), renamed=_renamed(old),
+            )
         return frame
 
     def optional(self, name: str) -> pd.DataFrame:
@@ -145,10 +152,10 @@ class Run:
             loaded = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise RunError(
-                f"config.yaml in {self.folder} is not readable YAML: {_one_line(error)}"
+                "config.yaml in {folder} is not readable YAML: {problem}", folder=self.folder, problem=_one_line(error)
             ) from error
         if not isinstance(loaded, dict):
-            raise RunError(f"config.yaml in {self.folder} holds no keys")
+            raise RunError("config.yaml in {folder} holds no keys", folder=self.folder)
         return loaded
 
     @cached_property
@@ -199,9 +206,10 @@ def interventions(measures: pd.DataFrame) -> list[str]:
     return sorted(treated, key=lambda arm: arm.count("+"))
 
 
-def _renamed(names: Mapping[str, str]) -> str:
-    """Names of an older format, each with its present one, in a line."""
-    return ", ".join(f"{was} is now {now}" for was, now in names.items())
+def _renamed(names: Mapping[str, str]) -> Phrase | str:
+    """Names of an older format, each with its present one, in brackets; empty where there are none."""
+    parts = enumerated(Phrase("{was} is now {now}", was=was, now=now) for was, now in names.items())
+    return parts and Phrase(" ({names})", names=parts)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -213,7 +221,9 @@ def _read(path: Path) -> pd.DataFrame:
     except (
         Exception
     ) as error:  # readers raise many kinds; the reader of the message needs only the file's name
-        raise RunError(f"{path.name} in {path.parent} cannot be read: {_one_line(error)}") from error
+        raise RunError(
+            "{name} in {folder} cannot be read: {problem}", name=path.name, folder=path.parent, problem=_one_line(error)
+        ) from error
 
 
 def _one_line(error: Exception) -> str:
@@ -231,4 +241,6 @@ def needed(module: str, extra: str = "decide") -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        raise RunError(f"this needs {package}: pip install -c constraints.txt -e '.[{extra}]'") from error
+        raise RunError(
+            "this needs {package}: pip install -c constraints.txt -e '.[{extra}]'", package=package, extra=extra
+        ) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Sequence
@@ -15,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.folders.run_folder import Run, RunError
+from sim.phrases import Phrase
 from sim.tables import ANSWERS, SWEEP_NAMES
 
-PLAN, JOBS, STATUS, TABLE = "sweep.json", "jobs", "jobs.csv", "sweep.parquet"
+PLAN, JOBS, REASONS, TABLE = "sweep.json", "jobs", "reasons.json", "sweep.parquet"
 DONE, MISSING = "done", "missing"
 ARROW_TYPES = {"str": pa.string(), "float64": pa.float64(), "int32": pa.int32()}
 
@@ -28,7 +28,7 @@ class Job(NamedTuple):
     key: str
     values: dict[str, Any]
     status: str
-    why: str
+    why: Phrase | str
     place: Path
 
     @property
@@ -47,7 +47,7 @@ class Sweep:
         self.folder = Path(folder)
         path = self.folder / PLAN
         if not path.is_file():
-            raise RunError(f"no sweep folder: {self.folder} has no {PLAN}")
+            raise RunError("no sweep folder: {folder} has no {file}", folder=self.folder, file=PLAN)
         try:
             plan = json.loads(path.read_text(encoding="utf-8"))
             self.keys: list[str] = list(plan["swept"])
@@ -55,24 +55,24 @@ class Sweep:
             for entry in plan["jobs"]:
                 planned.setdefault(entry["key"], {}).update(entry["swept"])
         except (ValueError, KeyError, TypeError) as error:
-            raise RunError(f"{PLAN} in {self.folder} cannot be read: {type(error).__name__}: {error}") from error
-        told = self._told()
-        self.jobs = [self._job(key, values, told) for key, values in planned.items()]
+            raise RunError(
+                "{file} in {folder} cannot be read: {kind}: {problem}",
+                file=PLAN, folder=self.folder, kind=type(error).__name__, problem=str(error),
+            ) from error
+        ended = self._ended()
+        self.jobs = [self._job(key, values, ended) for key, values in planned.items()]
 
-    def _told(self) -> dict[str, tuple[str, str]]:
-        """(status, why) by job, as jobs.csv has it."""
-        path = self.folder / STATUS
-        if not path.is_file():
-            return {}
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["key"]: (row["status"], row["why"]) for row in csv.DictReader(file)}
+    def _ended(self) -> dict[str, tuple[str, Phrase]]:
+        """(status, why) of the jobs that failed or died."""
+        path = self.folder / REASONS
+        reasons = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return {key: (reason["status"], Phrase.of(reason["why"])) for key, reason in reasons.items()}
 
-    def _job(self, key: str, values: dict[str, Any], told: dict[str, tuple[str, str]]) -> Job:
+    def _job(self, key: str, values: dict[str, Any], ended: dict[str, tuple[str, Phrase]]) -> Job:
         place = self.folder / JOBS / key
         if place.is_dir():
             return Job(key, values, DONE, "", place)
-        status, why = told.get(key, (MISSING, "was not run"))
-        return Job(key, values, MISSING if status == DONE else status, why, place)
+        return Job(key, values, *ended.get(key, (MISSING, Phrase("was not run"))), place)
 
     @cached_property
     def finished(self) -> list[Job]:

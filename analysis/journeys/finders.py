@@ -17,6 +17,7 @@ from analysis.journeys.causes import duration
 from analysis.journeys.read import BY_TALK, Journeys
 from analysis.style import words
 from analysis.style.language import N_, _
+from sim.phrases import listed
 from sim.tables import BASELINE, DETRACTOR, PROMOTER
 
 WITHIN = 60
@@ -43,7 +44,7 @@ class Finder(NamedTuple):
 def find(journeys: Journeys, name: str, best: int = BEST) -> list[Found]:
     """The most telling customers of a finder. Raises RunError for a name that is none."""
     if name not in FINDERS:
-        raise RunError(f"--find {name}: no such finder; one of {', '.join(FINDERS)}")
+        raise RunError("--find {name}: no such finder; {allowed}", name=name, allowed=listed(FINDERS))
     finder = FINDERS[name]
     table = finder.look(journeys)
     table = table[~table.index.duplicated()].head(best)

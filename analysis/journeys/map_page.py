@@ -34,7 +34,7 @@ def write_map(folder: Path | str, language: str | None = None) -> str:
     run = Run(folder)
     journeys = Journeys.kept(run)
     if journeys is None:
-        raise RunError(f"{run.folder} kept no journeys; run it with events above 0 and arms=all")
+        raise RunError("{folder} kept no journeys; run it with events above 0 and arms=all", folder=run.folder)
     with told_in(language or str(run.config.get("language", "en"))):
         found = [journey_map(journeys, persona) for persona in personas(journeys)]
         place = run.folder / FOLDER

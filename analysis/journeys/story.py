@@ -57,7 +57,10 @@ def story(journeys: Journeys, customer: int) -> Story:
     """One customer's story. Raises RunError for a customer whose journey was not kept."""
     kept = int(journeys.people["customer"].nunique())
     if not 0 <= customer < kept:
-        raise RunError(f"CUSTOMER: {customer} is not allowed; from 0 to {kept - 1}, whose journeys were kept")
+        raise RunError(
+            "CUSTOMER: {customer} is not allowed; from 0 to {last}, whose journeys were kept",
+            customer=customer, last=kept - 1,
+        )
     arms = [BASELINE] if journeys.scenario is None else [BASELINE, journeys.scenario]
     lives = [_life(journeys, customer, arm) for arm in arms]
     return Story(customer, lives, journeys.run.days, parting(*lives) if len(lives) > 1 else None)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.style import look
-from analysis.style.language import _, retold
+from analysis.style.language import _
 from analysis.style.look import BLUE, GREY, INK, ORANGE, RULE, WIDTH
 
 LOG = "log"
@@ -51,7 +51,7 @@ def _panel(axes: Axes, week: pd.Series, readings: pd.DataFrame, fitted_weeks: in
             # Points on their fit's line: where the simulation repeats the fit they lie on it.
             every = slice(None, None, max(1, len(week) // 20))
             axes.plot(week[every], readings[name][every], "D" if place < 2 else "s", color=colour, markersize=4,
-                      markerfacecolor="white", label=retold(name))  # fmt: skip
+                      markerfacecolor="white", label=_(name))  # fmt: skip
         else:
             axes.plot(week, readings[name], color=colour, label=_("{model} fit").format(model=name))
     axes.plot(week, readings[LOG], color=INK, linewidth=1.1, marker="o", markersize=2.2, zorder=1.9, label=_("log"))

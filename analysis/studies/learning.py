@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.style import look, words
-from analysis.style.language import _, retold
+from analysis.style.language import _, translated
 from analysis.style.lines import padded, width
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
 from analysis.style.page import picture, render
@@ -29,11 +29,6 @@ class Tables(NamedTuple):
     parameters: pd.DataFrame
     statistics: pd.DataFrame
     pieces: pd.DataFrame
-
-    @classmethod
-    def of(cls, folder: Path) -> Tables:
-        """Read them from their folder."""
-        return cls(*(pd.read_csv(folder / f"{name}.csv", keep_default_na=False) for name in cls._fields))
 
     def write(self, folder: Path) -> None:
         """Write them to a folder."""
@@ -76,7 +71,11 @@ def remarks(tables: Tables, draws: int) -> list[str]:
         found.append(text.format(n=silent, draws=draws))
     found += [_warning(row) for row in _records(tables.statistics) if row["verdict"] != "agrees"]
     remark = _("{piece}: {remark}.")
-    found += [remark.format(**row, remark=retold(row["remarks"])) for row in _records(tables.pieces) if row["remarks"]]
+    found += [
+        remark.format(piece=row["piece"], remark=translated(row["remarks"]))
+        for row in _records(tables.pieces)
+        if row["remarks"]
+    ]
     return found
 
 
@@ -86,7 +85,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _warning(row: dict[str, Any]) -> str:
     places = dict(
-        piece=row["piece"], statistic=retold(row["statistic"]), observed=words.plain(row["observed"]),
+        piece=row["piece"], statistic=translated(row["statistic"]), observed=words.plain(row["observed"]),
         low=words.plain(row["simulated_low"]), high=words.plain(row["simulated_high"]),
     )  # fmt: skip
     if not row["learned_from"]:
@@ -108,9 +107,8 @@ def _warning(row: dict[str, Any]) -> str:
 # --- the page -----------------------------------------------------------------------------------------------
 
 
-def write_page(folder: Path, name: str, company: str, draws: int) -> Path:
-    """Draw figures/ and write report.html in the folder of a lesson's tables; return the page's path."""
-    tables = Tables.of(folder)
+def write_page(folder: Path, tables: Tables, name: str, company: str, draws: int) -> Path:
+    """Draw figures/ and write report.html of a lesson in its folder; return the page's path."""
     pictures = {
         key: picture(figure, folder / "figures" / key, caption)
         for key, (figure, caption) in _figures(tables).items()
@@ -126,7 +124,7 @@ def write_page(folder: Path, name: str, company: str, draws: int) -> Path:
         "sharpened": list(parameter_rows(tables.sharpened)),
         "others": list(parameter_rows(tables.parameters[~tables.parameters["kept"].astype(bool)])),
         "statistics": list(statistic_rows(tables.statistics)),
-        "pieces": [row | {"size": retold(row["size"])} for row in _records(tables.pieces)],
+        "pieces": [row | {"size": translated(row["size"])} for row in _records(tables.pieces)],
         "pictures": pictures,
         "draws": draws,
     }  # fmt: skip
@@ -167,7 +165,7 @@ def statistic_rows(table: pd.DataFrame) -> Iterator[dict[str, str]]:
     for row in _records(table):
         yield {
             "piece": row["piece"],
-            "statistic": retold(row["statistic"]),
+            "statistic": translated(row["statistic"]),
             "observed": words.plain(row["observed"]),
             "se": words.plain(row["se"]),
             "simulated": _range(row["simulated_low"], row["simulated_high"]),
@@ -216,7 +214,7 @@ def parameter_figure(kept: pd.DataFrame) -> Figure:
 
 def evidence_figure(statistics: pd.DataFrame) -> Figure:
     """Each observed statistic beside the simulated worlds."""
-    labels = [f"{row['piece']}: {retold(row['statistic'])}" for row in _records(statistics)]
+    labels = [f"{row['piece']}: {translated(row['statistic'])}" for row in _records(statistics)]
     with look.style():
         figure, axes = _rows_figure(labels)
         for y, row in zip(_places(statistics), _records(statistics), strict=True):

@@ -82,7 +82,7 @@ class Searched:
         self.folder = Path(folder)
         missing = [name for name in FILES if not (self.folder / name).is_file()]
         if missing:
-            raise RunError(f"{self.folder}: is no finished search; {missing[0]} is not there")
+            raise RunError("{folder}: is no finished search; {name} is not there", folder=self.folder, name=missing[0])
         self.plan: dict[str, Any] = json.loads((self.folder / "optimise.json").read_text(encoding="utf-8"))
         self.trials = self._table("trials.csv")
         self.fresh = self._table("fresh.csv")

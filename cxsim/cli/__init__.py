@@ -78,7 +78,7 @@ def _told(words: list[str]) -> int:
         with told_in(language_asked(words) or "en"):
             return _uninterrupted(words)
     except LanguageError as error:
-        say(str(error))
+        say(error)
         return BAD_INPUT
 
 
@@ -86,14 +86,16 @@ def _uninterrupted(words: list[str]) -> int:
     try:
         return _answered(words)
     except KeyboardInterrupt:
-        say("interrupted; nothing was left behind")
+        from sim.phrases import Phrase
+
+        say(Phrase("interrupted; nothing was left behind"))
         return INTERRUPTED
 
 
 def _answered(words: list[str]) -> int:
     """Run one command; errors that the user can mend become one line."""
     from cxsim.runs import one_line_errors
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     try:
         with one_line_errors():
@@ -103,7 +105,7 @@ def _answered(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except ConfigError as error:
-        say(str(error))
+        say(error)
     return BAD_INPUT
 
 
@@ -123,9 +125,12 @@ def _command(words: list[str]) -> int:
         from cxsim.cli.run import complete
 
         return complete(words[1:], list(COMMANDS))
-    from sim.config.parameters import ConfigError, listed, nearest
+    from sim.phrases import ConfigError, listed, nearest
 
-    raise ConfigError(f"{first}: no such command; {listed(COMMANDS)}{nearest(first, COMMANDS)}")
+    raise ConfigError(
+        "{command}: no such command; {allowed}{hint}",
+        command=first, allowed=listed(COMMANDS), hint=nearest(first, COMMANDS),
+    )
 
 
 def _help() -> str:

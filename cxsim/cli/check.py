@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
-from analysis.style.language import _, retold
+from analysis.style.language import _, translated
 from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, add_own_folder, let_own_code_run, without_language
 from cxsim.compose import addable, compose, composer, processors, settings_of
 from cxsim.shipped import shipped
@@ -70,7 +70,7 @@ def _given(words: list[str]) -> argparse.Namespace:
     if given.because is not None and not given.update:
         raise ConfigError("check: --because is the reason of an --update; give both")
     if given.junit is not None and (given.junit.is_dir() or not given.junit.parent.is_dir()):
-        raise ConfigError(f"--junit {given.junit}: is a folder, or in none that is there; name a file")
+        raise ConfigError("--junit {file}: is a folder, or in none that is there; name a file", file=given.junit)
     return given
 
 
@@ -93,7 +93,10 @@ def _cases(given: argparse.Namespace) -> dict[str, Case]:
     files = regression.held_files(_folder(given.config_dir))
     for name in given.names:
         if name not in files:
-            raise ConfigError(f"{name}: no such regression file; {listed(files)}{nearest(name, files)}")
+            raise ConfigError(
+                "{name}: no such regression file; {allowed}{hint}",
+                name=name, allowed=listed(files), hint=nearest(name, files),
+            )
     records = _records(given)
     chosen = [name for name in files if name in given.names or not given.names]
     held = {name: regression.read_held(files[name]) for name in chosen}
@@ -116,7 +119,7 @@ def _records(given: argparse.Namespace) -> Path:
 
     if given.records is not None:
         if given.records.exists() and not given.records.is_dir():
-            raise ConfigError(f"--records {given.records}: is not a folder")
+            raise ConfigError("--records {folder}: is not a folder", folder=given.records)
         return Path(given.records)
     if given.config_dir is not None:
         return _folder(given.config_dir)
@@ -133,11 +136,12 @@ def _comparable(name: str, held: Held, record: Record | None) -> None:
     from sim.config.parameters import ConfigError
 
     if record is None:
-        raise ConfigError(f'{name}: has no record; cxsim check {name} --update --because "..." makes one')
+        raise ConfigError('{name}: has no record; cxsim check {name} --update --because "..." makes one', name=name)
     if tuple(record.overrides) != held.overrides:
         raise ConfigError(
-            f"{name}: was recorded under other overrides than its regression file has now; "
-            f'cxsim check {name} --update --because "..." records it anew'
+            "{name}: was recorded under other overrides than its regression file has now; cxsim check {name} --update "
+            '--because "..." records it anew',
+            name=name,
         )
 
 
@@ -158,12 +162,13 @@ def _settings(
                 found[name] = settings_of(config, config.hydra)
                 worlds_of(found[name])  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
-                raise ConfigError(f"{files[name]}: {error}") from None
+                raise ConfigError("{place}: {problem}", place=files[name], problem=error) from None
             points = found[name].replications
             if one.compare == STATISTICAL and (points == "auto" or points < FEWEST_POINTS):
                 raise ConfigError(
-                    f"{files[name]}: a statistical comparison pairs replications; give replications as a number, "
-                    f"at least {FEWEST_POINTS}"
+                    "{file}: a statistical comparison pairs replications; give replications as a number, at least "
+                    "{least}",
+                    file=files[name], least=FEWEST_POINTS,
                 )
     return found
 
@@ -174,19 +179,20 @@ def _settings(
 def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Exception]]:
     """Yield each case's answer, or the error it raised, as it finishes; as many at once as there are processors."""
     from cxsim.progress import Progress
+    from sim.phrases import Phrase
     from sim.run.workers import Pool
 
-    progress = Progress(sys.stderr, retold)
+    progress = Progress(sys.stderr, translated)
     # The longest first, as far as is known, so that no processor is left with one at the end.
     waiting = sorted(cases.values(), key=lambda one: -_length(one.settings))
-    progress(0, len(waiting), "checking")
+    progress(0, len(waiting), Phrase("checking"))
     try:
         with (
             tempfile.TemporaryDirectory(prefix="cxsim-check-") as within,
             Pool(_work(Path(within)), min(processors(), len(waiting))) as pool,
         ):
             for done, (number, outcome) in enumerate(pool.outcomes([(one.name, one.settings) for one in waiting])):
-                progress(done + 1, len(waiting), "checking")
+                progress(done + 1, len(waiting), Phrase("checking"))
                 yield waiting[number].name, outcome
     finally:
         progress.close()

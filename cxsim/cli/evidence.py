@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import N_, _, retold
+from analysis.style.language import N_, _, translated
 from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown, without_language
 from cxsim.compose import addable, compose, composer, plain, settings_of, threads_of
 
@@ -36,7 +36,7 @@ def calibrate(words: list[str]) -> int:
     from sim.config.parameters import ConfigError
 
     if not 0 < given["yen"] < float("inf"):
-        raise ConfigError(f"--yen {given['yen']:g}: is not allowed; above 0")
+        raise ConfigError("--yen {yen:g}: is not allowed; above 0", yen=given["yen"])
     from sim.calibration.company_file import company_text, place_for
 
     place = place_for(given["name"], given["out"])
@@ -50,7 +50,7 @@ def calibrate(words: list[str]) -> int:
     columns = LogColumns(*(given[part.replace("-", "_")] for part in (*COLUMNS, *OPTIONAL_COLUMNS)))
     found = calibrate(
         given["log"], columns, given["name"], settings, holdout=given["holdout"], yen=given["yen"],
-        say=lambda line: print(retold(line), flush=True),
+        say=lambda phrase: print(translated(phrase), flush=True),
     )  # fmt: skip
     place.parent.mkdir(parents=True, exist_ok=True)
     write_picture(found.weekly(), found.fitted_weeks, place.with_suffix(""))
@@ -148,7 +148,7 @@ def _observed(piece: Piece, evidence: Path) -> Observed:
     try:
         return piece.observed()
     except ConfigError as error:
-        raise ConfigError(f"{evidence}: {error}") from None
+        raise ConfigError("{place}: {problem}", place=evidence, problem=error) from None
 
 
 def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
@@ -169,7 +169,9 @@ def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings
                     found[piece.scenario] = settings_of(config, config.hydra)
                     worlds_of(found[piece.scenario])
                 except ConfigError as error:
-                    raise ConfigError(f"{given.evidence}: {piece.name}: {error}") from None
+                    raise ConfigError(
+                        "{place}: {name}: {problem}", place=given.evidence, name=piece.name, problem=error
+                    ) from None
     return found, company
 
 
@@ -177,7 +179,7 @@ def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], worlds: An
     from cxsim.progress import Progress
     from sim.learning.learn import simulate
 
-    progress = Progress(sys.stderr, retold)
+    progress = Progress(sys.stderr, translated)
     try:
         return simulate(pieces, settings, worlds, draws, threads_of(settings[BASELINE]), progress)
     finally:
@@ -188,11 +190,12 @@ def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
     from sim.config.parameters import ConfigError
 
     if not lesson.parameters:
-        raise ConfigError(f"{evidence}: every piece contradicts the model; nothing is written")
+        raise ConfigError("{file}: every piece contradicts the model; nothing is written", file=evidence)
     if not any(one.kept for one in lesson.parameters):
         raise ConfigError(
-            f"{evidence}: teaches nothing beyond the doubt of {lesson.draws} draws; nothing is written "
-            "(more --draws may help, more data would)"
+            "{file}: teaches nothing beyond the doubt of {draws} draws; nothing is written (more --draws may help, "
+            "more data would)",
+            file=evidence, draws=lesson.draws,
         )
 
 
@@ -200,7 +203,7 @@ def _refuse_old_report(folder: Path) -> None:
     from sim.config.parameters import ConfigError
 
     if folder.exists():
-        raise ConfigError(f"{folder}: is there already; remove it or give another --name")
+        raise ConfigError("{folder}: is there already; remove it or give another --name", folder=folder)
 
 
 def _lesson_tables(pieces: list[Piece], observed: Mapping[str, Observed], lesson: Lesson) -> Tables:
@@ -217,7 +220,7 @@ def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> None:
 
     with drafted(place.with_name(f"{given.name}_learning"), exact=True) as draft:
         tables.write(draft.path)
-        write_page(draft.path, given.name, given.company, given.draws)
+        write_page(draft.path, tables, given.name, given.company, given.draws)
         folder = draft.publish(lambda _place: None)
     replace_text(place, text)
     print(f"\n{shown(place)}\n{shown(folder / 'report.html')}")

@@ -10,7 +10,7 @@ from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _
-from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, run_errors_in_words, shown, without_language
+from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, shown, without_language
 from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain
 from cxsim.shipped import shipped
 
@@ -27,13 +27,12 @@ def story(words: list[str]) -> int:
     from sim.run.folder import replace_text
 
     if (given.customer is None) == (given.find is None):
-        raise ConfigError(f"story: either CUSTOMER or --find NAME is needed; NAME is {listed(FINDERS)}")
+        raise ConfigError("story: either CUSTOMER or --find NAME is needed; NAME is {allowed}", allowed=listed(FINDERS))
     language = language_asked(words)
-    with run_errors_in_words():
-        if given.find is not None:
-            print(story_page.listed(given.folder, given.find, language))
-            return OK
-        answer = story_page.tell(given.folder, given.customer, language)
+    if given.find is not None:
+        print(story_page.listed(given.folder, given.find, language))
+        return OK
+    answer = story_page.tell(given.folder, given.customer, language)
     place = story_page.place_of(given.folder, given.customer)
     replace_text(place, answer.page)
     print(f"{answer.terminal}\n\n{shown(place)}")
@@ -111,9 +110,8 @@ def report(words: list[str]) -> int:
 
     module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
     if module is None:
-        raise ConfigError(f"{folder}: is no run folder; effects.csv is not there")
-    with run_errors_in_words():
-        import_module(module).write_report(folder, language_asked(words))
+        raise ConfigError("{folder}: is no run folder; effects.csv is not there", folder=folder)
+    import_module(module).write_report(folder, language_asked(words))
     print(shown(folder / "report.html"))
     return OK
 
@@ -136,8 +134,7 @@ def funnel(words: list[str]) -> int:
     from analysis.journeys.funnel_page import tell
     from sim.run.folder import replace_text
 
-    with run_errors_in_words():
-        answer = tell(folder, language_asked(words))
+    answer = tell(folder, language_asked(words))
     replace_text(folder / "funnel.csv", answer.table)
     replace_text(folder / "funnel.html", answer.page)
     print(f"{answer.terminal}\n\n{shown(folder / 'funnel.html')}")
@@ -153,8 +150,7 @@ def journey_map(words: list[str]) -> int:
     folder = folder_asked(words, "map", description, "RUN", _("a run folder"))
     from analysis.journeys.map_page import FOLDER, write_map
 
-    with run_errors_in_words():
-        answer = write_map(folder, language_asked(words))
+    answer = write_map(folder, language_asked(words))
     print(f"{answer}\n\n{shown(folder / FOLDER / 'index.html')}")
     return OK
 
@@ -165,8 +161,7 @@ def sweep_report(words: list[str]) -> int:
     folder = folder_asked(words, "sweep-report", description, "DIR", _("a sweep's folder"))
     from analysis.decisions.sweep_page import write_sweep_report
 
-    with run_errors_in_words():
-        answer = write_sweep_report(folder, language_asked(words))
+    answer = write_sweep_report(folder, language_asked(words))
     print(answer)
     print(f"\n{shown(folder / 'report.html')}")
     return OK
@@ -185,10 +180,10 @@ def gate(words: list[str]) -> int:
 
     place = given.out or given.folder / "gate.json"
     if place.is_dir() or not place.parent.is_dir():
-        raise ConfigError(f"--out {place}: is a folder, or in none that is there; name a file" if given.out else
-                          f"{given.folder}: is no folder of a run or a sweep")  # fmt: skip
-    with run_errors_in_words():
-        found = decision.gate(given.folder, thresholds)
+        if given.out:
+            raise ConfigError("--out {place}: is a folder, or in none that is there; name a file", place=place)
+        raise ConfigError("{folder}: is no folder of a run or a sweep", folder=given.folder)
+    found = decision.gate(given.folder, thresholds)
     replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     for verdict in found["verdicts"]:
         print("\n  ".join([verdict["sentence"], *verdict["notes"]]), end="\n\n")
@@ -227,7 +222,9 @@ def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
             keys = [key for key, _value in given_overrides(overrides)]
             for key in keys:
                 if key.lstrip("+").partition(".")[0] != GATE:
-                    raise ConfigError(f"{key}: is no threshold of the gate; a run folder's own keys stay as they were")
+                    raise ConfigError(
+                        "{key}: is no threshold of the gate; a run folder's own keys stay as they were", key=key
+                    )
         chosen = [] if GATE in keys else [f"{GATE}=default"]
         node = plain(compose(hydra, [*chosen, *overrides]).get(GATE))
     return _read_thresholds(node)

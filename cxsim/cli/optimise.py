@@ -11,7 +11,7 @@ from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import _, retold
+from analysis.style.language import _, translated
 from cxsim.cli.terminal import (
     INTERRUPTED,
     LANGUAGE,
@@ -19,11 +19,11 @@ from cxsim.cli.terminal import (
     Parser,
     add_own_folder,
     let_own_code_run,
-    run_errors_in_words,
     say,
     shown,
 )
 from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
+from sim.phrases import Phrase
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -48,7 +48,9 @@ def optimise(words: list[str]) -> int:
             try:
                 _search(work, settings, units, folder, key)
             except KeyboardInterrupt:
-                say(f"interrupted; the same command goes on with what is missing in {shown(folder)}")
+                say(Phrase(
+                    "interrupted; the same command goes on with what is missing in {folder}", folder=shown(folder)
+                ))
                 return INTERRUPTED
             from analysis.studies.optimise import sentences
             from analysis.studies.optimise_page import write_report
@@ -74,10 +76,13 @@ def _parser() -> Parser:
 
 
 def _need_optuna() -> None:
-    from analysis.folders.run_folder import needed
+    from analysis.folders.run_folder import RunError, needed
+    from sim.phrases import ConfigError
 
-    with run_errors_in_words("optimise: "):
+    try:
         needed("optuna")
+    except RunError as error:
+        raise ConfigError("optimise: {problem}", problem=error) from None
 
 
 def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str, str]]:
@@ -92,7 +97,7 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
     config = compose(hydra, overrides)
     if config.get(GROUP) is None:
         names = hydra.config_loader.get_group_options(GROUP)
-        raise ConfigError(f"{GROUP}: names no search file; {GROUP}=NAME, {listed(names)}")
+        raise ConfigError("{group}: names no search file; {group}=NAME, {allowed}", group=GROUP, allowed=listed(names))
     search = Search.read(plain(config[GROUP]), GROUP)
     jobs = JobComposer(hydra, CONFIG_NAME, [])
     now = resolved(jobs.settings(overrides))
@@ -129,12 +134,12 @@ def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Pa
         "days": settings.days, "members": settings.company.members, "seed": settings.seed,
         "units": units,
     }  # fmt: skip
-    progress = Progress(sys.stderr, retold)
+    progress = Progress(sys.stderr, translated)
     try:
         with Pool(Evaluation(worlds_of, work.search.metrics), threads_of(settings)) as pool:
             work.into(folder, about, pool.outcomes, progress)
     except WorkerDied as error:
-        raise ConfigError(f"threads: {error}; take fewer threads or customers") from None
+        raise ConfigError("threads: {problem}; take fewer threads or customers", problem=error) from None
     finally:
         progress.close()
 
@@ -169,13 +174,15 @@ def _held(folder: Path, key: str) -> Iterator[None]:
     from sim.studies.optimise import KEY
 
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / KEY).is_file())):
-        raise ConfigError(f"--out {folder}: is there and no folder of a search; name another one")
+        raise ConfigError("--out {folder}: is there and no folder of a search; name another one", folder=folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise ConfigError(f"{folder}: another process searches there; wait for it, or name another --out") from None
+        raise ConfigError(
+            "{folder}: another process searches there; wait for it, or name another --out", folder=folder
+        ) from None
     try:
         _claim(folder / KEY, key)
         yield
@@ -191,5 +198,6 @@ def _claim(place: Path, key: str) -> None:
         replace_text(place, json.dumps({"key": key}) + "\n")
     elif json.loads(place.read_text(encoding="utf-8"))["key"] != key:
         raise ConfigError(
-            f"{place.parent}: holds another search, or one of another version of cxsim; name another folder with --out"
+            "{folder}: holds another search, or one of another version of cxsim; name another folder with --out",
+            folder=place.parent,
         )

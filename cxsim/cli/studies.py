@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from analysis.style.language import N_, _, retold
+from analysis.style.language import N_, _, translated
 from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown
 from cxsim.compose import (
     addable,
@@ -106,7 +106,10 @@ class Planned(ABC):
         for word in words:
             key = word.partition("=")[0].removeprefix(f"{group}.")
             if word.startswith(f"{group}.") and key not in own:
-                raise ConfigError(f"{group}.{key}: no such key; {listed(own)}{nearest(key, own)}")
+                raise ConfigError(
+                    "{group}.{key}: no such key; {allowed}{hint}",
+                    group=group, key=key, allowed=listed(own), hint=nearest(key, own),
+                )
         found = [f"{group}.{word}" if word.partition("=")[0] in own else addable(word) for word in words]
         chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
         if not given_by_hand(chosen, group):
@@ -121,7 +124,7 @@ class Planned(ABC):
         from sim.run.provenance import write_provenance
 
         threads, started = threads_of(settings), time.monotonic()
-        progress = Progress(sys.stderr, retold)
+        progress = Progress(sys.stderr, translated)
         with drafted(wanted, exact) as draft:
             try:
                 self.simulate(settings, plan, draft.path, threads, progress)
@@ -223,7 +226,9 @@ class Drivers(Planned):
         from sim.studies.key_drivers import Plan
 
         for name in worlds_of(settings):
-            raise ConfigError(f"scenario: {name} intervenes; touchpoints are moved where nothing else is done")
+            raise ConfigError(
+                "scenario: {name} intervenes; touchpoints are moved where nothing else is done", name=name
+            )
         return Plan.read(node, self.group)
 
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from analysis.style import words
-from analysis.style.language import _, retold
+from analysis.style.language import N_, _, translated
 from analysis.style.lines import padded
 from cxsim.cli.terminal import INTERRUPTED, MOVED, OK, say, shown
 from cxsim.sweeps import SweepInterrupted, swept
-from sim.studies.sweep import DONE, Ending
+from sim.phrases import Phrase
+from sim.studies.sweep import DIED, FAILED, MISSING, Ending
+
+LOST = {
+    FAILED: N_("job {key} failed: {problem}"),
+    DIED: N_("job {key} died: {problem}"),
+    MISSING: N_("job {key} missing: {problem}"),
+}
+"""Lines on jobs that are not done, by how they ended."""
 
 
 def sweep(overrides: list[str], config_dir: str | None, name: str) -> int:
@@ -15,18 +23,19 @@ def sweep(overrides: list[str], config_dir: str | None, name: str) -> int:
     try:
         sweep = swept(overrides, None, config_dir, name, _tell)
     except SweepInterrupted as interrupted:
-        say(f"interrupted; the same command goes on with what is missing in {shown(interrupted.folder)}")
+        say(Phrase(
+            "interrupted; the same command goes on with what is missing in {folder}", folder=shown(interrupted.folder)
+        ))
         return INTERRUPTED
-    lost = sweep.jobs[sweep.jobs["status"] != DONE]
-    for key, status, why in zip(lost["key"], lost["status"], lost["why"], strict=True):
-        say(f"job {key} {status}: {why}")
+    for job in sweep.lost:
+        say(Phrase(LOST[job.status], key=job.key, problem=job.why))
     told, place = _("{done} of {total} jobs done; cxsim sweep-report {folder} shows them"), shown(sweep.folder)
-    print(told.format(done=len(sweep.jobs) - len(lost), total=len(sweep.jobs), folder=place))
+    print(told.format(done=len(sweep.jobs) - len(sweep.lost), total=len(sweep.jobs), folder=place))
     print(place)
-    return MOVED if len(lost) else OK
+    return MOVED if sweep.lost else OK
 
 
 def _tell(done: int, total: int, label: str, ending: Ending) -> None:
     """A line of the table of finished jobs."""
-    status, line = padded(words.status(ending.status), 6), retold(ending.line)
+    status, line = padded(words.status(ending.status), 6), translated(ending.line)
     print(f"{done:>{len(str(total))}}/{total}  {status}  {label}  {line}".rstrip(), flush=True)

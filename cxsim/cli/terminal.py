@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from sim.phrases import Phrase
 
 from cxsim.compose import shown as shown
 
@@ -16,11 +18,11 @@ OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish."""
 
 
-def say(line: str) -> None:
+def say(phrase: Phrase) -> None:
     """Write a message to the error stream as one line, in the language in use."""
-    from analysis.style.language import retold
+    from analysis.style.language import translated
 
-    print(f"cxsim: {retold(' '.join(line.split()))}", file=sys.stderr)
+    print(f"cxsim: {' '.join(translated(phrase).split())}", file=sys.stderr)
 
 
 def language_asked(words: list[str]) -> str | None:
@@ -47,9 +49,13 @@ class Parser(argparse.ArgumentParser):
             self.add_argument("-h", "--help", action="help", help=_("show this help message and exit"))
 
     def error(self, message: str) -> NoReturn:
-        from sim.config.parameters import ConfigError
+        from cxsim.foreign import of_argparse
+        from sim.phrases import ConfigError
 
-        raise ConfigError(f"{self.prog.removeprefix('cxsim ')}: {message}; see {self.prog} --help")
+        raise ConfigError(
+            "{command}: {problem}; see {program} --help",
+            command=self.prog.removeprefix("cxsim "), problem=of_argparse(message), program=self.prog,
+        )  # fmt: skip
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -101,15 +107,3 @@ def folder_asked(words: list[str], command: str, description: str, metavar: str,
     parser.add_argument("folder", type=Path, metavar=metavar, help=what)
     folder: Path = parser.parse_args(without_language(words)).folder
     return folder
-
-
-@contextmanager
-def run_errors_in_words(before: str = "") -> Iterator[None]:
-    """Turn errors of reading a folder into a ConfigError of one line, which begins with `before`."""
-    from analysis.folders.run_folder import RunError
-    from sim.config.parameters import ConfigError
-
-    try:
-        yield
-    except RunError as error:
-        raise ConfigError(f"{before}{error}") from None

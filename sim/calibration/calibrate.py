@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from sim.calibration import lapse
 from sim.calibration import log as transactions
 from sim.calibration.cohort import CLOCK, Repeats, expected_repeats, pilot_references, put, simulate
-from sim.calibration.log import CleanLog, LogColumns, LogError
+from sim.calibration.log import CleanLog, LogColumns
 from sim.calibration.log_columns import Evidence, evidence_of, with_capacity
 from sim.calibration.repeat_buying import (
     BgNbd,
     Fit,
-    FitError,
     GammaGamma,
     Model,
     ParetoNbd,
@@ -37,12 +36,14 @@ from sim.calibration.repeat_buying import (
 )
 from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
+from sim.phrases import Phrase, enumerated
 
 FloatArray = NDArray[np.float64]
-Say = Callable[[str], None]
+Say = Callable[[Phrase], None]
 PurchaseFit = Fit[BgNbd] | Fit[ParetoNbd]
 
 LABEL = {"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD"}
+SIMULATED = {"bg_nbd": Phrase("simulated, episode clock"), "pareto_nbd": Phrase("simulated, time clock")}
 YEAR = 52.0
 """Weeks over which the uncertainty of expected repeats is stated."""
 
@@ -102,7 +103,7 @@ class Calibration:
         """Cumulative repeats by week under every reading, by the names the picture and the tables use."""
         found = {"log": self.observed}
         for clock in self.clocks:
-            found |= {LABEL[clock.key]: clock.closed, f"simulated, {CLOCK[clock.key]} clock": clock.after}
+            found |= {LABEL[clock.key]: clock.closed, str(SIMULATED[clock.key]): clock.after}
         return found
 
     def weekly(self) -> pd.DataFrame:
@@ -127,21 +128,20 @@ def calibrate(
     settings: the shipped configuration; behaviour and company beyond the log come from it. holdout: weeks at the
     end that are kept out of the fit. yen: yen per unit of the log's currency. Raises ConfigError of one line.
     """
+    clean = transactions.read_log(log, columns)
+    until, fitted_weeks = _end_of_fit(clean, holdout)
+    summary = transactions.summarise(clean, until)
+    _tell_log(log, clean, summary, until, say)
     try:
-        clean = transactions.read_log(log, columns)
-        until, fitted_weeks = _end_of_fit(clean, holdout)
-        summary = transactions.summarise(clean, until)
-        _tell_log(log, clean, summary, until, say)
         fits: dict[str, PurchaseFit] = {"bg_nbd": fit_bg_nbd(summary), "pareto_nbd": fit_pareto_nbd(summary)}
         spend = _in_yen(fit_gamma_gamma(summary), yen)
-    except (LogError, FitError) as error:
-        raise ConfigError(str(error)) from None
     except OverflowError:
-        raise ConfigError(f"{log}: values are too large to fit") from None
+        raise ConfigError("{log}: values are too large to fit", log=log) from None
     if spend.model.q <= 1.0:
         raise ConfigError(
-            f"{log}: values are so unequal that they have no mean (gamma-gamma q={spend.model.q:.2f}, at most 1); "
-            "look for order values that are none, or leave out wholesale customers"
+            "{log}: values are so unequal that they have no mean (gamma-gamma q={q:.2f}, at most 1); look for order "
+            "values that are none, or leave out wholesale customers",
+            log=log, q=spend.model.q,
         )
     births = np.rint(7 * transactions.first_weeks(clean, until))
     observed = transactions.observed_cumulative_repeats(clean, until)
@@ -165,8 +165,9 @@ def _end_of_fit(clean: CleanLog, holdout: int) -> tuple[datetime.date | None, in
         return None, weeks
     if holdout < 0 or weeks - holdout < LEAST_FITTED_WEEKS:
         raise ConfigError(
-            f"--holdout {holdout}: is not allowed; from 1 to {max(weeks - LEAST_FITTED_WEEKS, 0)} of the log's {weeks} "
-            f"full weeks, since {LEAST_FITTED_WEEKS} are needed for the fit"
+            "--holdout {holdout}: is not allowed; from 1 to {most} of the log's {weeks} full weeks, since "
+            "{least} are needed for the fit",
+            holdout=holdout, most=max(weeks - LEAST_FITTED_WEEKS, 0), weeks=weeks, least=LEAST_FITTED_WEEKS,
         )
     return clean.first + datetime.timedelta(days=7 * (weeks - holdout) - 1), weeks - holdout
 
@@ -225,13 +226,16 @@ def _weighed(key: str, fit: PurchaseFit, summary: RfmSummary, say: Say) -> lapse
     if not set(fit.unidentified) & {"a", "b", "s", "beta"}:
         return None
     found = lapse.weigh(fit.model, summary)
-    what = "an order" if key == "bg_nbd" else "a week"
-    short = fit.log_likelihood - found.log_likelihood
-    say(
-        f"{LABEL[key]}: the log leaves lapse open ({' and '.join(fit.unidentified)} not identified). With a weak prior "
-        f"around the default company's it is {100 * found.median:.2g} % {what} (90 %: {100 * found.low:.2g} to "
-        f"{100 * found.high:.2g} %), log-likelihood {short:.1f} below the maximum"
-    )
+    rate = (
+        Phrase("{median:.2g} % an order", median=100 * found.median) if key == "bg_nbd" else
+        Phrase("{median:.2g} % a week", median=100 * found.median)
+    )  # fmt: skip
+    say(Phrase(
+        "{model}: the log leaves lapse open ({names} not identified). With a weak prior around the default company's "
+        "it is {rate} (90 %: {low:.2g} to {high:.2g} %), log-likelihood {short:.1f} below the maximum",
+        model=LABEL[key], names=" and ".join(fit.unidentified), rate=rate, low=100 * found.low, high=100 * found.high,
+        short=fit.log_likelihood - found.log_likelihood,
+    ))  # fmt: skip
     return found
 
 
@@ -311,15 +315,23 @@ def mean_basket_se(fit: Fit[GammaGamma]) -> float:
 
 
 def _tell_log(log: Path, clean: CleanLog, summary: RfmSummary, until: datetime.date | None, say: Say) -> None:
-    dropped = ", ".join(f"{count} {rule}" for rule, count in clean.dropped.items() if count) or "nothing"
-    say(f"{log.name}: {clean.rows_read} rows; dropped: {dropped}; {clean.merged} merged into the same customer's day")
-    days = (clean.last - clean.first).days + 1
-    say(
-        f"{clean.customers} customers, {len(clean.purchases)} purchase days, {clean.first} to {clean.last} "
-        f"({days / 7:.1f} weeks)"
+    dropped = enumerated(
+        Phrase("{count} {rule}", count=count, rule=Phrase(rule)) for rule, count in clean.dropped.items() if count
     )
+    say(Phrase(
+        "{file}: {rows} rows; dropped: {dropped}; {merged} merged into the same customer's day",
+        file=log.name, rows=clean.rows_read, dropped=dropped or Phrase("nothing"), merged=clean.merged,
+    ))  # fmt: skip
+    say(Phrase(
+        "{customers} customers, {days} purchase days, {first} to {last} ({weeks:.1f} weeks)",
+        customers=clean.customers, days=len(clean.purchases), first=clean.first, last=clean.last,
+        weeks=((clean.last - clean.first).days + 1) / 7,
+    ))  # fmt: skip
     if until is not None:
-        say(f"fitted to {until}: {summary.customers} customers who had bought by then; the weeks after are kept out")
+        say(Phrase(
+            "fitted to {until}: {customers} customers who had bought by then; the weeks after are kept out",
+            until=until, customers=summary.customers,
+        ))  # fmt: skip
 
 
 def _numbers(fit: PurchaseFit | Fit[GammaGamma]) -> str:
@@ -331,50 +343,61 @@ def _numbers(fit: PurchaseFit | Fit[GammaGamma]) -> str:
 
 
 def _tell_fits(fits: dict[str, PurchaseFit], spend: Fit[GammaGamma], yen: float, say: Say) -> None:
-    say("maximum likelihood, standard errors in brackets, weeks and yen:")
+    say(Phrase("maximum likelihood, standard errors in brackets, weeks and yen:"))
     for key, fit in fits.items():
-        open_end = "" if fit.converged else " (not converged)"
-        label = f"{LABEL[key]}, {CLOCK[key]} clock"
-        say(f"  {label:24} log-likelihood {fit.log_likelihood:.1f}{open_end}: {_numbers(fit)}")
-    mean, error = spend.model.mean, 100 * mean_basket_se(spend)
-    rate = f" at {yen:g} yen per unit" if yen != 1.0 else ""
-    say(f"  {'gamma-gamma, basket':24} {_numbers(spend)}; mean basket {mean:,.0f} yen{rate} (± {error:.1f} %)")
+        say(Phrase(
+            "  {model:24} log-likelihood {value:.1f}{remark}: {numbers}",
+            model=f"{LABEL[key]}, {CLOCK[key]} clock", value=fit.log_likelihood, numbers=_numbers(fit),
+            remark="" if fit.converged else Phrase(" (not converged)"),
+        ))  # fmt: skip
+    say(Phrase(
+        "  {model:24} {numbers}; mean basket {mean:,.0f} yen{rate} (± {error:.1f} %)",
+        model=Phrase("gamma-gamma, basket"), numbers=_numbers(spend), mean=spend.model.mean,
+        rate=Phrase(" at {yen:g} yen per unit", yen=yen) if yen != 1.0 else "", error=100 * mean_basket_se(spend),
+    ))  # fmt: skip
 
 
-def _correction(clock: Clock, marks: NDArray[np.int64]) -> Iterator[str]:
+def _correction(clock: Clock, marks: NDArray[np.int64]) -> Iterator[Phrase]:
     """Simulated against fitted repeats, before and after, and what was moved."""
     half, end = (int(mark) for mark in marks)
-    for word, curve in (("before", clock.before), ("after", clock.after)):
-        parts = ", ".join(
-            f"week {mark + 1} {curve[mark]:.0f} for {clock.closed[mark]:.0f} "
-            f"({_percent(curve[mark], clock.closed[mark])})"
+    model = LABEL[clock.key]
+    for when, curve in ((Phrase("before correction"), clock.before), (Phrase("after correction"), clock.after)):
+        parts = enumerated(
+            Phrase(
+                "week {week} {simulated:.0f} for {fitted:.0f} ({error})",
+                week=mark + 1, simulated=curve[mark], fitted=clock.closed[mark],
+                error=_percent(curve[mark], clock.closed[mark]),
+            )
             for mark in (half, end)
-        )
-        yield f"{LABEL[clock.key]}: simulated for fitted repeats {word} correction: {parts}"
-    alpha = clock.corrected.alpha / clock.target.alpha
-    lost = lapse.mean_lapse(clock.corrected) / lapse.mean_lapse(clock.target)
-    noise = 100 * clock.noise
-    yield f"{LABEL[clock.key]}: alpha times {alpha:.3f}, mean lapse times {lost:.3f}; Monte Carlo error {noise:.1f} %"
-    joint = "sampling error" if clock.open_lapse else "all parameters jointly"
-    yield (
-        f"{LABEL[clock.key]}: a year's expected repeats are known to {100 * clock.year_se:.1f} % ({joint}; drawn one "
-        f"by one they would make {100 * clock.separate_se:.1f} %), carried by alpha alone"
-    )
+        )  # fmt: skip
+        yield Phrase("{model}: simulated for fitted repeats {when}: {parts}", model=model, when=when, parts=parts)
+    yield Phrase(
+        "{model}: alpha times {alpha:.3f}, mean lapse times {lapse:.3f}; Monte Carlo error {error:.1f} %",
+        model=model, alpha=clock.corrected.alpha / clock.target.alpha, error=100 * clock.noise,
+        lapse=lapse.mean_lapse(clock.corrected) / lapse.mean_lapse(clock.target),
+    )  # fmt: skip
+    yield Phrase(
+        "{model}: a year's expected repeats are known to {error:.1f} % ({how}; drawn one by one they would make "
+        "{separate:.1f} %), carried by alpha alone",
+        model=model, error=100 * clock.year_se, separate=100 * clock.separate_se,
+        how=Phrase("sampling error") if clock.open_lapse else Phrase("all parameters jointly"),
+    )  # fmt: skip
 
 
 def _percent(value: float, of: float) -> str:
     return f"{100 * (value / of - 1):+.1f} %"
 
 
-def _against_the_log(found: Calibration) -> Iterator[str]:
+def _against_the_log(found: Calibration) -> Iterator[Phrase]:
     """Every curve against the log: at the end of the fit, and over the weeks kept out beside a naive rate."""
     end = found.fitted_weeks - 1
-    yield f"cumulative repeats at week {end + 1}: log {found.observed[end]:.0f}"
+    yield Phrase("cumulative repeats at week {week}: log {repeats:.0f}", week=end + 1, repeats=found.observed[end])
     for name, curve in found.curves().items():
         if name != "log":
-            yield f"  {name:26} {curve[end]:7.0f}  {_percent(curve[end], found.observed[end]):>8}"
+            error = _percent(curve[end], found.observed[end])
+            yield Phrase("  {name:26} {repeats:7.0f}  {error:>8}", name=Phrase(name), repeats=curve[end], error=error)
     if any(abs(clock.closed[end] / found.observed[end] - 1) > NOTABLE for clock in found.clocks):
-        yield (
+        yield Phrase(
             "  the fits miss the log's total by more than 5 %: buying is not steady there (a season, growth), which "
             "these models leave out; the simulated baseline follows the fits"
         )
@@ -382,16 +405,21 @@ def _against_the_log(found: Calibration) -> Iterator[str]:
         yield from _holdout(found)
 
 
-def _holdout(found: Calibration) -> Iterator[str]:
+def _holdout(found: Calibration) -> Iterator[Phrase]:
     start, weeks = found.fitted_weeks, len(found.observed) - found.fitted_weeks
     real = np.diff(found.observed)[start - 1 :]
     averaged = min(NAIVE_WEEKS, start)
-    forecasts = {name: np.diff(curve)[start - 1 :] for name, curve in found.curves().items() if name != "log"}
+    forecasts = {Phrase(name): np.diff(curve)[start - 1 :] for name, curve in found.curves().items() if name != "log"}
     naive = np.diff(found.observed, prepend=0.0)[start - averaged : start].mean()
-    forecasts[f"last {averaged} weeks continued"] = np.full(weeks, naive)
-    yield f"holdout, weeks {start + 1} to {start + weeks}: {real.sum():.0f} repeats in the log"
-    yield f"  {'forecast':26} {'repeats':>7}  {'error':>8}  weekly error (root mean square, repeats)"
+    forecasts[Phrase("last {weeks} weeks continued", weeks=averaged)] = np.full(weeks, naive)
+    yield Phrase(
+        "holdout, weeks {first} to {last}: {repeats:.0f} repeats in the log",
+        first=start + 1, last=start + weeks, repeats=real.sum(),
+    )  # fmt: skip
+    yield Phrase("  forecast                   repeats     error  weekly error (root mean square, repeats)")
     for name, weekly in forecasts.items():
-        spread = float(np.sqrt(np.mean((weekly - real) ** 2)))
-        error = _percent(weekly.sum(), real.sum()) if real.sum() else "none"
-        yield f"  {name:26} {weekly.sum():7.0f}  {error:>8}  {spread:.1f}"
+        yield Phrase(
+            "  {name:26} {repeats:7.0f}  {error:>8}  {spread:.1f}",
+            name=name, repeats=weekly.sum(), spread=np.sqrt(np.mean((weekly - real) ** 2)),
+            error=_percent(weekly.sum(), real.sum()) if real.sum() else "none",
+        )  # fmt: skip

@@ -32,12 +32,14 @@ SHIPPED = resources.files("conf") / "company"
 def place_for(name: str, folder: Path) -> Path:
     """Where the company file of this name goes below `folder`. Raises ConfigError for a name that cannot be used."""
     if not NAME.fullmatch(name) or name.lower() in WORDS_OF_YAML:
-        raise ConfigError(f"--name {name}: is not a name; letters, digits, _ and - of ASCII, a letter first")
+        raise ConfigError("--name {name}: is not a name; letters, digits, _ and - of ASCII, a letter first", name=name)
     if (SHIPPED / f"{name}.yaml").is_file():
-        raise ConfigError(f"--name {name}: cxsim ships a company of that name; give yours another")
+        raise ConfigError("--name {name}: cxsim ships a company of that name; give yours another", name=name)
     place = folder / "company" / f"{name}.yaml"
     if place.exists():
-        raise ConfigError(f"{place}: is there already and may hold changes by hand; remove it or give another --name")
+        raise ConfigError(
+            "{place}: is there already and may hold changes by hand; remove it or give another --name", place=place
+        )
     return place
 
 

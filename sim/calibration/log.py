@@ -41,6 +41,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from sim.calibration.repeat_buying import RfmSummary
+from sim.phrases import ConfigError, Phrase, enumerated
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -74,7 +75,7 @@ NUMBER_PATTERN = re.compile(
 PLAIN_NUMBER = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 
 
-class LogError(ValueError):
+class LogError(ConfigError):
     """A transaction log cannot be used; the message says why in one line."""
 
 
@@ -164,11 +165,13 @@ def read_log(path: str | Path, columns: LogColumns) -> CleanLog:
     try:
         rows, dropped = _clean(table, where)
     except pa.ArrowException as error:
-        raise LogError(f"{path} has a column that cannot be read: {_one_line(error)}") from error
+        raise LogError(
+            "{path} has a column that cannot be read: {problem}", path=path, problem=_one_line(error)
+        ) from error
     dropped = {"malformed row": malformed, **dropped}
     read = table.num_rows + malformed
     if rows.empty:
-        raise LogError(_nothing_left(path, table, where, dropped, read))
+        raise _nothing_left(path, table, where, dropped, read)
     purchases = _merge_days(rows)
     first, last = purchases["date"].min().date(), purchases["date"].max().date()
     clean = CleanLog(purchases, dropped, len(rows) - len(purchases), read, len(rows), first, last)
@@ -261,7 +264,9 @@ def _share_se(share: float, count: int) -> float:
 def _observed(clean: CleanLog, until: datetime.date | None) -> tuple[pd.DataFrame, datetime.date]:
     end = clean.last if until is None else until
     if not clean.first <= end <= clean.last:
-        raise LogError(f"until must lie within the log, {clean.first} to {clean.last}, not {end}")
+        raise LogError(
+            "until must lie within the log, {first} to {last}, not {end}", first=clean.first, last=clean.last, end=end
+        )
     return clean.purchases[clean.purchases["date"] <= pd.Timestamp(end)], end
 
 
@@ -278,25 +283,25 @@ def _read_table(path: Path, columns: LogColumns) -> tuple[pa.Table, int]:
     if raw.startswith(b"PAR1"):
         return _read_parquet(path, raw), 0
     if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise LogError(f"{path} is a spreadsheet or an archive; save the table as CSV (UTF-8) and name that")
+        raise LogError("{path} is a spreadsheet or an archive; save the table as CSV (UTF-8) and name that", path=path)
     return _read_csv(path, _decode(path, raw), list(columns.used().values()))
 
 
 def _read_bytes(path: Path) -> bytes:
     if not path.exists():
-        raise LogError(f"{path}: there is no such file")
+        raise LogError("{path}: there is no such file", path=path)
     if not path.is_file():
-        raise LogError(f"{path} is not a file")
+        raise LogError("{path} is not a file", path=path)
     try:
         raw = path.read_bytes()
         if raw.startswith(b"\x1f\x8b"):
             raw = gzip.decompress(raw)
     except PermissionError as error:
-        raise LogError(f"{path} may not be read: permission denied") from error
+        raise LogError("{path} may not be read: permission denied", path=path) from error
     except (OSError, EOFError, zlib.error) as error:
-        raise LogError(f"{path} cannot be read: {_one_line(error)}") from error
+        raise LogError("{path} cannot be read: {problem}", path=path, problem=_one_line(error)) from error
     if not raw.strip():
-        raise LogError(f"{path} is empty")
+        raise LogError("{path} is empty", path=path)
     return raw
 
 
@@ -304,32 +309,32 @@ def _read_parquet(path: Path, raw: bytes) -> pa.Table:
     try:
         table = pq.read_table(io.BytesIO(raw))
     except (pa.ArrowException, OSError) as error:
-        raise LogError(f"{path} is not a whole Parquet file: {_one_line(error)}") from error
+        raise LogError("{path} is not a whole Parquet file: {problem}", path=path, problem=_one_line(error)) from error
     # Lists and structures are no attributes of a purchase: as if they were not there.
     return table.select([field.name for field in table.schema if not pa.types.is_nested(field.type)])
 
 
 def _decode(path: Path, raw: bytes) -> str:
     if b"\x00" in raw:
-        raise LogError(f"{path} is not a table: it holds binary data; save it as CSV (UTF-8)")
+        raise LogError("{path} is not a table: it holds binary data; save it as CSV (UTF-8)", path=path)
     for encoding in ENCODINGS:
         try:
             return raw.decode(encoding).lstrip("\ufeff\r\n")
         except UnicodeDecodeError:
             continue
-    raise LogError(f"{path} is neither UTF-8 nor cp932 (Shift-JIS) text; save it as CSV (UTF-8)")
+    raise LogError("{path} is neither UTF-8 nor cp932 (Shift-JIS) text; save it as CSV (UTF-8)", path=path)
 
 
 def _read_csv(path: Path, text: str, wanted: list[str]) -> tuple[pa.Table, int]:
     first_line, _, rest = text.partition("\n")
     separator, header = _split_header(first_line.rstrip("\r"), wanted)
     if len(header) < 2:
-        raise LogError(f"{path} is not a table: no comma, semicolon or tab in its first line")
+        raise LogError("{path} is not a table: no comma, semicolon or tab in its first line", path=path)
     repeated = sorted(name for name in set(header) if header.count(name) > 1 and name in wanted)
     if repeated:
-        raise LogError(f"{path} has more than one column {repeated[0]!r}: rename all but one")
+        raise LogError("{path} has more than one column {name!r}: rename all but one", path=path, name=repeated[0])
     if not rest.strip():
-        raise LogError(f"{path} is empty: it has a header and no rows")
+        raise LogError("{path} is empty: it has a header and no rows", path=path)
     names = [f"{name}\t{place}" if header.count(name) > 1 else name for place, name in enumerate(header)]
     malformed: list[int] = []
 
@@ -349,7 +354,7 @@ def _read_csv(path: Path, text: str, wanted: list[str]) -> tuple[pa.Table, int]:
             ),
         )
     except pa.ArrowException as error:
-        raise LogError(f"{path} is not a table: {_one_line(error)}") from error
+        raise LogError("{path} is not a table: {problem}", path=path, problem=_one_line(error)) from error
     return table, len(malformed)
 
 
@@ -378,20 +383,25 @@ def _locate(path: Path, present: list[str], columns: LogColumns) -> dict[str, st
     where: dict[str, str] = {}
     for part, name in columns.used().items():
         if _normal(name) not in spelled:
-            raise LogError(f"{path} has no column {name!r} for {part}{_hint(name, present)}")
+            raise LogError(
+                "{path} has no column {name!r} for {part}{hint}",
+                path=path, name=name, part=part, hint=_hint(name, present),
+            )
         where[part] = spelled[_normal(name)]
     twice = [name for name in where.values() if list(where.values()).count(name) > 1]
     if twice:
         parts = " and ".join(part for part, name in where.items() if name == twice[0])
-        raise LogError(f"column {twice[0]!r} cannot be both {parts}")
+        raise LogError("column {name!r} cannot be both {parts}", name=twice[0], parts=parts)
     return where
 
 
-def _hint(name: str, present: list[str]) -> str:
+def _hint(name: str, present: list[str]) -> Phrase:
     lowered = {other.lower(): other for other in present}
     near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
-    guess = f" (did you mean {lowered[near[0]]!r}?)" if near else ""
-    return f"{guess}; it has: {', '.join(present)}"
+    names = ", ".join(present)
+    if not near:
+        return Phrase("; it has: {names}", names=names)
+    return Phrase(" (did you mean {name!r}?); it has: {names}", name=lowered[near[0]], names=names)
 
 
 # --- the rules ----------------------------------------------------------------------------------------------
@@ -558,13 +568,23 @@ def _merge_days(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _nothing_left(
     path: Path, table: pa.Table, where: dict[str, str], dropped: dict[str, int], read: int
-) -> str:
-    taken = ", ".join(f"{rule} {count}" for rule, count in dropped.items() if count)
-    message = f"{path}: none of {read} rows is left after cleaning ({taken})"
-    for rule, part in (("unparsable date", "date"), ("unparsable value", "value")):
-        if dropped[rule] == max(dropped.values()):
-            return f"{message}; {part}s look like {next(_examples(table, where[part]), '')!r}"
-    return message
+) -> LogError:
+    return LogError(
+        "{path}: none of {read} rows is left after cleaning ({dropped}){hint}",
+        path=path, read=read, hint=_looks_like(table, where, dropped),
+        dropped=enumerated(
+            Phrase("{rule} {count}", rule=Phrase(rule), count=count) for rule, count in dropped.items() if count
+        ),
+    )  # fmt: skip
+
+
+def _looks_like(table: pa.Table, where: dict[str, str], dropped: dict[str, int]) -> Phrase | str:
+    most = max(dropped.values())
+    if dropped["unparsable date"] == most:
+        return Phrase("; dates look like {example!r}", example=next(_examples(table, where["date"]), ""))
+    if dropped["unparsable value"] == most:
+        return Phrase("; values look like {example!r}", example=next(_examples(table, where["value"]), ""))
+    return ""
 
 
 def _examples(table: pa.Table, name: str) -> Iterator[str]:
@@ -575,11 +595,16 @@ def _require_enough(path: Path, clean: CleanLog) -> None:
     days = (clean.last - clean.first).days + 1
     if days < 7 * MIN_WEEKS:
         raise LogError(
-            f"{path} spans {days} days ({clean.first} to {clean.last}); at least {MIN_WEEKS} weeks are needed"
+            "{path} spans {days} days ({first} to {last}); at least {least} weeks are needed",
+            path=path, days=days, first=clean.first, last=clean.last, least=MIN_WEEKS,
         )
     if clean.customers < MIN_CUSTOMERS:
-        raise LogError(f"{path} has {clean.customers} customers; at least {MIN_CUSTOMERS} are needed")
+        raise LogError(
+            "{path} has {customers} customers; at least {least} are needed",
+            path=path, customers=clean.customers, least=MIN_CUSTOMERS,
+        )
     if clean.customers == len(clean.purchases):
         raise LogError(
-            f"{path} has no repeat purchases: all {clean.customers} customers bought on one day only"
+            "{path} has no repeat purchases: all {customers} customers bought on one day only",
+            path=path, customers=clean.customers,
         )

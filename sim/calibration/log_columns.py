@@ -21,12 +21,13 @@ from sim.calibration import log
 from sim.calibration.log import CleanLog, Lateness
 from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 from sim.world.constants import CAPACITY_FROM, sized, world_of
 from sim.world.model import CXModel, burnt_in
 from sim.world.pilot import references
 
 FloatArray = NDArray[np.float64]
-Say = Callable[[str], None]
+Say = Callable[[Phrase], None]
 
 CLASSES = ("express", "standard", "norush")
 CLASS_WORDS = {
@@ -82,7 +83,9 @@ def _with(settings: Settings, evidence: Evidence) -> Settings:
     return found.model_copy(update={"company": found.company.model_copy(update={"channels": shares})})
 
 
-def _named(shares: Mapping[str, float], words: Mapping[str, tuple[str, ...]], what: str, say: Say) -> dict[str, float]:
+def _named(
+    shares: Mapping[str, float], words: Mapping[str, tuple[str, ...]], what: Phrase, say: Say
+) -> dict[str, float]:
     """Shares under our own names, scaled to one; unrecognised ones are left out and said."""
     found: dict[str, float] = {}
     strange = []
@@ -95,8 +98,14 @@ def _named(shares: Mapping[str, float], words: Mapping[str, tuple[str, ...]], wh
     if strange:
         known = "; ".join(f"{own}: {', '.join(told)}" for own, told in words.items())
         if not found:
-            raise ConfigError(f"no {what} is recognised among {', '.join(strange[:5])}; understood are {known}")
-        say(f"{what} not recognised and left out: {', '.join(strange)} (understood are {known})")
+            raise ConfigError(
+                "no {what} is recognised among {names}; understood are {known}",
+                what=what, names=", ".join(strange[:5]), known=known,
+            )
+        say(Phrase(
+            "{what} not recognised and left out: {names} (understood are {known})",
+            what=what, names=", ".join(strange), known=known,
+        ))
     total = sum(found.values())
     return {name: share / total for name, share in found.items()}
 
@@ -117,12 +126,15 @@ def _delivery(clean: CleanLog, settings: Settings, say: Say) -> dict[str, Any] |
     told = log.class_shares(clean)
     if told is None:
         return None
-    shares = _named(told, CLASS_WORDS, "delivery class", say)
+    shares = _named(told, CLASS_WORDS, Phrase("delivery class"), say)
     orders = int(clean.purchases["delivery_class"].notna().sum())
     utilities = utilities_for(settings, shares)
     listed = ", ".join(f"{name} {100 * shares[name]:.1f} %" for name in CLASSES if name in shares)
     kept = [name for name in CLASSES if name not in shares]
-    say(f"delivery classes: {listed}" + (f"; never seen, as in the default: {', '.join(kept)}" if kept else ""))
+    say(Phrase(
+        "delivery classes: {shares}{kept}",
+        shares=listed, kept=Phrase("; never seen, as in the default: {names}", names=", ".join(kept)) if kept else "",
+    ))  # fmt: skip
     source = f"from class shares of {orders} orders: {listed}"
     zero = next(name for name in CLASSES if name in shares)
     return {
@@ -190,7 +202,12 @@ def _capacity(late: Lateness, settings: Settings, say: Say) -> dict[str, Any]:
     reached = float(np.interp(value, RATIOS, rates))
     told = f"{100 * late.on_time:.1f} % of {late.orders} orders"
     nearest = f"{100 * reached:.1f} % simulated with {settings.customers} customers"
-    say(f"on time: {told}, late ones by {late.mean_days_late:.1f} days; nearest at capacity ratio {value:g}: {nearest}")
+    say(Phrase(
+        "on time: {share:.1f} % of {orders} orders, late ones by {days:.1f} days; nearest at capacity ratio {ratio:g}: "
+        "{reached:.1f} % simulated with {customers} customers",
+        share=100 * late.on_time, orders=late.orders, days=late.mean_days_late, ratio=value,
+        reached=100 * reached, customers=settings.customers,
+    ))  # fmt: skip
     source = f"on-time rate {told}; {nearest}"
     known = {"value": value, "unit": "ratio to mean orders", "grade": "measured", "source": source}
     return known | ({"range": [low, high]} if low < high else {})
@@ -216,7 +233,10 @@ def _coupons(clean: CleanLog, settings: Settings, say: Say) -> dict[str, Any] | 
     if told is None:
         return None
     used = f"{100 * told.share:.1f} % of {told.orders} orders"
-    say(f"coupons: used in {used}, so redemption by those who hold one is at least that")
+    say(Phrase(
+        "coupons: used in {share:.1f} % of {orders} orders, so redemption by those who hold one is at least that",
+        share=100 * told.share, orders=told.orders,
+    ))  # fmt: skip
     now = settings.behaviour.coupons.redemption
     value, low, high = max(now.value, told.share), max(now.low or 0.0, told.share), max(now.high or 1.0, told.share)
     source = f"at least the {used} with a coupon; who held one is not in the log"
@@ -229,8 +249,9 @@ def _channels(clean: CleanLog, say: Say) -> dict[str, float] | None:
     told = log.channel_shares(clean)
     if told is None:
         return None
-    shares = _named(told, CHANNEL_WORDS, "channel", say)
-    say("channels: " + ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items()))
+    shares = _named(told, CHANNEL_WORDS, Phrase("channel"), say)
+    listed = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    say(Phrase("channels: {shares}", shares=listed))
     rounded = {name: round(shares.get(name, 0.0), 4) for name in ("web", "app", "store")}
     largest = max(rounded, key=lambda name: rounded[name])
     rounded[largest] = round(rounded[largest] + 1.0 - sum(rounded.values()), 4)

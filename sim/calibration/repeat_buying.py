@@ -17,6 +17,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import betaln, exprel, gammaln, hyp2f1, roots_jacobi
 
+from sim.phrases import ConfigError
+
 FloatArray = npt.NDArray[np.float64]
 
 MIN_CUSTOMERS = 20
@@ -32,7 +34,7 @@ SHORTFALL_TOLERANCE = 1e-3
 """Log-likelihood that a converged fit may still miss, as its own gradient and curvature tell."""
 
 
-class FitError(ValueError):
+class FitError(ConfigError):
     """A model cannot be fitted to this summary; the message says why in one line."""
 
 
@@ -336,7 +338,10 @@ def fit_gamma_gamma(summary: RfmSummary) -> Fit[GammaGamma]:
     values = _repeat_values(summary)
     buyers = int(values.counts.sum())
     if buyers < MIN_CUSTOMERS:
-        raise FitError(f"value needs {MIN_CUSTOMERS} customers with repeat purchases; there are {buyers}")
+        raise FitError(
+            "value needs {least} customers with repeat purchases; there are {buyers}",
+            least=MIN_CUSTOMERS, buyers=buyers,
+        )
     money = values.columns[1]
     if np.ptp(money) <= 1e-9 * money.mean():
         raise FitError("all customers have the same mean repeat value: there is no spread to fit")
@@ -398,7 +403,9 @@ def _total(log_likelihoods: Callable[..., FloatArray], data: _Grouped) -> float:
 
 def _fit_for_frequency(summary: RfmSummary) -> RfmSummary:
     if summary.customers < MIN_CUSTOMERS:
-        raise FitError(f"a fit needs {MIN_CUSTOMERS} customers; there are {summary.customers}")
+        raise FitError(
+            "a fit needs {least} customers; there are {customers}", least=MIN_CUSTOMERS, customers=summary.customers
+        )
     if not summary.frequency.any():
         raise FitError("no customer bought again: there are no repeat purchases to fit")
     return summary

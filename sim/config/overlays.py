@@ -60,12 +60,13 @@ def _worlds(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if world is None:
             continue
         if not isinstance(world, Mapping):
-            raise ConfigError(f"scenario.{name}.both_arms: {show(world)} is not a group of keys")
+            raise ConfigError("scenario.{name}.both_arms: {value} is not a group of keys", name=name, value=show(world))
         for group in world:
             if group not in WORLD_GROUPS:
                 hint = nearest(str(group), WORLD_GROUPS)
                 raise ConfigError(
-                    f"scenario.{name}.both_arms.{group}: a scenario cannot change this; {listed(WORLD_GROUPS)}{hint}"
+                    "scenario.{name}.both_arms.{group}: a scenario cannot change this; {allowed}{hint}",
+                    name=name, group=group, allowed=listed(WORLD_GROUPS), hint=hint,
                 )
         yield str(name), world
 
@@ -91,8 +92,10 @@ def _agree(written: dict[str, tuple[str, Any]], name: str, path: str, value: Any
         overlap = path.startswith(f"{other_path}.") or other_path.startswith(f"{path}.")
         if overlap or (path == other_path and value != other_value):
             raise ConfigError(
-                f"scenario.{name}.both_arms.{path}: {show(value)}, but scenario.{other}.both_arms.{other_path} is "
-                f"{show(other_value)}; scenarios that change both arms differently cannot run together"
+                "scenario.{name}.both_arms.{path}: {value}, but scenario.{other}.both_arms.{other_path} is "
+                "{other_value}; scenarios that change both arms differently cannot run together",
+                name=name, path=path, value=show(value),
+                other=other, other_path=other_path, other_value=show(other_value),
             )
     written[path] = (name, value)
 
@@ -105,7 +108,7 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
     for depth, name in enumerate(groups):
         above = ".".join(groups[:depth])
         if name not in node and above != NEW_NAMES_IN and not anew:
-            raise ConfigError(f"{full}: no such key{nearest(name, map(str, node))}")
+            raise ConfigError("{key}: no such key{hint}", key=full, hint=nearest(name, map(str, node)))
         below = node.setdefault(name, {})
         anew = anew or below is None
         if not isinstance(below, dict):
@@ -114,12 +117,14 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
         node = below
     if value is None:
         if last not in node:
-            raise ConfigError(f"{full}: there is no {last} to take away{nearest(last, map(str, node))}")
+            raise ConfigError(
+                "{key}: there is no {part} to take away{hint}", key=full, part=last, hint=nearest(last, map(str, node))
+            )
         del node[last]
         return
     fresh = ".".join(groups) == NEW_NAMES_IN or ".".join(groups[:-1]) == NEW_NAMES_IN or last in PARTS
     if last not in node and not fresh and not anew:
-        raise ConfigError(f"{full}: no such key{nearest(last, map(str, node))}")
+        raise ConfigError("{key}: no such key{hint}", key=full, hint=nearest(last, map(str, node)))
     node[last] = copied(value)
 
 
@@ -161,7 +166,7 @@ def _own(node: Any, path: str = "behaviour") -> Iterator[tuple[str, Any]]:
     if node is None:
         return
     if not isinstance(node, Mapping):
-        raise ConfigError(f"company.{path}: is not a group of keys; those of behaviour")
+        raise ConfigError("company.{path}: is not a group of keys; those of behaviour", path=path)
     for key, value in node.items():
         if isinstance(value, Mapping) and not is_parameter(value):
             yield from _own(value, f"{path}.{key}")
@@ -177,10 +182,13 @@ def _converted(raw: Mapping[str, Any], quick: Any) -> Iterator[tuple[str, Any]]:
     if quick is None:
         return
     if not isinstance(quick, Mapping):
-        raise ConfigError(f"company.quick: is not a group of keys; {listed(QUICK)}")
+        raise ConfigError("company.quick: is not a group of keys; {allowed}", allowed=listed(QUICK))
     for key in quick:
         if key not in QUICK:
-            raise ConfigError(f"company.quick.{key}: no such key; {listed(QUICK)}{nearest(str(key), QUICK)}")
+            raise ConfigError(
+                "company.quick.{key}: no such key; {allowed}{hint}",
+                key=key, allowed=listed(QUICK), hint=nearest(str(key), QUICK),
+            )
     figures = {key: _figure(value, f"company.quick.{key}") for key, value in quick.items()}
     company = raw["company"]
     if "orders_a_month" in figures:
@@ -217,7 +225,7 @@ def _figure(node: Any, path: str) -> Parameter:
     try:
         return parameter(0.0, above=True)(node)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError("{key}: {problem}", key=path, problem=error) from None
 
 
 def _value(node: Any, path: str) -> float:
@@ -225,7 +233,7 @@ def _value(node: Any, path: str) -> float:
     try:
         return parameter(0.0)(node).value
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError("{key}: {problem}", key=path, problem=error) from None
 
 
 def _through(one: Parameter, convert: Callable[[float], float], what: str) -> dict[str, Any]:
@@ -283,8 +291,9 @@ class _Stock:
         if not self.orders(high) < weekly < self.orders(low):
             least, most = (self.members * self.orders(alpha) / 7.0 * DAYS_PER_MONTH for alpha in (high, low))
             raise ConfigError(
-                f"company.quick.orders_a_month: {orders_a_month:g} is not allowed; {least:.3g} to {most:.3g} for "
-                f"{self.members:g} members, since customers who lapse are replaced by first orders"
+                "company.quick.orders_a_month: {value:g} is not allowed; {least:.3g} to {most:.3g} for "
+                "{members:g} members, since customers who lapse are replaced by first orders",
+                value=orders_a_month, least=least, most=most, members=self.members,
             )
         found = brentq(lambda log: self.orders(float(np.exp(log))) - weekly, np.log(low), np.log(high), xtol=1e-12)
         return float(tidy(float(np.exp(found))))

@@ -7,15 +7,19 @@ firm's own, as ``{mean, se, source}``. All become a `Parameter`; where the optio
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+
+from sim.phrases import ConfigError as ConfigError
+from sim.phrases import Phrase
+from sim.phrases import listed as listed
+from sim.phrases import nearest as nearest
 
 Grade = Literal["measured", "claimed", "judgement", "known"]
 GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
@@ -26,10 +30,6 @@ DAYS_PER_WEEK, DAYS_PER_YEAR = 7.0, 365.0
 
 NORMAL_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""
-
-
-class ConfigError(ValueError):
-    """Something in a configuration is not allowed. The message is one line: key, value, what is allowed."""
 
 
 class Bounds(NamedTuple):
@@ -43,11 +43,15 @@ class Bounds(NamedTuple):
         """Whether the value lies within the bounds."""
         return (self.low < value if self.above else self.low <= value) and value <= self.high
 
-    def __str__(self) -> str:
+    @property
+    def in_words(self) -> Phrase:
+        """What is allowed."""
         if math.isinf(self.low) and math.isinf(self.high):
-            return "any number"
-        start = f"above {self.low:g}" if self.above else f"from {self.low:g}"
-        return f"{start} up" if math.isinf(self.high) else f"{start} to {self.high:g}"
+            return Phrase("any number")
+        if math.isinf(self.high):
+            return Phrase("above {low:g} up" if self.above else "from {low:g} up", low=self.low)
+        return Phrase("above {low:g} to {high:g}" if self.above else "from {low:g} to {high:g}",
+                      low=self.low, high=self.high)  # fmt: skip
 
 
 ANYWHERE = Bounds()
@@ -121,7 +125,7 @@ class Choice(BaseModel):
     def at(self, value: float | str) -> Choice:
         """The same choice put at a value and taken as known. Raises ConfigError at an unknown one."""
         if self.allowed and value not in self.allowed:
-            raise ConfigError(f"{show(value)} is not allowed; {listed(self.allowed)}")
+            raise ConfigError("{value} is not allowed; {allowed}", value=show(value), allowed=listed(self.allowed))
         return self.model_copy(update={"value": str(value), "options": ()})
 
     def plain(self) -> Any:
@@ -158,43 +162,26 @@ def show(value: object) -> str:
     return f"'{line}'" if isinstance(value, str) else line
 
 
-def listed(names: Iterable[object]) -> str:
-    """The allowed names in words."""
-    found = [str(name) for name in names]
-    return "one of " + ", ".join(found) if len(found) > 1 else "only " + ", ".join(found)
-
-
-RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms"}
-"""Keys that had another name once, each with its present one."""
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The hint `; did you mean X?` for a renamed or misspelt word; empty where none is near."""
-    names = list(known)
-    close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
 def number(value: object) -> float:
     """A finite number, or a ConfigError that says what it is instead."""
     if isinstance(value, bool) or (isinstance(value, str) and value.lower() in ("on", "off", "yes", "no")):
         raise ConfigError(
-            f"{show(value)} is a switch (so YAML reads on, off, yes and no) where a number is expected"
+            "{value} is a switch (so YAML reads on, off, yes and no) where a number is expected", value=show(value)
         )
     if isinstance(value, str) or not isinstance(value, int | float):
-        raise ConfigError(f"{show(value)} is not a number")
+        raise ConfigError("{value} is not a number", value=show(value))
     try:
         found = float(value)
     except OverflowError:  # a whole number of more than 308 digits
-        raise ConfigError(f"{show(value)} is too large") from None
+        raise ConfigError("{value} is too large", value=show(value)) from None
     if not math.isfinite(found):
-        raise ConfigError(f"{found} is not a finite number")
+        raise ConfigError("{value} is not a finite number", value=found)
     return found
 
 
 def _within(value: float, bounds: Bounds) -> float:
     if not bounds.hold(value):
-        raise ConfigError(f"{value:g} is not allowed; {bounds}")
+        raise ConfigError("{value:g} is not allowed; {allowed}", value=value, allowed=bounds.in_words)
     return value
 
 
@@ -237,7 +224,9 @@ def whole(low: int, high: int) -> Reader[int]:
     def read(value: object) -> int:
         found = number(value)
         if found != int(found) or not low <= found <= high:
-            raise ConfigError(f"{show(value)} is not allowed; a whole number from {low} to {high}")
+            raise ConfigError(
+                "{value} is not allowed; a whole number from {low} to {high}", value=show(value), low=low, high=high
+            )
         return int(found)
 
     return Reader(read)
@@ -253,7 +242,8 @@ def whole_or(word: str, low: int, high: int) -> Reader[int | str]:
             return whole(low, high)(value)
         except ConfigError:
             raise ConfigError(
-                f"{show(value)} is not allowed; {word} or a whole number from {low} to {high}"
+                "{value} is not allowed; {word} or a whole number from {low} to {high}",
+                value=show(value), word=word, low=low, high=high,
             ) from None
 
     return Reader(read)
@@ -265,7 +255,9 @@ def inside(low: float, high: float) -> Reader[float]:
     def read(value: object) -> float:
         found = number(value)
         if not low < found < high:
-            raise ConfigError(f"{found:g} is not allowed; a number above {low:g} and below {high:g}")
+            raise ConfigError(
+                "{value:g} is not allowed; a number above {low:g} and below {high:g}", value=found, low=low, high=high
+            )
         return found
 
     return Reader(read)
@@ -282,7 +274,7 @@ def several(one: Reader[Value]) -> Reader[tuple[Value, ...]]:
     def read(stated: object) -> tuple[Value, ...]:
         values = stated if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
         if not values:
-            raise ConfigError(f"{show(stated)} is not allowed; at least one")
+            raise ConfigError("{value} is not allowed; at least one", value=show(stated))
         return tuple(map(one, values))
 
     return Reader(read)
@@ -291,14 +283,14 @@ def several(one: Reader[Value]) -> Reader[tuple[Value, ...]]:
 def switch(value: object) -> bool:
     """Reader of true or false."""
     if not isinstance(value, bool):
-        raise ConfigError(f"{show(value)} is not allowed; true or false")
+        raise ConfigError("{value} is not allowed; true or false", value=show(value))
     return value
 
 
 def text(value: object) -> str:
     """Reader of a non-empty line of text."""
     if not isinstance(value, str) or not value.strip():
-        raise ConfigError(f"{show(value)} is not a text")
+        raise ConfigError("{value} is not a text", value=show(value))
     return value
 
 
@@ -308,7 +300,9 @@ def word(*allowed: str) -> Reader[str]:
     def read(value: object) -> str:
         if value not in allowed:
             hint = nearest(str(value), allowed)
-            raise ConfigError(f"{show(value)} is not allowed; {listed(allowed)}{hint}")
+            raise ConfigError(
+                "{value} is not allowed; {allowed}{hint}", value=show(value), allowed=listed(allowed), hint=hint
+            )
         return str(value)
 
     return Reader(read)
@@ -321,7 +315,7 @@ def day_of_year(value: object) -> date:
     try:
         return date.fromisoformat(str(value)) if isinstance(value, str) else date.fromisoformat("")
     except ValueError:
-        raise ConfigError(f"{show(value)} is not a date; write it as 2027-01-31") from None
+        raise ConfigError("{value} is not a date; write it as 2027-01-31", value=show(value)) from None
 
 
 def is_parameter(value: object) -> bool:
@@ -355,11 +349,13 @@ def choice(*allowed: str) -> Reader[Choice]:
         node = _parts(value) if isinstance(value, Mapping) else {"value": value}
         for part in ("range", "mean", "se"):
             if part in node:
-                raise ConfigError(f"{part} has no meaning for a choice of names; options has")
+                raise ConfigError("{part} has no meaning for a choice of names; options has", part=part)
         chosen = one(node.get("value"))
         options = tuple(one(option) for option in _items(node.get("options", ()), "options"))
         if options and chosen not in options:
-            raise ConfigError(f"value {show(chosen)} is not among its options; {listed(options)}")
+            raise ConfigError(
+                "value {value} is not among its options; {allowed}", value=show(chosen), allowed=listed(options)
+            )
         return Choice(value=chosen, options=options, allowed=allowed, **_words(node, bool(options)))
 
     return Reader(read)
@@ -368,13 +364,16 @@ def choice(*allowed: str) -> Reader[Choice]:
 def _parts(node: Mapping[Any, Any]) -> dict[str, Any]:
     for key in node:
         if key not in PARTS:
-            raise ConfigError(f"unknown key {show(key)}; {listed(PARTS)}{nearest(str(key), PARTS)}")
+            raise ConfigError(
+                "unknown key {value}; {allowed}{hint}",
+                value=show(key), allowed=listed(PARTS), hint=nearest(str(key), PARTS),
+            )
     return {str(key): value for key, value in node.items()}
 
 
 def _items(value: object, part: str) -> Sequence[Any]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(f"{part} {show(value)} is not a list")
+        raise ConfigError("{part} {value} is not a list", part=part, value=show(value))
     return value
 
 
@@ -383,7 +382,7 @@ def _words(node: Mapping[str, Any], uncertain: bool) -> dict[str, Any]:
     grade = word(*GRADES)(node.get("grade", "judgement" if uncertain else "known"))
     for part in ("unit", "source"):
         if not isinstance(node.get(part, ""), str):
-            raise ConfigError(f"{part} {show(node[part])} is not a text")
+            raise ConfigError("{part} {value} is not a text", part=part, value=show(node[part]))
     return {"unit": node.get("unit", ""), "grade": grade, "source": node.get("source", "")}
 
 
@@ -395,7 +394,7 @@ def _evidence(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
     se = number(node["se"])
     if se <= 0.0:
         raise ConfigError(
-            f"se {se:g} is not allowed; above 0 (a number without error is written as a plain number)"
+            "se {se:g} is not allowed; above 0 (a number without error is written as a plain number)", se=se
         )
     low, high = max(bounds.low, mean - NORMAL_90 * se), min(bounds.high, mean + NORMAL_90 * se)
     source = node.get("source") or "the firm's own"
@@ -406,7 +405,7 @@ def _evidence(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
 def _prior(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
     """A central value with a range or with options, or with neither."""
     if "value" not in node:
-        raise ConfigError(f"value is missing; {listed(PARTS)}")
+        raise ConfigError("value is missing; {allowed}", allowed=listed(PARTS))
     if "range" in node and "options" in node:
         raise ConfigError("range and options exclude each other")
     value = _within(number(node["value"]), bounds)
@@ -414,12 +413,17 @@ def _prior(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
     if "range" in node:
         low, high = _range(node["range"], bounds)
         if not low <= value <= high:
-            raise ConfigError(f"value {value:g} lies outside its range {low:g} to {high:g}")
+            raise ConfigError(
+                "value {value:g} lies outside its range {low:g} to {high:g}", value=value, low=low, high=high
+            )
         found |= {"low": low, "high": high}
     if "options" in node:
         options = tuple(_within(number(option), bounds) for option in _items(node["options"], "options"))
         if value not in options:
-            raise ConfigError(f"value {value:g} is not among its options; {listed(tidy(o) for o in options)}")
+            raise ConfigError(
+                "value {value:g} is not among its options; {allowed}",
+                value=value, allowed=listed(tidy(o) for o in options),
+            )
         found["options"] = options
     return found | _words(node, uncertain=len(found) > 1)
 
@@ -427,10 +431,10 @@ def _prior(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
 def _range(value: object, bounds: Bounds) -> tuple[float, float]:
     ends = [number(end) for end in _items(value, "range")]
     if len(ends) != 2 or not ends[0] < ends[1]:
-        raise ConfigError(f"range {show(value)} is not allowed; [low, high] with low below high")
+        raise ConfigError("range {value} is not allowed; [low, high] with low below high", value=show(value))
     for end in ends:
         if not bounds.hold(end):
-            raise ConfigError(f"range {show(value)} is not allowed; {bounds}")
+            raise ConfigError("range {value} is not allowed; {allowed}", value=show(value), allowed=bounds.in_words)
     return ends[0], ends[1]
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from sim.config.parameters import (
     Choice,
@@ -34,6 +35,7 @@ from sim.config.parameters import (
     whole,
     word,
 )
+from sim.phrases import Phrase
 
 NAME = re.compile(r"[^\W_][\w-]*")
 """Names a user gives: they become parts of dotted paths, of arms and of file names."""
@@ -53,7 +55,8 @@ class Section(BaseModel):
         try:
             return cls.model_validate(stated, context=context)
         except ValidationError as error:
-            raise ConfigError(first_finding(error, path)) from None
+            finding = first_finding(error, path)
+            raise ConfigError(finding.message, **finding.values) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -61,44 +64,47 @@ class Section(BaseModel):
         if isinstance(node, BaseModel):
             return node
         if not isinstance(node, Mapping):
-            raise ConfigError(f"{show(node)} is not a group of keys; {listed(cls.model_fields)}")
+            raise ConfigError(
+                "{value} is not a group of keys; {allowed}", value=show(node), allowed=listed(cls.model_fields)
+            )
         for key in node:
             if key not in cls.model_fields:
-                hint = nearest(str(key), cls.model_fields)
-                raise KeyFault(str(key), f"no such key; {listed(cls.model_fields)}{hint}")
+                known = cls.model_fields
+                raise KeyFault(
+                    "no such key; {allowed}{hint}", key=key, allowed=listed(known), hint=nearest(str(key), known)
+                )
         return node
 
 
 class KeyFault(ConfigError):
-    """An error in one key of a group, so that the message can name that key's path, not the group's."""
-
-    def __init__(self, key: str, message: str) -> None:
-        super().__init__(message)
-        self.key = key
+    """An error in one key of a group, its value `key`, so that the message names that key's path, not the group's."""
 
 
-def first_finding(error: ValidationError, path: str = "") -> str:
-    """The first finding of pydantic as one line: dotted key below `path`, then what is wrong."""
+def first_finding(error: ValidationError, path: str = "") -> Phrase:
+    """The first finding of pydantic: dotted key below `path`, then what is wrong."""
     found = error.errors(include_url=False)[0]
     # pydantic marks the key of a map as a step of its own.
     keys = [path, *(str(part) for part in found["loc"] if part != "[key]")]
     cause = found.get("ctx", {}).get("error")
     if isinstance(cause, KeyFault):
-        keys.append(cause.key)
-    if found["type"] == "missing":
-        message = "is missing"
-    elif found["type"] in ("dict_type", "model_type", "model_attributes_type"):
-        message = f"{show(found['input'])} is not a group of keys"
-    elif isinstance(cause, Exception):
-        message = str(cause)
-    else:
-        message = f"{show(found['input'])} is not allowed; {found['msg']}"
-    return " ".join(f"{'.'.join(filter(None, keys))}: {message}".removeprefix(": ").split())
+        keys.append(str(cause.values["key"]))
+    key = ".".join(filter(None, keys))
+    problem = cause if isinstance(cause, Phrase) else _in_our_words(found)
+    return Phrase("{key}: {problem}", key=key, problem=problem) if key else problem
+
+
+def _in_our_words(details: ErrorDetails) -> Phrase:
+    """What pydantic itself holds against a value."""
+    if details["type"] == "missing":
+        return Phrase("is missing")
+    if details["type"] in ("dict_type", "model_type", "model_attributes_type"):
+        return Phrase("{value} is not a group of keys", value=show(details["input"]))
+    return Phrase("{value} is not allowed; {problem}", value=show(details["input"]), problem=details["msg"])
 
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
-        raise ConfigError(f"{show(value)} is not a name; letters, digits, _ and -, a letter or digit first")
+        raise ConfigError("{value} is not a name; letters, digits, _ and -, a letter or digit first", value=show(value))
     return value
 
 
@@ -354,7 +360,7 @@ class Desk(Section):
 
 def _list_of(read: Callable[[object], Any], value: object) -> list[Any]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError(f"{show(value)} is not a list")
+        raise ConfigError("{value} is not a list", value=show(value))
     return [read(item) for item in value]
 
 
@@ -517,7 +523,7 @@ def _option(key: str, value: Any) -> Any:
         )
         return reader(value)
     except ConfigError as error:
-        raise ConfigError(f"{key}: {error}") from None
+        raise ConfigError("{key}: {problem}", key=key, problem=error) from None
 
 
 def _plain_item(item: Any) -> Any:

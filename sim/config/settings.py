@@ -58,7 +58,7 @@ __all__ = [
 def _precision(value: object) -> float:
     found = number(value)
     if not 0.0 < found <= 0.5:
-        raise ConfigError(f"{found:g} is not allowed; a share of baseline LTV above 0 to 0.5")
+        raise ConfigError("{value:g} is not allowed; a share of baseline LTV above 0 to 0.5", value=found)
     return found
 
 
@@ -67,10 +67,10 @@ def _block(value: object) -> Literal["all"] | tuple[int, int]:
     if value == "all":
         return "all"
     if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
-        raise ConfigError(f"{show(value)} is not allowed; all, or [first, until] of the points")
+        raise ConfigError("{value} is not allowed; all, or [first, until] of the points", value=show(value))
     first, until = (whole(0, 100_000)(end) for end in value)
     if first >= until:
-        raise ConfigError(f"{show(value)} is not allowed; [first, until] with first below until")
+        raise ConfigError("{value} is not allowed; [first, until] with first below until", value=show(value))
     return first, until
 
 
@@ -111,9 +111,9 @@ class Settings(Section):
                 changed = _put(changed, path.split("."), value)
             except KeyError:
                 known = [name for name, _ in self.parameters()]
-                raise ConfigError(f"{path}: no such parameter{nearest(path, known)}") from None
+                raise ConfigError("{key}: no such parameter{hint}", key=path, hint=nearest(path, known)) from None
             except ConfigError as error:
-                raise ConfigError(f"{path}: {error}") from None
+                raise ConfigError("{key}: {problem}", key=path, problem=error) from None
         return cast(Settings, changed)
 
 
@@ -165,7 +165,7 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
     allowed, nearest right key).
     """
     if not isinstance(raw, Mapping):
-        raise ConfigError(f"the configuration is {show(raw)}; a group of keys is expected")
+        raise ConfigError("the configuration is {value}; a group of keys is expected", value=show(raw))
     _no_code(raw, "")
     _scenarios_stand_apart(raw.get("scenario"))
     settings = Settings.read(apply_worlds(lay_company(raw, explicit), explicit))
@@ -184,7 +184,7 @@ def _no_code(node: Any, path: str) -> None:
     for key, value in node.items():
         here = f"{path}.{key}" if path else str(key)
         if str(key).startswith("_"):
-            raise ConfigError(f"{here}: keys that begin with _ are refused; a configuration names no code")
+            raise ConfigError("{key}: keys that begin with _ are refused; a configuration names no code", key=here)
         _no_code(value, here)
 
 
@@ -193,12 +193,13 @@ def _scenarios_stand_apart(scenarios: Any) -> None:
     if not scenarios:
         raise ConfigError("scenario: is empty; name at least one, for instance scenario=baseline")
     if not isinstance(scenarios, Mapping):
-        raise ConfigError(f"scenario: {show(scenarios)} is not allowed; names of files in conf/scenario")
+        raise ConfigError("scenario: {value} is not allowed; names of files in conf/scenario", value=show(scenarios))
     for key in Scenario.model_fields:
         if key in scenarios:
             raise ConfigError(
-                f"scenario.{key}: stands under no scenario's name; the file's first line must be "
-                "`# @package scenario.NAME`, NAME being the file's name"
+                "scenario.{key}: stands under no scenario's name; the file's first line must be `# @package "
+                "scenario.NAME`, NAME being the file's name",
+                key=key,
             )
 
 
@@ -206,7 +207,7 @@ def _sum_to_one(path: str, shares: Mapping[str, float]) -> None:
     total = sum(shares.values())
     if abs(total - 1.0) > 1e-6:
         parts = ", ".join(f"{name} {share:g}" for name, share in shares.items()) or "no shares"
-        raise ConfigError(f"{path}: {parts} sum to {total:g}; shares must sum to 1")
+        raise ConfigError("{key}: {parts} sum to {total:g}; shares must sum to 1", key=path, parts=parts, total=total)
 
 
 def _check_shares(settings: Settings) -> None:
@@ -215,7 +216,7 @@ def _check_shares(settings: Settings) -> None:
     _sum_to_one("company.channels", dict(_children(settings.company.channels)))
     topics = sum(topic.value for topic in settings.market.topics.values())
     if topics > 1.0 + 1e-6:
-        raise ConfigError(f"market.topics: shares sum to {topics:g}; at most 1")
+        raise ConfigError("market.topics: shares sum to {topics:g}; at most 1", topics=topics)
 
 
 def _check_peaks(settings: Settings) -> None:
@@ -223,7 +224,10 @@ def _check_peaks(settings: Settings) -> None:
     for name, peak in settings.market.season.peaks.items():
         if peak.days > settings.days:
             path = f"market.season.peaks.{name}.days"
-            raise ConfigError(f"{path}: {peak.days} exceeds the horizon; at most days={settings.days}")
+            raise ConfigError(
+                "{key}: {days} exceeds the horizon; at most days={horizon}",
+                key=path, days=peak.days, horizon=settings.days,
+            )
 
 
 def _check_windows(settings: Settings) -> None:
@@ -233,13 +237,14 @@ def _check_windows(settings: Settings) -> None:
             start = intervention.options.get("start")
             if isinstance(start, Parameter) and not 0 <= start.value < settings.days:
                 raise ConfigError(
-                    f"scenario.{name}.interventions.{key}.start: {start.value:g} lies outside the horizon; "
-                    f"from 0 to {settings.days - 1}"
+                    "scenario.{name}.interventions.{key}.start: {value:g} lies outside the horizon; from 0 to {last}",
+                    name=name, key=key, value=start.value, last=settings.days - 1,
                 )
             days = intervention.options.get("days")
             if isinstance(days, Parameter) and days.value < 1:
                 raise ConfigError(
-                    f"scenario.{name}.interventions.{key}.days: {days.value:g} is not allowed; at least 1"
+                    "scenario.{name}.interventions.{key}.days: {value:g} is not allowed; at least 1",
+                    name=name, key=key, value=days.value,
                 )
 
 
@@ -248,14 +253,17 @@ def _check_classes(settings: Settings) -> None:
     for name, one in _children(settings.company.classes):
         if one.transit > one.lead:
             raise ConfigError(
-                f"company.classes.{name}.transit: {one.transit} exceeds the lead; at most {one.lead}"
+                "company.classes.{name}.transit: {transit} exceeds the lead; at most {lead}",
+                name=name, transit=one.transit, lead=one.lead,
             )
 
 
 def _check_desk(settings: Settings) -> None:
     desk = settings.company.desk
     if desk.opens + desk.hours > LAST_CALL:
-        raise ConfigError(f"company.desk.hours: {desk.hours} runs past 22:00; at most {LAST_CALL - desk.opens}")
+        raise ConfigError(
+            "company.desk.hours: {hours} runs past 22:00; at most {most}", hours=desk.hours, most=LAST_CALL - desk.opens
+        )
 
 
 MOST_TIES = 1 << 31
@@ -266,11 +274,15 @@ def _check_network(settings: Settings) -> None:
     degree = settings.market.network.degree
     largest = max(degree.value, degree.high or 0.0, *degree.options)
     if largest >= settings.customers:
-        raise ConfigError(f"market.network.degree: {largest:g} is too many; below customers={settings.customers}")
+        raise ConfigError(
+            "market.network.degree: {value:g} is too many; below customers={customers}",
+            value=largest, customers=settings.customers,
+        )
     if (largest + 1.0) * settings.customers >= MOST_TIES:  # rounded to an even number
         most = int(MOST_TIES / settings.customers) - 1
         raise ConfigError(
-            f"market.network.degree: {largest:g} is too many for customers={settings.customers}; at most {most}"
+            "market.network.degree: {value:g} is too many for customers={customers}; at most {most}",
+            value=largest, customers=settings.customers, most=most,
         )
 
 
@@ -281,12 +293,15 @@ def _check_jointly(settings: Settings) -> None:
         return
     if len(jointly.parameters) != len(jointly.correlation):
         raise ConfigError(
-            f"company.jointly: {len(jointly.parameters)} parameters and {len(jointly.correlation)} rows of correlation"
+            "company.jointly: {parameters} parameters and {rows} rows of correlation",
+            parameters=len(jointly.parameters), rows=len(jointly.correlation),
         )
     known = [name for name, _ in settings.parameters()]
     for name in jointly.parameters:
         if name not in known:
-            raise ConfigError(f"company.jointly.parameters: {name}: no such parameter{nearest(name, known)}")
+            raise ConfigError(
+                "company.jointly.parameters: {name}: no such parameter{hint}", name=name, hint=nearest(name, known)
+            )
 
 
 def _check_points(settings: Settings) -> None:
@@ -296,7 +311,10 @@ def _check_points(settings: Settings) -> None:
     if settings.replications == "auto":
         raise ConfigError("points: a block of points needs replications as a number")
     if settings.points[1] > settings.replications:
-        raise ConfigError(f"points: {settings.points[1]} is beyond the design; at most {settings.replications}")
+        raise ConfigError(
+            "points: {value} is beyond the design; at most {replications}",
+            value=settings.points[1], replications=settings.replications,
+        )
 
 
 _CROSS_CHECKS = (

@@ -19,6 +19,7 @@ from agents import draws
 from sim.config.parameters import ConfigError, number, real, text, whole, word
 from sim.config.settings import Settings
 from sim.learning.pieces import Found, Observed, options
+from sim.phrases import Phrase
 from sim.run.metrics import Mask, Outcome, field_test, measures, outcome_of
 from sim.run.replication import WorldsOf
 from sim.world.constants import World
@@ -91,24 +92,31 @@ class AbTest:
         found = options(node, needed, other)
         relative = found["scale"] == "relative"
         if relative and found["lift"] <= -1.0:
-            raise ConfigError(f"lift: {found['lift']:g} is not allowed; a relative lift is above -1 (0.03 is 3 %)")
+            raise ConfigError(
+                "lift: {lift:g} is not allowed; a relative lift is above -1 (0.03 is 3 %)", lift=found["lift"]
+            )
         return cls(name, found["scenario"], found["metric"], found["window"], found["lift"], relative,
                    _standard_error(found), found.get("customers"))  # fmt: skip
 
     def observed(self) -> Observed:
         """The lift."""
-        unit = "relative" if self.relative else METRICS[self.metric][0]
-        size = f"{self.customers:,} customers" if self.customers else "size not said"
-        return Observed(
-            (f"lift of {self.metric.replace('_', ' ')} after {self.window} days, {unit}",),
-            np.array([self.lift]), np.array([[self.se**2]]), size,
+        metric, unit = Phrase(self.metric.replace("_", " ")), METRICS[self.metric][0]
+        name = Phrase(
+            "lift of {metric} after {days} days, {unit}",
+            metric=metric, days=self.window, unit=Phrase("relative") if self.relative else Phrase(unit),
         )  # fmt: skip
+        known = self.customers is not None
+        size = Phrase("{customers:,} customers", customers=self.customers) if known else Phrase("size not said")
+        return Observed((name,), np.array([self.lift]), np.array([[self.se**2]]), size)
 
     def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
         """What such a test reports under these settings. Raises ConfigError for a scenario that treats nobody."""
         own = worlds(settings).get(self.scenario)
         if own is None:
-            raise ConfigError(f"{self.name}: scenario: {self.scenario} treats nobody; one with interventions")
+            raise ConfigError(
+                "{name}: scenario: {scenario} treats nobody; one with interventions",
+                name=self.name, scenario=self.scenario,
+            )
         world = piloted(settings.model_copy(update={"days": self.window}), seed)
         start = burnt_in(world)
         coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
@@ -131,7 +139,7 @@ def _interval(value: object) -> tuple[float, float]:
         raise ConfigError("is not allowed; [low, high]")
     low, high = (number(end) for end in value)
     if not low < high:
-        raise ConfigError(f"[{low:g}, {high:g}] is not allowed; [low, high] with low below high")
+        raise ConfigError("[{low:g}, {high:g}] is not allowed; [low, high] with low below high", low=low, high=high)
     return low, high
 
 
@@ -144,5 +152,7 @@ def _standard_error(found: Mapping[str, Any]) -> float:
         raise ConfigError("level: is missing; the interval's, such as 0.9 or 0.95")
     low, high = found["interval"]
     if not low < found["lift"] < high:
-        raise ConfigError(f"interval: [{low:g}, {high:g}] does not hold the lift {found['lift']:g}")
+        raise ConfigError(
+            "interval: [{low:g}, {high:g}] does not hold the lift {lift:g}", low=low, high=high, lift=found["lift"]
+        )
     return float((high - low) / 2.0 / ndtri(0.5 + found["level"] / 2.0))

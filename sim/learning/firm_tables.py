@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.config.parameters import ConfigError, listed, nearest, show, text
+from sim.phrases import Phrase
 
 FloatArray = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ ENCODINGS = ("utf-8-sig", "cp932")
 def columns_of(value: object) -> dict[str, str]:
     """Reader of `columns`: our names of columns to the file's."""
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{show(value)} is not a map from our names of columns to the file's")
+        raise ConfigError("{value} is not a map from our names of columns to the file's", value=show(value))
     return {str(ours): text(theirs) for ours, theirs in value.items()}
 
 
@@ -41,45 +42,52 @@ def read_table(path: Path, renamed: Mapping[str, str]) -> pd.DataFrame:
     frame = _read(path)
     for ours, theirs in renamed.items():
         if theirs not in frame.columns:
-            raise ConfigError(f"{path.name}: no column {show(theirs)}{_there(theirs, frame)}")
+            raise ConfigError(
+                "{file}: no column {value}; {hint}", file=path.name, value=show(theirs), hint=_there(theirs, frame)
+            )
         if ours in frame.columns and ours != theirs:
             frame = frame.drop(columns=ours)
     frame = frame.rename(columns={theirs: ours for ours, theirs in renamed.items()})
     frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
     if frame.empty:
-        raise ConfigError(f"{path.name}: has no rows")
+        raise ConfigError("{file}: has no rows", file=path.name)
     return frame
 
 
 def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
-        raise ConfigError(f"file: {path}: there is no such file")
+        raise ConfigError("file: {path}: there is no such file", path=path)
     for encoding in ENCODINGS:
         try:
             return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, skipinitialspace=True)
         except UnicodeDecodeError:
             continue
         except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
-            raise ConfigError(f"{path.name}: is no CSV: {' '.join(str(error).split())}") from None
-    raise ConfigError(f"{path.name}: is neither UTF-8 nor cp932 (Shift-JIS) text")
+            raise ConfigError(
+                "{file}: is no CSV: {problem}", file=path.name, problem=" ".join(str(error).split())
+            ) from None
+    raise ConfigError("{file}: is neither UTF-8 nor cp932 (Shift-JIS) text", file=path.name)
 
 
 def need(frame: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
     """Raise ConfigError for the first column that is not there."""
     for name in columns:
         if name not in frame.columns:
-            raise ConfigError(f"{path.name}: no column {show(name)}{_there(name, frame)}; columns: maps other names")
+            raise ConfigError(
+                "{file}: no column {value}; {hint}; columns: maps other names",
+                file=path.name, value=show(name), hint=_there(name, frame),
+            )
 
 
-def _there(name: str, frame: pd.DataFrame) -> str:
-    return f"; {listed(frame.columns)}{nearest(name, frame.columns)}"
+def _there(name: str, frame: pd.DataFrame) -> Phrase:
+    return Phrase("{allowed}{hint}", allowed=listed(frame.columns), hint=nearest(name, frame.columns))
 
 
 def numbers(frame: pd.DataFrame, name: str, path: Path, low: float, high: float) -> FloatArray:
     """A column of numbers from low to high. Raises ConfigError naming the first row that has none."""
     found: FloatArray = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
     good = np.isfinite(found) & (found >= low) & (found <= high)
-    _refuse(frame, name, path, ~good, f"a number from {low:g} to {high:g}")
+    _refuse(frame, name, path, ~good, Phrase("a number from {low:g} to {high:g}", low=low, high=high))
     return found
 
 
@@ -87,16 +95,19 @@ def days(frame: pd.DataFrame, name: str, path: Path, blank: bool = False) -> Flo
     """A column of dates as days since 1970; NaN for blank ones where these are allowed. Raises ConfigError."""
     dates = pd.to_datetime(frame[name].str.strip(), errors="coerce", format="ISO8601")
     empty = (frame[name].str.strip() == "").to_numpy()
-    _refuse(frame, name, path, dates.isna().to_numpy() & ~(empty & blank), "a date such as 2027-01-31")
+    _refuse(frame, name, path, dates.isna().to_numpy() & ~(empty & blank), Phrase("a date such as 2027-01-31"))
     return np.asarray((dates - pd.Timestamp("1970-01-01")).dt.days, np.float64)
 
 
-def _refuse(frame: pd.DataFrame, name: str, path: Path, bad: NDArray[np.bool_], allowed: str) -> None:
+def _refuse(frame: pd.DataFrame, name: str, path: Path, bad: NDArray[np.bool_], allowed: Phrase) -> None:
     if bad.any():
         first = int(np.argmax(bad))
-        more = f" ({int(bad.sum())} such rows)" if bad.sum() > 1 else ""
+        more = Phrase(" ({rows} such rows)", rows=int(bad.sum())) if bad.sum() > 1 else ""
         value = show(frame[name].iloc[first])
-        raise ConfigError(f"{path.name}: row {frame.index[first]}: {name}: {value} is not allowed; {allowed}{more}")
+        raise ConfigError(
+            "{file}: row {row}: {name}: {value} is not allowed; {allowed}{more}",
+            file=path.name, row=frame.index[first], name=name, value=value, allowed=allowed, more=more,
+        )
 
 
 def jackknife(

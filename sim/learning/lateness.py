@@ -36,6 +36,7 @@ from sim.learning.firm_tables import (
 )
 from sim.learning.market import SteeredCentre, online_only, quiet_market, silent
 from sim.learning.pieces import Found, Observed, options
+from sim.phrases import Phrase
 from sim.run.replication import WorldsOf
 from sim.world.constants import World
 from sim.world.model import CXModel, Snapshot, burnt_in
@@ -119,18 +120,24 @@ class Lateness:
         again = float(self.table.again[on_time].sum())
         if again < LEAST_AGAIN or not self._classes:
             raise ConfigError(
-                f"{self.name}: too few deliveries to compare; {LEAST_LATE} late by about as many days, and "
-                f"{LEAST_AGAIN} repurchases after deliveries on time"
+                "{name}: too few deliveries to compare; {late} late by about as many days, and {again} "
+                "repurchases after deliveries on time",
+                name=self.name, late=LEAST_LATE, again=LEAST_AGAIN,
             )
         values, covariance = self._adjusted() if self.history is not None else self._raw()
         n = float(self.table.deliveries[on_time].sum())
         share = again / n
         late = float(self.table.deliveries[~on_time].sum())
-        remark = () if self.history is not None else ("compares whoever was late with whoever was not, unadjusted",)
+        size = Phrase("{deliveries:,.0f} deliveries, {late:,.0f} late", deliveries=n + late, late=late)
+        unadjusted = Phrase("compares whoever was late with whoever was not, unadjusted")
+        level = Phrase("repurchase within {days} days, on time", days=self.within)
         return Observed(
-            tuple(f"repurchase after {_days(low, high)} late, relative to on time" for low, high in self._classes),
-            values, covariance, f"{n + late:,.0f} deliveries, {late:,.0f} late", remark,
-            {f"repurchase within {self.within} days, on time": (share, float(np.sqrt(share * (1 - share) / n)))},
+            tuple(
+                Phrase("repurchase after {days} late, relative to on time", days=_days(low, high))
+                for low, high in self._classes
+            ),
+            values, covariance, size, "" if self.history is not None else unadjusted,
+            {level: (share, float(np.sqrt(share * (1 - share) / n)))},
         )  # fmt: skip
 
     def _raw(self) -> tuple[FloatArray, FloatArray]:
@@ -176,10 +183,12 @@ class Lateness:
         return Found(np.array(change), (level,))
 
 
-def _days(low: int, high: int) -> str:
+def _days(low: int, high: int) -> Phrase:
     if low == high:
-        return "1 day" if low == 1 else f"{low} days"
-    return f"{low} or more days" if high == CLASSES[-1][1] else f"{low} to {high} days"
+        return Phrase("1 day") if low == 1 else Phrase("{low} days", low=low)
+    if high == CLASSES[-1][1]:
+        return Phrase("{low} or more days", low=low)
+    return Phrase("{low} to {high} days", low=low, high=high)
 
 
 # --- the firm's table ---------------------------------------------------------------------------------------
@@ -192,7 +201,7 @@ def _counted(frame: pd.DataFrame, path: Path) -> Table:
     deliveries, again = (numbers(frame, name, path, 0, 1e9) for name in ("deliveries", "ordered_again"))
     if (again > deliveries).any():
         row = frame.index[int(np.argmax(again > deliveries))]
-        raise ConfigError(f"{path.name}: row {row}: ordered_again: exceeds deliveries")
+        raise ConfigError("{file}: row {row}: ordered_again: exceeds deliveries", file=path.name, row=row)
     return Table(late, deliveries, again)
 
 
@@ -204,7 +213,7 @@ def _history(frame: pd.DataFrame, path: Path, within: int) -> pd.DataFrame:
     ordered, delivered = days(frame, "ordered", path), days(frame, "delivered", path)
     if (delivered < ordered).any():
         row = frame.index[int(np.argmax(delivered < ordered))]
-        raise ConfigError(f"{path.name}: row {row}: delivered: lies before the order")
+        raise ConfigError("{file}: row {row}: delivered: lies before the order", file=path.name, row=row)
     if "days_late" in frame.columns:
         late = numbers(frame, "days_late", path, -365, 365)
     else:
@@ -224,7 +233,10 @@ def _history(frame: pd.DataFrame, path: Path, within: int) -> pd.DataFrame:
     })  # fmt: skip
     seen: pd.DataFrame = history[until <= last].reset_index(drop=True)
     if seen.empty:
-        raise ConfigError(f"{path.name}: no delivery lies {within} days before the table's end; a smaller within")
+        raise ConfigError(
+            "{file}: no delivery lies {within} days before the table's end; a smaller within",
+            file=path.name, within=within,
+        )
     return seen
 
 

@@ -22,6 +22,7 @@ from sim.learning.lateness import Lateness
 from sim.learning.pieces import Found, Observed, Piece
 from sim.learning.survey import Survey
 from sim.learning.update import DRAWS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
+from sim.phrases import Phrase
 from sim.run.experiment import Progress, running
 from sim.run.replication import WorldsOf, replication_seed
 
@@ -54,7 +55,7 @@ class Statistic:
     """
 
     piece: str
-    name: str
+    name: Phrase
     observed: float
     se: float
     low: float
@@ -154,7 +155,10 @@ def enough_draws(observed: Mapping[str, Observed], draws: int) -> None:
     k = sum(len(one.values) for one in observed.values())
     least = DRAWS_PER_STATISTIC * (k + 1)
     if draws < least:
-        raise ConfigError(f"--draws {draws}: is not allowed; at least {least} for {k} statistics")
+        raise ConfigError(
+            "--draws {draws}: is not allowed; at least {least} for {statistics} statistics",
+            draws=draws, least=least, statistics=k,
+        )
 
 
 def learn(

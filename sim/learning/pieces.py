@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from sim.config.parameters import ConfigError, listed, nearest, show
 from sim.config.sections import NAME
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 from sim.run.replication import WorldsOf
 
 FloatArray = NDArray[np.float64]
@@ -30,16 +31,16 @@ class Observed:
     """Statistics of a piece as the firm found them.
 
     names: of k statistics, in words with units. values: (k,). covariance: of their sampling error, (k, k).
-    size: what they rest on, in words. remarks: what a reader should know of them. levels: statistics that are not
+    size: what they rest on, in words. remark: what a reader should know of them. levels: statistics that are not
     learned from but must agree if the company file is this firm's: name -> (value, standard error).
     """
 
-    names: tuple[str, ...]
+    names: tuple[Phrase, ...]
     values: FloatArray
     covariance: FloatArray
-    size: str
-    remarks: tuple[str, ...] = ()
-    levels: Mapping[str, tuple[float, float]] | None = None
+    size: Phrase
+    remark: Phrase | str = ""
+    levels: Mapping[Phrase, tuple[float, float]] | None = None
 
     @property
     def errors(self) -> FloatArray:
@@ -85,13 +86,16 @@ def read_evidence(path: Path, kinds: Mapping[str, Callable[[str, Mapping[str, An
     try:
         node = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file") from None
+        raise ConfigError("{path}: there is no such file", path=path) from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: is not UTF-8 text; a file of evidence is YAML") from None
+        raise ConfigError("{path}: is not UTF-8 text; a file of evidence is YAML", path=path) from None
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError("{path}: is no YAML: {problem}", path=path, problem=" ".join(str(error).split())) from None
     if not isinstance(node, Mapping) or not node:
-        raise ConfigError(f"{path}: {show(node)} is no evidence; a map from names to pieces, each with its kind")
+        raise ConfigError(
+            "{path}: {value} is no evidence; a map from names to pieces, each with its kind",
+            path=path, value=show(node),
+        )
     return [_piece(str(name), part, path, kinds) for name, part in node.items()]
 
 
@@ -100,13 +104,16 @@ def _piece(name: str, node: Any, path: Path, kinds: Mapping[str, Callable[..., P
         if not NAME.fullmatch(name):
             raise ConfigError("is not a name; letters, digits, _ and -, a letter or digit first")
         if not isinstance(node, Mapping) or "kind" not in node:
-            raise ConfigError(f"kind is missing; {listed(kinds)}")
+            raise ConfigError("kind is missing; {allowed}", allowed=listed(kinds))
         kind = node["kind"]
         if kind not in kinds:
-            raise ConfigError(f"kind: {show(kind)} is not allowed; {listed(kinds)}{nearest(str(kind), kinds)}")
+            raise ConfigError(
+                "kind: {value} is not allowed; {allowed}{hint}",
+                value=show(kind), allowed=listed(kinds), hint=nearest(str(kind), kinds),
+            )
         return kinds[kind](name, {str(key): value for key, value in node.items() if key != "kind"}, path.parent)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {name}: {error}") from None
+        raise ConfigError("{place}: {name}: {problem}", place=path, name=name, problem=error) from None
 
 
 def options(node: Mapping[str, Any], needed: Mapping[str, Reader], other: Mapping[str, Reader]) -> dict[str, Any]:
@@ -114,14 +121,16 @@ def options(node: Mapping[str, Any], needed: Mapping[str, Reader], other: Mappin
     known = {**needed, **other}
     for key in node:
         if key not in known:
-            raise ConfigError(f"{key}: no such key; {listed(known)}{nearest(key, known)}")
+            raise ConfigError(
+                "{key}: no such key; {allowed}{hint}", key=key, allowed=listed(known), hint=nearest(key, known)
+            )
     for key in needed:
         if key not in node:
-            raise ConfigError(f"{key}: is missing; {listed(known)}")
+            raise ConfigError("{key}: is missing; {allowed}", key=key, allowed=listed(known))
     found = {}
     for key, value in node.items():
         try:
             found[key] = known[key](value)
         except ConfigError as error:
-            raise ConfigError(f"{key}: {error}") from None
+            raise ConfigError("{key}: {problem}", key=key, problem=error) from None
     return found

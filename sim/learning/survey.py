@@ -22,6 +22,7 @@ from sim.config.settings import Settings
 from sim.learning.firm_tables import LARGEST_WITHIN, columns_of, jackknife, need, numbers, orders_between, read_table
 from sim.learning.market import quiet_market
 from sim.learning.pieces import Found, Observed, options
+from sim.phrases import Phrase
 from sim.run.replication import WorldsOf
 from sim.tables import DETRACTOR, PROMOTER
 from sim.world.event_log import CODE, Journal
@@ -42,11 +43,11 @@ WAVES = (6, 34)
 """Days of the model's waves: two survey days four weeks apart."""
 
 NAMES = (
-    "mean answer, points",
-    "standard deviation of answers, points",
-    "share ordering again after 0 to 6, relative to all",
-    "share ordering again after 9 or 10, relative to all",
-    "correlation of a customer's two answers",
+    Phrase("mean answer, points"),
+    Phrase("standard deviation of answers, points"),
+    Phrase("share ordering again after 0 to 6, relative to all"),
+    Phrase("share ordering again after 9 or 10, relative to all"),
+    Phrase("correlation of a customer's two answers"),
 )
 
 
@@ -91,9 +92,14 @@ class Survey:
         for low, high in (DETRACTORS, PROMOTERS):
             count = int(answer.between(low, high).sum())
             if count < LEAST_ANSWERS:
-                raise ConfigError(f"{self.name}: {count} answers from {low} to {high}; at least {LEAST_ANSWERS}")
+                raise ConfigError(
+                    "{name}: {count} answers from {low} to {high}; at least {least}",
+                    name=self.name, count=count, low=low, high=high, least=LEAST_ANSWERS,
+                )
         if not self.answers["again"].any():
-            raise ConfigError(f"{self.name}: nobody ordered within {self.within} days; a larger within")
+            raise ConfigError(
+                "{name}: nobody ordered within {within} days; a larger within", name=self.name, within=self.within
+            )
 
         def statistic(rows: pd.DataFrame) -> FloatArray:
             return statistics(rows, self._paired)
@@ -102,9 +108,9 @@ class Survey:
         customers = self.answers["customer"].nunique()
         share = float(self.answers["again"].mean())
         level = (share, float(np.sqrt(share * (1 - share) / customers)))
-        size = f"{len(self.answers):,} answers of {customers:,} customers"
-        return Observed(NAMES[: len(values)], values, covariance, size,
-                        levels={f"share ordering within {self.within} days of an answer": level})  # fmt: skip
+        size = Phrase("{answers:,} answers of {customers:,} customers", answers=len(self.answers), customers=customers)
+        name = Phrase("share ordering within {days} days of an answer", days=self.within)
+        return Observed(NAMES[: len(values)], values, covariance, size, levels={name: level})
 
     def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
         """The same statistics of everybody who answers in the market of these settings."""

@@ -114,7 +114,7 @@ def piece_table(pieces: Sequence[Piece], observed: Mapping[str, Observed], lesso
         [
             {
                 "piece": one.name, "kind": one.kind, "scenario": one.scenario, "size": observed[one.name].size,
-                "remarks": "; ".join(observed[one.name].remarks), "refused": one.name in lesson.refused,
+                "remarks": observed[one.name].remark, "refused": one.name in lesson.refused,
             }
             for one in pieces
         ]

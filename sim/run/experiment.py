@@ -21,6 +21,7 @@ from sim.company.offers import Placed
 from sim.config.parameters import ConfigError, Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 from sim.run.replication import Result, Task, WorldsOf, replication_seed, run_task
 from sim.run.workers import Pool, WorkerDied
 from sim.run.writing import _stack, _write_first, kpis, write_assumptions, write_config, write_parquet
@@ -36,7 +37,7 @@ PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
 FACES = (0.5, 2.0)
 
 Enough = Callable[[pd.DataFrame], bool]
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[int, int, Phrase], None]
 Run = Callable[[list[Task]], list[Result]]
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -82,12 +83,12 @@ def running(
     def run(tasks: list[Item]) -> list[Answer]:
         nonlocal done, known
         known += len(tasks)
-        progress(done, known, "simulating")
+        progress(done, known, Phrase("simulating"))
         results: dict[int, Answer] = {}
         for number, outcome in pool.outcomes(tasks):
             results[number] = _succeeded(outcome)
             done += 1
-            progress(done, known, "simulating")
+            progress(done, known, Phrase("simulating"))
         return [results[number] for number in range(len(tasks))]
 
     with Pool(work, threads) as pool:
@@ -96,7 +97,7 @@ def running(
 
 def _succeeded(outcome: Answer | Exception) -> Answer:
     if isinstance(outcome, WorkerDied):
-        raise ConfigError(f"threads: {outcome}; take fewer threads or customers")
+        raise ConfigError("threads: {problem}; take fewer threads or customers", problem=outcome)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

@@ -49,7 +49,7 @@ class Draft:
             self.published = place
             flush(place.parent)
             return place
-        raise ConfigError(f"{self.wanted}: was filled by somebody else meanwhile; name another folder")
+        raise ConfigError("{folder}: was filled by somebody else meanwhile; name another folder", folder=self.wanted)
 
 
 @contextmanager
@@ -60,13 +60,15 @@ def drafted(wanted: Path, exact: bool) -> Iterator[Draft]:
     """
     draft = Draft(wanted, exact)
     if exact and _filled(draft.wanted):
-        raise ConfigError(f"hydra.run.dir={wanted}: exists and is not empty; name a new folder")
+        raise ConfigError("hydra.run.dir={folder}: exists and is not empty; name a new folder", folder=wanted)
     made: list[Path] = []
     try:
         try:
             make_folder(draft.path, made)
         except OSError as error:
-            raise ConfigError(f"run folder {wanted}: cannot be made: {error.strerror}") from None
+            raise ConfigError(
+                "run folder {folder}: cannot be made: {problem}", folder=wanted, problem=error.strerror
+            ) from None
         yield draft
     finally:
         if draft.published is None:

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError, Phrase
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -31,7 +31,7 @@ UNGUARDED = 78
 """Exit status of a worker that while starting tried to start workers: the script has no `__main__` guard."""
 
 
-class WorkerDied(Exception):
+class WorkerDied(Phrase, Exception):
     """A worker process was killed, most likely for want of memory."""
 
     def __init__(self) -> None:

@@ -59,11 +59,13 @@ class Lever(Section):
     @model_validator(mode="after")
     def _has_steps(self) -> Self:
         if not self.low < self.high:
-            raise ConfigError(f"low {self.low:g} is not below high {self.high:g}")
+            raise ConfigError("low {low:g} is not below high {high:g}", low=self.low, high=self.high)
         if self.step is not None:
             steps = (self.high - self.low) / self.step if self.step > 0 else 0.5
             if abs(steps - round(steps)) > 1e-9:
-                raise KeyFault("step", f"{self.step:g} is not allowed; a whole number of steps from low to high")
+                raise KeyFault(
+                    "{value:g} is not allowed; a whole number of steps from low to high", key="step", value=self.step
+                )
         return self
 
     def distribution(self) -> BaseDistribution:
@@ -84,7 +86,10 @@ def _over(stated: object) -> str | float:
         return word(MEAN, GAIN)(stated)
     quantile = number(stated)
     if not 0 < quantile < 1:
-        raise ConfigError(f"{show(stated)} is not allowed; {MEAN}, {GAIN}, or a quantile between 0 and 1")
+        raise ConfigError(
+            "{value} is not allowed; {mean}, {gain}, or a quantile between 0 and 1",
+            value=show(stated), mean=MEAN, gain=GAIN,
+        )
     return quantile
 
 
@@ -124,7 +129,7 @@ class Constraint(Statistic):
     def _has_one_bound(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
             stated = self.model_dump(exclude_none=True)
-            raise ConfigError(f"{show(stated)} is not allowed; either at_least or at_most")
+            raise ConfigError("{value} is not allowed; either at_least or at_most", value=show(stated))
         return self
 
     def excess(self, value: float) -> float:
@@ -137,13 +142,15 @@ class Constraint(Statistic):
 
 def _keyed(stated: object) -> dict[str, Any]:
     if not isinstance(stated, Mapping) or not stated:
-        raise ConfigError(f"{show(stated)} is not allowed; at least one key with low and high")
+        raise ConfigError("{value} is not allowed; at least one key with low and high", value=show(stated))
     return {str(key): ends for key, ends in stated.items()}
 
 
 def _listed(stated: object) -> Sequence[Any]:
     if isinstance(stated, str) or not isinstance(stated, Sequence) or not stated:
-        raise ConfigError(f"{show(stated)} is not a list; at least one, each with metric, of, over and goal")
+        raise ConfigError(
+            "{value} is not a list; at least one, each with metric, of, over and goal", value=show(stated)
+        )
     return stated
 
 
@@ -164,14 +171,14 @@ class Search(Section):
         moved = [key for key in self.levers if in_both_arms(key)]
         for key, lever in self.levers.items():
             if lever.cost_per_day and key not in moved:
-                raise KeyFault(f"levers.{key}.cost_per_day", "is not allowed; an intervention has its own cost")
+                raise KeyFault("is not allowed; an intervention has its own cost", key=f"levers.{key}.cost_per_day")
         for objective in self.objectives:
             if moved and objective.of == EFFECT:
                 raise KeyFault(
-                    "objectives",
-                    f"the effect on {objective.metric} is not allowed, since {moved[0]} changes the company in both "
-                    "arms; of: level, and what it costs as cost_per_day of the lever",
-                )
+                    "the effect on {metric} is not allowed, since {lever} changes the company in both arms; of: level, "
+                    "and what it costs as cost_per_day of the lever",
+                    key="objectives", metric=objective.metric, lever=moved[0],
+                )  # fmt: skip
         return self
 
     @property
@@ -198,13 +205,15 @@ def present_point(search: Search, plain: Mapping[str, Any]) -> dict[str, float |
             if not isinstance(node, Mapping) or part not in node:
                 there = node if isinstance(node, Mapping) else {}
                 raise ConfigError(
-                    f"optimise.levers: {key} is no key of this configuration; {part} is not among "
-                    f"{', '.join(map(str, there)) or 'any'}{nearest(part, map(str, there))}"
+                    "optimise.levers: {key} is no key of this configuration; {part} is not among {names}{hint}",
+                    key=key, part=part, names=', '.join(map(str, there)) or 'any', hint=nearest(part, map(str, there)),
                 )
             node = node[part]
         value = node.get("value", node.get("mean")) if isinstance(node, Mapping) else node
         try:
             found[key] = _as_written(value)
         except ConfigError as error:
-            raise ConfigError(f"optimise.levers: {key}: {error}, and cannot be moved") from None
+            raise ConfigError(
+                "optimise.levers: {key}: {problem}, and cannot be moved", key=key, problem=error
+            ) from None
     return found

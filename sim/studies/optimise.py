@@ -34,6 +34,7 @@ from agents.draws import draw
 from sim.config.parameters import ConfigError
 from sim.config.sampling import points
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 from sim.run.folder import replace_text
 from sim.run.replication import Task, WorldsOf, replication_seed, run_task
 from sim.studies.levers import MAXIMISE, MINIMISE, Found, Point, Search
@@ -62,7 +63,7 @@ TRIAL_POINTS, FRESH_POINTS = "trial_points.parquet", "fresh_points.parquet"
 Evaluate = Callable[[Sequence[Any]], Iterator[tuple[int, Found | Exception]]]
 """Evaluates candidates: yields (number of the candidate, what was found or raised) as they finish."""
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[int, int, Phrase], None]
 
 
 # -- one point --------------------------------------------------------------------------------------------------
@@ -97,7 +98,9 @@ class Evaluation:
             for metric in self.metrics:
                 pair = values.get((BASELINE, metric), np.nan), values.get((arm, metric), np.nan)
                 if not all(map(np.isfinite, pair)):
-                    raise ConfigError(f"{metric} has no value at point {replication}")
+                    raise ConfigError(
+                        "{metric} has no value at point {replication}", metric=metric, replication=replication
+                    )
                 for kept, value in zip(found[metric], pair, strict=True):
                     kept.append(value)
         return found
@@ -193,7 +196,7 @@ def run_search(
     into what `evaluate` takes. A ConfigError of either fails its own trial only.
     """
     while (done := len(storage.trials())) < search.trials:
-        progress(done, search.trials, "searching")
+        progress(done, search.trials, Phrase("searching"))
         first = done - done % search.batch
         study, asked = _ask(search, storage.study.get_trials()[:first], first // search.batch, seed)
         for trial in asked[: done - first]:
@@ -202,7 +205,7 @@ def run_search(
         for trial, outcome in _in_order(waiting, candidate_of, evaluate):
             _tell(search, study, trial, outcome, present)
             storage.study.add_trial(study.get_trials(deepcopy=False)[trial.number])
-            progress(trial.number + 1, search.trials, "searching")
+            progress(trial.number + 1, search.trials, Phrase("searching"))
     return storage.trials()
 
 

@@ -27,7 +27,7 @@ from scipy.special import stdtr
 from agents import draws
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.parameters import ConfigError, Reader, inside, listed, show, whole, word
+from sim.config.parameters import ConfigError, Reader, inside, show, whole, word
 from sim.config.sampling import points
 from sim.config.sections import Section
 from sim.config.settings import Settings
@@ -65,7 +65,10 @@ def _designs(stated: object) -> tuple[str, ...]:
     """Reader of one design or a list of them."""
     names = [stated] if isinstance(stated, str) else stated
     if not isinstance(names, Sequence) or not names:
-        raise ConfigError(f"{show(stated)} is not allowed; {listed(DESIGNS)}, or both as [{','.join(DESIGNS)}]")
+        raise ConfigError(
+            "{value} is not allowed; one of {names}, or both as [{both}]",
+            value=show(stated), names=", ".join(DESIGNS), both=",".join(DESIGNS),
+        )
     named = set(map(word(*DESIGNS), names))
     return tuple(name for name in DESIGNS if name in named)
 
@@ -82,7 +85,9 @@ def _weeks(stated: object, run: ValidationInfo) -> tuple[int, ...]:
         return tuple(week for week in USUAL_WEEKS if week <= most)
     weeks = stated if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
     if not weeks:
-        raise ConfigError(f"{show(stated)} is not allowed; auto, or whole weeks from 1 to {most}, the horizon")
+        raise ConfigError(
+            "{value} is not allowed; auto, or whole weeks from 1 to {most}, the horizon", value=show(stated), most=most
+        )
     return tuple(sorted({whole(1, most)(week) for week in weeks}))
 
 
@@ -104,8 +109,8 @@ def plan_of(stated: object, settings: Settings) -> Plan:
     fewest = min(plan.share, 1.0 - plan.share) * settings.customers
     if fewest < FEWEST:
         raise ConfigError(
-            f"premortem.share: {plan.share:g} of customers={settings.customers} leaves {fewest:.0f} in one arm; "
-            f"at least {FEWEST}"
+            "premortem.share: {share:g} of customers={customers} leaves {fewest:.0f} in one arm; at least {least}",
+            share=plan.share, customers=settings.customers, fewest=fewest, least=FEWEST,
         )
     return plan
 
@@ -120,7 +125,9 @@ def treatment(placed: Mapping[str, Placed]) -> tuple[str, Placed]:
     name, own = list(placed.items())[-1]
     for _, one in own:
         if one.company_wide:
-            raise ConfigError(f"scenario: {one.name} acts on everybody at once, so that no test can leave a part out")
+            raise ConfigError(
+                "scenario: {name} acts on everybody at once, so that no test can leave a part out", name=one.name
+            )
     return name, own
 
 

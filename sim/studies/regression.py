@@ -48,7 +48,7 @@ Numbers = Mapping[str, Sequence[Sequence[float | None]]]
 
 def _overrides(value: object) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise ConfigError(f"{show(value)} is not a list of overrides, as `customers=2000`")
+        raise ConfigError("{value} is not a list of overrides, as `customers=2000`", value=show(value))
     return tuple(text(one) for one in value)
 
 
@@ -71,7 +71,9 @@ def held_files(folder: Path) -> dict[str, Path]:
     """The regression files of a folder by name, in the order of their names. Raises ConfigError if it has none."""
     found = {path.stem: path for path in sorted(folder.glob("*.yaml"))} if folder.is_dir() else {}
     if not found:
-        raise ConfigError(f"{folder}: has no regression files; write NAME.yaml with description and overrides")
+        raise ConfigError(
+            "{folder}: has no regression files; write NAME.yaml with description and overrides", folder=folder
+        )
     return found
 
 
@@ -80,11 +82,11 @@ def read_held(path: Path) -> Held:
     try:
         node = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: is no YAML in UTF-8: {error}") from None
+        raise ConfigError("{path}: is no YAML in UTF-8: {problem}", path=path, problem=str(error)) from None
     try:
         return Held.read(node)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError("{place}: {problem}", place=path, problem=error) from None
 
 
 # -- what was recorded ----------------------------------------------------------------------------------------
@@ -133,14 +135,14 @@ def read_record(path: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: cannot be read as a record: {error}") from None
+        raise ConfigError("{path}: cannot be read as a record: {problem}", path=path, problem=str(error)) from None
     try:
         tables = {name: str(digest) for name, digest in node["tables"].items()}
         numbers = {name: _series(value) for name, value in node["numbers"].items()}
         history = [Reason(str(one["because"]), str(one["version"]), list(one["moved"])) for one in node["history"]]
         return Record([str(one) for one in node["overrides"]], Answer(tables, numbers), history)
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
-        raise ConfigError(f"{path}: is no record of cxsim check; take it away to record anew") from None
+        raise ConfigError("{path}: is no record of cxsim check; take it away to record anew", path=path) from None
 
 
 def _series(node: Any) -> list[list[float | None]]:

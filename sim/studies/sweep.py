@@ -3,6 +3,7 @@
     DIR/sweep.json    the plan: swept keys, and for each job its key, its overrides and its swept values
     DIR/jobs/KEY/     a run folder a job (without report), whole or not there
     DIR/jobs.csv      a row per job: done, failed, died or missing, and why
+    DIR/reasons.json  why of those that failed or died, as messages with their values, so that it can be translated
     DIR/sweep.parquet the answers of all finished jobs (made by analysis)
     DIR/.locks/       a lock per job, held by whoever works at it
 
@@ -32,12 +33,13 @@ from scipy.stats import qmc
 from sim.config.parameters import ConfigError, Parameter, listed, nearest, number, show, tidy, whole, word
 from sim.config.sampling import latin_hypercube
 from sim.config.settings import Settings
+from sim.phrases import Phrase
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import drafted, replace_text
 from sim.run.provenance import inputs_hash, write_provenance
 from sim.run.replication import WorldsOf
 
-PLAN, TABLE, JOBS, LOCKS = "sweep.json", "jobs.csv", "jobs", ".locks"
+PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"
 KEY_LENGTH = 16
 TABLE_COLUMNS = ("key", "status", "why")
@@ -65,7 +67,7 @@ class Ending(NamedTuple):
     """How a job ended: its status, and a line that says what came out or why nothing did."""
 
     status: str
-    line: str
+    line: Phrase | str
 
 
 @dataclass(frozen=True)
@@ -173,40 +175,44 @@ def read_plan(folder: Path) -> list[dict[str, Any]]:
     return list(json.loads(path.read_text(encoding="utf-8"))["jobs"]) if path.exists() else []
 
 
-def write_table(folder: Path, endings: Mapping[str, Ending]) -> list[dict[str, str]]:
-    """Write jobs.csv from what stands in the folder and from how this sweep's jobs ended; its rows."""
+def write_table(folder: Path, endings: Mapping[str, Ending]) -> None:
+    """Write jobs.csv and reasons.json from what stands in the folder and from how this sweep's jobs ended."""
     with FileLock(folder / LOCKS / "plan"):
-        jobs, before = read_plan(folder), {row["key"]: row for row in _read_table(folder)}
+        jobs, before = read_plan(folder), _lost_before(folder)
+        standing = {entry["key"]: _standing(folder, entry["key"], endings, before) for entry in jobs}
         swept = list(dict.fromkeys(key for entry in jobs for key in entry["swept"]))
         rows = []
         for entry in jobs:
-            ending = _standing(folder, entry["key"], endings, before)
+            ending = standing[entry["key"]]
             values = {key: written(entry["swept"].get(key, "")) for key in swept}
-            rows.append({"key": entry["key"], "status": ending.status, "why": ending.line, **values})
+            why = " ".join(str(ending.line).split())
+            rows.append({"key": entry["key"], "status": ending.status, "why": why, **values})
         text = io.StringIO()
         writer = csv.DictWriter(text, [*TABLE_COLUMNS, *swept], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         replace_text(folder / TABLE, text.getvalue())
-    return rows
+        reasons = {
+            key: {"status": ending.status, "why": ending.line.plain()}
+            for key, ending in standing.items()
+            if ending.status in (FAILED, DIED) and isinstance(ending.line, Phrase)
+        }
+        replace_text(folder / REASONS, json.dumps(reasons, indent=1, ensure_ascii=False) + "\n")
 
 
-def _standing(folder: Path, key: str, endings: Mapping[str, Ending], before: Mapping[str, dict[str, str]]) -> Ending:
+def _standing(folder: Path, key: str, endings: Mapping[str, Ending], before: Mapping[str, Ending]) -> Ending:
     if job_folder(folder, key).is_dir():
         return Ending(DONE, "")
     if key in endings and endings[key].status in (FAILED, DIED):
         return endings[key]
-    if key in before and before[key]["status"] in (FAILED, DIED):
-        return Ending(before[key]["status"], before[key]["why"])
-    return Ending(MISSING, "was not run")
+    return before.get(key, Ending(MISSING, Phrase("was not run")))
 
 
-def _read_table(folder: Path) -> list[dict[str, str]]:
-    path = folder / TABLE
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+def _lost_before(folder: Path) -> dict[str, Ending]:
+    """Jobs that failed or died the last time that the table was written."""
+    path = folder / REASONS
+    reasons = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {key: Ending(reason["status"], Phrase.of(reason["why"])) for key, reason in reasons.items()}
 
 
 def written(value: Any) -> str:
@@ -227,10 +233,13 @@ Point = dict[str, Any]
 def held(sweep: Mapping[str, Any]) -> Point:
     """The keys a sweep file holds for all its points. Raises ConfigError for a file of another form."""
     if not isinstance(sweep, Mapping):
-        raise ConfigError(f"sweep: {show(sweep)} is not a group of keys; {listed(PARTS)}")
+        raise ConfigError("sweep: {value} is not a group of keys; {allowed}", value=show(sweep), allowed=listed(PARTS))
     for key in sweep:
         if key not in PARTS:
-            raise ConfigError(f"sweep.{key}: no such key; {listed(PARTS)}{nearest(str(key), PARTS)}")
+            raise ConfigError(
+                "sweep.{key}: no such key; {allowed}{hint}",
+                key=key, allowed=listed(PARTS), hint=nearest(str(key), PARTS),
+            )
     return _keyed(sweep.get("set", {}), "sweep.set")
 
 
@@ -247,7 +256,7 @@ def points(sweep: Mapping[str, Any], settings: Settings) -> list[Point]:
     ]
     found = [_merged(parts) for parts in itertools.product(*axes)]
     if len(found) > MOST_POINTS:
-        raise ConfigError(f"sweep: {len(found)} points are too many; at most {MOST_POINTS}")
+        raise ConfigError("sweep: {points} points are too many; at most {most}", points=len(found), most=MOST_POINTS)
     return found
 
 
@@ -256,7 +265,7 @@ def _merged(parts: Sequence[Point]) -> Point:
     for part in parts:
         for key, value in part.items():
             if key in point:
-                raise ConfigError(f"sweep: {key} is swept twice; name it in one of points, grid and sample")
+                raise ConfigError("sweep: {key} is swept twice; name it in one of points, grid and sample", key=key)
             point[key] = value
     return point
 
@@ -264,7 +273,7 @@ def _merged(parts: Sequence[Point]) -> Point:
 def _keyed(node: Any, path: str) -> Point:
     """A mapping whose keys are written with dots."""
     if not isinstance(node, Mapping):
-        raise ConfigError(f"{path}: {show(node)} is not a group of keys")
+        raise ConfigError("{key}: {value} is not a group of keys", key=path, value=show(node))
     return {str(key): value for key, value in node.items()}
 
 
@@ -272,7 +281,7 @@ def _listed(node: Any) -> list[Point]:
     if node is None:
         return [{}]
     if isinstance(node, str) or not isinstance(node, Sequence) or not node:
-        raise ConfigError(f"sweep.points: {show(node)} is not a list of points")
+        raise ConfigError("sweep.points: {value} is not a list of points", value=show(node))
     return [_keyed(point, f"sweep.points[{place}]") for place, point in enumerate(node)]
 
 
@@ -280,7 +289,7 @@ def _grid(node: Any) -> Iterator[Point]:
     axes = _keyed(node, "sweep.grid") if node is not None else {}
     for key, values in axes.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise ConfigError(f"sweep.grid.{key}: {show(values)} is not a list of values")
+            raise ConfigError("sweep.grid.{key}: {value} is not a list of values", key=key, value=show(values))
     for combination in itertools.product(*axes.values()):
         yield dict(zip(axes, combination, strict=True))
 
@@ -305,7 +314,7 @@ def _sampled(node: Any, settings: Settings) -> list[Point]:
     sample = _keyed(node, "sweep.sample")
     for key in sample:
         if key not in ("method", "size", "ranges"):
-            raise ConfigError(f"sweep.sample.{key}: no such key; one of method, size, ranges")
+            raise ConfigError("sweep.sample.{key}: no such key; one of method, size, ranges", key=key)
     method = _read(word(*METHODS), sample.get("method", METHODS[0]), "sweep.sample.method")
     size = _read(whole(1, MOST_POINTS), sample.get("size"), "sweep.sample.size")
     ranges = {
@@ -323,7 +332,7 @@ def _read(reader: Any, value: object, path: str) -> Any:
     try:
         return reader(value)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
+        raise ConfigError("{key}: {problem}", key=path, problem=error) from None
 
 
 def _range(key: str, ends: Any, settings: Settings) -> tuple[float, float, bool]:
@@ -333,13 +342,18 @@ def _range(key: str, ends: Any, settings: Settings) -> tuple[float, float, bool]
         one = dict(settings.parameters()).get(key)
         if not isinstance(one, Parameter) or one.low is None or one.high is None:
             known = [name for name, found in settings.parameters() if isinstance(found, Parameter) and found.uncertain]
-            raise ConfigError(f"{path}: has no range of its own; write [low, high]{nearest(key, known)}")
+            raise ConfigError(
+                "{key}: has no range of its own; write [low, high]{hint}", key=path, hint=nearest(key, known)
+            )
         return one.low, one.high, False
     if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
-        raise ConfigError(f"{path}: {show(ends)} is not allowed; [low, high], or own for the parameter's own range")
+        raise ConfigError(
+            "{key}: {value} is not allowed; [low, high], or own for the parameter's own range",
+            key=path, value=show(ends),
+        )
     low, high = (_read(number, end, path) for end in ends)
     if not low < high:
-        raise ConfigError(f"{path}: {show(ends)} is not allowed; [low, high] with low below high")
+        raise ConfigError("{key}: {value} is not allowed; [low, high] with low below high", key=path, value=show(ends))
     return low, high, all(isinstance(end, int) for end in ends)
 
 
@@ -348,7 +362,9 @@ def _unit(method: str, seed: int, names: list[str], size: int) -> Any:
     if method == "latin_hypercube":
         return latin_hypercube(seed, [f"sweep {name}" for name in names], size)
     if size & (size - 1):
-        raise ConfigError(f"sweep.sample.size: {size} is not allowed; sobol points are balanced for powers of two only")
+        raise ConfigError(
+            "sweep.sample.size: {size} is not allowed; sobol points are balanced for powers of two only", size=size
+        )
     return qmc.Sobol(len(names), scramble=True, rng=seed).random(size)
 
 

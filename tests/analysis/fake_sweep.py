@@ -14,6 +14,7 @@ import yaml
 
 from analysis.effects.answer import write_effects
 from sim import tables
+from sim.phrases import Phrase
 
 CLOCK = "behaviour.attrition.clock"
 CLOCKS = ("episode", "time")
@@ -53,7 +54,7 @@ def design(points: int, others: int = 0, seed: int = 3) -> pd.DataFrame:
 
 
 def make_sweep(folder: Path, jobs: Sequence[FakeJob], order: Sequence[int] | None = None) -> Path:
-    """Write a sweep's folder: plan, jobs.csv, and the run folders of the jobs that are done, in any order."""
+    """Write a sweep's folder: plan, reasons.json, and the run folders of the jobs that are done, in any order."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = [f"{number:016x}" for number in range(len(jobs))]
     swept = list(dict.fromkeys(key for job in jobs for key in job.values))
@@ -62,8 +63,12 @@ def make_sweep(folder: Path, jobs: Sequence[FakeJob], order: Sequence[int] | Non
         for key, job in zip(keys, jobs, strict=True)
     ]
     (folder / "sweep.json").write_text(json.dumps({"swept": swept, "jobs": plan}), encoding="utf-8")
-    status = [{"key": key, "status": job.status, "why": job.why} for key, job in zip(keys, jobs, strict=True)]
-    pd.DataFrame(status).to_csv(folder / "jobs.csv", index=False)
+    reasons = {
+        key: {"status": job.status, "why": Phrase("{problem}", problem=job.why).plain()}
+        for key, job in zip(keys, jobs, strict=True)
+        if job.status in ("failed", "died")
+    }
+    (folder / "reasons.json").write_text(json.dumps(reasons), encoding="utf-8")
     for number in order or range(len(jobs)):
         if jobs[number].status == "done":
             _make_run(folder / "jobs" / keys[number], jobs[number])

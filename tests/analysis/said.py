@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,19 @@ from babel.messages.pofile import read_po
 
 from cxsim import cli
 from sim import tables
+from sim.calibration import log
+from sim.learning import ab_test
 from sim.run.provenance import ROOT
 
-KEYWORDS = {"_": None, "N_": None}
-SOURCES = sorted([*(ROOT / "analysis").rglob("*.py"), *(ROOT / "sim" / "cli").rglob("*.py")])
+ERRORS = ("ConfigError", "FitError", "KeyFault", "LanguageError", "LogError", "RunError")
+"""Errors that say a phrase."""
+
+KEYWORDS = ("_", "N_", "Phrase", *ERRORS, "super().__init__")
+"""Calls whose first argument is a text of the catalogue."""
+
+SOURCES = sorted(
+    path for folder in ("analysis", "cxsim", "scenarios", "sim") for path in (ROOT / folder).rglob("*.py")
+)
 TEMPLATES = sorted((ROOT / "analysis" / "templates").glob("*.j2"))
 WORLD = ("company", "personas", "market", "behaviour")
 
@@ -29,22 +37,46 @@ def texts() -> dict[str, str]:
 
 def _all() -> Iterator[tuple[str, str]]:
     for path in SOURCES:
-        yield from marked(path, "python")
+        yield from marked(path)
     for path in TEMPLATES:
-        yield from marked(path, "jinja2.ext:babel_extract")
+        for line, text, _comments, _context in extract("jinja2.ext:babel_extract", path.open("rb"), {"_": None}):
+            yield str(text), f"{path.relative_to(ROOT)}:{line}"
+    yield from ((text, "sim/calibration/log.py") for text in log.RULES)
+    for metric, (unit, _read) in ab_test.METRICS.items():
+        yield from ((text, "sim/learning/ab_test.py") for text in (metric.replace("_", " "), unit))
     for table in vars(tables).values():
-        for row in table if isinstance(table, tuple) else ():
+        for row in (table, *(table if isinstance(table, tuple) else ())):
             if isinstance(row, tables.Metric):
-                yield from ((text, "sim/tables.py") for text in (row.label, row.meaning, row.unit))
+                yield from ((text, "sim/tables.py") for text in (row.label, row.meaning, row.unit) if text != "1")
     yield from ((what, "cxsim/cli/__init__.py") for _use, what in cli.HELP)
     for path in sorted((ROOT / "conf").rglob("*.yaml")):
         yield from ((text, str(path.relative_to(ROOT))) for text in of_configuration(path))
 
 
-def marked(path: Path, method: str) -> Iterator[tuple[str, str]]:
-    """Texts within _() and N_() of a file."""
-    for line, text, _comments, _context in extract(method, io.BytesIO(path.read_bytes()), KEYWORDS):
-        yield str(text), f"{path.relative_to(ROOT)}:{line}"
+def marked(path: Path) -> Iterator[tuple[str, str]]:
+    """Texts that a file of Python marks for the catalogue, by calls of KEYWORDS."""
+    for call in calls(path, KEYWORDS):
+        for text in literals(call.args[0]):
+            yield text, f"{path.relative_to(ROOT)}:{call.lineno}"
+
+
+def messages() -> list[tuple[str, bool]]:
+    """Messages of errors, of progress and of whatever else is said by phrases; whether they are said with values."""
+    said = [call for path in SOURCES for call in calls(path, (*ERRORS, "Phrase"))]
+    return sorted({(text, bool(call.keywords)) for call in said for text in literals(call.args[0])})
+
+
+def calls(path: Path, names: Collection[str]) -> list[ast.Call]:
+    """Calls in a file of functions of these names, with at least one argument."""
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return [node for node in tree if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in names]
+
+
+def literals(node: ast.expr) -> list[str]:
+    """Texts written out: one, or either of two."""
+    if isinstance(node, ast.IfExp):
+        return literals(node.body) + literals(node.orelse)
+    return [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
 
 
 def of_configuration(path: Path) -> Iterator[str]:
@@ -79,58 +111,10 @@ def _of_parameters(node: Any, path: tuple[str, ...]) -> Iterator[str]:
         yield from _of_parameters(below, (*path, str(key)))
 
 
-RAISED = ("ConfigError", "KeyFault", "FitError", "LogError", "RunError")
-SAID_BY = {
-    "outcome": "a worker process was killed, most likely for want of memory",
-    "message": "unrecognized arguments: a1",
-    "allowed": "from 0 to 1",
-    "more": "",
-}
-"""What stands in places that hold a line of their own, by what fills them."""
-SPEAKERS = ("sim", "scenarios", "analysis", "hydra_plugins")
-
-
-def lines() -> dict[str, str]:
-    """A sample of every line that is raised as an error a person can mend, with the place where it is raised."""
-    found = {}
-    for folder in SPEAKERS:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
-                    line = _sample(node.exc.args[-1])
-                    if ast.unparse(node.exc.func) in RAISED and line:
-                        found[line] = f"{path.relative_to(ROOT)}:{node.lineno}"
-    return found
-
-
-def _sample(node: ast.expr) -> str:
-    """What a string of the sources would say; empty where it is not written there."""
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_sample(part) for part in node.values)
-    if isinstance(node, ast.FormattedValue):
-        return _value(ast.unparse(node.value))
-    return ""
-
-
-def _value(expression: str) -> str:
-    """What would stand in a place, by what fills it."""
-    if expression in SAID_BY:
-        return SAID_BY[expression]
-    if "error" in expression:
-        return "b1: is missing"
-    if "nearest(" in expression or expression.endswith("hint"):
-        return "; did you mean c?"
-    if "listed(" in expression:
-        return "one of a, b"
-    return "from 0 to 1" if expression.endswith("bounds") else "a1"
-
-
 def main() -> None:
     """List what the catalogue lacks, and what it holds that nobody says any more."""
     with (ROOT / "analysis" / "locale" / "ja.po").open("rb") as file:
-        known = {str(entry.id) for entry in read_po(file) if entry.id and entry.context is None}
+        known = {str(entry.id) for entry in read_po(file) if entry.id}
     said = texts()
     for text in said.keys() - known:
         print(f"missing  {said[text]}  {text!r}")

@@ -6,6 +6,8 @@ import ast
 import base64
 import html
 import io
+import json
+import pickle
 import re
 import string
 import sys
@@ -15,6 +17,7 @@ from functools import lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from babel.messages.pofile import read_po
 from fontTools.ttLib import TTFont
@@ -30,144 +33,19 @@ from analysis.folders.run_folder import Run
 from analysis.report import figures as plots
 from analysis.report.page import write_report
 from analysis.style import fonts, language, look, words
-from analysis.style.language import TOLD_PLACES, Catalogue, Pattern, catalogue, retold, told_in
+from analysis.style.language import told_in, translated
 from analysis.style.lines import folded, width
 from cxsim import cli
+from cxsim.foreign import of_argparse
 from cxsim.progress import Progress
-from sim.calibration.log import RULES
-from sim.learning import ab_test, survey
+from sim.phrases import ConfigError, Phrase
 from sim.run.provenance import ROOT
 from tests.analysis.fake_run import make_run
-from tests.analysis.said import SOURCES, TEMPLATES, lines, texts
+from tests.analysis.said import ERRORS, SOURCES, TEMPLATES, calls, literals, messages, texts
 from tests.config.test_bad_input import VALUES
 from tests.config.test_run_command import Terminal
 
 JAPANESE = re.compile("[ぁ-んァ-ヶ一-龠]")
-OTHER_LINES = (
-    # said by the command line
-    "interrupted; nothing was left behind",
-    "interrupted; the same command goes on with what is missing in sweeps/a",
-    "not enough memory; take fewer customers, threads or events",
-    "job 0a failed: customers: 3 is not allowed; from 100 up",
-    "job 0a failed: ValueError: nobody expected this",
-    "job 0a died: a worker process was killed, most likely for want of memory",
-    "job 0a missing: was not run",
-    "sweeps/a: is no folder of a run or a sweep",
-    # of Hydra, turned into a line
-    "company=cdnwo: no such company; one of cdnow, quick; did you mean cdnow?",
-    "scenario=norush: no such scenario; one of baseline, norush_coupon; did you mean norush_coupon?",
-    "a configuration file is no YAML: while parsing",
-    "a configuration file is not UTF-8: invalid start byte",
-    "a=[: not of the form key=value; no viable alternative",
-    "customer: no such key; did you mean customers?",
-    "company.margin.mean: is not there yet; write company.margin={mean: ...}",
-    "scenario=a,b: several values; as a list key=[a,b], as a sweep with -m",
-    "company: is named twice; once each",
-    "Cannot find primary config 'nothing'. Check that it's in your config search path.",
-    # of argparse
-    "run: unrecognized arguments: --fast; see cxsim run --help",
-    "report: the following arguments are required: RUN; see cxsim report --help",
-    "calibrate: argument --holdout: invalid int value: 'x'; see cxsim calibrate --help",
-    "calibrate: argument --yen: invalid float value: 'x'; see cxsim calibrate --help",
-    "run: argument --cfg/-c: invalid choice: 'jobs' (choose from 'job', 'all'); see cxsim run --help",
-    "run: argument --package/-p: expected one argument; see cxsim run --help",
-    # of the system
-    "a/b: No such file or directory",
-    "a/b: No space left on device",
-    "a/b: Permission denied",
-    "a/b: Read-only file system",
-    "a/b: Not a directory",
-    "a/b: Is a directory",
-    "a/b: File exists",
-    # bounds, in all their forms, and values that are none
-    "a: 3 is not allowed; from 0 up",
-    "a: 3 is not allowed; from 0 to 1",
-    "a: 3 is not allowed; above 0 up",
-    "a: 3 is not allowed; above 0 to 1",
-    "a: 3 is not allowed; any number",
-    "a: 3 is not allowed; only b",
-    "a: nothing is not allowed; one of b, c",
-    "a: nothing is not a number",
-    "a: nothing is not a text",
-    "a: range 3 is not a list",
-    "a: options 3 is not a list",
-    "a: unit 3 is not a text",
-    "a: source 3 is not a text",
-    "a: customers sum to 3; shares must sum to 1",
-    "a: no such option; options are b, c",
-    "log.csv has no column 'a' for customer (did you mean 'b'?); it has: b, c",
-    "orders.csv: row 3: price: -1 is not allowed; from 0 up (7 such rows)",
-    # progress
-    "simulating 1/3",
-    "simulating 1/3, about 20 s left",
-    "simulating 1/3, about 3 min left",
-    "sweeping 1/3",
-    "sweeping 1/3, about 20 s left",
-    "sweeping 1/3, about 3 min left",
-    "simulated, time clock",
-    "searching 1/3",
-    "checking 1/3",
-    # of evidence, beside the model
-    *(f"lift of {metric.replace('_', ' ')} after 28 days, {unit}" for metric, (unit, _read) in ab_test.METRICS.items()),
-    "lift of conversion after 28 days, relative",
-    "size not said",
-    "2,000 customers",
-    *survey.NAMES,
-    "share ordering within 28 days of an answer",
-    "900 answers of 700 customers",
-    *(
-        f"repurchase after {late} late, relative to on time"
-        for late in ("1 day", "2 days", "2 to 3 days", "4 or more days")
-    ),
-    "repurchase within 60 days, on time",
-    "4,000 deliveries, 300 late",
-    "compares whoever was late with whoever was not, unadjusted",
-    # of a calibration
-    "log.csv: 505 rows; dropped: nothing; 53 merged into the same customer's day",
-    "log.csv: 505 rows; dropped: 1 malformed row, 2 unparsable date; 53 merged into the same customer's day",
-    *(f"3 {rule}" for rule in RULES),
-    *(f"{rule} 3" for rule in RULES),
-    "log.csv: none of 3 rows is left after cleaning (unparsable date 3); dates look like 'x'",
-    "log.csv: none of 3 rows is left after cleaning (unparsable value 3); values look like 'x'",
-    "1133 customers, 4511 purchase days, 2009-12-01 to 2010-11-30 (52.1 weeks)",
-    "fitted to 2010-09-06: 901 customers who had bought by then; the weeks after are kept out",
-    "maximum likelihood, standard errors in brackets, weeks and yen:",
-    "  BG/NBD, episode clock    log-likelihood -6406.2: r=0.7117 (0.053), alpha=8.565 (0.74)",
-    "  BG/NBD, episode clock    log-likelihood -6406.2 (not converged): r=0.7117 (0.053), alpha=8.565 (0.74)",
-    "  gamma-gamma, basket      p=1.993 (0.25), q=3.195 (0.31); mean basket 82,927 yen at 190 yen per unit (± 4.5 %)",
-    "  gamma-gamma, basket      p=1.993 (0.25), q=3.195 (0.31); mean basket 82,927 yen (± 4.5 %)",
-    *(
-        "BG/NBD: the log leaves lapse open (a and b not identified). With a weak prior around the default company's it "
-        f"is 0.37 % {per} (90 %: 0.083 to 1.2 %), log-likelihood 0.6 below the maximum"
-        for per in ("an order", "a week")
-    ),
-    *(
-        f"BG/NBD: simulated for fitted repeats {when} correction: week 20 643 for 650 (-1.0 %), week 40 1897 for 1917 "
-        "(-1.0 %)"
-        for when in ("before", "after")
-    ),
-    "BG/NBD: alpha times 0.990, mean lapse times 0.977; Monte Carlo error 0.3 %",
-    *(
-        f"BG/NBD: a year's expected repeats are known to 7.1 % ({how}; drawn one by one they would make 11.3 %), "
-        "carried by alpha alone"
-        for how in ("sampling error", "all parameters jointly")
-    ),
-    "cumulative repeats at week 40: log 2154",
-    "  simulated, episode clock      1918   -11.0 %",
-    "  the fits miss the log's total by more than 5 %: buying is not steady there (a season, growth), which these "
-    "models leave out; the simulated baseline follows the fits",
-    "holdout, weeks 41 to 52: 1119 repeats in the log",
-    "  forecast                   repeats     error  weekly error (root mean square, repeats)",
-    "  last 8 weeks continued         776   -30.7 %  32.1",
-    "channel not recognised and left out: kiosk (understood are web: web, online; app: app)",
-    "delivery classes: standard 80.0 %, express 20.0 %",
-    "delivery classes: standard 80.0 %, express 20.0 %; never seen, as in the default: norush",
-    "on time: 93.0 % of 500 orders, late ones by 2.1 days; nearest at capacity ratio 1.2: 92.8 % simulated with 50000 "
-    "customers",
-    "coupons: used in 7.0 % of 500 orders, so redemption by those who hold one is at least that",
-    "channels: web 60.0 %, app 40.0 %",
-)
-"""Lines that no raise statement of the sources holds as they are said."""
 
 
 # -- the catalogue --------------------------------------------------------------------------------------------
@@ -178,53 +56,77 @@ def places(text: str) -> set[str]:
     return {name for _text, name, *_format in string.Formatter().parse(text) if name}
 
 
-def entries() -> Iterator[tuple[str | None, str, str]]:
-    """(context, English, Japanese) of the catalogue's file."""
+def entries() -> Iterator[tuple[str, str]]:
+    """(English, Japanese) of the catalogue's file."""
     with (ROOT / "analysis" / "locale" / "ja.po").open("rb") as file:
         for entry in read_po(file):
             if entry.id:
                 assert not entry.fuzzy, entry.id
-                yield entry.context, str(entry.id), str(entry.string)
-
-
-def used(found: Catalogue, line: str) -> Iterator[Pattern]:
-    """The patterns that a line is told by, its own and those of its clauses."""
-    for pattern in found.patterns:
-        match = pattern.line.fullmatch(line)
-        if match and found._places(match.groupdict()) is not None:
-            yield pattern
-            for place in TOLD_PLACES & match.groupdict().keys():
-                yield from used(found, match[place])
-            return
+                yield str(entry.id), str(entry.string)
 
 
 def test_what_is_said_and_what_is_translated_are_the_same() -> None:
-    said, translated = texts(), {text for context, text, _told in entries() if context is None}
-    assert {text: place for text, place in said.items() if text not in translated} == {}
-    assert translated - said.keys() == set()
+    said, known = texts(), {text for text, _told in entries()}
+    assert {text: place for text, place in said.items() if text not in known} == {}
+    assert known - said.keys() == set()
 
 
 def test_places_agree() -> None:
-    assert [text for _context, text, told in entries() if places(text) != places(told)] == []
+    assert [text for text, told in entries() if places(text) != places(told)] == []
 
 
-def test_every_error_is_told_in_japanese() -> None:
+AS_THEY_ARE = ("optimise: {problem}", "scenario.{scenario}.interventions.{key}.{problem}")
+"""Messages of which nothing is there to translate, although they have words."""
+
+
+@pytest.mark.parametrize("message", [message for message, filled in messages() if filled])
+def test_every_message_is_told_in_japanese_with_the_same_values(message: str) -> None:
+    specs = {name: spec or "" for _text, name, spec, _conversion in string.Formatter().parse(message) if name}
+    numbers = {name: 11 + place for place, (name, spec) in enumerate(specs.items()) if spec[-1:] in ("f", "g", ",")}
+    values = {name: f"a{place}" for place, name in enumerate(specs)} | numbers
     with told_in("ja"):
-        said = {**lines(), **dict.fromkeys(OTHER_LINES, "")}
-        assert {line: place for line, place in said.items() if not JAPANESE.search(retold(line))} == {}
+        line = translated(Phrase(message, **values))
+    assert [value for value in values.values() if str(value) not in line] == []
+    words = re.search("[a-z]{2}", re.sub(r"\{\w+[^}]*\}", "", message))
+    assert JAPANESE.search(line) or not words or message in AS_THEY_ARE
 
 
-def test_no_pattern_is_without_a_line() -> None:
-    found = catalogue("ja")
-    alive = {pattern.told for line in (*lines(), *OTHER_LINES) for pattern in used(found, line)}
-    assert [pattern.told for pattern in found.patterns if pattern.told not in alive] == []
-
-
-def test_a_line_is_told_whole_or_not_at_all() -> None:
+@pytest.mark.parametrize("message", [message for message, filled in messages() if not filled])
+def test_every_message_without_values_is_told_in_japanese(message: str) -> None:
     with told_in("ja"):
-        assert retold("customers: 0 is not allowed; who knows what") == "customers: 0 is not allowed; who knows what"
-        told = retold("a.b: {'x': 1} is not a number")
-    assert told.startswith("a.b: {'x': 1} は")
+        assert JAPANESE.search(translated(Phrase(message)))
+
+
+def test_a_phrase_survives_the_way_between_processes_and_through_a_table() -> None:
+    allowed = Phrase("from {low:g} to {high:g}", low=0.0, high=np.float64(1.5))
+    problem = Phrase("{value:g} is not allowed; {allowed}", value=np.int64(3), allowed=allowed)
+    error = ConfigError("{key}: {problem}", key="a.b", problem=problem)
+    kept = Phrase.of(json.loads(json.dumps(error.plain())))
+    for same in (pickle.loads(pickle.dumps(error)), kept):
+        assert str(same) == "a.b: 3 is not allowed; from 0 to 1.5"
+        with told_in("ja"):
+            assert translated(same) == "a.b: 3 は指定できません。0から1.5までを指定してください。"
+
+
+def test_values_are_no_formats() -> None:
+    """What a user wrote may hold braces."""
+    error = ConfigError("{key}: {problem}", key="{0}", problem=Phrase("{value} is not a number", value="{'x': 1}"))
+    assert str(error) == "{0}: {'x': 1} is not a number"
+    with told_in("ja"):
+        assert translated(error) == "{0}: {'x': 1} は数値ではありません。"
+
+
+@pytest.mark.parametrize(
+    ("line", "japanese"),
+    [
+        ("unrecognized arguments: --fast", "不明な引数です: --fast。"),
+        ("argument --cfg/-c: invalid choice: 'jobs' (choose from 'job', 'all')", "--cfg/-c: 'jobs' は指定できません。"),
+        ("something new", "something new"),
+    ],
+)
+def test_lines_of_argparse_are_told_in_japanese(line: str, japanese: str) -> None:
+    with told_in("ja"):
+        assert translated(of_argparse(line)).startswith(japanese)
 
 
 # -- the sources ----------------------------------------------------------------------------------------------
@@ -246,6 +148,17 @@ def test_texts_are_whole_before_they_are_translated(path: Path) -> None:
     calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
     marked = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id in ("_", "N_")]
     assert [call.lineno for call in marked if isinstance(call.args[0], ast.JoinedStr | ast.BinOp)] == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_messages_are_written_where_they_are_said(path: Path) -> None:
+    """So that the catalogue has them: literals, or those of another phrase; of phrases also tables of texts."""
+    said = calls(path, (*ERRORS, "Phrase"))
+    unsaid = [call for call in said if not literals(call.args[0])]
+    finished = [call for call in unsaid if isinstance(call.args[0], ast.JoinedStr | ast.BinOp)]
+    assert [call.lineno for call in finished] == []
+    errors = [call for call in unsaid if ast.unparse(call.func) != "Phrase"]
+    assert [call.lineno for call in errors if not ast.unparse(call.args[0]).endswith(".message")] == []
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
@@ -330,9 +243,9 @@ def test_an_unknown_language_and_a_missing_extra_are_a_line(
 def test_progress_leaves_no_wide_characters_behind() -> None:
     screen = Terminal(tty=True)
     with told_in("ja"):
-        progress = Progress(screen, retold, clock=iter([0.0, 10.0, 20.0]).__next__)  # type: ignore[arg-type]
-        progress(1, 4, "simulating")
-        progress(4, 4, "simulating")
+        progress = Progress(screen, translated, clock=iter([0.0, 10.0, 20.0]).__next__)  # type: ignore[arg-type]
+        progress(1, 4, Phrase("simulating"))
+        progress(4, 4, Phrase("simulating"))
     before, after = screen.text.split("\r")[1:]
     assert "30秒" in before
     assert width(after) >= width(before)
