@@ -74,19 +74,19 @@ def lapse(c: Columns, row: int, day: int) -> bool:
     """Make the customer lapsed if `day` is the `lapse_day`; returns whether it is."""
     if int(c.lapse_day[row]) != day or int(c.status[row]) != CUSTOMER:
         return False
-    _become_lapsed(c, row, day)
+    become_lapsed(c, row, day)
     return True
 
 
 @rule
-def _become_lapsed(c: Columns, row: int, day: int) -> None:
+def become_lapsed(c: Columns, row: int, day: int) -> None:
     c.status[row] = LAPSED
     c.bound[row] = -1.0
     c.lapse_day[row] = day
 
 
 @rule
-def get_over(c: Columns, r: Rules, row: int, day: int) -> None:
+def fade_weekly(c: Columns, r: Rules, row: int, day: int) -> None:
     """Call once a week: let the effect of messages fade up to `day`, and set the lapse by the hazard from then on."""
     if c.more[row].mood == 0.0:
         return

@@ -66,7 +66,7 @@ class Customer(mesa.Agent):
     def receive(self, today: Today, messages: Messages, j: int) -> None:
         """React to the push or e-mail in entry j."""
         s = self.customers
-        customer_day.receive(s.readable, s.rules, s.deck, today, messages, j)
+        customer_day.receive(s.readable, s.rules, s.variants, today, messages, j)
 
     def come_by(self, today: Today) -> None:
         """Visit because of a click on a push or an e-mail."""
@@ -90,7 +90,7 @@ class Customer(mesa.Agent):
     def choose(self, today: Today, visits: Visits, j: int) -> None:
         """Decide on an order, the visit being entry j."""
         s = self.customers
-        customer_day.choose(s.readable, s.rules, s.around, s.deck, s.menu, s.wallet, today, visits, j)
+        customer_day.choose(s.readable, s.rules, s.around, s.variants, s.waiting_options, s.wallet, today, visits, j)
 
     def experience(self, today: Today, episodes: Episodes, j: int) -> None:
         """Receive and use the order in entry j."""
@@ -117,7 +117,7 @@ class Customer(mesa.Agent):
         status = int(s.readable.status[self.row])
         if status < CUSTOMER:
             return -1, -1
-        attrition.get_over(s.readable, s.rules, self.row, today.day)
+        attrition.fade_weekly(s.readable, s.rules, self.row, today.day)
         customer = status == CUSTOMER
         asked = customer_day.responds(s.readable, s.rules, today.seed, today.day, self.row, share)
         if not (asked or customer):

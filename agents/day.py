@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 
 from agents import behaviour, draws
-from agents.attrition import _become_lapsed, consume_hazard, felt, recover, schedule_lapse
+from agents.attrition import become_lapsed, consume_hazard, felt, recover, schedule_lapse
 from agents.behaviour import Rules
 from agents.columns import (
     APP,
@@ -50,7 +50,7 @@ from agents.columns import (
 )
 from agents.compiled import rule
 from agents.draws import draw, normal_quantile
-from agents.records import Deck, Episodes, Menu, Messages, Surroundings, Today, Visits
+from agents.records import Episodes, Messages, Surroundings, Today, VariantTable, Visits, WaitingOptions
 from agents.wallet import NONE, Wallet, usable_coupon
 
 NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK, VISITED = 0, 1, 2, 3
@@ -160,20 +160,20 @@ def expectation_of(c: Columns, r: Rules, row: int) -> float:
 
 
 @rule
-def receive(c: Columns, r: Rules, deck: Deck, today: Today, m: Messages, j: int) -> None:
+def receive(c: Columns, r: Rules, variants: VariantTable, today: Today, m: Messages, j: int) -> None:
     """React to the push or e-mail in entry j: click, or be annoyed and perhaps opt out. The lapsed ignore it."""
-    row, card = int(m[j].row), int(m[j].card)
+    row, variant_row = int(m[j].row), int(m[j].variant_row)
     if int(c.status[row]) == LAPSED:
         return
     me = c.more[row]
-    clicked, m[j].boost = _react(c, r, deck, today, row, card, m[j].relevant == 1, OFF_SITE)
+    clicked, m[j].boost = _react(c, r, variants, today, row, variant_row, m[j].relevant == 1, OFF_SITE)
     m[j].clicked = clicked
-    if clicked and deck["asks"][card] == 1:
+    if clicked and variants["asks"][variant_row] == 1:
         c.consent[row] = int(c.consent[row]) | LIKES
     elif not clicked:
         u = draw(today.seed, row, today.day, draws.OPT_OUT, 0)
-        if u < deck["opt_out"][card] * float(me.fatigue):
-            c.consent[row] = int(c.consent[row]) & ~int(deck["bit"][card])
+        if u < variants["opt_out"][variant_row] * float(me.fatigue):
+            c.consent[row] = int(c.consent[row]) & ~int(variants["bit"][variant_row])
             m[j].opted_out = 1
 
 
@@ -194,20 +194,22 @@ def _tire(c: Columns, r: Rules, row: int, day: int) -> float:
 
 @rule
 def _react(
-    c: Columns, r: Rules, deck: Deck, today: Today, row: int, card: int, relevant: bool, slot: int
+    c: Columns, r: Rules, variants: VariantTable, today: Today, row: int, variant_row: int, relevant: bool, slot: int
 ) -> tuple[bool, float]:
     """(whether a message is clicked, utility it would add, logits): less if it fits less or the customer is tired."""
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
     fatigue = _tire(c, r, row, today.day)
-    match = behaviour.message_match(r, int(me.orders), deck["fit"][card], deck["depth"][card], relevant)
-    appeal = behaviour.click_probability(r, deck["appeal"][card], deck["slope"][card], match, fatigue)
+    fit, depth = variants["fit"][variant_row], variants["depth"][variant_row]
+    match = behaviour.message_match(r, int(me.orders), fit, depth, relevant)
+    liked, slope = variants["appeal"][variant_row], variants["slope"][variant_row]
+    appeal = behaviour.click_probability(r, liked, slope, match, fatigue)
     clicked = draw(today.seed, row, today.day, draws.CLICK, slot) < appeal
     mood = r.click_bonus * match if clicked else -r.annoyance * (1.0 - match)
     me.satisfaction = float(me.satisfaction) + mood
     me.mood = float(me.mood) + mood
     schedule_lapse(c, r, row, today.day)
-    return clicked, behaviour.message_lift(r, deck["lift"][card], match, fatigue)
+    return clicked, behaviour.message_lift(r, variants["lift"][variant_row], match, fatigue)
 
 
 # -- 1 arrive ----------------------------------------------------------------------------------------------------
@@ -318,7 +320,8 @@ def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, 
 
 @rule
 def choose(
-    c: Columns, r: Rules, w: Surroundings, deck: Deck, menu: Menu, wallet: Wallet, today: Today, v: Visits, j: int
+    c: Columns, r: Rules, w: Surroundings, variants: VariantTable, waiting_options: WaitingOptions, wallet: Wallet,
+    today: Today, v: Visits, j: int
 ) -> None:
     """React to the popup, decide whether to order, and what and how."""
     row = int(v[j].row)
@@ -326,12 +329,12 @@ def choose(
     rate = _visit_rate(c, r, today, row)
     message = float(v[j].boost)
     if v[j].popup > 0:
-        v[j].clicked, lift = _react(c, r, deck, today, row, int(v[j].card), v[j].relevant == 1, ON_SITE)
+        v[j].clicked, lift = _react(c, r, variants, today, row, int(v[j].variant_row), v[j].relevant == 1, ON_SITE)
         message += lift
     if r.onboarding > 0.5 and v[j].channel == APP and int(me.first_app) == today.day:
-        _launch(c, r, deck, today, v, j)
-    if v[j].menu > 0:
-        _pick_days(c, r, menu, v, j)
+        _launch(c, r, variants, today, v, j)
+    if v[j].waiting_options > 0:
+        _pick_days(c, r, waiting_options, v, j)
     face = _coupon_face(c, r, wallet, today, row)
     mean_basket = r.basket_shape / float(me.spend)
     gain = _class_gain(c, r, v, j) if v[j].channel != SHOP and v[j].norush_coupon > 0 else 0.0
@@ -346,14 +349,14 @@ def choose(
 
 
 @rule
-def _launch(c: Columns, r: Rules, deck: Deck, today: Today, v: Visits, j: int) -> None:
+def _launch(c: Columns, r: Rules, variants: VariantTable, today: Today, v: Visits, j: int) -> None:
     """Onboard at the app's first launch (link an account, say) or not; a welcome message may raise the chance."""
     row = int(v[j].row)
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
     lift = 0.0
     if v[j].welcome > 0:
-        lift = behaviour.message_lift(r, deck["lift"][int(v[j].welcome_card)], 1.0, _tire(c, r, row, today.day))
+        lift = behaviour.message_lift(r, variants["lift"][int(v[j].welcome_row)], 1.0, _tire(c, r, row, today.day))
     if draw(today.seed, row, 0, draws.ACTIVATE, 0) < behaviour.logistic(r.activation_base + lift):
         me.activated = 1
         refresh_bound(c, r, row, today.day)
@@ -371,12 +374,12 @@ def _coupon_face(c: Columns, r: Rules, wallet: Wallet, today: Today, row: int) -
 
 
 @rule
-def _pick_days(c: Columns, r: Rules, menu: Menu, v: Visits, j: int) -> None:
+def _pick_days(c: Columns, r: Rules, waiting_options: WaitingOptions, v: Visits, j: int) -> None:
     """Fill in the option of waiting with the highest utility for this customer, should no-rush be chosen."""
     waiting_cost, best = float(c.more[v[j].row].waiting_cost), -1e300
-    for option in range(len(menu)):
-        if menu["owner"][option] + 1 == v[j].menu:
-            face, extra = int(menu["face"][option]), int(menu["extra"][option])
+    for option in range(len(waiting_options)):
+        if waiting_options["owner"][option] + 1 == v[j].waiting_options:
+            face, extra = int(waiting_options["face"][option]), int(waiting_options["extra"][option])
             utility = behaviour.class_utility(r, NORUSH, waiting_cost, float(face), extra)
             if utility > best:
                 best = utility
@@ -562,7 +565,7 @@ def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j
         u = draw(today.seed, row, int(e[j].order_day), draws.LAPSE_EPISODE, 0)
         p = behaviour.lapse_probability(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)
         if u < p:
-            _become_lapsed(c, row, today.day)
+            become_lapsed(c, row, today.day)
             e[j].lapsed = 1
 
 

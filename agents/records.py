@@ -23,7 +23,7 @@ class Today(NamedTuple):
     public_volume: float
 
 
-CARD = np.dtype(
+VARIANT = np.dtype(
     [
         ("lift", np.float64),  # utility of an order, logits: on impression on the site, on a click elsewhere
         ("appeal", np.float64),  # logit of a click at a match of one half
@@ -50,19 +50,19 @@ OPTION = np.dtype(
 """dtype of one option of waiting: days that no-rush delivery may take longer, and the coupon for them."""
 
 
-Deck = NDArray[Any]
-"""The variant table: all variants of all campaigns, records of CARD."""
+VariantTable = NDArray[Any]
+"""The variant table: all variants of all campaigns, records of VARIANT."""
 
 
-Menu = NDArray[Any]
+WaitingOptions = NDArray[Any]
 """The options of waiting of all interventions, records of OPTION."""
 
 
-BLANK_DECK: Deck = np.zeros(1, CARD)
+NO_VARIANTS: VariantTable = np.zeros(1, VARIANT)
 """Variant table of one blank row, for an arm without campaigns: compiled code always needs a table."""
 
 
-NO_MENU: Menu = np.zeros(0, OPTION)
+NO_WAITING_OPTIONS: WaitingOptions = np.zeros(0, OPTION)
 
 
 class Surroundings(NamedTuple):
@@ -86,13 +86,13 @@ VISIT = np.dtype(
         ("boost", np.float64),  # logit
         # offers, filled in by the company
         ("popup", np.uint8),  # 0 none, else number of the variant
-        ("card", np.uint8),  # its row in the variant table
+        ("variant_row", np.uint8),  # its row in the variant table
         ("relevant", np.uint8),  # the rule itself ensures that the popup fits
         ("welcome", np.uint8),  # likewise for the message at an app's first launch
-        ("welcome_card", np.uint8),
+        ("welcome_row", np.uint8),
         ("message_cost", np.int32),  # yen
         ("norush_coupon", np.int32),  # yen for choosing no-rush
-        ("menu", np.uint8),  # 0, or 1 + number of the intervention that offers options of waiting
+        ("waiting_options", np.uint8),  # 0, or 1 + number of the intervention that offers options of waiting
         ("extra", np.uint8),  # days beyond no-rush's lead that the customer chose
         ("coupon_last", np.int16),  # last good day of the no-rush coupon
         # outcome
@@ -142,7 +142,7 @@ MESSAGE = np.dtype(
         ("row", np.int32),
         ("campaign", np.uint8),
         ("variant", np.uint8),  # from 1
-        ("card", np.uint8),
+        ("variant_row", np.uint8),
         ("relevant", np.uint8),  # the rule itself ensures that it fits
         ("cost", np.int32),  # yen
         # outcome

@@ -13,7 +13,7 @@ from agents.columns import Columns
 from agents.compiled import compiled
 from agents.day import expectation_of
 from agents.network import Network
-from agents.records import BLANK_DECK, NO_MENU, Deck, Menu, Surroundings
+from agents.records import NO_VARIANTS, NO_WAITING_OPTIONS, Surroundings, VariantTable, WaitingOptions
 from agents.wallet import Wallet, copy_wallet
 
 
@@ -45,8 +45,8 @@ class Customers:
     around: Surroundings
     wallet: Wallet
     network: Network
-    deck: Deck = field(default_factory=lambda: BLANK_DECK)
-    menu: Menu = field(default_factory=lambda: NO_MENU)
+    variants: VariantTable = field(default_factory=lambda: NO_VARIANTS)
+    waiting_options: WaitingOptions = field(default_factory=lambda: NO_WAITING_OPTIONS)
 
     def __post_init__(self) -> None:
         self.readable = self.columns.readable()

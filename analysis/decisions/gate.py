@@ -4,7 +4,8 @@ Two actions, going and stopping, are judged by the effect on profit at each poin
 gain is probable and the regret of going small, and stops likewise. Else one tests first if some field test is worth
 more than its cost and delay; if none is, the sign of the expected effect decides.
 
-Probability, regret and information are of the effect without Monte Carlo error (`information.without_luck`); the
+Probability, regret and information are of the effect without Monte Carlo error
+(`information.without_monte_carlo_error`); the
 interval beside them is the report's, for one further point.
 """
 
@@ -77,7 +78,7 @@ class Evidence(NamedTuple):
         return float(np.mean(self.effect))
 
     @property
-    def luck_share(self) -> float:
+    def monte_carlo_share(self) -> float:
         """Share of the variance over points that is Monte Carlo error; NaN where it is not known."""
         variance = float(np.var(self.measured, ddof=1))
         return min(self.mc_se**2 * len(self.measured) / variance, 1.0) if variance > 0 else math.nan
@@ -137,7 +138,7 @@ def evidence(option: Option, thresholds: Thresholds) -> Evidence:
             name=option.label, metric=thresholds.metric, replications=len(measured),
         )
     error = monte_carlo_error(both[:, keep])
-    effect = information.without_luck(measured, error * math.sqrt(len(measured)))
+    effect = information.without_monte_carlo_error(measured, error * math.sqrt(len(measured)))
     bias = _bias(option, thresholds.metric)
     company_wide = _company_wide(option, bias)
     return Evidence(
@@ -165,7 +166,7 @@ def _bias(option: Option, metric: str) -> Array:
     both = field_test_bias(option.configuration.cube, option.intervention, metric, EVERYBODY)
     keep = ~np.isnan(both[0])
     found = both[0, keep]
-    return information.without_luck(found, monte_carlo_error(both[:, keep]) * math.sqrt(len(found)))
+    return information.without_monte_carlo_error(found, monte_carlo_error(both[:, keep]) * math.sqrt(len(found)))
 
 
 def _company_wide(option: Option, bias: Array) -> bool:
@@ -254,7 +255,7 @@ def verdict(found: Evidence, thresholds: Thresholds) -> dict[str, Any]:
         "rough": len(found.measured) < ENOUGH,
         "effect": {"mean": mean, "ci_low": over.low, "ci_high": over.high, "mc_se": found.mc_se, "firm": firm},
         "p_positive": found.probability._asdict(),
-        "luck_share": found.luck_share,
+        "monte_carlo_share": found.monte_carlo_share,
         "regret": regret._asdict() | {"going_firm": going, "stopping_firm": stopping},
         "evpi": min(regret),
         "evppi": None if found.learning is None else dict(found.learning),
@@ -392,17 +393,17 @@ def _rough(found: Evidence) -> str:
 def _lucky(found: Evidence) -> str:
     if not np.ptp(found.measured):
         return ""
-    if not words.known(found.luck_share):
+    if not words.known(found.monte_carlo_share):
         return _(
             "How much of the spread over replications is luck of the simulated worlds is not known (it takes a second "
             "seed), so the value of information is too high rather than too low."
         )
-    if found.luck_share < MOSTLY_LUCK:
+    if found.monte_carlo_share < MOSTLY_LUCK:
         return ""
     return _(
         "{share} of the variance over replications is luck of the simulated worlds, taken out as well as can be; more "
         "customers would make the verdict firmer."
-    ).format(share=words.percent(found.luck_share))
+    ).format(share=words.percent(found.monte_carlo_share))
 
 
 def _learning_words(found: Evidence) -> str:

@@ -49,7 +49,7 @@ def perfect(effect: Array) -> float:
     return min(regret(effect))
 
 
-def without_luck(effect: Array, luck: float) -> Array:
+def without_monte_carlo_error(effect: Array, luck: float) -> Array:
     """Effects (points,) pulled towards their mean until Monte Carlo error adds nothing to their spread.
 
     Each point's effect is measured in one simulated world with Monte Carlo error of standard deviation `luck` (NaN: not

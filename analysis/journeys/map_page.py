@@ -122,7 +122,7 @@ PLACE = {stage: number + 0.5 for number, stage in enumerate(STAGES)}
 def wall(found: Map) -> Figure:
     """The whole map of one persona."""
     draw: dict[str, Callable[[Axes, Map], None]] = {
-        "title": _title, "stages": _stages, "curve": _curve, "pain": _pain_cards, "touch": _touchpoints,
+        "title": _title, "stages": _stages, "curve": _curve, "pain": _pain_texts, "touch": _touchpoints,
         "facts": _facts, "moments": _moments, "foot": _foot,
     }  # fmt: skip
     with style():
@@ -251,7 +251,7 @@ def _pain(found: Map, what: str) -> Pain:
 # -- lanes --------------------------------------------------------------------------------------------------------
 
 
-def _pain_cards(axes: Axes, found: Map) -> None:
+def _pain_texts(axes: Axes, found: Map) -> None:
     _lane_name(axes, _("Pain points"))
     shown = _shown(found)
     if not shown:
@@ -263,7 +263,7 @@ def _pain_cards(axes: Axes, found: Map) -> None:
         axes.text(
             start + 0.08, 0.80, str(number), color="white", fontsize=MIDDLE, fontweight="bold", ha="center", va="center"
         )
-        name, numbers = map_words.pain_card(found, what)
+        name, numbers = map_words.pain_text(found, what)
         axes.text(start + 0.18, 0.80, name, fontsize=MIDDLE, fontweight="bold", va="center", color=VERMILION)
         axes.text(start + 0.18, 0.61, words.typeset(numbers), fontsize=SMALL, va="top", linespacing=1.3)
 

@@ -162,7 +162,7 @@ def _per_cent(share: Mean, places: int = 1) -> dict[str, str]:
     return {name: words.number(100 * value, places) for name, value in ends.items()}
 
 
-def pain_card(found: Map, what: str) -> tuple[str, str]:
+def pain_text(found: Map, what: str) -> tuple[str, str]:
     """A pain point for the wall: what it is, and its numbers in all arms."""
     each = {name: next((one for one in found.pains[name] if one.what == what), None) for name in found.arms}
     known = [one for one in each.values() if one is not None and one.occasions]
@@ -171,10 +171,10 @@ def pain_card(found: Map, what: str) -> tuple[str, str]:
     text = _("{below} % of {occasions} below neutral,\nby {depth} su on average")
     occasions = f"{known[0].occasions:,}" if known else "0"
     numbers = text.format(below=below, occasions=occasions, depth=depth)
-    return _capital(_(EXPERIENCE_WORDS[what])), "\n".join(filter(None, (numbers, *map(_card_blame, known[:1]))))
+    return _capital(_(EXPERIENCE_WORDS[what])), "\n".join(filter(None, (numbers, *map(_pain_blame, known[:1]))))
 
 
-def _card_blame(pain: Pain) -> str:
+def _pain_blame(pain: Pain) -> str:
     """What weighed worst as it is, for the wall; empty where that cannot be told."""
     blame = _clearest(pain)
     if blame is None:

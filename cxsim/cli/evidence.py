@@ -99,7 +99,7 @@ def learn(words: list[str]) -> int:
     from analysis.studies.learning import summary
     from scenarios.intervention import worlds_of
     from sim.calibration.company_file import place_for
-    from sim.learning.learn import KINDS, enough_draws
+    from sim.learning.learn import KINDS, enough_points
     from sim.learning.learn import learn as condition
     from sim.learning.pieces import read_evidence
     from sim.learning.writing import company_text
@@ -108,7 +108,7 @@ def learn(words: list[str]) -> int:
     _refuse_old_report(place.with_name(f"{given.name}_learning"))
     pieces = read_evidence(given.evidence, KINDS)
     observed = {piece.name: _observed(piece, given.evidence) for piece in pieces}
-    enough_draws(observed, given.draws)
+    enough_points(observed, given.draws)
     settings, company = _learn_settings(given, pieces)
     simulated = _simulated(pieces, settings, worlds_of, given.draws)
     lesson = condition(pieces, observed, simulated, settings[BASELINE])

@@ -22,14 +22,14 @@ from agents import draws
 from agents.columns import BY_MAIL, BY_PUSH, FAR, NO_ORDER, Columns
 from agents.compiled import compiled, rule
 from agents.draws import row_draws
-from agents.records import BLANK_DECK, CARD, MESSAGE, Deck, Messages, Visits
+from agents.records import MESSAGE, NO_VARIANTS, VARIANT, Messages, VariantTable, Visits
 
 Channel = Literal["popup", "welcome", "push", "email"]
 BITS: Mapping[Channel, int] = {"popup": 0, "welcome": 0, "push": BY_PUSH, "email": BY_MAIL}
 GOALS: Mapping[Channel, str] = {"popup": "ordered", "welcome": "linked", "push": "clicked", "email": "clicked"}
 """The count, per time shown, by which a cycle judges variants."""
 
-PLACES: Mapping[Channel, str] = {"popup": "card", "welcome": "welcome_card"}
+VISIT_FIELDS: Mapping[Channel, str] = {"popup": "variant_row", "welcome": "welcome_row"}
 """Fields of a visit that hold the row of the variant table of what is shown, by channel."""
 
 CAP_DAYS = 7
@@ -49,7 +49,7 @@ class Cycle(NamedTuple):
 
 @dataclass(frozen=True)
 class Message:
-    """What a campaign sends. `lifts` and `appeals` are logits by variant; the rest as in `agents.records.CARD`."""
+    """What a campaign sends. `lifts` and `appeals` are logits by variant; the rest as in `agents.records.VARIANT`."""
 
     channel: Channel
     lifts: tuple[float, ...]
@@ -86,14 +86,14 @@ def new_tally(entries: int) -> Tally:
     return Tally(*(np.zeros(entries, np.int64) for _ in Tally._fields))
 
 
-def deck_of(messages: Sequence[Message]) -> Deck:
+def variant_table(messages: Sequence[Message]) -> VariantTable:
     """The variant table: a row per message and variant, in order; one blank row where there are none."""
-    cards = [
+    variant_rows = [
         (lift, appeal, m.slope, m.fit, m.depth, m.opt_out, m.asks, BITS[m.channel])
         for m in messages
         for lift, appeal in zip(m.lifts, m.appeals, strict=True)
     ]
-    return np.array(cards, CARD) if cards else BLANK_DECK
+    return np.array(variant_rows, VARIANT) if variant_rows else NO_VARIANTS
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Campaign:
     number: int  # of the intervention: sticky draws are keyed by it
     name: str
     message: Message
-    first_card: int
+    first_row: int
     tally: Tally
     shares: NDArray[np.float64] = field(init=False)
     revisions: int = 0
@@ -112,9 +112,9 @@ class Campaign:
         equal = (1.0 / self.message.variants,) * self.message.variants
         self.shares = np.array(self.message.shares or equal)
 
-    def holds(self, cards: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def holds(self, variant_rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which of these rows of the variant table are its own."""
-        return np.asarray((cards >= self.first_card) & (cards < self.first_card + self.message.variants))
+        return np.asarray((variant_rows >= self.first_row) & (variant_rows < self.first_row + self.message.variants))
 
     def pass_over(self, found: NDArray[np.bool_], **did: NDArray[np.bool_]) -> None:
         """Tally those who were found and got nothing, and what they did, under variant 0."""
@@ -166,15 +166,15 @@ class Campaigns:
     ) -> None:
         self.columns, self.seed, self.treated, self.cap = columns, seed, treated, cap
         self.of: dict[int, Campaign] = {}
-        self.deck = deck_of([message for _, _, message in messages])
+        self.variants = variant_table([message for _, _, message in messages])
         self._tally = new_tally(sum(message.variants + 1 for _, _, message in messages))
-        self._entry = np.zeros(len(self.deck), np.intp)  # of the tally, by row of the variant table
-        card, entry = 0, 0
+        self._entry = np.zeros(len(self.variants), np.intp)  # of the tally, by row of the variant table
+        variant_row, entry = 0, 0
         for number, name, message in messages:
             own = Tally(*(counts[entry : entry + message.variants + 1] for counts in self._tally))
-            self.of[number] = Campaign(number, name, message, card, own)
-            self._entry[card : card + message.variants] = entry + 1 + np.arange(message.variants)
-            card, entry = card + message.variants, entry + message.variants + 1
+            self.of[number] = Campaign(number, name, message, variant_row, own)
+            self._entry[variant_row : variant_row + message.variants] = entry + 1 + np.arange(message.variants)
+            variant_row, entry = variant_row + message.variants, entry + message.variants + 1
         self._passed: dict[int, NDArray[np.int32]] = {}
 
     # -- off the site
@@ -206,7 +206,7 @@ class Campaigns:
         messages = np.zeros(len(rows), MESSAGE)
         messages["row"], messages["relevant"] = rows, relevant
         messages["campaign"], messages["variant"] = campaign.number, variant + 1
-        messages["card"], messages["cost"] = campaign.first_card + variant, campaign.message.cost
+        messages["variant_row"], messages["cost"] = campaign.first_row + variant, campaign.message.cost
         return messages
 
     def may_get(self, number: int, rows: NDArray[np.int32], day: int) -> NDArray[np.bool_]:
@@ -221,13 +221,13 @@ class Campaigns:
         if not found:
             return
         did = {"ordered": visits["kind"] != NO_ORDER, "linked": visits["linked"] == 1}
-        got = {place: (visits[place] > 0, visits[card]) for place, card in PLACES.items()}
+        got = {place: (visits[place] > 0, visits[variant_row]) for place, variant_row in VISIT_FIELDS.items()}
         self._add(*got["popup"], clicked=visits["clicked"] == 1, **did)
         self._add(*got["welcome"], **did)
         for number, chosen in found.items():
             campaign = self.of[number]
-            somebody, cards = got[campaign.message.channel]
-            campaign.pass_over(chosen & ~(somebody & campaign.holds(cards)), **did)
+            somebody, variant_rows = got[campaign.message.channel]
+            campaign.pass_over(chosen & ~(somebody & campaign.holds(variant_rows)), **did)
 
     def count_messages(self, messages: Messages, visits: Visits) -> None:
         """Tally what was sent, clicked and opted out of, and who ordered the same day; then forget who got nothing."""
@@ -235,19 +235,19 @@ class Campaigns:
             return
         buyers = visits["row"][visits["kind"] != NO_ORDER]
         self._add(
-            np.ones(len(messages), bool), messages["card"], clicked=messages["clicked"] == 1,
+            np.ones(len(messages), bool), messages["variant_row"], clicked=messages["clicked"] == 1,
             opted_out=messages["opted_out"] == 1, ordered=among(messages["row"], buyers),
         )  # fmt: skip
         for number, passed in self._passed.items():
             self.of[number].pass_over(np.ones(len(passed), bool), ordered=among(passed, buyers))
         self._passed = {}
 
-    def _add(self, somebody: NDArray[np.bool_], cards: NDArray[np.uint8], **did: NDArray[np.bool_]) -> None:
+    def _add(self, somebody: NDArray[np.bool_], variant_rows: NDArray[np.uint8], **did: NDArray[np.bool_]) -> None:
         """Tally who got which row of the variant table, and what they did; arrays of one shape."""
         got = np.flatnonzero(somebody)
         if len(got) == 0:
             return
-        entries = self._entry[cards[got]]
+        entries = self._entry[variant_rows[got]]
         for name, mask in {"shown": somebody, **did}.items():
             counts = getattr(self._tally, name)
             counts += np.bincount(entries[mask[got]], minlength=len(counts))

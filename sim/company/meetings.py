@@ -42,7 +42,7 @@ class Meetings(NamedTuple):
 
 
 @dataclass
-class Board:
+class MeetingState:
     """State of the meetings: what was said since the last one, projects so far, what they have changed.
 
     `severity` is a total by touchpoint, su; `spent` in yen of the firm with all its members.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.columns import APP, LIKES, NEVER, OBSERVABLE, SHOP, UNKNOWN, Columns
-from agents.records import OPTION, Menu, Messages, Visits
+from agents.records import OPTION, Messages, Visits, WaitingOptions
 from sim.company.campaigns import Campaigns, Message, note_impressions
 from sim.company.changes import Changes
 from sim.company.meetings import Meetings
@@ -163,7 +163,7 @@ Placed = Sequence[tuple[int, Treatment]]
 """Interventions of an arm with their numbers (below 8), on which draws that a customer keeps depend."""
 
 
-def menu_of(placed: Placed) -> Menu:
+def waiting_options_of(placed: Placed) -> WaitingOptions:
     """The options of waiting of all interventions."""
     options = [(number, extra, face) for number, one in placed for extra, face in one.days_to_choose]
     return np.array(options, OPTION)
@@ -192,37 +192,37 @@ class Offers:
     def norush_coupon(self, chosen: NDArray[np.bool_], face: int, valid_days: int) -> None:
         """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`; none beside a
         choice of days."""
-        better = self._reach(chosen) & (face > self._visits["norush_coupon"]) & (self._visits["menu"] == 0)
+        better = self._reach(chosen) & (face > self._visits["norush_coupon"]) & (self._visits["waiting_options"] == 0)
         self._visits["norush_coupon"][better] = face
         self._visits["coupon_last"][better] = self._day + valid_days
 
     def choice_of_days(self, chosen: NDArray[np.bool_], valid_days: int) -> None:
         """The intervention's options of waiting with no-rush delivery, instead of a plain coupon."""
-        shown = self._reach(chosen) & (self._visits["norush_coupon"] == 0) & (self._visits["menu"] == 0)
-        self._visits["menu"][shown] = self._number + 1
+        shown = self._reach(chosen) & (self._visits["norush_coupon"] == 0) & (self._visits["waiting_options"] == 0)
+        self._visits["waiting_options"][shown] = self._number + 1
         self._visits["coupon_last"][shown] = self._day + valid_days
 
     def popup(self, chosen: NDArray[np.bool_], relevant: NDArray[np.bool_]) -> None:
         """The campaign's popup; `relevant`: for whom it is sure to fit. Visitors of the store get none."""
         shown = self._shown(chosen) & (self._visits["popup"] == 0) & (self._visits["channel"] != SHOP)
-        self._show(shown, "popup", "card")
+        self._show(shown, "popup", "variant_row")
         self._visits["relevant"][shown] = relevant[shown]
 
     def welcome(self, chosen: NDArray[np.bool_]) -> None:
         """The campaign's message at the app's first launch."""
-        self._show(self._shown(chosen) & (self._visits["welcome"] == 0), "welcome", "welcome_card")
+        self._show(self._shown(chosen) & (self._visits["welcome"] == 0), "welcome", "welcome_row")
 
     def _shown(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         self.found[self._number] = chosen
         return self._reach(chosen) & self._campaigns.may_get(self._number, self._rows, self._day)
 
-    def _show(self, shown: NDArray[np.bool_], variant: str, card: str) -> None:
+    def _show(self, shown: NDArray[np.bool_], variant: str, variant_row: str) -> None:
         campaign = self._campaigns.of[self._number]
         place = np.flatnonzero(shown)
         rows = self._rows[place]
         number = campaign.variant_of(self._campaigns.seed, rows)
         self._visits[variant][place] = number + 1
-        self._visits[card][place] = campaign.first_card + number
+        self._visits[variant_row][place] = campaign.first_row + number
         self._visits["message_cost"][place] += campaign.message.cost
         note_impressions(self._columns, rows, self._day)
 

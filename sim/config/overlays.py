@@ -22,14 +22,14 @@ from sim.config.parameters import (
     tidy,
 )
 
-WORLD_GROUPS = ("company", "market", "behaviour", "personas")
+BOTH_ARMS_GROUPS = ("company", "market", "behaviour", "personas")
 """What a scenario may change in both arms."""
 
 NEW_NAMES_IN = "market.season.peaks"
 """The one map of the world that a scenario may add names to."""
 
 
-def apply_worlds(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[str, Any]:
+def apply_both_arms(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[str, Any]:
     """A new raw configuration with what all chosen scenarios change in both arms.
 
     A null deletes a key of a map (a peak of the season). `explicit` are dotted keys given by hand on the
@@ -38,7 +38,7 @@ def apply_worlds(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict
     """
     merged: dict[str, Any] = copied(raw)
     written: dict[str, tuple[str, Any]] = {}
-    for name, scenario in _worlds(raw):
+    for name, scenario in _both_arms(raw):
         for path, value in _leaves(scenario, ""):
             full = f"scenario.{name}.both_arms.{path}"
             if _stated(path, explicit):
@@ -53,7 +53,7 @@ def copied(node: Any) -> Any:
     return {key: copied(value) for key, value in node.items()} if isinstance(node, Mapping) else node
 
 
-def _worlds(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _both_arms(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     scenarios = raw.get("scenario")
     for name, scenario in scenarios.items() if isinstance(scenarios, Mapping) else ():
         world = scenario.get("both_arms") if isinstance(scenario, Mapping) else None
@@ -62,11 +62,11 @@ def _worlds(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
         if not isinstance(world, Mapping):
             raise ConfigError("scenario.{name}.both_arms: {value} is not a group of keys", name=name, value=show(world))
         for group in world:
-            if group not in WORLD_GROUPS:
-                hint = nearest(str(group), WORLD_GROUPS)
+            if group not in BOTH_ARMS_GROUPS:
+                hint = nearest(str(group), BOTH_ARMS_GROUPS)
                 raise ConfigError(
                     "scenario.{name}.both_arms.{group}: a scenario cannot change this; {allowed}{hint}",
-                    name=name, group=group, allowed=listed(WORLD_GROUPS), hint=hint,
+                    name=name, group=group, allowed=listed(BOTH_ARMS_GROUPS), hint=hint,
                 )
         yield str(name), world
 

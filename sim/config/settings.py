@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel
 
-from sim.config.overlays import apply_worlds, lay_company
+from sim.config.overlays import apply_both_arms, lay_company
 from sim.config.parameters import (
     Choice,
     ConfigError,
@@ -46,7 +46,7 @@ __all__ = [
     "ConfigError",
     "Parameter",
     "Settings",
-    "apply_worlds",
+    "apply_both_arms",
     "load_settings",
     "resolved",
 ]
@@ -168,7 +168,7 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
         raise ConfigError("the configuration is {value}; a group of keys is expected", value=show(raw))
     _no_code(raw, "")
     _scenarios_stand_apart(raw.get("scenario"))
-    settings = Settings.read(apply_worlds(lay_company(raw, explicit), explicit))
+    settings = Settings.read(apply_both_arms(lay_company(raw, explicit), explicit))
     for check in _CROSS_CHECKS:
         check(settings)
     return settings

@@ -21,7 +21,7 @@ from sim.learning.ab_test import AbTest
 from sim.learning.lateness import Lateness
 from sim.learning.pieces import Found, Observed, Piece
 from sim.learning.survey import Survey
-from sim.learning.update import DRAWS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
+from sim.learning.update import POINTS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
 from sim.phrases import Phrase
 from sim.run.experiment import Progress, running
 from sim.run.replication import WorldsOf, replication_seed
@@ -150,10 +150,10 @@ def _in_one_world(
 # --- conditioning -------------------------------------------------------------------------------------------
 
 
-def enough_draws(observed: Mapping[str, Observed], draws: int) -> None:
+def enough_points(observed: Mapping[str, Observed], draws: int) -> None:
     """Raise ConfigError where the points are too few for so many statistics."""
     k = sum(len(one.values) for one in observed.values())
-    least = DRAWS_PER_STATISTIC * (k + 1)
+    least = POINTS_PER_STATISTIC * (k + 1)
     if draws < least:
         raise ConfigError(
             "--draws {draws}: is not allowed; at least {least} for {statistics} statistics",

@@ -32,7 +32,7 @@ REPEATS = 25
 FAMILY = 0.05
 """Chance that any of all the parameters asked about is sharpened by chance alone."""
 
-DRAWS_PER_STATISTIC = 5
+POINTS_PER_STATISTIC = 5
 """Fewest points per statistic with which the regression is made."""
 
 
@@ -77,8 +77,8 @@ def updated(places: FloatArray, found: FloatArray, observed: FloatArray) -> Post
     (draws, REPEATS, k). observed: (k,). Raises ValueError where the draws are too few for so many statistics.
     """
     draws, repeats, k = found.shape
-    if draws < DRAWS_PER_STATISTIC * (k + 1):
-        raise ValueError(f"{draws} draws are too few for {k} statistics; at least {DRAWS_PER_STATISTIC * (k + 1)}")
+    if draws < POINTS_PER_STATISTIC * (k + 1):
+        raise ValueError(f"{draws} draws are too few for {k} statistics; at least {POINTS_PER_STATISTIC * (k + 1)}")
     score = np.repeat(ndtri(places), repeats, axis=0)
     centre, spread = found.mean(axis=(0, 1)), found.std(axis=(0, 1))
     spread = np.where(spread > 0.0, spread, 1.0)

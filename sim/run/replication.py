@@ -189,8 +189,8 @@ class _Replication:
             for variant, counts in enumerate(zip(*one.tally, one.cost, strict=True)):
                 share = one.shares[variant - 1] if variant else np.nan
                 self.campaigns.append((arm, one.name, one.message.channel, variant, *counts, share, one.revisions))
-        for number, board in enumerate(model.boards):
-            for day, touchpoint in board.started:
+        for number, meeting in enumerate(model.meetings):
+            for day, touchpoint in meeting.started:
                 self.projects.append((arm, number, day, TOUCHPOINT_NAMES[touchpoint]))
 
     def _journal(self, wanted: bool) -> Journal | None:

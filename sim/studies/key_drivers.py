@@ -29,7 +29,7 @@ from agents.draws import normal_quantile, row_draws
 from sim import tables
 from sim.company import changes
 from sim.company.changes import Changes, Shift
-from sim.company.meetings import Board, Meetings
+from sim.company.meetings import Meetings, MeetingState
 from sim.config.parameters import Share, real
 from sim.config.sampling import points
 from sim.config.sections import Section
@@ -82,7 +82,7 @@ def moves_of(step: float, personas: Sequence[str]) -> Iterator[Move]:
 
 
 @dataclass(kw_only=True)
-class Ears(Board):
+class Ears(MeetingState):
     """Counts comments as meetings do, by declared persona, but holds no meeting; and asks for ratings in the survey.
 
     Whoever answers the survey also rates each touchpoint from 0 to 10. A rating is made as the survey's answer is, from
@@ -143,9 +143,9 @@ def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task
     personas = world.traits.personas.names
     everybody = np.ones(world.customers, bool)
 
-    def ended(arm: Arm, *boards: Board) -> list[tuple[str, float]]:
+    def ended(arm: Arm, *meetings: MeetingState) -> list[tuple[str, float]]:
         model = CXModel(world, midnight.copied(), arm, settings.engine, record=False)
-        model.boards += boards
+        model.meetings += meetings
         model.run(world.days)
         found = measures(outcome_of(model, {}), everybody)
         return [(metric, found[metric]) for metric in tables.DRIVEN]

@@ -41,7 +41,7 @@ from sim.world.pilot import piloted
 CUSTOMER, CLUSTER = "customer", "cluster"
 DESIGNS = (CUSTOMER, CLUSTER)
 USUAL_WEEKS = (2, 4, 8, 13, 26, 52)
-USUAL_WORLDS = 16
+USUAL_POINTS = 16
 """Points under `replications=auto`."""
 
 MOST_TESTS = 250
@@ -314,7 +314,7 @@ def run_premortem(
 
 def _tasks(settings: Settings) -> Iterator[Task]:
     """A task per point, as an ordinary run of as many replications has it."""
-    size = USUAL_WORLDS if settings.replications == "auto" else settings.replications
+    size = USUAL_POINTS if settings.replications == "auto" else settings.replications
     first, until = (0, size) if settings.points == "all" else settings.points
     design = points(settings, size)
     for point in range(first, until):

@@ -21,7 +21,7 @@ from agents.customer import Customer
 from agents.day import NOTHING, VISITED
 from agents.draws import day_key, hash_draw, uniform_of
 from agents.framework import AgentSet, mesa
-from agents.records import Deck, Episodes, Menu, Messages, Surroundings, Today, Visits, new_visits
+from agents.records import Episodes, Messages, Surroundings, Today, VariantTable, Visits, WaitingOptions, new_visits
 from agents.state import Customers
 from agents.wallet import Wallet
 from sim.world.word_of_mouth import Talks
@@ -103,11 +103,11 @@ def _ask_ahead(more: NDArray[Any], rows: NDArray[Any], k: int) -> None:
 
 
 @loop
-def _receive(c: Columns, rules: PackedRules, deck: Deck, today: Today, m: Messages) -> None:
+def _receive(c: Columns, rules: PackedRules, variants: VariantTable, today: Today, m: Messages) -> None:
     r = rules[0]
     for j in range(len(m)):
         _ask_ahead(c.more, m["row"], j)
-        customer_day.receive(c, r, deck, today, m, j)
+        customer_day.receive(c, r, variants, today, m, j)
 
 
 @loop
@@ -121,7 +121,7 @@ def clicked_in(messages: Messages, asks: NDArray[np.uint8]) -> Messages:
     """The messages whose click brings a visit."""
     if len(messages) == 0:
         return messages
-    return np.asarray(messages[(messages["clicked"] == 1) & (asks[messages["card"]] == 0)])
+    return np.asarray(messages[(messages["clicked"] == 1) & (asks[messages["variant_row"]] == 0)])
 
 
 def visits_of(own: NDArray[np.int32], clicks: Messages) -> tuple[Visits, NDArray[np.int32]]:
@@ -208,11 +208,12 @@ def _look_around(c: Columns, rules: PackedRules, w: Surroundings, today: Today, 
 
 @loop
 def _choose(
-    c: Columns, rules: PackedRules, w: Surroundings, deck: Deck, menu: Menu, wallet: Wallet, today: Today, v: Visits
+    c: Columns, rules: PackedRules, w: Surroundings, variants: VariantTable, waiting_options: WaitingOptions,
+    wallet: Wallet, today: Today, v: Visits
 ) -> None:
     r = rules[0]
     for j in range(len(v)):
-        customer_day.choose(c, r, w, deck, menu, wallet, today, v, j)
+        customer_day.choose(c, r, w, variants, waiting_options, wallet, today, v, j)
 
 
 @loop
@@ -276,7 +277,7 @@ def _survey(
     for k in range(len(buyers)):
         _ask_ahead(c.more, buyers, k)
         row = buyers[k]
-        attrition.get_over(c, r, row, today.day)
+        attrition.fade_weekly(c, r, row, today.day)
         asked = customer_day.responds(c, r, today.seed, today.day, row, share)
         if asked or c.status[row] == CUSTOMER:
             given = customer_day.answer(c, r, today.seed, today.day, row)
@@ -309,14 +310,14 @@ class ByColumn:
     def receive(self, today: Today, messages: Messages) -> None:
         """Reactions to the morning's pushes and e-mails."""
         s = self.customers
-        _receive(s.columns, s.packed, s.deck, today, messages)
+        _receive(s.columns, s.packed, s.variants, today, messages)
 
     def arrive(self, today: Today, messages: Messages) -> Arrivals:
         """Screen everybody; awareness and visits of those who act, and of those who clicked."""
         s = self.customers
         visited, learned, source = self._room
         visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
-        visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.deck["asks"]))
+        visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.variants["asks"]))
         if len(brought):
             _come_by(s.columns, s.packed, s.around, today, brought)
         _look_around(s.columns, s.packed, s.around, today, visits)
@@ -325,7 +326,7 @@ class ByColumn:
     def choose(self, today: Today, visits: Visits) -> None:
         """Decisions of the day's visitors."""
         s = self.customers
-        _choose(s.columns, s.packed, s.around, s.deck, s.menu, s.wallet, today, visits)
+        _choose(s.columns, s.packed, s.around, s.variants, s.waiting_options, s.wallet, today, visits)
 
     def experience(self, today: Today, episodes: Episodes) -> None:
         """Scores and contacts of the day's deliveries."""
@@ -408,7 +409,7 @@ class ByAgent:
         acts.sort()
         acted = np.array([row for row, _ in acts], np.int32)
         code = np.array([act for _, act in acts], np.uint8)
-        visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.deck["asks"]))
+        visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.variants["asks"]))
         for _, agent in self._of(brought):
             agent.come_by(today)
         seen = visits.view(np.recarray)

@@ -54,12 +54,13 @@ class Journal:
 
     def messages(self, day: int, m: Messages, asks: NDArray[np.uint8]) -> None:
         """Pushes and e-mails; a click on a question tells the firm one's likes. asks: by row of the variant table."""
-        clicked, told, left = m["clicked"] == 1, (m["clicked"] == 1) & (asks[m["card"]] == 1), m["opted_out"] == 1
-        card = _numbered(m["card"])
-        self.note(day, "message sent", m["row"], card)
-        self.note(day, "message clicked", m["row"][clicked], card[clicked])
-        self.note(day, "preference told", m["row"][told], card[told])
-        self.note(day, "opted out", m["row"][left], card[left])
+        clicked, left = m["clicked"] == 1, m["opted_out"] == 1
+        told = clicked & (asks[m["variant_row"]] == 1)
+        variant_row = _numbered(m["variant_row"])
+        self.note(day, "message sent", m["row"], variant_row)
+        self.note(day, "message clicked", m["row"][clicked], variant_row[clicked])
+        self.note(day, "preference told", m["row"][told], variant_row[told])
+        self.note(day, "opted out", m["row"][left], variant_row[left])
         self._reached = np.ascontiguousarray(m["row"])
 
     def shopping(self, day: int, customers: Customers, arrivals: Arrivals) -> None:
@@ -68,10 +69,10 @@ class Journal:
         self.note(day, "aware", arrivals.learned, arrivals.source)
         self.note(day, "visit", v["row"], v["channel"])
         shown, clicked, ordered = v["popup"] > 0, v["clicked"] == 1, v["kind"] != NO_ORDER
-        card, linked = _numbered(v["card"]), v["linked"] == 1
-        self.note(day, "popup shown", v["row"][shown], card[shown])
-        self.note(day, "popup clicked", v["row"][clicked], card[clicked])
-        welcome = np.where(v["welcome"] > 0, _numbered(v["welcome_card"]), 0)
+        variant_row, linked = _numbered(v["variant_row"]), v["linked"] == 1
+        self.note(day, "popup shown", v["row"][shown], variant_row[shown])
+        self.note(day, "popup clicked", v["row"][clicked], variant_row[clicked])
+        welcome = np.where(v["welcome"] > 0, _numbered(v["welcome_row"]), 0)
         self.note(day, "linked", v["row"][linked], welcome[linked])
         self.note(day, "order", v["row"][ordered], v["basket"][ordered])
         used, earned = v["redeemed"] == 1, (v["kind"] == NORUSH) & (v["norush_coupon"] > 0)
@@ -145,9 +146,9 @@ _NO_EVENTS: Events = (NOBODY, np.empty(0, np.uint8), np.empty(0, np.int16), np.e
 _NO_STATES: States = (NOBODY, np.empty(0, np.int16), np.empty(0, np.float32), np.empty(0, np.float32))
 
 
-def _numbered(cards: NDArray[np.uint8]) -> NDArray[np.int16]:
+def _numbered(variant_rows: NDArray[np.uint8]) -> NDArray[np.int16]:
     """Rows of the variant table as the event log numbers variants: from 1 on through all campaigns of the arm."""
-    return cards.astype(np.int16) + np.int16(1)
+    return variant_rows.astype(np.int16) + np.int16(1)
 
 
 def _by_row(parts: Sequence[tuple[NDArray[Any], ...]]) -> list[NDArray[Any]]:

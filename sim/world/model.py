@@ -13,7 +13,7 @@ The order of a day (ODD 3), times of day in brackets:
  8. [22:00] episodes are settled: satisfaction, talk, attrition                             (`Engine.conclude`, `lapse`)
  9.         the day's talk reaches ties and public                                           (`Engine.hear`)
 10. [23:00] weekly: survey and census; campaigns that learn revise their shares; then the recorder writes the day's row
-11. [23:30] on the days of its meetings, the firm takes up what customers say          (`meetings.Board`)
+11. [23:30] on the days of its meetings, the firm takes up what customers say          (`meetings.MeetingState`)
 
 Customers read word of mouth as of the day before, so 2-5 and 8 are synchronous. They affect one another through four
 recorded places only: talk, ship days, support waits, company state (shares of variants; quality and other `Changes`).
@@ -53,8 +53,8 @@ from sim.company.fulfilment import (
     orders_of,
 )
 from sim.company.ledger import Books, book_calls, book_messages, book_visits
-from sim.company.meetings import Board
-from sim.company.offers import Observed, Offers, Placed, menu_of, offered, written
+from sim.company.meetings import MeetingState
+from sim.company.offers import Observed, Offers, Placed, offered, waiting_options_of, written
 from sim.company.support import Calls, Desk, ReplayedDesk, SupportDesk, WaitingRecord, calls_of, hang_up
 from sim.world.constants import World, quality, surroundings
 from sim.world.daily_log import Recorder
@@ -168,7 +168,8 @@ class CXModel(mesa.Model):
         self.somebody = bool(self.treated.any())
         self.campaigns = self._campaigns()
         self.customers.around = surroundings(world, self.public.weight, self.public.score)
-        self.customers.deck, self.customers.menu = self.campaigns.deck, menu_of(self.arm.interventions)
+        self.customers.variants = self.campaigns.variants
+        self.customers.waiting_options = waiting_options_of(self.arm.interventions)
         self.in_force = NO_CHANGES
         self.company_costs = np.zeros(world.days, np.int64)  # yen by day of the horizon, booked to no customer
         self.books = start.books
@@ -180,7 +181,7 @@ class CXModel(mesa.Model):
         )
         self.env = simpy.Environment(initial_time=start.day)
         self.centre, self.desk = self._company(start)
-        self.boards = self._boards()
+        self.meetings = self._meetings()
         self.recorder = Recorder(self.customers.columns, start.day, world.days)
         self._part_order = 0.0  # what a day's capacity leaves over of a whole order is there the next day
         self._stores: list[Batch] = []
@@ -201,13 +202,13 @@ class CXModel(mesa.Model):
         columns = self.customers.columns
         return Campaigns(sends, columns, self.world.seed, self.treated, self.world.message_cap)
 
-    def _boards(self) -> list[Board]:
+    def _meetings(self) -> list[MeetingState]:
         """The firm's meetings over what customers say, in arms in which everybody is treated."""
         asked = [one.meetings() for _, one in self.arm.interventions] if self.arm.everybody else []
-        boards = [Board(terms) for terms in asked if terms is not None]
-        for board in boards:
-            self.env.process(board.meetings(self.env, self._spend))
-        return boards
+        meetings = [MeetingState(terms) for terms in asked if terms is not None]
+        for meeting in meetings:
+            self.env.process(meeting.meetings(self.env, self._spend))
+        return meetings
 
     # -- running
 
@@ -301,7 +302,7 @@ class CXModel(mesa.Model):
         if not self.arm.everybody:
             return
         stated = [one.changes(day) for _, one in self.arm.interventions]
-        wanted = together([self.arm.standing, *stated, *(board.changes(day) for board in self.boards)])
+        wanted = together([self.arm.standing, *stated, *(meeting.changes(day) for meeting in self.meetings)])
         if wanted == self.in_force:
             return
         lapse_hazard_moves = wanted.competitor != self.in_force.competitor
@@ -347,7 +348,7 @@ class CXModel(mesa.Model):
         messages = written(self.arm.interventions, self.campaigns, day, world.traits.personas.names, world.topics)
         self.engine.receive(self._today, messages)
         if self.journal is not None:
-            self.journal.messages(day, messages, self.campaigns.deck["asks"])
+            self.journal.messages(day, messages, self.campaigns.variants["asks"])
         return messages
 
     def _book_messages(self, day: int, messages: Messages) -> None:
@@ -417,8 +418,8 @@ class CXModel(mesa.Model):
     def _hang_up(self, day: int, episodes: Episodes, calls: Calls) -> None:
         """Write what the desk did into the episodes, and book it."""
         hang_up(episodes, calls)
-        for board in self.boards:
-            board.listen(self.customers.columns, episodes["row"][calls.episode], day)
+        for meeting in self.meetings:
+            meeting.listen(self.customers.columns, episodes["row"][calls.episode], day)
         per_recovery = round(self.in_force.recovery_cost)
         spent = book_calls(self.customers, episodes, calls, self.world.desk.cost_per_minute, per_recovery, day)
         self.recorder.add(day, "profit", -spent)
@@ -439,8 +440,8 @@ class CXModel(mesa.Model):
     def _weekly(self, day: int) -> None:
         census = self.engine.survey(self._today, self.world.survey_share)
         self.recorder.survey(day, census)
-        for board in self.boards:
-            board.read(self.customers.columns, census.sampled, self.world.seed, day)
+        for meeting in self.meetings:
+            meeting.read(self.customers.columns, census.sampled, self.world.seed, day)
         if self.journal is not None:
             self.journal.survey(day, census)
 

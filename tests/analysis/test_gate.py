@@ -127,7 +127,7 @@ def test_luck_of_the_worlds_is_not_worth_learning(tmp_path: Path) -> None:
     effects = spread_over(-2, 4)
     sd = float(np.std(effects, ddof=1))
     found = only(gate(folder(tmp_path / "luck", effects, luck=sd * np.sqrt(2)), THRESHOLDS))
-    assert found["luck_share"] == pytest.approx(1.0)
+    assert found["monte_carlo_share"] == pytest.approx(1.0)
     assert found["p_positive"]["probability"] == 1.0  # mean 1.0, its standard error 0.28
     assert found["effect"]["ci_low"] < 0  # the interval for one more point stays the report's
     assert any("luck" in note for note in found["notes"])

@@ -116,7 +116,7 @@ SEVERAL = [
 
 
 def with_campaigns(folder: Path, *campaigns: tuple[str, int]) -> Journeys:
-    """A life that got cards of these campaigns: name and number of variants. Other points have others."""
+    """A life that got variant_rows of these campaigns: name and number of variants. Other points have others."""
     write_log(folder / "run", {0: SEVERAL})
     rows = [
         (point, 0, arm, name, "email", variant, *[0] * 6, 0.5, 0)

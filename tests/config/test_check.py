@@ -369,7 +369,7 @@ def test_other_luck_is_no_move(tmp_path: Path) -> None:
         twinned = [place for place, value in enumerate(second) if value is not None]
         before[name] = [[first[place] for place in twinned], [None] * len(twinned)]
         after[name] = [[second[place] for place in twinned], [None] * len(twinned)]
-    compared = moves.by_draws(before, after, {})
+    compared = moves.by_points(before, after, {})
     assert max(one.draws for one in compared) == 22
     assert max(one.errors for one in compared) > 0.5  # chance did move them
     assert moves.beyond_chance(compared, regression.FALSE_ALARM) == []
@@ -380,6 +380,6 @@ def test_a_changed_rule_is_found(tmp_path: Path) -> None:
     """One point of margin more, in every draw, moves the level of LTV and not one visit."""
     as_it_was = numbers(tmp_path, "replications=16", "company.margin={value: 0.30, range: [0.15, 0.50]}")
     now = numbers(tmp_path, "replications=16", "company.margin={value: 0.31, range: [0.16, 0.51]}")
-    called = {one.name for one in moves.beyond_chance(moves.by_draws(as_it_was, now, {}), regression.FALSE_ALARM)}
+    called = {one.name for one in moves.beyond_chance(moves.by_points(as_it_was, now, {}), regression.FALSE_ALARM)}
     assert "baseline ltv level" in called
     assert "baseline visits level" not in called

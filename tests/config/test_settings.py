@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scenarios.intervention import worlds_of
 from sim.config.parameters import Bounds, choice, parameter
 from sim.config.sampling import value_at
-from sim.config.settings import Choice, ConfigError, Parameter, Settings, apply_worlds, load_settings, resolved
+from sim.config.settings import Choice, ConfigError, Parameter, Settings, apply_both_arms, load_settings, resolved
 from tests.config import compose
 
 LIFT = "scenario.ma_email.interventions.ma_email.lift"
@@ -249,7 +249,7 @@ def test_what_is_given_by_hand_stands_above_a_world(peak: dict[str, Any]) -> Non
     by_hand = ["company.capacity_ratio"]
     assert load_settings(config, by_hand).company.capacity_ratio.value == 1.5
     assert load_settings(config).company.capacity_ratio.value == 1.13
-    below = apply_worlds(peak, ["company.capacity_ratio.value"])
+    below = apply_both_arms(peak, ["company.capacity_ratio.value"])
     assert below["company"]["capacity_ratio"] == peak["company"]["capacity_ratio"]
 
 

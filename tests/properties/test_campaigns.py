@@ -216,19 +216,19 @@ def lost(start: Columns, still: Columns, rows: np.ndarray) -> np.ndarray:
 # -- coupons beside a choice of days -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", [("menu", "coupon"), ("coupon", "menu")])
+@pytest.mark.parametrize("order", [("waiting_options", "coupon"), ("coupon", "waiting_options")])
 def test_a_visitor_gets_a_choice_of_days_or_a_plain_coupon_whichever_comes_first(order: tuple[str, str]) -> None:
     columns = quiet()[2].customers.copied().columns
     visits, everybody = new_visits(np.arange(3, dtype=np.int32)), np.ones(3, bool)
     offers = Offers(columns, visits, 10, Campaigns([], columns, 1, np.ones(len(columns.status), bool), 3))
     for number, what in enumerate(order):
         offers.speak_for(number)
-        if what == "menu":
+        if what == "waiting_options":
             offers.choice_of_days(everybody, 5)
         else:
             offers.norush_coupon(everybody, 150, 300)
-    menu, face, last = ((1, 0, 15), (0, 150, 310))[order[0] == "coupon"]
-    assert (visits["menu"] == menu).all()
+    waiting_options, face, last = ((1, 0, 15), (0, 150, 310))[order[0] == "coupon"]
+    assert (visits["waiting_options"] == waiting_options).all()
     assert (visits["norush_coupon"] == face).all()
     assert (visits["coupon_last"] == last).all()
 

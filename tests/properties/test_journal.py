@@ -151,21 +151,21 @@ def test_messages_leave_a_state_where_they_are_read(messaged: tuple[CXModel, Jou
 
 
 def test_a_card_says_whose_message_it_was(messaged: tuple[CXModel, Journal]) -> None:
-    """Counted by card, the log is what each campaign tallied of each variant."""
+    """Counted by variant_row, the log is what each campaign tallied of each variant."""
     model, journal = messaged
     _, code, _, value = journal.columns()
     campaigns = list(model.campaigns.of.values())
-    cards = [(one, variant) for one in campaigns for variant in range(1, one.message.variants + 1)]
+    variant_rows = [(one, variant) for one in campaigns for variant in range(1, one.message.variants + 1)]
     logged = {name: Counter(value[code == CODE[name]].astype(int).tolist()) for name in NAMES}
-    for card, (one, variant) in enumerate(cards, 1):
+    for variant_row, (one, variant) in enumerate(variant_rows, 1):
         shown, clicked = KINDS.get(one.message.channel, ("message sent", "message clicked"))
         told = {name: int(counts[variant]) for name, counts in one.tally._asdict().items()}
         if shown:
-            assert (logged[shown][card], logged[clicked][card]) == (told["shown"], told["clicked"])
-            assert logged["preference told"][card] == (told["clicked"] if one.message.asks else 0)
-        assert logged["opted out"][card] == told["opted_out"]
-        assert logged["linked"][card] == (told["linked"] if one.message.channel == "welcome" else 0)
-    assert len(cards) == 8
+            assert (logged[shown][variant_row], logged[clicked][variant_row]) == (told["shown"], told["clicked"])
+            assert logged["preference told"][variant_row] == (told["clicked"] if one.message.asks else 0)
+        assert logged["opted out"][variant_row] == told["opted_out"]
+        assert logged["linked"][variant_row] == (told["linked"] if one.message.channel == "welcome" else 0)
+    assert len(variant_rows) == 8
     assert logged["linked"][0] > 0  # without a message
     assert {name: len(logged[name]) for name in VARIANT_EVENTS} == {
         "message sent": 3, "message clicked": 3, "preference told": 1, "opted out": 3, "linked": 5,

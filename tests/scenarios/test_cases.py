@@ -133,10 +133,10 @@ def board_of(scenario: str, *overrides: str) -> tuple[CXModel, CXModel]:
 @pytest.mark.parametrize("scenario", ["muji_voc", "muji_voc_monthly"])
 def test_the_worst_touchpoint_is_found_and_improves(scenario: str) -> None:
     baseline, treated = board_of(scenario)
-    board = treated.boards[0]
-    assert [touchpoint for _, touchpoint in board.started][:2] == [DELIVERY, DELIVERY]
+    meeting = treated.meetings[0]
+    assert [touchpoint for _, touchpoint in meeting.started][:2] == [DELIVERY, DELIVERY]
     better = treated.customers.around.quality - baseline.customers.around.quality
-    finished = sum(touchpoint == DELIVERY and day + 42 < 180 for day, touchpoint in board.started)
+    finished = sum(touchpoint == DELIVERY and day + 42 < 180 for day, touchpoint in meeting.started)
     gained = 0.15 * sum(math.exp(-n) for n in range(finished))
     assert finished >= 2
     assert better[:, DELIVERY] == pytest.approx(gained)
@@ -148,13 +148,13 @@ def test_a_meeting_is_paid_for_and_a_faster_cadence_starts_no_more_than_people_a
     """Two projects at once, six weeks each: in half a year eight at most, however often the firm meets."""
     weekly, monthly = board_of("muji_voc")[1], board_of("muji_voc_monthly")[1]
     for model in (weekly, monthly):
-        projects = model.boards[0].started
+        projects = model.meetings[0].started
         part = round(2e6 * model.world.customers / model.world.members)
         assert int(model.company_costs.sum()) == part * len(projects)
         for day, _ in projects:
             assert sum(day <= other < day + 42 for other, _ in projects) <= 2
-    assert len(monthly.boards[0].started) <= len(weekly.boards[0].started) <= 8
-    assert weekly.boards[0].started[0][0] < monthly.boards[0].started[0][0]
+    assert len(monthly.meetings[0].started) <= len(weekly.meetings[0].started) <= 8
+    assert weekly.meetings[0].started[0][0] < monthly.meetings[0].started[0][0]
 
 
 # -- Starbucks: staff who may act --------------------------------------------------------------------------------------
