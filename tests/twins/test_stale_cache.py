@@ -67,7 +67,8 @@ def test_an_edited_rule_is_compiled_again_and_an_old_one_found_again(tmp_path: P
     assert 1.99 < edited[0] / first[0] < 2.01  # the rule is called by compiled code of another file
     assert edited[1] == first[1]
 
-    edit(ledger, "math.exp(-r.discount_rate * day / DAYS_PER_YEAR)", "0.5 * math.exp(-r.discount_rate * day / DAYS_PER_YEAR)")
+    factor = "math.exp(-r.discount_rate * day / DAYS_PER_YEAR)"
+    edit(ledger, factor, f"0.5 * {factor}")
     again = ask(tmp_path)
     assert again[0] == edited[0]
     assert again[1] == 0.5 * first[1]
