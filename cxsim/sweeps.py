@@ -56,6 +56,14 @@ SHARE_OF_MEMORY = 0.8
 """Share of the memory available at the start that a sweep may use."""
 
 
+class NoRunPossible(ConfigError):
+    """None of a sweep's runs can be made: says why of the first; `refusals` holds why of each."""
+
+    def __init__(self, refusals: Sequence[ConfigError]) -> None:
+        super().__init__(refusals[0].message, **refusals[0].values)
+        self.refusals = refusals
+
+
 class SweepInterrupted(KeyboardInterrupt):
     """A sweep was interrupted by Ctrl-C; the same call goes on with what is missing in `folder`."""
 
@@ -158,7 +166,7 @@ class _Jobs:
                 self._jobs[tuple(overrides)] = Job(key, settings, _label(swept))
             planned.append(Planned(key, tuple(overrides), swept))
         if not self._jobs:
-            raise next(iter(refusals.values()))
+            raise NoRunPossible(list(refusals.values()))
         self._endings |= {key: Ending(FAILED, refusal) for key, refusal in refusals.items()}
         plan(self.folder, planned)
         self._known = list(dict.fromkeys(one.key for one in planned))

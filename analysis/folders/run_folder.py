@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from analysis.style.language import installing
 from sim import tables
 from sim.phrases import ConfigError, Phrase, enumerated
 
@@ -241,6 +242,4 @@ def needed(module: str, extra: str = "decide") -> Any:
         return import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        raise RunError(
-            "this needs {package}: pip install -c constraints.txt -e '.[{extra}]'", package=package, extra=extra
-        ) from error
+        raise RunError("this needs {package}: {command}", package=package, command=installing(extra)) from error

@@ -14,14 +14,17 @@ a contract and stay English: only what is told of them changes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from gettext import GNUTranslations
+from importlib import metadata
 from importlib.resources import files
 from importlib.util import find_spec
 from io import BytesIO
+from pathlib import Path
 
 from sim.phrases import ConfigError, Phrase, listed
 
@@ -44,11 +47,18 @@ def use(language: str) -> None:
         )
     if language != "en" and not all(map(find_spec, EXTRA)):
         raise LanguageError(
-            "language={language} needs the extra {language}, which is not installed; python -m pip install -c "
-            "constraints.txt -e '.[{language}]'",
-            language=language,
+            "language={language} needs the extra {language}, which is not installed; {command}",
+            language=language, command=installing(language),
         )
     _current.set(language)
+
+
+def installing(extra: str) -> str:
+    """The command that installs an extra: from the checkout, or by its packages where there is none."""
+    if (Path(__file__).resolve().parents[2] / "pyproject.toml").is_file():
+        return f"python -m pip install -c constraints.txt -e '.[{extra}]'"
+    stated = [one for one in metadata.requires("cxsim") or () if re.search(rf"extra == .{extra}\b", one)]
+    return " ".join(["python -m pip install", *(re.split(r"[^\w.-]", one)[0] for one in stated)])
 
 
 @contextmanager

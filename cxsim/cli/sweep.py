@@ -5,8 +5,8 @@ from __future__ import annotations
 from analysis.style import words
 from analysis.style.language import N_, _, translated
 from analysis.style.lines import padded
-from cxsim.cli.terminal import INTERRUPTED, MOVED, OK, say, shown
-from cxsim.sweeps import SweepInterrupted, swept
+from cxsim.cli.terminal import BAD_INPUT, INTERRUPTED, MOVED, OK, say, shown
+from cxsim.sweeps import NoRunPossible, SweepInterrupted, swept
 from sim.phrases import Phrase
 from sim.studies.sweep import DIED, FAILED, MISSING, Ending
 
@@ -22,6 +22,10 @@ def sweep(overrides: list[str], config_dir: str | None, name: str) -> int:
     """Make the runs of a sweep. Returns exit status 0, or 1 if a job failed, died or was not run."""
     try:
         sweep = swept(overrides, None, config_dir, name, _tell)
+    except NoRunPossible as error:
+        for refusal in error.refusals:
+            say(refusal)
+        return BAD_INPUT
     except SweepInterrupted as interrupted:
         say(Phrase(
             "interrupted; the same command goes on with what is missing in {folder}", folder=shown(interrupted.folder)

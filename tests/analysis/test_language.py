@@ -348,7 +348,7 @@ def test_the_same_run_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None
 def test_a_report_is_told_again_in_the_runs_language_or_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = make_run(tmp_path / "run", draws=2)
+    run = make_run(tmp_path / "run", points=2)
     config = run / "config.yaml"
     config.write_text(config.read_text(encoding="utf-8") + "language: ja\n", encoding="utf-8")
     write_effects(run)

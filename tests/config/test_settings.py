@@ -266,7 +266,7 @@ def test_worlds_that_agree_and_worlds_that_do_not(raw: dict[str, Any]) -> None:
     assert load_settings(with_world(raw, a=tight, b=also)).company.margin.value == 0.2
     with pytest.raises(ConfigError, match=r"scenario.b.both_arms.company.capacity_ratio: 1.2, but scenario.a"):
         load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": 1.2}}))
-    with pytest.raises(ConfigError, match="different worlds"):
+    with pytest.raises(ConfigError, match="change both arms differently"):
         load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": {"value": 1.2}}}))
 
 
