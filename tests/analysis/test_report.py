@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ from analysis.effects.answer import write_effects
 from analysis.folders.run_folder import Run, RunError
 from analysis.report import figures as plots
 from analysis.report.page import write_report
+from sim.tables import FOLDER_VERSION
 from tests.analysis.fake_run import make_run
 
 EVIL = "<script>alert(1)</script>"
@@ -74,7 +76,8 @@ def test_every_axis_says_what_and_in_which_unit(figures: dict[str, Figure], name
 
 def test_same_tables_give_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     other = make_run(tmp_path / "elsewhere")
-    (other / "provenance.json").write_text('{"version": "9", "threads": 7}', encoding="utf-8")
+    stated = {"version": "9", "folder_version": FOLDER_VERSION, "threads": 7}
+    (other / "provenance.json").write_text(json.dumps(stated), encoding="utf-8")
     for run in (folder, other):
         write_report(run)
     for name in [

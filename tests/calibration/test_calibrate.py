@@ -88,7 +88,8 @@ def test_the_joint_error_is_the_one_that_is_written(cdnow: Calibration) -> None:
 def test_a_holdout_is_told_beside_closed_forms_and_a_naive_rate() -> None:
     said: list[str] = []
     columns = LogColumns("customer_id", "date", "spend")
-    found = calibrate(CDNOW, columns, "x", shipped("scenario=baseline"), holdout=13, say=said.append)
+    settings = shipped("scenario=baseline")
+    found = calibrate(CDNOW, columns, "x", settings, holdout=13, say=lambda line: said.append(str(line)))
     assert (found.fitted_weeks, len(found.observed)) == (26, 39)
     table = said[said.index(next(line for line in said if line.startswith("holdout"))) :]
     assert table[0] == "holdout, weeks 27 to 39: 711 repeats in the log"
@@ -102,7 +103,7 @@ def test_a_holdout_is_told_beside_closed_forms_and_a_naive_rate() -> None:
 def test_online_retail_leaves_lapse_open_and_the_file_says_so() -> None:
     said: list[str] = []
     columns = LogColumns("CustomerID", "date", "revenue")
-    found = calibrate(RETAIL, columns, "gifts", shipped("scenario=baseline"), say=said.append)
+    found = calibrate(RETAIL, columns, "gifts", shipped("scenario=baseline"), say=lambda line: said.append(str(line)))
     assert sum("leaves lapse open" in line for line in said) == 2
     assert any("miss the log's total by more than 5 %" in line for line in said)
     for clock in found.clocks:

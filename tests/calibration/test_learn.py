@@ -177,7 +177,7 @@ def test_adjustment_removes_what_strata_explain() -> None:
     assert abs(adjusted.values[0]) < 4 * adjusted.errors[0]
     naive = Lateness("x", 90, table).observed()
     assert naive.values[0] < -10 * naive.errors[0]
-    assert naive.remarks
+    assert naive.remark
 
 
 def test_a_counted_table_gives_the_ratio_of_shares() -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cxsim import cli
 from cxsim.cli import COMMANDS
-from scenarios import own
-from scenarios.intervention import REGISTRY
-from sim.run.provenance import OWN_CODE, ROOT
+from sim.run.provenance import ROOT
 from tests.docs.commands import PAGES, SMALL, blocks, commands
 
 OWN = ROOT / "examples" / "my_scenario"
@@ -66,18 +63,6 @@ def test_an_own_scenario_answers(checkout: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.startswith("patient_customers\n")
 
 
-@pytest.fixture
-def no_kinds_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Kinds that a test registers are forgotten after it."""
-    monkeypatch.setenv(OWN_CODE, "")  # put back afterwards, whatever a command makes of it
-    before = dict(REGISTRY)
-    yield
-    REGISTRY.clear()
-    REGISTRY.update(before)
-    own._import.cache_clear()
-
-
-@pytest.mark.usefixtures("no_kinds_left")
 def test_a_class_of_ones_own_answers(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = next(words for words in commands() if "scenario=regulars_coupon" in words)
     assert cli.main([*words, *SMALL]) == cli.OK
