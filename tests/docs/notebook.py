@@ -37,8 +37,8 @@ def outputs(source: str, names: dict[str, Any], number: int) -> list[Output]:
     silent = not isinstance(body[-1], ast.Expr) or source.rstrip().endswith(";")
     last = None if silent else body.pop()
     with redirect_stdout(io.StringIO()) as printed:
-        exec(compile(ast.Module(body, []), file, "exec"), names)
-        value = eval(compile(ast.Expression(last.value), file, "eval"), names) if last is not None else None
+        exec(compile(ast.Module(body, []), file, "exec", dont_inherit=True), names)
+        value = eval(compile(ast.Expression(last.value), file, "eval", dont_inherit=True), names) if last is not None else None
     found: list[Output] = []
     if printed.getvalue():
         found.append({"output_type": "stream", "name": "stdout", "text": _lines(printed.getvalue())})
