@@ -37,8 +37,11 @@ def outputs(source: str, names: dict[str, Any], number: int) -> list[Output]:
     silent = not isinstance(body[-1], ast.Expr) or source.rstrip().endswith(";")
     last = None if silent else body.pop()
     with redirect_stdout(io.StringIO()) as printed:
+        # A cell does not inherit this file's `from __future__ import annotations`.
         exec(compile(ast.Module(body, []), file, "exec", dont_inherit=True), names)
-        value = eval(compile(ast.Expression(last.value), file, "eval", dont_inherit=True), names) if last is not None else None
+        value = None
+        if last is not None:
+            value = eval(compile(ast.Expression(last.value), file, "eval", dont_inherit=True), names)
     found: list[Output] = []
     if printed.getvalue():
         found.append({"output_type": "stream", "name": "stdout", "text": _lines(printed.getvalue())})
