@@ -1,6 +1,7 @@
-"""How a customer silently lapses, and how the effect of messages on satisfaction fades (docs/ODD.md, 7.12).
+"""How a customer silently lapses, and how satisfaction returns to the usual between events (docs/ODD.md, 7.12).
 
-Arguments are named as in `agents.day`: `c` the columns, `row` a customer, `me` its record, `r` the rules' numbers.
+Arguments are named as in `agents.day`: `c` the columns, `row` a customer, `me` its record, `r` the rules' numbers,
+`w` the surroundings.
 """
 
 from __future__ import annotations
@@ -11,38 +12,37 @@ from agents.columns import (
     CUSTOMER,
     FAR,
     LAPSED,
-    NEVER,
     Columns,
 )
 from agents.compiled import rule
+from agents.records import Surroundings
 
 
 @rule
-def recover(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Let fatigue fade up to `day`, and with it the part of satisfaction that messages made (`mood`).
+def recover(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> None:
+    """Bring satisfaction up to `day`: let it return to the usual, and let fatigue and mood fade.
 
-    Without it a weekly e-mail would wear satisfaction down for ever: between episodes nothing else moves it. Call
-    `consume_hazard` before and `schedule_lapse` after.
+    Call `consume_hazard` before and `schedule_lapse` after.
     """
     me = c.more[row]
-    if int(me.fatigue_day) == NEVER or int(me.fatigue_day) == day:
+    days = day - int(me.felt_day)
+    if days == 0:
         return
-    days = day - int(me.fatigue_day)
-    left = behaviour.fatigue_after(r, float(me.mood), days)
-    me.satisfaction = float(me.satisfaction) + (left - float(me.mood))
-    me.mood = left
-    me.fatigue = behaviour.fatigue_after(r, float(me.fatigue), days)
-    me.fatigue_day = day
+    me.satisfaction = felt(c, r, w, row, day)
+    if me.mood != 0.0 or me.fatigue != 0.0:
+        me.mood = behaviour.fatigue_after(r, float(me.mood), days)
+        me.fatigue = behaviour.fatigue_after(r, float(me.fatigue), days)
+    me.felt_day = day
 
 
 @rule
-def felt(c: Columns, r: Rules, row: int, day: int) -> float:
-    """Satisfaction on `day`, su: the stored value with the part that messages made faded up to then."""
+def felt(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> float:
+    """Satisfaction on `day`, su: what episodes made has returned towards the usual, what messages made has faded."""
     me = c.more[row]
-    if me.mood == 0.0:  # most have none: its day is not looked up
-        return float(me.satisfaction)
-    left = behaviour.fatigue_after(r, float(me.mood), day - int(me.fatigue_day))
-    return float(me.satisfaction) + (left - float(me.mood))
+    days = day - int(me.felt_day)
+    mood = float(me.mood)
+    lasting = behaviour.returned(r, float(me.satisfaction) - mood, w.usual[int(me.persona)], days)
+    return lasting + behaviour.fatigue_after(r, mood, days) if mood != 0.0 else lasting
 
 
 @rule
@@ -86,10 +86,13 @@ def become_lapsed(c: Columns, row: int, day: int) -> None:
 
 
 @rule
-def fade_weekly(c: Columns, r: Rules, row: int, day: int) -> None:
-    """Call once a week: let the effect of messages fade up to `day`, and set the lapse by the hazard from then on."""
-    if c.more[row].mood == 0.0:
+def feel_weekly(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> None:
+    """Call once a week: bring satisfaction up to `day`, and set the lapse by the hazard from then on.
+
+    In between the hazard stays as it was, so that it is late by three or four days of a return that takes months.
+    """
+    if int(c.status[row]) != CUSTOMER:
         return
     consume_hazard(c, r, row, day + 1)
-    recover(c, r, row, day)
+    recover(c, r, w, row, day)
     schedule_lapse(c, r, row, day + 1)

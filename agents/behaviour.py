@@ -83,6 +83,7 @@ class Rules(NamedTuple):
     peak_weight: float
     end_weight: float
     memory: float
+    return_half_life: float
     value_weight: float
     wait_weight: float
     late_penalty: float
@@ -146,6 +147,8 @@ def pack(rules: Rules) -> PackedRules:
     return np.array([tuple(rules)], _PACKED)
 
 
+LN2 = math.log(2.0)
+
 DEBT_REPAID = 0.05
 """Share of forward-bought demand repaid each day."""
 
@@ -184,20 +187,28 @@ def awareness_by_talk(r: Rules, own_volume: float, public_volume: float) -> floa
 
 
 @rule
-def hearsay(weight_heard: float, score_heard: float, rate: float) -> tuple[float, float]:
-    """How talk heard moves an expectation: (share of the way it goes, score towards which it goes, su).
-
-    Closed form of the daily recursion E += rate * (score - weight * E) for scores per weight held constant.
-    """
-    if weight_heard <= 0.0 or rate <= 0.0:
-        return 0.0, 0.0
-    return 1.0 - math.exp(-rate * weight_heard), score_heard / weight_heard
+def returned(r: Rules, value: float, usual: float, days: int) -> float:
+    """What has become of a satisfaction after so many days without an event, su: its gap to the usual halves every
+    `return_half_life` days (Knox and van Oest 2014: relationships return to normal)."""
+    return usual + (value - usual) * math.exp(-LN2 * days / r.return_half_life)
 
 
 @rule
-def believe(expectation: float, share: float, score: float) -> float:
-    """Expectation after going a share of the way to a score heard."""
-    return expectation + share * (score - expectation)
+def hearsay(r: Rules, weight_heard: float, score_heard: float, days: int) -> tuple[float, float, float]:
+    """How talk heard over some days moves an expectation while it also returns to the usual.
+
+    Returns (share of the way that it goes to its aim, what talk adds to the aim in su, weight of the usual in the
+    aim). Closed form of E += rate * (score - weight * E) + ln 2 / half-life * (usual - E), a day a time, for scores
+    per weight held constant.
+    """
+    heard, back = r.hearsay_rate * weight_heard, LN2 * days / r.return_half_life
+    return 1.0 - math.exp(-(heard + back)), r.hearsay_rate * score_heard / (heard + back), back / (heard + back)
+
+
+@rule
+def believe(expectation: float, share: float, aim: float) -> float:
+    """Expectation after going a share of the way to an aim."""
+    return expectation + share * (aim - expectation)
 
 
 # -- 7.3 visits ------------------------------------------------------------------------------------------------
@@ -317,7 +328,7 @@ def message_match(r: Rules, orders: int, fit: float, depth: float, relevant: boo
 @rule
 def fatigue_after(r: Rules, fatigue: float, days: int) -> float:
     """Fatigue left after so many days."""
-    return fatigue * math.exp(-0.6931471805599453 * days / r.fatigue_half_life)
+    return fatigue * math.exp(-LN2 * days / r.fatigue_half_life)
 
 
 @rule
@@ -494,7 +505,7 @@ def response_probability(r: Rules, satisfaction: float, customer: bool) -> float
     return logistic(x)
 
 
-# -- 7.15 residual value -----------------------------------------------------------------------------------------
+# -- 7.15 the tail -----------------------------------------------------------------------------------------------
 
 
 @rule

@@ -84,7 +84,7 @@ ATTRIBUTES: dict[str, Column] = {
     "lapse_synced": Column("int16", "day", "hazard is consumed up to before this day", NEVER),
     # what they believe
     **dict.fromkeys(EXPECTATIONS, Column("float32", "su", "expected quality")),
-    "satisfaction": Column("float32", "su", "smoothed episode scores"),
+    "satisfaction": Column("float32", "su", "smoothed episode scores, which return to the persona's usual ones"),
     "stars": Column("uint8", "stars", "last episode's stars, 0 before the first"),
     # what they say and hear
     "told_good_day": Column("int16", "day", "last positive talk", NEVER),
@@ -102,7 +102,7 @@ ATTRIBUTES: dict[str, Column] = {
     "consent": Column("uint8", "", "what the firm was given, in bits: 1 e-mail, 2 push, 4 likes, 8 the app is used"),
     "fatigue": Column("float32", "impressions", "decaying count of messages"),
     "mood": Column("float32", "su", "part of `satisfaction` that messages made; it fades as fatigue does"),
-    "fatigue_day": Column("int16", "day", "day of `fatigue` and `mood`", NEVER),
+    "felt_day": Column("int16", "day", "satisfaction, fatigue and mood stand as of this day", NEVER),
     "impressions": Column("uint32", "", "impressions on each of eight days, four bits each"),
     "impressions_day": Column("int16", "day", "day of the lowest four bits", NEVER),
     "coupon": Column("int32", "", "first open coupon in the pool, -1 none", -1),

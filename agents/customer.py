@@ -66,7 +66,7 @@ class Customer(mesa.Agent):
     def receive(self, today: Today, messages: Messages, j: int) -> None:
         """React to the push or e-mail in entry j."""
         s = self.customers
-        customer_day.receive(s.readable, s.rules, s.variants, today, messages, j)
+        customer_day.receive(s.readable, s.rules, s.around, s.variants, today, messages, j)
 
     def come_by(self, today: Today) -> None:
         """Visit because of a click on a push or an e-mail."""
@@ -117,12 +117,12 @@ class Customer(mesa.Agent):
         status = int(s.readable.status[self.row])
         if status < CUSTOMER:
             return -1, -1
-        attrition.fade_weekly(s.readable, s.rules, self.row, today.day)
+        attrition.feel_weekly(s.readable, s.rules, s.around, self.row, today.day)
         customer = status == CUSTOMER
-        asked = customer_day.responds(s.readable, s.rules, today.seed, today.day, self.row, share)
+        asked = customer_day.responds(s.readable, s.rules, s.around, today.seed, today.day, self.row, share)
         if not (asked or customer):
             return -1, -1
-        given = customer_day.answer(s.readable, s.rules, today.seed, today.day, self.row)
+        given = customer_day.answer(s.readable, s.rules, s.around, today.seed, today.day, self.row)
         if asked:
             s.columns.of("answer")[self.row] = given
         return (given if customer else -1), (given if asked else -1)

@@ -126,9 +126,10 @@ def _believe_what_was_heard(c: Columns, r: Rules, w: Surroundings, row: int, day
     own = (1.0 - r.public_share) / r.ties / FIXED_POINT * spread
     weight = own * int(me.heard_weight) + (w.public_weight[until] - w.public_weight[since])
     score = own * int(me.heard_score) + (w.public_score[until] - w.public_score[since])
-    share, told = behaviour.hearsay(weight, score, r.hearsay_rate)
+    share, told, usual = behaviour.hearsay(r, weight, score, days)
     for k in range(len(TOUCHPOINT_NAMES)):
-        me.expect[k] = behaviour.believe(float(me.expect[k]), share, told)
+        aim = told + usual * w.usual_quality[int(me.persona), k]
+        me.expect[k] = behaviour.believe(float(me.expect[k]), share, aim)
 
 
 @rule
@@ -160,13 +161,15 @@ def expectation_of(c: Columns, r: Rules, row: int) -> float:
 
 
 @rule
-def receive(c: Columns, r: Rules, variants: VariantTable, today: Today, m: Messages, j: int) -> None:
+def receive(
+    c: Columns, r: Rules, w: Surroundings, variants: VariantTable, today: Today, m: Messages, j: int
+) -> None:
     """React to the push or e-mail in entry j: click, or be annoyed and perhaps opt out. The lapsed ignore it."""
     row, variant_row = int(m[j].row), int(m[j].variant_row)
     if int(c.status[row]) == LAPSED:
         return
     me = c.more[row]
-    clicked, m[j].boost = _react(c, r, variants, today, row, variant_row, m[j].relevant == 1, OFF_SITE)
+    clicked, m[j].boost = _react(c, r, w, variants, today, row, variant_row, m[j].relevant == 1, OFF_SITE)
     m[j].clicked = clicked
     if clicked and variants["asks"][variant_row] == 1:
         c.consent[row] = int(c.consent[row]) | LIKES
@@ -182,24 +185,24 @@ ON_SITE, OFF_SITE = 0, 1
 
 
 @rule
-def _tire(c: Columns, r: Rules, row: int, day: int) -> float:
+def _tire(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> float:
     """Fatigue before this message, which adds 1 to it; all campaigns share it: each tires for the next one."""
     me = c.more[row]
-    recover(c, r, row, day)
+    recover(c, r, w, row, day)
     fatigue = float(me.fatigue)
     me.fatigue = fatigue + 1.0
-    me.fatigue_day = day
     return fatigue
 
 
 @rule
 def _react(
-    c: Columns, r: Rules, variants: VariantTable, today: Today, row: int, variant_row: int, relevant: bool, slot: int
-) -> tuple[bool, float]:
+    c: Columns, r: Rules, w: Surroundings, variants: VariantTable, today: Today, row: int, variant_row: int,
+    relevant: bool, slot: int,
+) -> tuple[bool, float]:  # fmt: skip
     """(whether a message is clicked, utility it would add, logits): less if it fits less or the customer is tired."""
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
-    fatigue = _tire(c, r, row, today.day)
+    fatigue = _tire(c, r, w, row, today.day)
     fit, depth = variants["fit"][variant_row], variants["depth"][variant_row]
     match = behaviour.message_match(r, int(me.orders), fit, depth, relevant)
     liked, slope = variants["appeal"][variant_row], variants["slope"][variant_row]
@@ -329,10 +332,10 @@ def choose(
     rate = _visit_rate(c, r, today, row)
     message = float(v[j].boost)
     if v[j].popup > 0:
-        v[j].clicked, lift = _react(c, r, variants, today, row, int(v[j].variant_row), v[j].relevant == 1, ON_SITE)
+        v[j].clicked, lift = _react(c, r, w, variants, today, row, int(v[j].variant_row), v[j].relevant == 1, ON_SITE)
         message += lift
     if r.onboarding > 0.5 and v[j].channel == APP and int(me.first_app) == today.day:
-        _launch(c, r, variants, today, v, j)
+        _launch(c, r, w, variants, today, v, j)
     if v[j].waiting_options > 0:
         _pick_days(c, r, waiting_options, v, j)
     face = _coupon_face(c, r, wallet, today, row)
@@ -349,14 +352,14 @@ def choose(
 
 
 @rule
-def _launch(c: Columns, r: Rules, variants: VariantTable, today: Today, v: Visits, j: int) -> None:
+def _launch(c: Columns, r: Rules, w: Surroundings, variants: VariantTable, today: Today, v: Visits, j: int) -> None:
     """Onboard at the app's first launch (link an account, say) or not; a welcome message may raise the chance."""
     row = int(v[j].row)
     me = c.more[row]
     consume_hazard(c, r, row, today.day)
     lift = 0.0
     if v[j].welcome > 0:
-        lift = behaviour.message_lift(r, variants["lift"][int(v[j].welcome_row)], 1.0, _tire(c, r, row, today.day))
+        lift = behaviour.message_lift(r, variants["lift"][int(v[j].welcome_row)], 1.0, _tire(c, r, w, row, today.day))
     if draw(today.seed, row, 0, draws.ACTIVATE, 0) < behaviour.logistic(r.activation_base + lift):
         me.activated = 1
         refresh_bound(c, r, row, today.day)
@@ -436,7 +439,7 @@ def _order(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: in
     me.orders = min(65535, int(me.orders) + 1)
     me.monetary += basket
     if int(c.status[row]) == AWARE:
-        _become_customer(c, r, today, row)
+        _become_customer(c, r, w, today, row)
     elif r.idleness > 0.0:
         consume_hazard(c, r, row, today.day)
     me.last_order = today.day
@@ -449,8 +452,9 @@ def _order(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: in
 
 
 @rule
-def _become_customer(c: Columns, r: Rules, today: Today, row: int) -> None:
+def _become_customer(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> None:
     me = c.more[row]
+    recover(c, r, w, row, today.day)
     c.status[row] = CUSTOMER
     me.first_order = today.day
     if draw(today.seed, row, 0, draws.OPT_IN, 0) < r.opt_in_mail:
@@ -553,7 +557,7 @@ def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j
         e[j].score = behaviour.after_support(r, e[j].score, e[j].served == 1, e[j].resolved == 1, e[j].wait)
     score = float(e[j].score)
     consume_hazard(c, r, row, today.day)
-    recover(c, r, row, today.day)
+    recover(c, r, w, row, today.day)
     before = float(me.satisfaction)
     me.satisfaction = before + r.memory * (score - before)
     me.mood = float(me.mood) * (1.0 - r.memory)
@@ -598,18 +602,18 @@ def _talk(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: i
 
 
 @rule
-def answer(c: Columns, r: Rules, seed: int, day: int, row: int) -> int:
+def answer(c: Columns, r: Rules, w: Surroundings, seed: int, day: int, row: int) -> int:
     """What the customer would answer today if asked, 0 to 10."""
     me = c.more[row]
     noise = normal_quantile(draw(seed, row, day, draws.SURVEY_NOISE, 0))
-    return behaviour.survey_answer(r, felt(c, r, row, day), float(me.style), noise)
+    return behaviour.survey_answer(r, felt(c, r, w, row, day), float(me.style), noise)
 
 
 @rule
-def responds(c: Columns, r: Rules, seed: int, day: int, row: int, share: float) -> bool:
+def responds(c: Columns, r: Rules, w: Surroundings, seed: int, day: int, row: int, share: float) -> bool:
     """Whether an ever-buyer is sampled today and answers."""
     me = c.more[row]
     if int(me.orders) == 0 or draw(seed, row, day, draws.SURVEY_SELECT, 0) >= share:
         return False
-    p = behaviour.response_probability(r, felt(c, r, row, day), int(c.status[row]) == CUSTOMER)
+    p = behaviour.response_probability(r, felt(c, r, w, row, day), int(c.status[row]) == CUSTOMER)
     return draw(seed, row, day, draws.SURVEY_RESPOND, 0) < p

@@ -93,6 +93,7 @@ def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
     _draw_lives(c, traits, seed, first, last, first_day)
     c.consent[:] = BY_MAIL * ((c.status == CUSTOMER) & (uniform(draws.OPT_IN) < traits.opt_in_mail))
     c.more["heard_day"][:] = first_day - 1
+    c.more["felt_day"][:] = first_day
 
 
 def _lognormal(u: NDArray[np.float64], sd: float, mean_one: bool = False) -> NDArray[np.float64]:

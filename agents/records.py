@@ -75,6 +75,8 @@ class Surroundings(NamedTuple):
     topics: NDArray[np.float64]  # cumulated shares of search topics
     persona_price: NDArray[np.float64]
     quality: NDArray[np.float64]  # su by persona and touchpoint, as in force today
+    usual: NDArray[np.float64]  # su by persona: what satisfaction returns to
+    usual_quality: NDArray[np.float64]  # su by persona and touchpoint: what expectations return to
 
 
 VISIT = np.dtype(

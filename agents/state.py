@@ -18,10 +18,12 @@ from agents.wallet import Wallet, copy_wallet
 
 
 @compiled
-def _felt(c: Columns, rules: PackedRules, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
+def _felt(
+    c: Columns, rules: PackedRules, w: Surroundings, rows: NDArray[np.int32], day: int
+) -> NDArray[np.float64]:
     felt = np.empty(len(rows))
     for k in range(len(rows)):
-        felt[k] = attrition.felt(c, rules[0], rows[k], day)
+        felt[k] = attrition.felt(c, rules[0], w, rows[k], day)
     return felt
 
 
@@ -61,8 +63,8 @@ class Customers:
         return len(self.columns.status)
 
     def felt(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
-        """Satisfaction of these rows on `day`, the part that messages made faded up to then; su, float64 (rows,)."""
-        return _felt(self.columns, self.packed, rows, day)
+        """Satisfaction of these rows on `day`, su, float64 (rows,)."""
+        return _felt(self.columns, self.packed, self.around, rows, day)
 
     def expected(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         """Mean of these rows' stored expectations over touchpoints; su, float64 (rows,)."""

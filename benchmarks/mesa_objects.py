@@ -56,7 +56,7 @@ Walk = Literal["shuffle_do", "do"]
 ATTRIBUTES = (
     "persona", "rate", "lapse_trait", "spend", "waiting_cost", "talkativeness",
     "status", "lapse_day", "lapse_budget", "lapse_synced",
-    *EXPECTATIONS, "satisfaction", "stars",
+    *EXPECTATIONS, "satisfaction", "felt_day", "stars",
     "told_good_day", "told_bad_day", "told_good", "told_bad",
     "heard_volume", "heard_weight", "heard_score", "heard_day",
     "orders", "monetary", "last_order", "last_visit", "topic", "topic_day", "ledger",
@@ -76,7 +76,7 @@ class Shopper(mesa.Agent):
         (
             self.persona, self.rate, self.lapse_trait, self.spend, self.waiting_cost, self.talkativeness,
             self.status, self.lapse_day, self.lapse_budget, self.lapse_synced,
-            *self.expect, self.satisfaction, self.stars,
+            *self.expect, self.satisfaction, self.felt_day, self.stars,
             self.told_good_day, self.told_bad_day, self.told_good, self.told_bad,
             self.heard_volume, self.heard_weight, self.heard_score, self.heard_day,
             self.orders, self.monetary, self.last_order, self.last_visit, self.topic, self.topic_day, self.ledger,
@@ -195,6 +195,7 @@ class Shopper(mesa.Agent):
             score = behaviour.after_support(r, score, True, resolved, 0.0)
             model.counts["contacts"] += 1
         self.consume_hazard()
+        self.feel()
         self.satisfaction += r.memory * (score - self.satisfaction)
         self.schedule_lapse()
         self.stars = behaviour.stars_of(r, score)
@@ -265,8 +266,9 @@ class Shopper(mesa.Agent):
             own = (1.0 - r.public_share) / r.ties * (1.0 - keep) / (1.0 - model.around.decay[1])
             weight = own * self.heard_weight + model.around.public_weight[until] - model.around.public_weight[since]
             score = own * self.heard_score + model.around.public_score[until] - model.around.public_score[since]
-            heard = behaviour.hearsay(weight, score, r.hearsay_rate)
-            self.expect = [behaviour.believe(expectation, *heard) for expectation in self.expect]
+            share, told, usual = behaviour.hearsay(r, weight, score, days)
+            aims = [told + usual * quality for quality in model.around.usual_quality[self.persona]]
+            self.expect = [behaviour.believe(own, share, aim) for own, aim in zip(self.expect, aims, strict=True)]
         self.heard_volume *= keep
         self.heard_weight *= keep
         self.heard_score *= keep
@@ -277,6 +279,12 @@ class Shopper(mesa.Agent):
     def hazard(self) -> float:
         """Daily lapse hazard."""
         return behaviour.lapse_hazard(self.model.rules, self.lapse_trait, self.satisfaction, False)
+
+    def feel(self) -> None:
+        """Let satisfaction return to the usual up to today."""
+        today, usual = self.model.today.day, self.model.around.usual[self.persona]
+        self.satisfaction = behaviour.returned(self.model.rules, self.satisfaction, usual, today - self.felt_day)
+        self.felt_day = today
 
     def consume_hazard(self) -> None:
         """Spend the lapse budget up to yesterday, before the hazard changes."""

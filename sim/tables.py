@@ -31,6 +31,7 @@ FOLDER_VERSION = 2
 """Version of the tables below, in provenance.json as `folder_version`. A folder that states none is of version 1."""
 
 RENAMED = {
+    "residual": "tail",
     "twin": "second_seed",
     "draw": "point",
     "draws": "points",
@@ -97,8 +98,11 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("ltv", "yen", "mean", "LTV over the horizon", "discounted profit per potential customer over the horizon"),
-    Metric("residual", "yen", "mean", "Residual value", "expected discounted profit beyond the horizon per potential customer, state frozen, less open coupons"),
+    Metric("ltv", "yen", "mean", "LTV", "discounted profit per potential customer over the horizon with the interventions in force, and what customers are worth afterwards with them withdrawn"),
+    Metric("year_1", "yen", "mean", "LTV: first year", "the part of LTV from days 0 to 364"),
+    Metric("year_2", "yen", "mean", "LTV: second year", "the part from days 365 to 729"),
+    Metric("year_3", "yen", "mean", "LTV: third year", "the part from day 730 to the end of the horizon"),
+    Metric("tail", "yen", "mean", "LTV: tail", "the part after the horizon, interventions withdrawn: expected discounted profit of customers and prospects"),
     Metric("profit", "yen", "mean", "Profit", "undiscounted profit per potential customer over the horizon"),
     Metric("profit_sd", "yen", "ratio", "Spread of profit", "standard deviation of undiscounted profit over potential customers: what a field test has to see through"),
     Metric("revenue", "yen", "mean", "Revenue", "baskets less discounts plus fees per potential customer"),
@@ -124,6 +128,8 @@ METRICS = (
     Metric("backlog", "orders", "ratio", "Backlog", "mean over days of online orders not shipped at the end of the day; everybody only"),
     Metric("contacts", "contacts", "sum", "Support contacts", "within the horizon"),
 )  # fmt: skip
+YEARS = ("year_1", "year_2", "year_3")
+"""Parts of LTV within the horizon; with `tail` they add up to it."""
 METRIC = {metric.name: metric for metric in METRICS}
 
 AB_METRICS = (
@@ -306,7 +312,7 @@ CUSTOMERS = (
     Column("revenue", "int64", "yen", "within the horizon"),
     Column("profit", "int64", "yen", "within the horizon; fixed costs, projects and revisions are booked to no customer"),
     Column("ltv", "float64", "yen", "discounted, likewise"),
-    Column("residual", "float64", "yen", "beyond the horizon"),
+    Column("tail", "float64", "yen", "the part of it after the horizon"),
     Column("style", "float32", "SD", "answering style: how much higher than others one answers, equally satisfied"),
     *(
         Column(f"census_{week}", "Int8", "points", f"answer, 0 to 10, in week {week} of the last four; null if no customer on that day")
@@ -549,7 +555,7 @@ PREMORTEM = (
 REPAIRED, BROKEN, STEP = "repaired", "broken", "step"
 """What is done to a touchpoint: a step better, a step worse; and half the difference between the two."""
 
-DRIVEN = ("ltv", "residual", "nps")
+DRIVEN = ("ltv", "tail", "nps")
 """Metrics that touchpoints are judged by; the first one ranks."""
 
 KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parquet")
@@ -561,7 +567,7 @@ KEY_DRIVER_ARMS = (
     Column("touchpoint", "str", "", f"{_TOUCHPOINTS} or support; blank for the baseline"),
     Column("persona", "str", "", "for whom it is moved: everybody or a true persona; blank for the baseline"),
     Column("change", "str", "", "baseline, repaired (a step better) or broken (a step worse)"),
-    Column("metric", "str", "", "ltv, residual or nps"),
+    Column("metric", "str", "", "ltv, tail or nps"),
     Column("value", "float64", "see metric", "the arm's value over everybody, whoever it is moved for"),
 )
 """key_drivers.parquet: a row per point, seed, arm and metric."""
@@ -588,7 +594,7 @@ RATINGS = (
 KEY_DRIVERS = (
     Column("persona", "str", "", "everybody or a persona: for whom the touchpoint is moved, whose complaints and answers count"),
     Column("touchpoint", "str", "", f"{_TOUCHPOINTS} or support"),
-    Column("measure", "str", "", "ltv, residual or nps: effect on everybody; complaints: share of the complaints; survey: standardised regression weight of the rating"),
+    Column("measure", "str", "", "ltv, tail or nps: effect on everybody; complaints: share of the complaints; survey: standardised regression weight of the rating"),
     Column("change", "str", "", "of an effect: repaired, broken, or step (half the difference between the two)"),
     Column("unit", "str", "", "unit of value, interval and error"),
     Column("value", "float64", "unit", "mean over points"),

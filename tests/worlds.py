@@ -34,8 +34,8 @@ BUSY = (
 """Many orders, talks, contacts and lapses from few customers: what happens rarely happens here too."""
 
 KNOWN = References(
-    satisfaction=0.8, expectation=0.8, cuts=(-0.6, -0.4, 0.05, 0.75), trial_scale=1.0,
-    orders_level=float(np.log(50.0)), orders_trend=0.0, contacts_per_day=10.0,
+    satisfaction=0.8, usual=(0.8,) * 8, expectation=0.8, cuts=(-0.6, -0.4, 0.05, 0.75), trial_scale=1.0,
+    orders_level=float(np.log(50.0)), orders_trend=0.0, contacts_per_day=10.0, contacts_per_order=0.0, talk=0.0,
 )  # fmt: skip
 """References of a quiet, ordinary world; where they matter a test gives its own."""
 

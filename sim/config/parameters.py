@@ -60,7 +60,8 @@ ANYWHERE = Bounds()
 class Parameter(BaseModel):
     """A number with what is known about it.
 
-    `low` and `high` span its prior: the range of a uniform one, or the central 90 % of the firm's own normal
+    `low` and `high` span its prior: the range of one whose median is
+    `value`, or the central 90 % of the firm's own normal
     evidence (then `mean` and `se` are set). Without spread the number is taken as known. `bounds` hold
     whatever the prior says.
     """

@@ -7,6 +7,7 @@ Engineering & System Safety 93).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from zlib import crc32
@@ -114,8 +115,16 @@ def value_at(one: Parameter | Choice, u: float) -> float | str:
     if one.se is not None and one.mean is not None:
         return _truncated_normal(one, one.mean, one.se, u)
     if one.low is not None and one.high is not None:
-        return one.low + u * (one.high - one.low)
+        return _through_centre(one.low, one.value, one.high, u)
     return one.value
+
+
+def _through_centre(low: float, centre: float, high: float, u: float) -> float:
+    """Quantile of a range whose median is its centre: log-uniform on either side, or uniform if it reaches zero."""
+    share, start, end = (2.0 * u, low, centre) if u < 0.5 else (2.0 * u - 1.0, centre, high)
+    if low <= 0.0:
+        return start + share * (end - start)
+    return min(max(start * math.exp(share * math.log(end / start)), start), end)
 
 
 def _truncated_normal(one: Parameter, mean: float, se: float, u: float) -> float:

@@ -189,6 +189,7 @@ class Experience(Section):
     loss_aversion: NotNegative
     mean_weight: Probability
     memory: Probability
+    return_half_life: Positive
     value_weight: NotNegative
     wait_weight: NotNegative
     late_penalty: NotNegative

@@ -20,9 +20,8 @@ from sim.config.parameters import ConfigError, number, real, text, whole, word
 from sim.config.settings import Settings
 from sim.learning.pieces import Found, Observed, options
 from sim.phrases import Phrase
-from sim.run.metrics import Mask, Outcome, field_test, measures, outcome_of
+from sim.run.metrics import Mask, Outcome, field_test, finished, measures
 from sim.run.replication import WorldsOf
-from sim.world.constants import World
 from sim.world.model import Arm, CXModel, burnt_in
 from sim.world.pilot import piloted
 
@@ -120,18 +119,12 @@ class AbTest:
         world = piloted(settings.model_copy(update={"days": self.window}), seed)
         start = burnt_in(world)
         coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
-        tested = _outcome(CXModel(world, start.copied(), Arm(own, coin), record=False), world)
-        nobody = _outcome(CXModel(world, start, record=False), world)
+        tested = finished(CXModel(world, start.copied(), Arm(own, coin), record=False), world.days)
+        nobody = finished(CXModel(world, start, record=False), world.days)
         read = METRICS[self.metric][1]
         control = read(tested, ~coin)
         lift = read(tested, coin) - control - (read(nobody, coin) - read(nobody, ~coin))
         return Found(np.array([lift / control if self.relative else lift]))
-
-
-def _outcome(model: CXModel, world: World) -> Outcome:
-    model.run(world.days)
-    columns = model.customers.columns
-    return outcome_of(model, {name: columns.of(name) for name in ("visits", "bought", "ledger")})
 
 
 def _interval(value: object) -> tuple[float, float]:

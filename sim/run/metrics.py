@@ -13,23 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.attrition import felt
-from agents.behaviour import (
-    PackedRules,
-    expected_order_profit,
-    lapse_hazard,
-    lapse_probability,
-    logistic,
-    order_utility,
-)
-from agents.columns import CUSTOMER, LAPSED, NEVER, WEB, Columns
+from agents.columns import LAPSED, NEVER, Columns
 from agents.compiled import loop
-from agents.day import bring_up_to_date, expectation_of
 from agents.exact import exp_each
-from agents.records import Surroundings
-from agents.wallet import open_coupons
 from sim import tables
 from sim.config.parameters import DAYS_PER_YEAR
+from sim.run.tail import Tail, tail_of
 from sim.world.daily_log import net_promoters
 from sim.world.engines import Census
 from sim.world.model import CXModel
@@ -47,63 +36,32 @@ class Outcome:
     """Columns of an arm at the horizon's end, and what only its model can compute."""
 
     columns: Columns
-    residual: NDArray[np.float64]
-    satisfaction: NDArray[np.float64]
-    expectation: NDArray[np.float64]
+    tail: Tail
     censuses: list[Census]
     daily: dict[str, NDArray[Any]]
     early: dict[str, NDArray[Any]]  # visits, bought, ledger after FIELD_TEST_DAYS
+    years: list[NDArray[np.float64]]  # discounted profit so far at the end of each of tables.YEARS but the last, yen
     days: int
     fixed: float  # yen a day per potential customer, the same in every arm
     company_costs: NDArray[np.float64]  # yen per potential customer by day, of interventions and booked to no customer
     discount_rate: float  # per year
 
 
-def outcome_of(model: CXModel, early: dict[str, NDArray[Any]]) -> Outcome:
-    """Read an arm off its model at the end of the horizon."""
+def finished(model: CXModel, look: int = FIELD_TEST_DAYS) -> Outcome:
+    """Run an arm to its horizon, looking at it after `look` days and at the end of each year that is reported."""
     s, world = model.customers, model.world
-    last = world.days - 1
-    count, faces = open_coupons(s.columns, s.wallet, last)
-    residual = np.empty(len(s))
-    expectation = np.empty(len(s))
-    online = world.rules.share_web + world.rules.share_app
-    _residual(s.columns, s.packed, s.around, last, world.first_day - 1, online, count, faces, residual, expectation)
+    model.run(min(look, world.days))
+    early = {name: s.columns.of(name).copy() for name in ("visits", "bought", "ledger")}
+    years = []
+    for year in range(1, len(tables.YEARS)):
+        model.run(min(round(year * DAYS_PER_YEAR), world.days))
+        years.append(s.columns.of("npv").copy())
+    model.run(world.days)
     censuses = [model.recorder.censuses[day] for day in sorted(model.recorder.censuses)]
-    satisfaction = s.felt(np.arange(len(s), dtype=np.int32), last + 1)
     return Outcome(
-        s.columns, residual, satisfaction, expectation, censuses, model.recorder.rows, early, world.days,
+        s.columns, tail_of(model), censuses, model.recorder.rows, early, years, world.days,
         world.fixed_cost / world.customers, model.company_costs / world.customers, world.rules.discount_rate,
     )  # fmt: skip
-
-
-@loop
-def _residual(
-    c: Columns, rules: PackedRules, w: Surroundings, last: int, base: int, online: float,
-    count: NDArray[np.int64], faces: NDArray[np.float64], out: NDArray[np.float64], expectation: NDArray[np.float64],
-) -> None:  # fmt: skip
-    """Discounted profit beyond the horizon, state frozen, less what open coupons will cost (docs/ODD.md 7.15)."""
-    r = rules[0]
-    discount = math.exp(-r.discount_rate * (last + 1) / DAYS_PER_YEAR)
-    for row in range(len(c.status)):
-        bring_up_to_date(c, r, w, row, last, base)
-        expectation[row] = expectation_of(c, r, row)
-        out[row] = 0.0
-        if c.status[row] != CUSTOMER:
-            continue
-        me = c.more[row]
-        price = w.persona_price[me.persona]
-        utility = order_utility(r, CUSTOMER, expectation[row], 0.0, price, 0.0, 0.0, WEB)
-        rate = me.rate * logistic(utility) / r.conversion_customer * DAYS_PER_YEAR
-        per_order = expected_order_profit(r, r.basket_shape / me.spend, me.waiting_cost, online)
-        lapse = 0.0
-        if r.episode_clock > 0.5:
-            lapse = rate * lapse_probability(r, me.lapse_trait, felt(c, r, row, last + 1), me.activated == 1)
-        else:
-            lapse = DAYS_PER_YEAR * lapse_hazard(r, me.lapse_trait, felt(c, r, row, last + 1), me.activated == 1)
-        out[row] = discount * per_order * rate / (r.discount_rate + lapse)
-        if count[row] > 0:
-            years_left = (me.coupon_until - last) / DAYS_PER_YEAR
-            out[row] -= discount * faces[row] * (1.0 - math.exp(-r.redemption * rate * years_left / count[row]))
 
 
 def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
@@ -119,18 +77,27 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
         return scale * top / bottom if bottom else math.nan
 
     present = exp_each(-outcome.discount_rate * np.arange(outcome.days) / DAYS_PER_YEAR)
+    common = present * (outcome.fixed + outcome.company_costs)  # yen per potential customer by day, booked to nobody
+    so_far = [0.0, *(float(npv[rows].sum()) for npv in outcome.years), total("npv")]
+    ends = [*(round(year * DAYS_PER_YEAR) for year in range(len(tables.YEARS))), outcome.days]
+    by_year = {
+        name: ratio(so_far[k + 1] - so_far[k], n) - math.fsum(common[ends[k] : ends[k + 1]])
+        for k, name in enumerate(tables.YEARS)
+    }
+    tail = ratio(float(outcome.tail.value[rows].sum()), n)
     first = c.of("first_order")[rows]
     acquired = (first >= 0) & (first < outcome.days)
     company = math.fsum(present * outcome.company_costs)
     return {
-        "ltv": ratio(total("npv"), n) - outcome.fixed * float(present.sum()) - company,
-        "residual": ratio(float(outcome.residual[rows].sum()), n),
+        "ltv": ratio(total("npv"), n) - math.fsum(common) + tail,
+        **by_year,
+        "tail": tail,
         "profit": ratio(count.ledger, n) - outcome.fixed * outcome.days - math.fsum(outcome.company_costs),
         "profit_sd": standard_deviation(c.of("ledger")[rows]),
         "revenue": ratio(count.revenue, n),
         "margin": ratio(count.margin, n),
         "cost": ratio(total("cost"), n) + company,
-        "ltv_acquired": ratio(float(c.of("npv")[rows][acquired].sum()), count.acquired),
+        "ltv_acquired": ratio(float((c.of("npv") + outcome.tail.value)[rows][acquired].sum()), count.acquired),
         "nps": promoters(outcome, rows),
         "nps_surveyed": float(net_promoters(np.concatenate([one.sampled[rows] for one in outcome.censuses])))
         if outcome.censuses

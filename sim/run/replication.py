@@ -22,13 +22,12 @@ from sim import tables
 from sim.company.offers import Placed
 from sim.config.settings import Settings
 from sim.run.metrics import (
-    FIELD_TEST_DAYS,
     Mask,
     Outcome,
     company_measures,
     field_test,
+    finished,
     measures,
-    outcome_of,
     promoters,
     stayers,
 )
@@ -172,11 +171,8 @@ class _Replication:
         return CXModel(self.world, self.midnight.copied(), arm, self.engine, journal, record=record)
 
     def _finish(self, arm: str, model: CXModel) -> Outcome:
-        """Run an arm to the horizon, looking at it once after two weeks."""
-        model.run(min(FIELD_TEST_DAYS, self.world.days))
-        early = {name: model.customers.columns.of(name).copy() for name in ("visits", "bought", "ledger")}
-        model.run(self.world.days)
-        outcome = outcome_of(model, early)
+        """Run an arm to the horizon and keep its tables."""
+        outcome = finished(model)
         self._keep_days(arm, outcome)
         self._keep_company(arm, model)
         return outcome
@@ -271,21 +267,21 @@ def _customers(arm: str, own: Outcome, other: Outcome, eligible: Mask, personas:
         "segment": words[c.of("declared")],
         "eligible": eligible,
         "status": statuses[c.status],
-        "satisfaction": own.satisfaction.astype(np.float32),
-        "expectation": own.expectation.astype(np.float32),
+        "satisfaction": own.tail.satisfaction.astype(np.float32),
+        "expectation": own.tail.expectation.astype(np.float32),
         "acquired_day": _or_null(c.of("first_order"), NEVER),
         "lapsed_day": _or_null(np.where(c.status == LAPSED, c.lapse_day, NEVER).astype(np.int16), NEVER),
         "visits": c.of("visits").astype(np.int32),
         "orders": c.of("bought").astype(np.int32),
         "revenue": c.of("revenue").astype(np.int64),
         "profit": c.of("ledger").astype(np.int64),
-        "ltv": c.of("npv"),
-        "residual": own.residual,
+        "ltv": c.of("npv") + own.tail.value,
+        "tail": own.tail.value,
         "style": c.of("style"),
         **{name: _or_null(week.census, -1) for name, week in zip(tables.CENSUSES, own.censuses, strict=True)},
         "other_orders": elsewhere.of("bought").astype(np.int32),
         "other_profit": elsewhere.of("ledger").astype(np.int64),
-        "other_ltv": elsewhere.of("npv"),
+        "other_ltv": elsewhere.of("npv") + other.tail.value,
         "other_status": statuses[elsewhere.status],
     })  # fmt: skip
 

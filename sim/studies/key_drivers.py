@@ -35,7 +35,7 @@ from sim.config.sampling import points
 from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.run.experiment import Progress, running, seeded
-from sim.run.metrics import measures, outcome_of
+from sim.run.metrics import finished, measures
 from sim.run.replication import Task, replication_seed, table
 from sim.run.writing import write_assumptions, write_config, write_parquet
 from sim.world.constants import World
@@ -146,8 +146,7 @@ def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task
     def ended(arm: Arm, *meetings: MeetingState) -> list[tuple[str, float]]:
         model = CXModel(world, midnight.copied(), arm, settings.engine, record=False)
         model.meetings += meetings
-        model.run(world.days)
-        found = measures(outcome_of(model, {}), everybody)
+        found = measures(finished(model), everybody)
         return [(metric, found[metric]) for metric in tables.DRIVEN]
 
     heard = ears(world, plan)

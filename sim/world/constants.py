@@ -36,12 +36,15 @@ class References(NamedTuple):
     """What the baseline pilots measure and freeze for every arm."""
 
     satisfaction: float  # su, mean over customers and days
+    usual: tuple[float, ...]  # su, mean score of an episode by persona: what satisfaction returns to
     expectation: float  # su
     cuts: tuple[float, float, float, float]  # su, between one and two stars, and so on
     trial_scale: float  # multiplier of prospects' visit rate and conversion
     orders_level: float  # log of online orders a day at day 0, season divided out
     orders_trend: float  # per day
     contacts_per_day: float
+    contacts_per_order: float
+    talk: float  # mean stock of talk per customer, both signs
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,9 @@ class World:
     days: int
     burn_in: int
     rules: Rules
+    usual: tuple[float, ...]  # su by persona, what satisfaction returns to
+    contacts_per_order: float
+    talk: float  # mean stock of talk per customer
     traits: Traits
     terms: DeliveryTerms
     desk: DeskTerms
@@ -92,6 +98,9 @@ def world_of(settings: Settings, seed: int) -> World:
         days=settings.days,
         burn_in=settings.burn_in,
         rules=_rules(settings),
+        usual=tuple(_at_quality(settings) + persona.quality.value for persona in settings.personas.mix.values()),
+        contacts_per_order=0.0,
+        talk=0.0,
         traits=_traits(settings),
         terms=_terms(settings),
         desk=DeskTerms(
@@ -122,7 +131,8 @@ def with_references(world: World, known: References) -> World:
         satisfaction_ref=known.satisfaction, expectation_ref=known.expectation, trial_scale=known.trial_scale,
         cut_1=known.cuts[0], cut_2=known.cuts[1], cut_3=known.cuts[2], cut_4=known.cuts[3],
     )  # fmt: skip
-    return replace(world, rules=rules)
+    contacts, talk = known.contacts_per_order, known.talk
+    return replace(world, rules=rules, usual=known.usual, contacts_per_order=contacts, talk=talk)
 
 
 def sized(world: World, known: References, servers: int) -> World:
@@ -146,6 +156,8 @@ def surroundings(world: World, public_weight: NDArray[np.float64], public_score:
         topics=world.topic_shares,
         persona_price=personas.price,
         quality=quality(world),
+        usual=np.array(world.usual),
+        usual_quality=quality(world),
     )
 
 
@@ -254,12 +266,17 @@ def _by_touchpoint(section: Section, prefix: str = "") -> tuple[float, ...]:
     return tuple(getattr(section, prefix + name).value for name in TOUCHPOINT_NAMES)
 
 
+def _at_quality(settings: Settings) -> float:
+    """Mean quality of an online order, su: the first guess of satisfaction and expectation."""
+    quality = _by_touchpoint(settings.company.quality)
+    return float(np.mean([quality[touchpoint] for touchpoint in ONLINE_TOUCHPOINTS]))
+
+
 def _derived(settings: Settings) -> dict[str, Any]:
     """The fields of `Rules` that are computed, not copied from one key."""
     b, company, market = settings.behaviour, settings.company, settings.market
     rest = 1.0 - b.experience.mean_weight.value  # shared by peak and end as 3 to 2
-    onboarding, quality = company.onboarding, _by_touchpoint(company.quality)
-    start = float(np.mean([quality[touchpoint] for touchpoint in ONLINE_TOUCHPOINTS]))
+    onboarding, start = company.onboarding, _at_quality(settings)
     return dict(
         ad_hazard=b.awareness.ad_hazard.value / DAYS_PER_YEAR,
         talk_hazard=b.awareness.talk_hazard.value / DAYS_PER_YEAR,

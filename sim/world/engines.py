@@ -103,11 +103,13 @@ def _ask_ahead(more: NDArray[Any], rows: NDArray[Any], k: int) -> None:
 
 
 @loop
-def _receive(c: Columns, rules: PackedRules, variants: VariantTable, today: Today, m: Messages) -> None:
+def _receive(
+    c: Columns, rules: PackedRules, w: Surroundings, variants: VariantTable, today: Today, m: Messages
+) -> None:
     r = rules[0]
     for j in range(len(m)):
         _ask_ahead(c.more, m["row"], j)
-        customer_day.receive(c, r, variants, today, m, j)
+        customer_day.receive(c, r, w, variants, today, m, j)
 
 
 @loop
@@ -270,17 +272,17 @@ def _hear(
 
 @loop
 def _survey(
-    c: Columns, rules: PackedRules, today: Today, share: float, buyers: NDArray[np.intp], out: Census
+    c: Columns, rules: PackedRules, w: Surroundings, today: Today, share: float, buyers: NDArray[np.intp], out: Census
 ) -> None:
-    """Ask those who have ever bought, once the week's messages have faded."""
+    """Ask those who have ever bought, once their satisfaction is brought up to the day."""
     r = rules[0]
     for k in range(len(buyers)):
         _ask_ahead(c.more, buyers, k)
         row = buyers[k]
-        attrition.fade_weekly(c, r, row, today.day)
-        asked = customer_day.responds(c, r, today.seed, today.day, row, share)
+        attrition.feel_weekly(c, r, w, row, today.day)
+        asked = customer_day.responds(c, r, w, today.seed, today.day, row, share)
         if asked or c.status[row] == CUSTOMER:
-            given = customer_day.answer(c, r, today.seed, today.day, row)
+            given = customer_day.answer(c, r, w, today.seed, today.day, row)
             if c.status[row] == CUSTOMER:
                 out.census[row] = given
             if asked:
@@ -310,7 +312,7 @@ class ByColumn:
     def receive(self, today: Today, messages: Messages) -> None:
         """Reactions to the morning's pushes and e-mails."""
         s = self.customers
-        _receive(s.columns, s.packed, s.variants, today, messages)
+        _receive(s.columns, s.packed, s.around, s.variants, today, messages)
 
     def arrive(self, today: Today, messages: Messages) -> Arrivals:
         """Screen everybody; awareness and visits of those who act, and of those who clicked."""
@@ -352,7 +354,7 @@ class ByColumn:
         """Census of customers and sample of ever-buyers."""
         s = self.customers
         out = _no_answers(len(s))
-        _survey(s.columns, s.packed, today, share, np.flatnonzero(s.columns.status >= CUSTOMER), out)
+        _survey(s.columns, s.packed, s.around, today, share, np.flatnonzero(s.columns.status >= CUSTOMER), out)
         return out
 
 

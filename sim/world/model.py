@@ -314,6 +314,10 @@ class CXModel(mesa.Model):
             self.engine.start(day)
         self.in_force = wanted
 
+    def lasting(self) -> Changes:
+        """What stays changed when the interventions are withdrawn: what stands all the time, and finished projects."""
+        return together([self.arm.standing, *(meeting.changes(self.day) for meeting in self.meetings)])
+
     def _spend(self, day: int, yen: float) -> None:
         """Book a cost of the whole firm, yen: the simulated market bears its share of the members."""
         part = round(yen * self.world.customers / self.world.members)

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.attrition import feel_weekly
 from agents.behaviour import PackedRules
 from agents.columns import CUSTOMER, Columns
 from agents.compiled import loop
@@ -65,22 +66,25 @@ def piloted(settings: Settings, seed: int) -> World:
 class Pilot(CXModel):
     """A baseline run for its references only: instead of surveys, everybody's latent state is read weekly.
 
-    `scores` holds the episode scores of each day of the horizon (su), `weeks` what `mean_state` found each week.
+    `scores` holds the episode scores of each day of the horizon (su), `personas` whose they are, and `weeks` what
+    `mean_state` found each week, and the mean stock of talk.
     """
 
     def __init__(self, world: World, start: Snapshot) -> None:
         super().__init__(world, start, record=False)
         self.scores: list[NDArray[np.float64]] = []
-        self.weeks: list[tuple[float, float, float, float]] = []
+        self.personas: list[NDArray[np.uint8]] = []
+        self.weeks: list[tuple[float, ...]] = []
 
     def _settle(self, day: int) -> None:
         super()._settle(day)
         if day >= 0:
             self.scores.append(self._episodes["score"].copy())
+            self.personas.append(self.customers.columns.of("persona")[self._episodes["row"]])
 
     def _weekly(self, day: int) -> None:
         if day >= 0:
-            self.weeks.append(mean_state(self, day))
+            self.weeks.append((*mean_state(self, day), self.public.volume))
 
 
 def measure(world: World, start: Snapshot, balance: bool = True) -> References:
@@ -90,15 +94,19 @@ def measure(world: World, start: Snapshot, balance: bool = True) -> References:
     level, trend = log_linear(
         online_orders(pilot)[world.burn_in + CAPACITY_FROM :], world.season[world.burn_in + CAPACITY_FROM :]
     )
-    satisfaction, expectation, old, new = np.array(pilot.weeks).T
+    satisfaction, expectation, old, new, talk = np.array(pilot.weeks).T
+    scores, contacts = np.concatenate(pilot.scores), pilot.recorder.rows["contacts"][world.burn_in :]
     return References(
         satisfaction=float(np.mean(satisfaction)),
+        usual=usual_scores(scores, np.concatenate(pilot.personas), world.usual),
         expectation=float(np.mean(expectation)),
-        cuts=star_cuts(np.concatenate(pilot.scores)),
+        cuts=star_cuts(scores),
         trial_scale=world.rules.trial_scale * (_balance(old, new) if world.established and balance else 1.0),
         orders_level=level,
         orders_trend=trend,
-        contacts_per_day=float(pilot.recorder.rows["contacts"][world.burn_in :].mean()),
+        contacts_per_day=float(contacts.mean()),
+        contacts_per_order=float(contacts.sum() / max(1, pilot.recorder.rows["orders"][world.burn_in :].sum())),
+        talk=float(np.mean(talk)),
     )
 
 
@@ -123,6 +131,14 @@ def first_guess(pilot: World, stock: Columns) -> float:
     prospects = pilot.traits.aware * pilot.customers
     trial = prospects * r.prospect_rate * r.conversion_prospect
     return math.sqrt(NEWCOMERS_LAPSE * float(rate.sum()) / max(trial, 1e-9))
+
+
+def usual_scores(
+    scores: NDArray[np.float64], personas: NDArray[np.uint8], guess: tuple[float, ...]
+) -> tuple[float, ...]:
+    """Mean score of each persona's episodes, su; the guess where a persona has none."""
+    of_each = (scores[personas == number] for number in range(len(guess)))
+    return tuple(math.fsum(own) / len(own) if len(own) else first for own, first in zip(of_each, guess, strict=True))
 
 
 def star_cuts(scores: NDArray[np.float64]) -> tuple[float, float, float, float]:
@@ -157,7 +173,7 @@ def log_linear(orders: NDArray[np.int64], season: NDArray[np.float64]) -> tuple[
 
 
 def mean_state(model: CXModel, day: int) -> tuple[float, float, float, float]:
-    """(satisfaction, expectation) averaged over current customers, beliefs brought up to the end of `day`; su.
+    """(satisfaction, expectation) averaged over current customers, both brought up to the end of `day`; su.
 
     Then the sums of purchase rates, per day, of those who were customers before the first day and of those since.
     """
@@ -174,6 +190,7 @@ def _mean_state(
     satisfaction, expectation, old, new = 0.0, 0.0, 0.0, 0.0
     for row in customers:
         bring_up_to_date(c, r, w, row, day, base)
+        feel_weekly(c, r, w, row, day)
         satisfaction += c.more[row].satisfaction
         expectation += expectation_of(c, r, row)
         if c.more[row].first_order > base:

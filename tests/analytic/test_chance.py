@@ -142,7 +142,7 @@ def test_beta_quantiles_are_exact_to_what_a_float32_can_hold(a: float, b: float)
 def test_the_basket_table_has_the_mean_and_the_quantiles_of_its_gamma(shape: float) -> None:
     table = gamma_table(shape)
     none = np.zeros(0)
-    w = Surroundings(none, none, none, table, none, none, np.zeros((1, 4)))
+    w = Surroundings(none, none, none, table, none, none, np.zeros((1, 4)), none, np.zeros((1, 4)))
     spend = 1e-6
     grid = (np.arange(1 << 16) + 0.5) / (1 << 16)
     baskets = np.array([basket_of(w, float(u), spend) for u in grid]) * spend

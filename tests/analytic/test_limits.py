@@ -17,7 +17,7 @@ from agents.columns import CUSTOMER, LAPSED, UNAWARE
 from agents.day import basket_of
 from agents.draws import BASKET, draws
 from sim.config.settings import Settings
-from sim.run.metrics import outcome_of
+from sim.run.tail import tail_of
 from sim.world.constants import World
 from sim.world.daily_log import net_promoters
 from sim.world.model import CXModel, Snapshot, founded
@@ -244,16 +244,16 @@ def test_ltv_is_the_closed_form(clock: str, lapse: float, days: int) -> None:
 
 
 @pytest.mark.parametrize(("clock", "lapse"), [("episode", 0.2), ("time", 0.004)])
-def test_residual_value_is_the_continuous_form(clock: str, lapse: float) -> None:
+def test_the_tail_is_the_continuous_form(clock: str, lapse: float) -> None:
     """e^(-delta H) m lambda / (delta + lambda p + mu) a year, for customers; nothing for the lapsed."""
     model = alike(clock, 100, lapse)
-    outcome = outcome_of(model, {})
+    tail = tail_of(model).value
     living = model.customers.columns.status == CUSTOMER
     rate = 0.05 * 365
     lost = rate * lapse if clock == "episode" else 365 * lapse
     exact = math.exp(-0.10 * 100 / 365) * 50 / 0.01 * rate / (0.10 + lost)
-    assert outcome.residual[living] == pytest.approx(exact, rel=1e-5)  # traits are float32
-    assert (outcome.residual[~living] == 0).all()
+    assert tail[living] == pytest.approx(exact, rel=1e-5)  # traits are float32
+    assert (tail[~living] == 0).all()
     assert 0 < living.sum() < len(living)
 
 

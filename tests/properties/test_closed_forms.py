@@ -21,6 +21,9 @@ from agents.records import VISIT, Surroundings, Today
 from sim.company.campaigns import CAP_DAYS, impressions_lately, note_impressions
 from tests.worlds import free_world, settings
 
+USUAL = 0.5
+"""su, what expectations return to."""
+
 RULES: Rules = free_world(settings("scenario=baseline"), 1).rules
 
 
@@ -28,7 +31,7 @@ def around(half_life: float, days: int) -> Surroundings:
     none = np.zeros(0)
     decay = np.exp(-math.log(2.0) * np.arange(days + 3) / half_life)
     weight, score = np.zeros(days + 3), np.zeros(days + 3)
-    return Surroundings(decay, weight, score, none, none, none, np.zeros((1, 4)))
+    return Surroundings(decay, weight, score, none, none, none, np.zeros((1, 4)), np.zeros(1), np.full((1, 4), USUAL))
 
 
 # -- beliefs ---------------------------------------------------------------------------------------------------------
@@ -50,11 +53,11 @@ def hearing(seed: int, days: int, rate: float, half_life: float) -> tuple[list[f
     public_weight = public_score = 0.0
     expectation, lazy, daily = 0.8, [], []
     for day in range(days):
-        # docs/ODD.md 7.2: E += eta * (V - M E), with fields as of the end of the day before
+        # docs/ODD.md 7.2: E += eta * (V - M E) + ln 2 / half-life (usual - E), fields as of the end of the day before
         own = (1.0 - r.public_share) / r.ties
         m = own * weight + r.public_share * public_weight
         v = own * score + r.public_share * public_score
-        expectation += rate * (v - m * expectation)
+        expectation += rate * (v - m * expectation) + (1.0 - 2.0 ** (-1.0 / r.return_half_life)) * (USUAL - expectation)
         said = float(rng.normal(0.7, 0.8)) if rng.random() < 0.08 else 0.0
         if said or rng.random() < 0.02:
             customer_day.bring_up_to_date(columns, r, w, 0, day, -1)
@@ -75,22 +78,22 @@ def hearing(seed: int, days: int, rate: float, half_life: float) -> tuple[list[f
 
 
 def test_lazy_beliefs_follow_the_daily_recursion() -> None:
-    """docs/ODD.md 7.2 states an RMS difference of 9e-5 su; the beliefs themselves move a thousand times as far."""
+    """docs/ODD.md 7.2 states an RMS difference below a thousandth su; the beliefs themselves move a hundredfold."""
     pairs = [hearing(seed, 365, 0.02, 30.0) for seed in range(12)]
     lazy, daily = (np.concatenate(side) for side in zip(*pairs, strict=True))
     assert len(lazy) > 200
-    assert np.std(daily) > 0.02
-    assert np.sqrt(np.mean((lazy - daily) ** 2)) < 2 * 9e-5
+    assert np.std(daily) > 0.05
+    assert np.sqrt(np.mean((lazy - daily) ** 2)) < 1e-3
 
 
 @pytest.mark.parametrize("half_life", [7.0, 30.0, 90.0])
 def test_the_lazy_form_is_exact_as_the_rate_vanishes(half_life: float) -> None:
-    """The two differ in the second order of the rate: a tenth of the rate, a hundredth of the difference."""
+    """The two differ by when within a gap talk was heard: a tenth of the rate, a tenth of the difference."""
     gaps = []
     for rate in (0.05, 0.005):
         lazy, daily = (np.array(side) for side in hearing(3, 365, rate, half_life))
         gaps.append(np.abs(lazy - daily).max())
-    assert gaps[1] < gaps[0] / 30 + 3e-6  # stored as float32, fields as integers
+    assert gaps[1] < gaps[0] / 9 + 3e-6  # stored as float32, fields as integers
 
 
 def test_a_stock_heard_once_sums_geometrically() -> None:
@@ -113,7 +116,10 @@ def test_a_stock_heard_once_sums_geometrically() -> None:
         )
         customer_day.bring_up_to_date(columns, r, w, 0, 5 + days, -1)
         heard = sum(2.0 ** (-n / 30.0) for n in range(days)) / r.ties
-        believed = -2.0 * (1.0 - math.exp(-0.02 * heard))
+        pull, back = 0.02 * heard, math.log(2.0) * days / r.return_half_life
+        aim = (-2.0 * pull + USUAL * back) / (pull + back)
+        before = USUAL * (1.0 - 2.0 ** (-1.0 / r.return_half_life))  # on the day from 4 to 5
+        believed = aim + (before - aim) * math.exp(-pull - back)
         assert c.of("expect_product")[0] == pytest.approx(believed, rel=1e-5)
         assert c.of("heard_weight")[0] == pytest.approx(FIXED_POINT * 2.0 ** (-days / 30.0), abs=1.0)
 
