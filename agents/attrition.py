@@ -7,13 +7,7 @@ from __future__ import annotations
 
 from agents import behaviour
 from agents.behaviour import Rules
-from agents.columns import (
-    CUSTOMER,
-    FAR,
-    LAPSED,
-    NEVER,
-    Columns,
-)
+from agents.columns import CUSTOMER, FAR, LAPSED, NEVER, Columns
 from agents.compiled import rule
 
 

@@ -8,7 +8,8 @@ from pydantic import model_validator
 
 from scenarios.intervention import Intervention, register
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import ConfigError, Reader, rounded, show, whole
+from sim.config.parameters import Reader, rounded, show, whole
+from sim.phrases import ConfigError
 
 MOST_DAYS = 60
 

@@ -23,10 +23,10 @@ from sim.company.campaigns import Message
 from sim.company.changes import NO_CHANGES, Changes
 from sim.company.meetings import Meetings
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import Choice, ConfigError, Grade, Parameter, Reader, is_parameter, nearest, parameter, whole
+from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, whole
 from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, nearest
 
 FOR_EVER = 1 << 20
 

@@ -19,10 +19,10 @@ from scenarios.intervention import Intervention, Mask, is_claimed, register, unc
 from scenarios.rules import EVERYBODY, Targeting
 from sim.company.campaigns import Channel, Cycle, Message
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import ConfigError, Reader, Share, Text, number, real, rounded, show, whole, word
+from sim.config.parameters import Reader, Share, Text, number, real, rounded, show, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 
 FITS = {
     # content: (fit of somebody without orders, what a long history adds), as shares of the way from the match floor to

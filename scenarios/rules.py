@@ -24,9 +24,9 @@ import numpy as np
 
 from scenarios.intervention import Mask
 from sim.company.offers import AMOUNTS, DAYS_SINCE, Observed
-from sim.config.parameters import Bounds, ConfigError, Reader, listed, nearest, number, show, switch, text, whole
+from sim.config.parameters import Bounds, Reader, number, show, switch, text, whole
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 
 class Condition(ABC):

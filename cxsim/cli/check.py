@@ -55,7 +55,7 @@ def check(words: list[str]) -> int:
 
 
 def _given(words: list[str]) -> argparse.Namespace:
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     parser = Parser(prog=SUITE, description=_("Hold scenarios, small, to their recorded answers."))
     parser.add_argument("names", nargs="*", metavar="NAME", help=_("regression files; all where none is named"))
@@ -87,7 +87,7 @@ class Case:
 
 def _cases(given: argparse.Namespace) -> dict[str, Case]:
     """All cases to be checked, read before any of them runs. Raises ConfigError."""
-    from sim.config.parameters import ConfigError, listed, nearest
+    from sim.phrases import ConfigError, listed, nearest
     from sim.studies import regression
 
     files = regression.held_files(_folder(given.config_dir))
@@ -115,7 +115,7 @@ def _folder(config_dir: str | None) -> Path:
 
 def _records(given: argparse.Namespace) -> Path:
     """The folder of the records: as named, else beside the user's own files, else the shipped one."""
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     if given.records is not None:
         if given.records.exists() and not given.records.is_dir():
@@ -133,7 +133,7 @@ def _records(given: argparse.Namespace) -> Path:
 
 
 def _comparable(name: str, held: Held, record: Record | None) -> None:
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     if record is None:
         raise ConfigError('{name}: has no record; cxsim check {name} --update --because "..." makes one', name=name)
@@ -150,7 +150,7 @@ def _settings(
 ) -> dict[str, Settings]:
     """Checked settings of each regression file; its own name stands before what is wrong."""
     from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
     from sim.studies.regression import STATISTICAL
 
     found = {}
@@ -222,7 +222,7 @@ def _enough(settings: Settings) -> Any:
 
 def _mendable() -> tuple[type[Exception], ...]:
     """Exceptions that end a run and that the user can mend."""
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
     from sim.run.workers import WorkerDied
 
     return ConfigError, WorkerDied, OSError, MemoryError

@@ -33,7 +33,7 @@ OPTIONAL_COLUMNS = {
 def calibrate(words: list[str]) -> int:
     """Fit a company to a real log, and write the company file."""
     given = vars(_calibrate_parser().parse_args(without_language(words)))
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     if not 0 < given["yen"] < float("inf"):
         raise ConfigError("--yen {yen:g}: is not allowed; above 0", yen=given["yen"])
@@ -143,7 +143,7 @@ def _learn_parser() -> Parser:
 
 
 def _observed(piece: Piece, evidence: Path) -> Observed:
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     try:
         return piece.observed()
@@ -154,7 +154,7 @@ def _observed(piece: Piece, evidence: Path) -> Observed:
 def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
     """Settings by scenario, the baseline's first, and the raw mapping of the company that they share."""
     from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     overrides = [SMALL, f"company={given.company}", *(addable(one) for one in given.overrides)]
     found: dict[str, Settings] = {}
@@ -187,7 +187,7 @@ def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], worlds: An
 
 
 def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     if not lesson.parameters:
         raise ConfigError("{file}: every piece contradicts the model; nothing is written", file=evidence)
@@ -200,7 +200,7 @@ def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
 
 
 def _refuse_old_report(folder: Path) -> None:
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     if folder.exists():
         raise ConfigError("{folder}: is there already; remove it or give another --name", folder=folder)

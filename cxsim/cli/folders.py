@@ -23,7 +23,7 @@ def story(words: list[str]) -> int:
     given = _parser().parse_args(without_language(words))
     from analysis.journeys import story_page
     from analysis.journeys.finders import FINDERS
-    from sim.config.parameters import ConfigError, listed
+    from sim.phrases import ConfigError, listed
     from sim.run.folder import replace_text
 
     if (given.customer is None) == (given.find is None):
@@ -89,7 +89,7 @@ def examples(words: list[str]) -> int:
     """Copy the shipped examples into a new folder."""
     description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
     folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
     from sim.run.folder import drafted
 
     source = shipped("examples")
@@ -106,7 +106,7 @@ def report(words: list[str]) -> int:
     """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
     description = _("Make report.html and the figures of a run folder again.")
     folder = folder_asked(words, "report", description, "RUN", _("a run folder"))
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
     if module is None:
@@ -175,7 +175,7 @@ def gate(words: list[str]) -> int:
     given = _gate_parser().parse_intermixed_args(without_language(words))
     thresholds = _thresholds(given.overrides, given.config_dir)
     from analysis.decisions import gate as decision
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
     from sim.run.folder import replace_text
 
     place = given.out or given.folder / "gate.json"
@@ -215,7 +215,7 @@ def _gate_parser() -> Parser:
 
 def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
     """The thresholds in force. Raises ConfigError for a key or value that is none."""
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     with composer(config_dir) as hydra:
         with hydras_errors_in_words(hydra):

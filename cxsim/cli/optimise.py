@@ -12,16 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, translated
-from cxsim.cli.terminal import (
-    INTERRUPTED,
-    LANGUAGE,
-    OK,
-    Parser,
-    add_own_folder,
-    let_own_code_run,
-    say,
-    shown,
-)
+from cxsim.cli.terminal import INTERRUPTED, LANGUAGE, OK, Parser, add_own_folder, let_own_code_run, say, shown
 from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
 from sim.phrases import Phrase
 
@@ -89,8 +80,8 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
     """The search, the settings at the present values of the levers, and the levers' units by key. Raises
     ConfigError."""
     from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError, listed
     from sim.config.settings import resolved
+    from sim.phrases import ConfigError, listed
     from sim.studies import optimise as core
     from sim.studies.levers import Search, present_point
 
@@ -125,7 +116,7 @@ def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Pa
     """Run the search in worker processes, and write its folder."""
     from cxsim.progress import Progress
     from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
     from sim.run.workers import Pool, WorkerDied
     from sim.studies.optimise import Evaluation, treated_arm
 
@@ -170,7 +161,7 @@ def _held(folder: Path, key: str) -> Iterator[None]:
     """Hold a folder for this search alone. Raises ConfigError if it holds another search, or one is running in it."""
     from filelock import FileLock, Timeout
 
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
     from sim.studies.optimise import KEY
 
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / KEY).is_file())):
@@ -191,7 +182,7 @@ def _held(folder: Path, key: str) -> Iterator[None]:
 
 
 def _claim(place: Path, key: str) -> None:
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
     from sim.run.folder import replace_text
 
     if not place.is_file():

@@ -100,7 +100,7 @@ class Planned(ABC):
 
     def _overrides(self, words: list[str]) -> list[str]:
         """Overrides as Hydra takes them: the plan's file chosen, its keys with the group's name before them."""
-        from sim.config.parameters import ConfigError, listed, nearest
+        from sim.phrases import ConfigError, listed, nearest
 
         own, group = self.own_keys(), self.group
         for word in words:
@@ -222,7 +222,7 @@ class Drivers(Planned):
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan; touchpoints are moved in the company as it stands."""
         from scenarios.intervention import worlds_of
-        from sim.config.parameters import ConfigError
+        from sim.phrases import ConfigError
         from sim.studies.key_drivers import Plan
 
         for name in worlds_of(settings):

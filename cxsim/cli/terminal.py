@@ -93,7 +93,7 @@ def add_own_folder(parser: Parser, holds: str) -> None:
 def let_own_code_run(given: argparse.Namespace) -> None:
     """Let the code of the user's own folder run where `--own-code` asks for it. Raises ConfigError."""
     from scenarios.own import allow
-    from sim.config.parameters import ConfigError
+    from sim.phrases import ConfigError
 
     if given.own_code:
         if given.config_dir is None:

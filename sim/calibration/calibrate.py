@@ -34,9 +34,8 @@ from sim.calibration.repeat_buying import (
     fit_gamma_gamma,
     fit_pareto_nbd,
 )
-from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
-from sim.phrases import Phrase, enumerated
+from sim.phrases import ConfigError, Phrase, enumerated
 
 FloatArray = NDArray[np.float64]
 Say = Callable[[Phrase], None]

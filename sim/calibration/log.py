@@ -13,10 +13,9 @@ The rules, in the order in which a row meets them; the first that applies takes 
 6. zero value.
 7. duplicate row: all fields of the file equal those of an earlier row.
 
-What is left of one customer and day is merged into one purchase day: values are summed, it has a coupon
-if one of its rows has, and the other attributes are those of its row of greatest value. Customers are
-text ("00123" is not "123"); all text is brought to its compatibility form (Unicode NFKC), so that
-full-width digits equal plain ones.
+What is left of one customer and day is merged into one purchase day: values are summed, it has a coupon if one of its
+rows has, and the other attributes are those of its row of greatest value. Customers are text ("00123" is not "123");
+all text is brought to its compatibility form (Unicode NFKC), so that full-width digits equal plain ones.
 """
 
 from __future__ import annotations
@@ -83,9 +82,8 @@ class LogError(ConfigError):
 class LogColumns:
     """Which column of the log plays which part; None where the log has no such column.
 
-    customer: id. date: day of purchase. value: amount paid, in the log's currency. delivery_class: as the
-    firm names it. promised, delivered: days on which the order was promised and came. coupon: code, amount
-    or yes/no. channel.
+    customer: id. date: day of purchase. value: amount paid, in the log's currency. delivery_class: as the firm names
+    it. promised, delivered: days on which the order was promised and came. coupon: code, amount or yes/no. channel.
     """
 
     customer: str = "customer"
@@ -107,12 +105,11 @@ class LogColumns:
 class CleanLog:
     """A cleaned log and the account of what cleaning took.
 
-    purchases: one row per customer and purchase day, sorted by customer and date. Columns customer (text),
-    date (datetime64[s], midnight), value (float64, log's currency, > 0) and, where the log has them,
-    delivery_class and channel (text, missing where blank), promised and delivered (datetime64[s], NaT where
-    unreadable), coupon (bool). dropped: rows taken by each of RULES. merged: rows that joined another row
-    of the same customer and day. rows_read = rows_kept + sum of dropped; rows_kept = merged + number of
-    purchases. last: the end of observation.
+    purchases: one row per customer and purchase day, sorted by customer and date. Columns customer (text), date
+    (datetime64[s], midnight), value (float64, log's currency, > 0) and, where the log has them, delivery_class and
+    channel (text, missing where blank), promised and delivered (datetime64[s], NaT where unreadable), coupon (bool).
+    dropped: rows taken by each of RULES. merged: rows that joined another row of the same customer and day. rows_read =
+    rows_kept + sum of dropped; rows_kept = merged + number of purchases. last: the end of observation.
     """
 
     purchases: pd.DataFrame
@@ -155,9 +152,8 @@ class Redemption:
 def read_log(path: str | Path, columns: LogColumns) -> CleanLog:
     """Read and clean a transaction log: CSV (also .gz; comma, semicolon or tab; UTF-8 or cp932) or Parquet.
 
-    Raises LogError, in one line, if the file cannot be read as a table, lacks a column, keeps nothing after
-    cleaning, or is too little to learn from: under MIN_WEEKS weeks, under MIN_CUSTOMERS customers, or
-    nobody who bought again.
+    Raises LogError, in one line, if the file cannot be read as a table, lacks a column, keeps nothing after cleaning,
+    or is too little to learn from: under MIN_WEEKS weeks, under MIN_CUSTOMERS customers, or nobody who bought again.
     """
     path = Path(path)
     table, malformed = _read_table(path, columns)

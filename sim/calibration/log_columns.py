@@ -19,9 +19,8 @@ from agents.behaviour import Rules, class_utility
 from agents.population import Personas
 from sim.calibration import log
 from sim.calibration.log import CleanLog, Lateness
-from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.world.constants import CAPACITY_FROM, sized, world_of
 from sim.world.model import CXModel, burnt_in
 from sim.world.pilot import references

@@ -9,18 +9,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import betaincinv, gammaincinv
 
-from sim.config.parameters import (
-    DAYS_PER_YEAR,
-    PARTS,
-    ConfigError,
-    Parameter,
-    is_parameter,
-    listed,
-    nearest,
-    parameter,
-    show,
-    tidy,
-)
+from sim.config.parameters import DAYS_PER_YEAR, PARTS, Parameter, is_parameter, parameter, show, tidy
+from sim.phrases import ConfigError, listed, nearest
 
 BOTH_ARMS_GROUPS = ("company", "market", "behaviour", "personas")
 """What a scenario may change in both arms."""

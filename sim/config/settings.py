@@ -1,9 +1,8 @@
 """The whole composed configuration, checked.
 
-`load_settings` is the one way in: it takes the plain mapping that the command line composed, lays what
-scenarios change in both arms over it, checks every key and value, and either returns frozen `Settings` or
-raises a `ConfigError` of one line. Real numbers are `Parameter` (read ``.value``); shares that must sum to one, whole
-numbers and switches are plain.
+`load_settings` is the one way in: it takes the plain mapping that the command line composed, lays what scenarios change
+in both arms over it, checks every key and value, and either returns frozen `Settings` or raises a `ConfigError` of one
+line. Real numbers are `Parameter` (read ``.value``); shares that must sum to one, whole numbers and switches are plain.
 """
 
 from __future__ import annotations
@@ -15,20 +14,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel
 
 from sim.config.overlays import apply_both_arms, lay_company
-from sim.config.parameters import (
-    Choice,
-    ConfigError,
-    Parameter,
-    Reader,
-    day_of_year,
-    nearest,
-    number,
-    show,
-    tidy,
-    whole,
-    whole_or,
-    word,
-)
+from sim.config.parameters import Choice, Parameter, Reader, day_of_year, number, show, tidy, whole, whole_or, word
 from sim.config.sections import (
     LAST_CALL,
     Behaviour,
@@ -40,17 +26,7 @@ from sim.config.sections import (
     Section,
     StatedIntervention,
 )
-
-__all__ = [
-    "Choice",
-    "ConfigError",
-    "Parameter",
-    "Settings",
-    "apply_both_arms",
-    "load_settings",
-    "resolved",
-]
-
+from sim.phrases import ConfigError, nearest
 
 # ------------------------------------------------------------------------------------------------- settings
 

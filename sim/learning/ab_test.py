@@ -16,10 +16,10 @@ import numpy as np
 from scipy.special import ndtri
 
 from agents import draws
-from sim.config.parameters import ConfigError, number, real, text, whole, word
+from sim.config.parameters import number, real, text, whole, word
 from sim.config.settings import Settings
 from sim.learning.pieces import Found, Observed, options
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.metrics import Mask, Outcome, field_test, measures, outcome_of
 from sim.run.replication import WorldsOf
 from sim.world.constants import World

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.config.parameters import ConfigError, listed, nearest, show, text
-from sim.phrases import Phrase
+from sim.config.parameters import show, text
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 FloatArray = NDArray[np.float64]
 

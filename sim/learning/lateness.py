@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agents.columns import AWARE
-from sim.config.parameters import ConfigError, text, whole
+from sim.config.parameters import text, whole
 from sim.config.settings import Settings
 from sim.learning.firm_tables import (
     LARGEST_WITHIN,
@@ -36,7 +36,7 @@ from sim.learning.firm_tables import (
 )
 from sim.learning.market import SteeredCentre, online_only, quiet_market, silent
 from sim.learning.pieces import Found, Observed, options
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.replication import WorldsOf
 from sim.world.constants import World
 from sim.world.model import CXModel, Snapshot, burnt_in

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sim.config.parameters import ConfigError, Parameter
+from sim.config.parameters import Parameter
 from sim.config.sampling import points, quantiles, value_at
 from sim.config.settings import Settings
 from sim.learning.ab_test import AbTest
@@ -22,7 +22,7 @@ from sim.learning.lateness import Lateness
 from sim.learning.pieces import Found, Observed, Piece
 from sim.learning.survey import Survey
 from sim.learning.update import POINTS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.experiment import Progress, running
 from sim.run.replication import WorldsOf, replication_seed
 
@@ -78,9 +78,8 @@ class Statistic:
 class Learned:
     """One parameter before and after. Means, standard deviations, and the middle 90 % of both.
 
-    shrinkage: share of the prior variance that is gone. doubt: probability of as much by chance alone.
-    taught: pieces that by themselves teach it beyond doubt, else all that were used. kept: whether it goes into the
-    company file.
+    shrinkage: share of the prior variance that is gone. doubt: probability of as much by chance alone. taught: pieces
+    that by themselves teach it beyond doubt, else all that were used. kept: whether it goes into the company file.
     """
 
     name: str

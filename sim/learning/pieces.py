@@ -16,10 +16,10 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from sim.config.parameters import ConfigError, listed, nearest, show
+from sim.config.parameters import show
 from sim.config.sections import NAME
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, listed, nearest
 from sim.run.replication import WorldsOf
 
 FloatArray = NDArray[np.float64]

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.config.parameters import ConfigError, text, whole
+from sim.config.parameters import text, whole
 from sim.config.settings import Settings
 from sim.learning.firm_tables import LARGEST_WITHIN, columns_of, jackknife, need, numbers, orders_between, read_table
 from sim.learning.market import quiet_market
 from sim.learning.pieces import Found, Observed, options
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.replication import WorldsOf
 from sim.tables import DETRACTOR, PROMOTER
 from sim.world.event_log import CODE, Journal

@@ -55,9 +55,7 @@ class Posterior:
         return np.asarray(self.doubt < FAMILY / max(1, len(self.doubt)))
 
 
-def with_sampling_error(
-    simulated: FloatArray, covariance: FloatArray, seed: int, names: Sequence[str]
-) -> FloatArray:
+def with_sampling_error(simulated: FloatArray, covariance: FloatArray, seed: int, names: Sequence[str]) -> FloatArray:
     """Statistics as a firm would have found them in the simulated worlds: shape (points, REPEATS, k).
 
     simulated: (points, k), expected values. covariance: of the evidence's own sampling error, (k, k). names: of the

@@ -18,10 +18,10 @@ import pandas as pd
 
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.parameters import ConfigError, Parameter
+from sim.config.parameters import Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.replication import Result, Task, WorldsOf, replication_seed, run_task
 from sim.run.workers import Pool, WorkerDied
 from sim.run.writing import _stack, _write_first, kpis, write_assumptions, write_config, write_parquet
@@ -183,5 +183,3 @@ def _monte_carlo_sd(measures: pd.DataFrame, arm: str) -> float:
     }
     gaps = [effects[r, 0] - effects[r, 1] for r, second_seed in effects if second_seed == 1]
     return float(np.sqrt(np.mean(np.square(gaps)) / 2)) if gaps else float("nan")
-
-

@@ -99,9 +99,7 @@ def git_state(root: Path = ROOT) -> tuple[str | None, bool | None]:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20
-        )
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -136,15 +134,8 @@ def _package(name: str) -> str | None:
 
 
 def write_provenance(
-    draft: Path,
-    settings: Settings,
-    threads: int,
-    folder: Path,
-    seconds: float,
-    plan: Mapping[str, Any] | None = None,
+    draft: Path, settings: Settings, threads: int, folder: Path, seconds: float, plan: Mapping[str, Any] | None = None
 ) -> None:
     """Write provenance.json into the draft of the run folder that will stand at `folder`."""
     found = provenance(settings, threads, folder, seconds, plan)
-    (draft / "provenance.json").write_text(
-        json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (draft / "provenance.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -40,6 +40,7 @@ from sim.world.pilot import piloted
 WorldsOf = Callable[[Settings], Mapping[str, Placed]]
 """What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
 
+
 @dataclass(frozen=True)
 class Task:
     """One unit of work: a point of what is not known, one of its two seeds (0 or 1), and which arms to run."""
@@ -99,12 +100,7 @@ class _Replication:
     """Runs the arms of one replication one after the other; keeps only the outcomes others are compared with."""
 
     def __init__(
-        self,
-        world: World,
-        placed: Mapping[str, Placed],
-        task: Task,
-        engine: EngineName,
-        personas: Mapping[str, object],
+        self, world: World, placed: Mapping[str, Placed], task: Task, engine: EngineName, personas: Mapping[str, object]
     ) -> None:
         self.world, self.placed, self.task, self.engine = world, placed, task, engine
         self.personas = tuple(personas)

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 from pydantic import BeforeValidator, model_validator
 
-from sim.config.parameters import ConfigError, Reader, Text, nearest, number, optional, show, whole, word
+from sim.config.parameters import Reader, Text, number, optional, show, whole, word
 from sim.config.sections import KeyFault, Section
+from sim.phrases import ConfigError, nearest
 from sim.tables import METRIC
 
 if TYPE_CHECKING:

@@ -31,10 +31,9 @@ import pyarrow.parquet as pq
 
 from agents import draws
 from agents.draws import draw
-from sim.config.parameters import ConfigError
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.folder import replace_text
 from sim.run.replication import Task, WorldsOf, replication_seed, run_task
 from sim.studies.levers import MAXIMISE, MINIMISE, Found, Point, Search

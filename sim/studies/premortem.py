@@ -27,10 +27,11 @@ from scipy.special import stdtr
 from agents import draws
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.parameters import ConfigError, Reader, inside, show, whole, word
+from sim.config.parameters import Reader, inside, show, whole, word
 from sim.config.sampling import points
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 from sim.run.experiment import Progress, running
 from sim.run.replication import Task, WorldsOf, replication_seed
 from sim.run.writing import write_assumptions, write_config, write_parquet

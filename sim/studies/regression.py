@@ -20,9 +20,10 @@ from typing import Annotated, Any, NamedTuple
 import yaml
 from pydantic import Field
 
-from sim.config.parameters import ConfigError, Reader, Text, real, show, text, word
+from sim.config.parameters import Reader, Text, real, show, text, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import replace_text
 from sim.run.replication import WorldsOf

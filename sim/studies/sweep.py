@@ -30,10 +30,10 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 from scipy.stats import qmc
 
-from sim.config.parameters import ConfigError, Parameter, listed, nearest, number, show, tidy, whole, word
+from sim.config.parameters import Parameter, number, show, tidy, whole, word
 from sim.config.sampling import latin_hypercube
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, listed, nearest
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import drafted, replace_text
 from sim.run.provenance import inputs_hash, write_provenance

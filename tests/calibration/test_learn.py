@@ -14,7 +14,6 @@ from scipy.special import ndtr, ndtri
 
 from cxsim import cli
 from scenarios.intervention import worlds_of
-from sim.config.parameters import ConfigError
 from sim.config.sampling import latin_hypercube, points, quantiles
 from sim.config.settings import Settings, load_settings
 from sim.learning.firm_tables import jackknife, orders_between
@@ -22,6 +21,7 @@ from sim.learning.lateness import Lateness, Table
 from sim.learning.learn import KINDS, Lesson, Simulated, learn, simulate
 from sim.learning.pieces import Observed, Piece, read_evidence
 from sim.learning.update import share_beyond, updated, with_sampling_error
+from sim.phrases import ConfigError
 from tests.calibration.firm import firms
 from tests.config.compose import raw, shipped
 

@@ -28,9 +28,10 @@ from cxsim.cli import COMMANDS, main
 from cxsim.compose import JobComposer, addable, composer
 from scenarios.intervention import completed, worlds_of
 from scenarios.rules import OBSERVABLES
-from sim.config.parameters import PARTS, ConfigError, Parameter
+from sim.config.parameters import PARTS, Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings, load_settings, resolved
+from sim.phrases import ConfigError
 from sim.studies import regression
 from sim.studies import sweep as sweep_files
 from tests.config.compose import raw, shipped

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from sim.config.overlays import QUICK, lay_company
-from sim.config.parameters import ConfigError
 from sim.config.settings import load_settings
+from sim.phrases import ConfigError
 from tests.config import compose
 
 

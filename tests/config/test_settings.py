@@ -11,9 +11,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from scenarios.intervention import worlds_of
-from sim.config.parameters import Bounds, choice, parameter
+from sim.config.overlays import apply_both_arms
+from sim.config.parameters import Bounds, Choice, Parameter, choice, parameter
 from sim.config.sampling import value_at
-from sim.config.settings import Choice, ConfigError, Parameter, Settings, apply_both_arms, load_settings, resolved
+from sim.config.settings import Settings, load_settings, resolved
+from sim.phrases import ConfigError
 from tests.config import compose
 
 LIFT = "scenario.ma_email.interventions.ma_email.lift"

@@ -14,8 +14,8 @@ from agents.columns import TOUCHPOINT_NAMES, new_columns
 from agents.draws import row_draws
 from cxsim import cli
 from sim import tables
-from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 from sim.run.replication import Task
 from sim.studies.key_drivers import SUPPORT, Found, Plan, ears, lived, moves_of, run_world
 from sim.world.constants import World

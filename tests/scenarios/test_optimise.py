@@ -17,8 +17,8 @@ from analysis.studies.optimise_page import write_report
 from cxsim import cli
 from cxsim.cli.optimise import _unit
 from scenarios.intervention import worlds_of
-from sim.config.parameters import ConfigError
 from sim.config.settings import resolved
+from sim.phrases import ConfigError
 from sim.studies.levers import Found, Point, Search, present_point
 from sim.studies.optimise import (
     FAILED,

@@ -16,7 +16,7 @@ from agents.network import small_world
 from cxsim import cli
 from scenarios.intervention import worlds_of
 from sim import tables
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError
 from sim.run.replication import Task
 from sim.studies.premortem import (
     CLUSTER,
