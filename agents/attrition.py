@@ -30,7 +30,7 @@ def recover(c: Columns, r: Rules, row: int, day: int) -> None:
 
 
 @rule
-def felt(c: Columns, r: Rules, row: int, day: int) -> float:
+def satisfaction_on(c: Columns, r: Rules, row: int, day: int) -> float:
     """Satisfaction on `day`, su: the stored value with the part that messages made faded up to then."""
     me = c.more[row]
     if me.mood == 0.0:  # most have none: its day is not looked up

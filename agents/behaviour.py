@@ -196,7 +196,7 @@ def hearsay(weight_heard: float, score_heard: float, rate: float) -> tuple[float
 
 @rule
 def believe(expectation: float, share: float, score: float) -> float:
-    """Expectation after going a share of the way to a score heard."""
+    """Expectation after going a share of the way to a score heard or experienced."""
     return expectation + share * (score - expectation)
 
 

@@ -18,10 +18,10 @@ from agents.wallet import Wallet, copy_wallet
 
 
 @compiled
-def _felt(c: Columns, rules: PackedRules, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
+def _satisfaction_on(c: Columns, rules: PackedRules, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
     felt = np.empty(len(rows))
     for k in range(len(rows)):
-        felt[k] = attrition.felt(c, rules[0], rows[k], day)
+        felt[k] = attrition.satisfaction_on(c, rules[0], rows[k], day)
     return felt
 
 
@@ -60,9 +60,9 @@ class Customers:
     def __len__(self) -> int:
         return len(self.columns.status)
 
-    def felt(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
+    def satisfaction_on(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
         """Satisfaction of these rows on `day`, the part that messages made faded up to then; su, float64 (rows,)."""
-        return _felt(self.columns, self.packed, rows, day)
+        return _satisfaction_on(self.columns, self.packed, rows, day)
 
     def expected(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         """Mean of these rows' stored expectations over touchpoints; su, float64 (rows,)."""

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.engines import Variant, interleaved, ratio
 from benchmarks.market import market, settings
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.world.model import Arm, CXModel, burnt_in
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -37,7 +37,7 @@ ON, OFF = "on", "off"
 
 def arm(customers: int) -> Arm:
     """Everybody treated by everything."""
-    placed = list(worlds_of(settings(ALL, f"customers={customers}")).values())[-1]
+    placed = list(treated_arms(settings(ALL, f"customers={customers}")).values())[-1]
     return Arm(placed, np.ones(customers, bool))
 
 

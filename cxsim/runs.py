@@ -64,13 +64,13 @@ def one_line_errors() -> Iterator[None]:
 
 def _answered(wanted: Asked) -> Path:
     """Run the settings and write answer and report; returns the run folder."""
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.run.folder import drafted
     from sim.run.provenance import write_provenance
 
     settings = wanted.settings
     with told_in(settings.language):
-        worlds_of(settings)  # here already, so that a bad intervention is told before any work
+        treated_arms(settings)  # here already, so that a bad intervention is told before any work
         threads = threads_of(settings)
         started = time.monotonic()
         with drafted(wanted.folder, wanted.exact) as draft:
@@ -80,7 +80,7 @@ def _answered(wanted: Asked) -> Path:
 
             enough = partial(answer.precise_enough, precision=settings.precision)
             with progress_here() as progress:
-                run_experiment(settings, worlds_of, draft.path, threads, progress, enough)
+                run_experiment(settings, treated_arms, draft.path, threads, progress, enough)
             answer.write_effects(draft.path)
             page.write_report(draft.path)
             seconds = time.monotonic() - started

@@ -149,7 +149,7 @@ class _Jobs:
 
     def missing(self, arguments: list[str]) -> list[list[str]]:
         """Write the plan and return the overrides of the jobs not done yet. Raises ConfigError if no job can run."""
-        from scenarios.intervention import worlds_of
+        from scenarios.intervention import treated_arms
         from sim.studies.sweep import FAILED, Ending, Job, Planned, job_folder, job_key, plan, refused_key
 
         planned: list[Planned] = []
@@ -157,7 +157,7 @@ class _Jobs:
         for overrides, swept in self._points(arguments):
             try:
                 settings = self._composer.settings(overrides)
-                worlds_of(settings)  # here already, so that a bad intervention is told before any work
+                treated_arms(settings)  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
                 key = refused_key(overrides)
                 refusals[key] = error
@@ -233,10 +233,10 @@ class _Jobs:
 
     def _work(self) -> JobWork:
         from analysis.effects import answer
-        from scenarios.intervention import worlds_of
+        from scenarios.intervention import treated_arms
         from sim.studies.sweep import JobWork
 
-        return JobWork(self.folder, worlds_of, _enough, answer.write_and_tell)
+        return JobWork(self.folder, treated_arms, _enough, answer.write_and_tell)
 
     # -- telling
 

@@ -149,7 +149,7 @@ def _settings(
     given: argparse.Namespace, files: Mapping[str, Path], held: Mapping[str, Held]
 ) -> dict[str, Settings]:
     """Checked settings of each regression file; its own name stands before what is wrong."""
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.phrases import ConfigError
     from sim.studies.regression import STATISTICAL
 
@@ -160,7 +160,7 @@ def _settings(
             try:
                 config = compose(hydra, [addable(override) for override in one.overrides])
                 found[name] = settings_of(config, config.hydra)
-                worlds_of(found[name])  # here already, so that a bad intervention is told before any work
+                treated_arms(found[name])  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
                 raise ConfigError("{place}: {problem}", place=files[name], problem=error) from None
             points = found[name].replications
@@ -208,10 +208,10 @@ def _length(settings: Settings) -> int:
 def _work(within: Path) -> Rerun:
     from analysis.effects import answer as effects
     from analysis.studies import moves
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.studies.regression import Rerun
 
-    return Rerun(within, worlds_of, _enough, effects.write_effects, moves.numbers_of)
+    return Rerun(within, treated_arms, _enough, effects.write_effects, moves.numbers_of)
 
 
 def _enough(settings: Settings) -> Any:

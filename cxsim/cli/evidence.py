@@ -90,14 +90,18 @@ BASELINE = "baseline"
 SMALL = "customers=20000"
 """Customers of a simulated world, unless given by hand."""
 
-DRAWS = 200
+POINTS = 200
 
 
 def learn(words: list[str]) -> int:
     """Read evidence, learn from it, and write the company file with its report."""
+    from sim.phrases import ConfigError
+
+    if any(word.partition("=")[0] == "--draws" for word in words):
+        raise ConfigError("--draws: is called --points now")
     given = _learn_parser().parse_intermixed_args(words)
     from analysis.studies.learning import summary
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.calibration.company_file import place_for
     from sim.learning.learn import KINDS, enough_points
     from sim.learning.learn import learn as condition
@@ -108,12 +112,12 @@ def learn(words: list[str]) -> int:
     _refuse_old_report(place.with_name(f"{given.name}_learning"))
     pieces = read_evidence(given.evidence, KINDS)
     observed = {piece.name: _observed(piece, given.evidence) for piece in pieces}
-    enough_points(observed, given.draws)
+    enough_points(observed, given.points)
     settings, company = _learn_settings(given, pieces)
-    simulated = _simulated(pieces, settings, worlds_of, given.draws)
+    simulated = _simulated(pieces, settings, treated_arms, given.points)
     lesson = condition(pieces, observed, simulated, settings[BASELINE])
     tables = _lesson_tables(pieces, observed, lesson)
-    print(summary(tables, given.draws))
+    print(summary(tables, given.points))
     _refuse_nothing_learned(lesson, given.evidence)
     _write_lesson(place, given, tables, company_text(company, given.name, given.evidence.name, lesson))
     return OK
@@ -133,11 +137,11 @@ def _learn_parser() -> Parser:
         "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
     )
     parser.add_argument(
-        "--draws",
+        "--points",
         type=int,
-        default=DRAWS,
+        default=POINTS,
         metavar="N",
-        help=_("worlds to simulate (default: {draws})").format(draws=DRAWS),
+        help=_("points to simulate (default: {points})").format(points=POINTS),
     )
     return parser
 
@@ -153,7 +157,7 @@ def _observed(piece: Piece, evidence: Path) -> Observed:
 
 def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
     """Settings by scenario, the baseline's first, and the raw mapping of the company that they share."""
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.phrases import ConfigError
 
     overrides = [SMALL, f"company={given.company}", *(addable(one) for one in given.overrides)]
@@ -167,7 +171,7 @@ def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings
                 try:
                     config = compose(hydra, [f"scenario={piece.scenario}", *overrides])
                     found[piece.scenario] = settings_of(config, config.hydra)
-                    worlds_of(found[piece.scenario])
+                    treated_arms(found[piece.scenario])
                 except ConfigError as error:
                     raise ConfigError(
                         "{place}: {name}: {problem}", place=given.evidence, name=piece.name, problem=error
@@ -175,13 +179,13 @@ def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings
     return found, company
 
 
-def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], worlds: Any, draws: int) -> Any:
+def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], arms: Any, points: int) -> Any:
     from cxsim.progress import Progress
     from sim.learning.learn import simulate
 
     progress = Progress(sys.stderr, translated)
     try:
-        return simulate(pieces, settings, worlds, draws, threads_of(settings[BASELINE]), progress)
+        return simulate(pieces, settings, arms, points, threads_of(settings[BASELINE]), progress)
     finally:
         progress.close()
 
@@ -193,9 +197,9 @@ def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
         raise ConfigError("{file}: every piece contradicts the model; nothing is written", file=evidence)
     if not any(one.kept for one in lesson.parameters):
         raise ConfigError(
-            "{file}: teaches nothing beyond the doubt of {draws} draws; nothing is written (more --draws may help, "
+            "{file}: teaches nothing beyond the doubt of {points} points; nothing is written (more --points may help, "
             "more data would)",
-            file=evidence, draws=lesson.draws,
+            file=evidence, points=lesson.points,
         )
 
 
@@ -220,7 +224,7 @@ def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> None:
 
     with drafted(place.with_name(f"{given.name}_learning"), exact=True) as draft:
         tables.write(draft.path)
-        write_page(draft.path, tables, given.name, given.company, given.draws)
+        write_page(draft.path, tables, given.name, given.company, given.points)
         folder = draft.publish(lambda _place: None)
     replace_text(place, text)
     print(f"\n{shown(place)}\n{shown(folder / 'report.html')}")

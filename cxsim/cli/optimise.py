@@ -79,7 +79,7 @@ def _need_optuna() -> None:
 def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str, str]]:
     """The search, the settings at the present values of the levers, and the levers' units by key. Raises
     ConfigError."""
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.config.settings import resolved
     from sim.phrases import ConfigError, listed
     from sim.studies import optimise as core
@@ -97,7 +97,7 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
 
     def candidate_of(point: Any) -> core.Candidate:
         settings = jobs.settings([*overrides, *(f"{key}={value}" for key, value in point.items())])
-        worlds_of(settings)
+        treated_arms(settings)
         return core.candidate(search, settings, point)
 
     for end in ("low", "high"):  # here already, so that a bad range is told before any work
@@ -115,19 +115,19 @@ def _unit(now: Mapping[str, Any], key: str) -> str:
 def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Path, key: str) -> None:
     """Run the search in worker processes, and write its folder."""
     from cxsim.progress import Progress
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.phrases import ConfigError
     from sim.run.workers import Pool, WorkerDied
     from sim.studies.optimise import Evaluation, treated_arm
 
     about = {
-        "key": key, "scenario": treated_arm(worlds_of(settings)), "customers": settings.customers,
+        "key": key, "scenario": treated_arm(treated_arms(settings)), "customers": settings.customers,
         "days": settings.days, "members": settings.company.members, "seed": settings.seed,
         "units": units,
     }  # fmt: skip
     progress = Progress(sys.stderr, translated)
     try:
-        with Pool(Evaluation(worlds_of, work.search.metrics), threads_of(settings)) as pool:
+        with Pool(Evaluation(treated_arms, work.search.metrics), threads_of(settings)) as pool:
             work.into(folder, about, pool.outcomes, progress)
     except WorkerDied as error:
         raise ConfigError("threads: {problem}; take fewer threads or customers", problem=error) from None

@@ -164,18 +164,18 @@ class Premortem(Planned):
 
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan. Raises ConfigError also for settings without anything to test."""
-        from scenarios.intervention import worlds_of
+        from scenarios.intervention import treated_arms
         from sim.studies.premortem import plan_of, treatment
 
-        treatment(worlds_of(settings))
+        treatment(treated_arms(settings))
         return plan_of(node, settings)
 
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
         """Run the planned test many times."""
-        from scenarios.intervention import worlds_of
+        from scenarios.intervention import treated_arms
         from sim.studies.premortem import run_premortem
 
-        run_premortem(settings, worlds_of, plan, folder, threads, progress)
+        run_premortem(settings, treated_arms, plan, folder, threads, progress)
 
     def report(self, folder: Path) -> None:
         """Write the page."""
@@ -221,11 +221,11 @@ class Drivers(Planned):
 
     def plan(self, node: Any, settings: Settings) -> Any:
         """The checked plan; touchpoints are moved in the company as it stands."""
-        from scenarios.intervention import worlds_of
+        from scenarios.intervention import treated_arms
         from sim.phrases import ConfigError
         from sim.studies.key_drivers import Plan
 
-        for name in worlds_of(settings):
+        for name in treated_arms(settings):
             raise ConfigError(
                 "scenario: {name} intervenes; touchpoints are moved where nothing else is done", name=name
             )

@@ -48,11 +48,7 @@ def company_text(found: Calibration) -> str:
     """The company file as YAML text."""
     shipped = yaml.safe_load((SHIPPED / f"{DEFAULT}.yaml").read_text(encoding="utf-8"))
     evidence = found.evidence
-    own: dict[str, Any] = {
-        "name": found.name,
-        "members": found.clean.customers,
-        "purchase": dict(_purchase(found)),
-    }
+    own: dict[str, Any] = {"name": found.name, "members": found.clean.customers, "purchase": dict(_purchase(found))}
     if evidence.channels:
         own["channels"] = evidence.channels
     if evidence.capacity_ratio:

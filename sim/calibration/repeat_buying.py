@@ -302,7 +302,7 @@ class Fit(Generic[ModelT]):
 def fit_bg_nbd(summary: RfmSummary) -> Fit[BgNbd]:
     """Fit BG/NBD by maximum likelihood. Raises FitError: too few customers, or no repeat purchases."""
     histories = _grouped_histories(_fit_for_frequency(summary))
-    rate = _mean_rate(summary)
+    rate = float(summary.frequency.sum() / summary.age.sum())
     starts = [(r, r / rate, a, b) for r in (0.3, 1.5) for a, b in ((0.5, 2.5), (1.0, 20.0))]
     return _maximise(BgNbd, histories, starts, summary.customers)
 
@@ -310,7 +310,7 @@ def fit_bg_nbd(summary: RfmSummary) -> Fit[BgNbd]:
 def fit_pareto_nbd(summary: RfmSummary) -> Fit[ParetoNbd]:
     """Fit Pareto/NBD by maximum likelihood. Raises FitError: too few customers, or no repeat purchases."""
     histories = _grouped_histories(_fit_for_frequency(summary))
-    rate = _mean_rate(summary)
+    rate = float(summary.frequency.sum() / summary.age.sum())
     age = float(summary.age.mean())
     starts = [(r, r / rate, s, s * age * wait) for r in (0.3, 1.5) for s, wait in ((0.5, 0.5), (1.5, 5.0))]
     return _maximise(ParetoNbd, histories, starts, summary.customers)
@@ -394,10 +394,6 @@ def _fit_for_frequency(summary: RfmSummary) -> RfmSummary:
     if not summary.frequency.any():
         raise FitError("no customer bought again: there are no repeat purchases to fit")
     return summary
-
-
-def _mean_rate(summary: RfmSummary) -> float:
-    return float(summary.frequency.sum() / summary.age.sum())
 
 
 def _maximise(kind: type[ModelT], data: _Grouped, starts: Iterable[tuple[float, ...]], customers: int) -> Fit[ModelT]:

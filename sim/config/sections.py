@@ -503,7 +503,7 @@ def _option(key: str, value: Any) -> Any:
         if isinstance(value, str):
             return text(value)
         if isinstance(value, list | tuple):
-            return tuple(_plain_item(item) for item in value)
+            return tuple(item if isinstance(item, str | bool) else number(item) for item in value)
         if not isinstance(value, Mapping):
             return parameter()(value)
         if not is_parameter(value):
@@ -512,10 +512,6 @@ def _option(key: str, value: Any) -> Any:
         return reader(value)
     except ConfigError as error:
         raise ConfigError("{key}: {problem}", key=key, problem=error) from None
-
-
-def _plain_item(item: Any) -> Any:
-    return item if isinstance(item, str | bool) else number(item)
 
 
 class Scenario(Section):

@@ -17,20 +17,9 @@ from sim.config.settings import NOT_ANSWERS, Settings, resolved
 from sim.tables import FOLDER_VERSION
 
 PACKAGES = (
-    "mesa",
-    "numba",
-    "llvmlite",
-    "numpy",
-    "scipy",
-    "simpy",
-    "hydra-core",
-    "omegaconf",
-    "pydantic",
-    "pandas",
-    "pyarrow",
-    "matplotlib",
-    "jinja2",
-)
+    "mesa", "numba", "llvmlite", "numpy", "scipy", "simpy", "hydra-core", "omegaconf", "pydantic", "pandas", "pyarrow",
+    "matplotlib", "jinja2",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 """Folder that holds our packages: the checkout, or the environment's library folder."""
 
@@ -39,10 +28,7 @@ SOURCES = ("agents", "sim", "scenarios", "analysis")
 
 def version() -> str:
     """Version of cxsim; `unknown` where it is run without having been installed."""
-    try:
-        return metadata.version("cxsim")
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    return _package("cxsim") or "unknown"
 
 
 def inputs_hash(settings: Settings, root: Path = ROOT, plan: Mapping[str, Any] | None = None) -> str:

@@ -37,8 +37,8 @@ from sim.world.event_log import Events, Journal, States
 from sim.world.model import Arm, CXModel, EngineName, Recording, burnt_in
 from sim.world.pilot import piloted
 
-WorldsOf = Callable[[Settings], Mapping[str, Placed]]
-"""What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
+TreatedArms = Callable[[Settings], Mapping[str, Placed]]
+"""What each treated arm adds: `scenarios.intervention.treated_arms`, handed in since sim knows no scenario."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,11 @@ def replication_seed(seed: int, replication: int, second_seed: int) -> int:
     return int(draw(seed, replication, second_seed, draws.DESIGN, 2) * (1 << 52))
 
 
-def run_task(settings: Settings, worlds: WorldsOf, task: Task) -> Result:
+def run_task(settings: Settings, treated_arms: TreatedArms, task: Task) -> Result:
     """Simulate one replication."""
     drawn = settings.at(task.point)
     world = piloted(drawn, task.seed)
-    return _Replication(world, worlds(drawn), task, settings.engine, settings.personas.mix).run()
+    return _Replication(world, treated_arms(drawn), task, settings.engine, settings.personas.mix).run()
 
 
 class _Replication:

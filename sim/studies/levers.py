@@ -39,7 +39,7 @@ ALWAYS_KEPT = ("ltv", "profit", "cost", "nps", "on_time", "orders")
 Point = Mapping[str, float | int]
 """A candidate's values of the levers, by dotted key; not a point of what is not known."""
 
-Found = dict[str, list[list[float]]]
+ArmValues = dict[str, list[list[float]]]
 """By metric: its values in the baseline and in the treated arm, a list over points each."""
 
 
@@ -105,7 +105,7 @@ class Statistic(Section):
     def name(self) -> str:
         return f"{self.metric} {self.of} {self.over}"
 
-    def value(self, found: Found, present: Found) -> float:
+    def value(self, found: ArmValues, present: ArmValues) -> float:
         """The number of one candidate; a gain in level is against the present configuration, point by point."""
         baseline, treated = (np.asarray(values) for values in found[self.metric])
         values = treated - baseline if self.of == EFFECT else treated
