@@ -8,7 +8,7 @@ from pydantic import model_validator
 
 from scenarios.intervention import Intervention, register
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import Reader, rounded, several, show, whole
+from sim.config.parameters import Reader, rounded, show, whole
 from sim.phrases import ConfigError
 
 MOST_DAYS = 60
@@ -22,6 +22,13 @@ def _days(value: object) -> tuple[int, ...]:
     if len(set(days)) < len(days):
         raise ConfigError("{value} is not allowed; each number of days once", value=show(list(days)))
     return days
+
+
+def _faces(value: object) -> tuple[int, ...]:
+    """Reader of a list of coupons' faces."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError("{value} is not allowed; a list of yen, one for each of the extra_days", value=show(value))
+    return tuple(map(rounded(0, 100_000), value))
 
 
 @register("norush_coupon")
@@ -46,7 +53,7 @@ class DeliveryChoice(Intervention):
     """A choice of days: whoever waits so many days beyond no-rush's lead gets the coupon that goes with them."""
 
     extra_days: Annotated[tuple[int, ...], Reader(_days)]
-    faces: Annotated[tuple[int, ...], several(rounded(0, 100_000))]  # yen, one for each of the days
+    faces: Annotated[tuple[int, ...], Reader(_faces)]  # yen, one for each of the days
     valid_days: Annotated[int, rounded(1, 3650)]
 
     @model_validator(mode="after")
