@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -182,6 +183,14 @@ class Run:
         """Scenarios answered for, each on its own and then their combination; empty for a baseline alone."""
         return interventions(self.measures)
 
+    def command(self, name: str, scenarios: Sequence[str], plan: Mapping[str, Any]) -> str:
+        """The command that makes this folder again, when nothing else was changed from the defaults."""
+        stated = {key: self.config.get(key) for key in ("customers", "days", "burn_in", "seed", "replications")}
+        scenario = scenarios[0] if len(scenarios) == 1 else scenarios
+        values = {"scenario": scenario, "company": self.setting("company.name"), **stated, **plan}
+        words = [f"{key}={_word(value)}" for key, value in values.items() if value is not None]
+        return shlex.join([*name.split(), *words])
+
     def setting(self, dotted: str, default: Any = None) -> Any:
         """The configuration's value under a dotted path; of a parameter with a range, its central value."""
         node = self.node(dotted)
@@ -205,6 +214,11 @@ def interventions(measures: pd.DataFrame) -> list[str]:
     arms = [str(arm) for arm in pd.unique(measures["arm"])]
     treated = [arm for arm in arms if arm != tables.BASELINE and not PARTIAL_ARM.search(arm)]
     return sorted(treated, key=lambda arm: arm.count("+"))
+
+
+def _word(value: Any) -> str:
+    """A value as the command line takes it."""
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _renamed(names: Mapping[str, str]) -> Phrase | str:

@@ -62,7 +62,7 @@ def figures(run: Run, name: str) -> dict[str, Figure]:
         "journey": journey,
         "ltv": ltv_distribution,
         "break_even": probe_curves,
-        "drivers": drivers,
+        "sensitivity": sensitivity,
     }
     with style():
         made = {key: make(run, name) for key, make in makers.items()}
@@ -285,7 +285,7 @@ def probe_curves(run: Run, name: str) -> Figure | None:
     return figure
 
 
-def drivers(run: Run, name: str) -> Figure | None:
+def sensitivity(run: Run, name: str) -> Figure | None:
     """Rank correlation over points between an uncertain parameter and the LTV effect, the ten largest."""
     table = rank_correlations(run, name).head(10)
     if table.empty:

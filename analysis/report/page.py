@@ -7,7 +7,6 @@ template engine.
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +60,7 @@ CAPTIONS = {
     ),
     "ltv": N_("LTV over the horizon in the first replication: a curve further right is worth more."),
     "break_even": N_("One thing moved at a time, everything else central. Shaded: two Monte Carlo standard errors."),
-    "drivers": N_(
+    "sensitivity": N_(
         "Which assumptions the effect hangs on: blue raises it, orange lowers it. "
         "Inside the grey band a correlation may be chance, and by chance one in twenty lies outside it."
     ),
@@ -458,18 +457,7 @@ def _grades(parameters: pd.DataFrame) -> str:
 
 
 def _command(run: Run) -> str:
-    """The command that makes this run again, when nothing else was changed from the defaults."""
-    config = run.config
-    single = [name for name in run.interventions if "+" not in name] or list(
-        config.get("scenario") or ["baseline"]
-    )
-    scenario = single[0] if len(single) == 1 else f"[{','.join(single)}]"
-    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
-    pairs += [
-        (key, config.get(key))
-        for key in ("customers", "days", "burn_in", "seed", "replications", "precision")
-    ]
-    pairs += [("language", config["language"])] if config.get("language", "en") != "en" else []
-    return " ".join(
-        ["cxsim run", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)]
-    )
+    single = [name for name in run.interventions if "+" not in name] or list(run.config.get("scenario") or ["baseline"])
+    language = run.config.get("language", "en")
+    plan = {"precision": run.config.get("precision"), "language": None if language == "en" else language}
+    return run.command("cxsim run", single, plan)

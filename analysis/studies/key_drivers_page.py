@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,7 +240,7 @@ def _line(run: KeyDrivers, touchpoint: str) -> tuple[str, ...]:
 
 
 def write_report(folder: Path | str, language: str | None = None) -> Path:
-    """Write key_drivers.csv, figures/ and report.html into the folder of `cxsim drivers`; return the report's path.
+    """Write key_drivers.csv, figures/ and report.html into the folder of `cxsim key-drivers`; return the report's path.
 
     Told in `language`, or in the run's own. Raises RunError, LanguageError, OSError.
     """
@@ -260,11 +259,11 @@ def _context(run: KeyDrivers) -> dict[str, Any]:
         "effects": [_effects(run, metric) for metric in (LTV, NPS)],
         "rankings": [(words.segment(persona), _rankings(run, persona)) for persona in run.personas],
         "disagreements": list(disagreements(run)),
-        "comments": words.percent(float(run.setting("drivers.comments"))),
+        "comments": words.percent(float(run.setting("key_drivers.comments"))),
         "days": run.days,
         "points": run.worlds,
         "limits": [_(text) for text in LIMITS],
-        "command": _command(run),
+        "command": run.command("cxsim key-drivers", list(run.config["scenario"]), run.config["key_drivers"]),
         "fingerprint": run.fingerprint,
     }
 
@@ -348,18 +347,6 @@ def _unsigned(low: float, high: float, places: int) -> str:
     return _("{low} to {high}").format(low=words.number(low, places), high=words.number(high, places))
 
 
-def _command(run: KeyDrivers) -> str:
-    """The command that makes this again, when nothing else was changed from the defaults."""
-    config = run.config
-    names = list(config["scenario"])
-    scenario = names[0] if len(names) == 1 else f"[{','.join(names)}]"
-    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
-    pairs += [(key, config.get(key)) for key in ("customers", "days", "burn_in", "seed", "replications")]
-    pairs += list(config["drivers"].items())
-    return " ".join(["cxsim drivers", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)])
-
-
-LTV, _RESIDUAL, NPS = DRIVEN
 RANKINGS = {LTV: N_("LTV"), NPS: N_("NPS"), COMPLAINED: N_("complaints"), SURVEYED: N_("survey")}
 CHANGE_LOOKS = {REPAIRED: (N_("a step better"), look.BLUE, 0.2), BROKEN: (N_("a step worse"), look.VERMILION, -0.2)}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -368,7 +367,7 @@ def _context(run: PreMortem) -> dict[str, Any]:
         "worlds": run.worlds,
         "days": run.days,
         "limits": [_(text) for text in LIMITS],
-        "command": _command(run),
+        "command": run.command("cxsim premortem", list(run.config["scenario"]), plan),
         "fingerprint": run.fingerprint,
     }
 
@@ -447,18 +446,3 @@ def _other(summary: pd.DataFrame, metric: Metric) -> dict[str, Any]:
         "unit": _unit(metric),
         "groups": _groups(rows),
     }
-
-
-def _command(run: PreMortem) -> str:
-    """The command that makes this again, when nothing else was changed from the defaults."""
-    config, plan = run.config, run.config["premortem"]
-    names = list(config["scenario"])
-    scenario = names[0] if len(names) == 1 else f"[{','.join(names)}]"
-    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
-    pairs += [(key, config.get(key)) for key in ("customers", "days", "burn_in", "seed", "replications")]
-    pairs += [(key, _grammar(value)) for key, value in plan.items()]
-    return " ".join(["cxsim premortem", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)])
-
-
-def _grammar(value: Any) -> str:
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
