@@ -60,8 +60,7 @@ class Unknowns:
 
 
 class OptionGroup:
-    """Options that were run at the same points with the same draws, and what decides between them and doing
-    nothing."""
+    """Options that were run at the same points with the same draws, and what decides between them and doing nothing."""
 
     def __init__(self, number: int, group: Sequence[Option]) -> None:
         self.number, self.options = number, list(group)

@@ -26,9 +26,8 @@ def effect(found: Answer | None) -> str:
     """An effect with its interval; a dash where there is none."""
     if found is None:
         return "-"
-    places = words.decimals(found.effect, found.low, found.high)
-    size = words.signed(found.effect, places)
-    return f"{size} ({words.span(found.low, found.high, places)})" if words.known(found.low) else size
+    known = words.known(found.low)
+    return words.effect(found.effect, found.low, found.high) if known else words.signed(found.effect)
 
 
 def share(probability: float, low: float, high: float) -> str:
@@ -75,11 +74,7 @@ def _ranging(ranked: Sequence[Option], days: int) -> str:
         "{low} yen per potential customer (at {worst}) to {high} (at {best}); in brackets 90 % intervals."
     )
     return text.format(
-        days=days,
-        low=effect(low.answer("ltv")),
-        worst=low.label,
-        high=effect(high.answer("ltv")),
-        best=high.label,
+        days=days, low=effect(low.answer("ltv")), worst=low.label, high=effect(high.answer("ltv")), best=high.label
     )
 
 

@@ -1,8 +1,7 @@
 """Named finders: which customers have a telling story, over all journeys that were kept.
 
 A finder looks at the arm with the scenario (the baseline where there is no other), some at both, and puts the most
-telling first. Stories found are picked because they are striking: the funnel and the report say how common
-they are.
+telling first. Stories found are picked because they are striking: the funnel and the report say how common they are.
 """
 
 from __future__ import annotations

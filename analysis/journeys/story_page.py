@@ -33,12 +33,7 @@ CAPTION = N_(
     "store, triangle the delivery, square the product. Dots on the curve: scores of experiences, in su, the latent "
     "unit of satisfaction, which nobody sees in a real firm."
 )
-STATUS_WORDS = {
-    "unaware": N_("unaware"),
-    "aware": N_("aware"),
-    "customer": N_("customer"),
-    "lapsed": N_("lapsed"),
-}
+STATUS_WORDS = {"unaware": N_("unaware"), "aware": N_("aware"), "customer": N_("customer"), "lapsed": N_("lapsed")}
 
 
 class Told(NamedTuple):

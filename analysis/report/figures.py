@@ -1,8 +1,7 @@
 """Figures of a run: one look, colours that the colour-blind can tell apart, units on every axis.
 
-Figures are made with matplotlib's objects (no pyplot, no global state) and come out as the same bytes for
-the same tables: SVG ids are hashed with a fixed salt and neither format carries a date or a program's
-name.
+Figures are made with matplotlib's objects (no pyplot, no global state) and come out as the same bytes for the same
+tables: SVG ids are hashed with a fixed salt and neither format carries a date or a program's name.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.effects import flips
-from analysis.effects.estimands import Array, Cube
+from analysis.effects.estimands import Array, ltv_by_point
 from analysis.effects.sensitivity import rank_correlations as correlations
 from analysis.folders.run_folder import Run, cell
 from analysis.style import words
@@ -37,6 +36,7 @@ from analysis.style.look import (
     grid_lines,
     legend_above,
     legend_figure,
+    many_panels,
     one_panel,
     style,
 )
@@ -94,12 +94,7 @@ def waterfall(run: Run, name: str) -> Figure | None:
         low, high = (bottom + cell(rows, part, end) for end in ("ci_low", "ci_high"))
         top = _whisker(axes, i, low, high, max(bottom, bottom + effect))
         axes.annotate(
-            words.typeset(words.signed(effect)),
-            (i, top),
-            (0, 4),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
+            words.typeset(words.signed(effect)), (i, top), (0, 4), textcoords="offset points", ha="center", va="bottom"
         )
         if part != "total":
             start += effect
@@ -162,8 +157,7 @@ def field_test(run: Run, name: str) -> Figure | None:
 
 
 def over_time(run: Run, name: str) -> Figure | None:
-    """NPS, customers, profit and on-time rate by week: both arms to the left, their paired difference to
-    the right."""
+    """NPS, customers, profit and on-time rate by week: both arms to the left, their paired difference to the right."""
     weekly = _weekly(run.daily[run.daily["arm"].isin([BASELINE, name]) & (run.daily["second_seed"] == 0)], run)
     if weekly.empty:
         return None
@@ -218,9 +212,7 @@ def journey(run: Run, name: str) -> Figure | None:
     for axes, (column, title) in zip(grid.flat, stages.items(), strict=True):
         for arm in dict.fromkeys((BASELINE, name)):
             rows = census[census["arm"] == arm]
-            wide = rows.assign(week=rows["day"] // 7).pivot_table(
-                index="replication", columns="week", values=column
-            )
+            wide = rows.assign(week=rows["day"] // 7).pivot_table(index="replication", columns="week", values=column)
             _band(axes, 100 * wide / people, *_arm_look(arm))
         axes.set_title(title)
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -271,15 +263,10 @@ def probe_curves(run: Run, name: str) -> Figure | None:
     found = flips.flips(run, name)
     if not found:
         return None
-    columns = min(len(found), 3)
-    rows = -(-len(found) // columns)
-    figure = Figure(figsize=(WIDTH, 2.6 * rows))
-    grid = figure.subplots(rows, columns, squeeze=False)
+    figure, grid = many_panels(len(found), 3, 2.6)
     for axes, flip in zip(grid.flat, found, strict=False):
         table, unit, central = flips.curve(run, name, flip.name)
         _probe_panel(axes, table, flip, unit, central)
-    for axes in list(grid.flat)[len(found) :]:
-        axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
     return figure
@@ -314,9 +301,7 @@ def sensitivity(run: Run, name: str) -> Figure | None:
 
 def rank_correlations(run: Run, name: str) -> pd.DataFrame:
     """`sensitivity.rank_correlations` of the per-point LTV effect; empty with fewer than four points."""
-    rows = run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)]
-    cube = Cube(rows)
-    effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
+    effect = ltv_by_point(run.measures, name)
     points = run.points.pivot(index="replication", columns="name", values="value").astype(float)
     return correlations(points, effect if len(effect) >= 4 else effect.iloc[:0])
 
@@ -342,9 +327,7 @@ def _band(axes: Axes, values: pd.DataFrame, colour: str, line: str, text: str) -
 
 def _weekly(daily: pd.DataFrame, run: Run) -> pd.DataFrame:
     """Whole weeks only; a row per arm, replication and week."""
-    whole = (
-        daily[daily["day"] < daily["day"].max() + 1 - (daily["day"].max() + 1) % 7] if len(daily) else daily
-    )
+    whole = daily[daily["day"] < daily["day"].max() + 1 - (daily["day"].max() + 1) % 7] if len(daily) else daily
     if whole.empty:
         return whole
     frame = whole.assign(week=whole["day"] // 7).groupby(["arm", "replication", "week"], sort=True)
@@ -406,5 +389,3 @@ def _probe_panel(axes: Axes, table: pd.DataFrame, flip: flips.Flip, unit: str, c
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.margins(x=0.08, y=0.12)
     grid_lines(axes, "y")
-
-

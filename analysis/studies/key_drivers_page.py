@@ -14,12 +14,23 @@ from analysis.effects.answer import aligned
 from analysis.studies.key_drivers import COMPLAINED, RATED, SURVEYED, KeyDrivers, Lead, write_summary
 from analysis.style import look, words
 from analysis.style.language import N_, _
-from analysis.style.page import Picture, picture, write_page
+from analysis.style.page import pictures, write_page
 from sim.tables import BROKEN, DRIVEN, EVERYBODY, METRIC, REPAIRED, STEP
 
 LTV, RESIDUAL, NPS = DRIVEN
 SUPPORT = "support"
 
+CAPTIONS = {
+    "everybody": N_(
+        "The same step at each touchpoint, for everybody: better in blue, worse in orange, with 90 % intervals "
+        "over the replications. On the right the place each ranking gives the touchpoint; in orange where it is "
+        "not the place that LTV gives."
+    ),
+    "personas": N_(
+        "The same for one persona at a time, per potential customer of the whole market: a small persona counts "
+        "for less. Places are within the persona."
+    ),
+}
 LIMITS = (
     N_(
         "The same step at every touchpoint is a yardstick, not an offer: what a step costs, and whether it can be had, "
@@ -60,9 +71,7 @@ def told(run: KeyDrivers) -> list[str]:
     """The answer's sentences: what a step does and where, and where complaints and the survey would have it."""
     first, second = run.order(EVERYBODY, LTV)[:2]
     if run.cell(EVERYBODY, first, LTV, STEP)["value"] == 0.0:
-        return [
-            _("No step moves LTV over {days} days: take more customers or more days.").format(days=run.days)
-        ]
+        return [_("No step moves LTV over {days} days: take more customers or more days.").format(days=run.days)]
     sentences = [_worth(run, first), _ahead(run, first, second), _nps(run, first)]
     sentences += [_instead(run, measure, first) for measure in (COMPLAINED, SURVEYED)]
     return [one for one in [*sentences, _sizes(run), _persona(run), _support(run)] if one]
@@ -255,7 +264,7 @@ def _context(run: KeyDrivers) -> dict[str, Any]:
         "step": words.plain(run.step),
         "facts": _facts(run),
         "verdict": told(run),
-        "pictures": _pictures(run),
+        "pictures": list(pictures(figures(run), f"{run.folder}/figures/key_drivers_", CAPTIONS).values()),
         "effects": [_effects(run, metric) for metric in (LTV, NPS)],
         "rankings": [(words.segment(persona), _rankings(run, persona)) for persona in run.personas],
         "disagreements": list(disagreements(run)),
@@ -277,24 +286,6 @@ def _facts(run: KeyDrivers) -> list[tuple[str, str]]:
         (_("Replications"), str(run.worlds)),
         (_("Horizon"), _("{days} days").format(days=run.days)),
         (_("Seed"), str(run.config.get("seed"))),
-    ]
-
-
-def _pictures(run: KeyDrivers) -> list[Picture]:
-    captions = {
-        "everybody": _(
-            "The same step at each touchpoint, for everybody: better in blue, worse in orange, with 90 % intervals "
-            "over the replications. On the right the place each ranking gives the touchpoint; in orange where it is "
-            "not the place that LTV gives."
-        ),
-        "personas": _(
-            "The same for one persona at a time, per potential customer of the whole market: a small persona counts "
-            "for less. Places are within the persona."
-        ),
-    }
-    return [
-        picture(figure, run.folder / "figures" / f"key_drivers_{name}", captions[name])
-        for name, figure in figures(run).items()
     ]
 
 

@@ -26,7 +26,7 @@ from analysis.studies.premortem import (
 )
 from analysis.style import look, words
 from analysis.style.language import N_, _
-from analysis.style.page import Picture, picture, write_page
+from analysis.style.page import pictures, write_page
 from sim.tables import TEST_METRICS, Metric
 
 DESIGN_WORDS = {"customer": N_("one by one"), "cluster": N_("in clusters")}
@@ -34,6 +34,21 @@ DESIGN_WORDS = {"customer": N_("one by one"), "cluster": N_("in clusters")}
 
 LOOKS = {"customer": (look.BLUE, "o", "-"), "cluster": (look.VERMILION, "s", "--")}
 METRIC = {metric.name: metric for metric in TEST_METRICS}
+CAPTIONS = {
+    "errors": N_(
+        "How far a test on all members is off on profit, root mean square over worlds. Bias is interference and "
+        "reading early, chance the analyst's standard error; their squares add up. Above the grey line the test is "
+        "no nearer than taking the effect for zero."
+    ),
+    "worlds": N_(
+        "A dot is a world and a design: what its tests report on average, chance apart, against the truth. Above "
+        "the line a test promises too much; in the grey quarters it points the wrong way."
+    ),
+    "power": N_(
+        "Share of tests on all members that are significant. Grey: the power that is wanted, and what chance alone "
+        "gives where there is no effect."
+    ),
+}
 LIMITS = (
     N_(
         "Customers affect one another only as the model has it: by talk among ties and in public, by queues at the "
@@ -353,7 +368,7 @@ def _context(run: PreMortem) -> dict[str, Any]:
         "title": _("What would a test of {scenario} tell?").format(scenario=scenario),
         "facts": _facts(run),
         "verdict": recommended(run),
-        "pictures": _pictures(run),
+        "pictures": list(pictures(figures(run), f"{run.folder}/figures/premortem_", CAPTIONS).values()),
         "metric": METRIC[DECIDES],
         "deciding": _groups(decisive(run.summary)),
         "others": [_other(run.summary, metric) for metric in TEST_METRICS if metric.name != DECIDES],
@@ -383,28 +398,6 @@ def _facts(run: PreMortem) -> list[tuple[str, str]]:
         (_("Tests in each, by design"), str(plan["tests"])),
         (_("Horizon"), _("{days} days").format(days=run.days)),
         (_("Seed"), str(run.config.get("seed"))),
-    ]
-
-
-def _pictures(run: PreMortem) -> list[Picture]:
-    captions = {
-        "errors": _(
-            "How far a test on all members is off on profit, root mean square over worlds. Bias is interference and "
-            "reading early, chance the analyst's standard error; their squares add up. Above the grey line the test is "
-            "no nearer than taking the effect for zero."
-        ),
-        "worlds": _(
-            "A dot is a world and a design: what its tests report on average, chance apart, against the truth. Above "
-            "the line a test promises too much; in the grey quarters it points the wrong way."
-        ),
-        "power": _(
-            "Share of tests on all members that are significant. Grey: the power that is wanted, and what chance alone "
-            "gives where there is no effect."
-        ),
-    }
-    return [
-        picture(figure, run.folder / "figures" / f"premortem_{name}", captions[name])
-        for name, figure in figures(run).items()
     ]
 
 
@@ -440,9 +433,4 @@ def _row(row: pd.Series, places: int) -> dict[str, str]:
 def _other(summary: pd.DataFrame, metric: Metric) -> dict[str, Any]:
     """A metric that does not decide: its label, meaning, unit and rows by design."""
     rows = summary[summary["metric"] == metric.name]
-    return {
-        "label": _(metric.label),
-        "meaning": _(metric.meaning),
-        "unit": _unit(metric),
-        "groups": _groups(rows),
-    }
+    return {"label": _(metric.label), "meaning": _(metric.meaning), "unit": _unit(metric), "groups": _groups(rows)}

@@ -125,6 +125,17 @@ def one_panel(height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
+def many_panels(count: int, columns: int, height: float, sharey: bool = False) -> tuple[Figure, NDArray[Any]]:
+    """A figure of so many panels in rows of at most so many columns, each row so high; and its grid (rows, columns)."""
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(WIDTH, height * rows))
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, grid
+
+
 def grid_lines(axes: Axes, axis: str) -> None:
     axes.grid(True, axis=axis)  # type: ignore[arg-type]
 

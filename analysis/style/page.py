@@ -49,9 +49,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     return fonts.with_font(environment.get_template(template).render(context))
 
 
-def write_page(
-    run: Folder, template: str, context: Callable[[Folder], Mapping[str, Any]], wanted: str | None
-) -> Path:
+def write_page(run: Folder, template: str, context: Callable[[Folder], Mapping[str, Any]], wanted: str | None) -> Path:
     """Write report.html into a folder, told in the language wanted, or in its run's own; the path.
 
     Raises LanguageError.
@@ -66,6 +64,11 @@ def write_page(
 def picture(figure: Figure, stem: Path, caption: str) -> Picture:
     """Save a figure as `stem`.png and `stem`.svg and return it for a page."""
     return Picture(_inline(look.save(figure, stem), f"{stem.name}-"), caption)
+
+
+def pictures(figures: Mapping[str, Figure], stem: str, captions: Mapping[str, str]) -> dict[str, Picture]:
+    """Figures by name, each saved as `stem` with its name behind, with their captions in the language in use."""
+    return {name: picture(figure, Path(f"{stem}{name}"), _(captions[name])) for name, figure in figures.items()}
 
 
 def _source(template: str) -> str:
