@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.decisions.decide import BEST, ENOUGH, GAIN, LOSS, Found, OptionGroup, Unknowns
+from analysis.decisions.decide import BEST, ENOUGH, GAIN, LOSS, OptionGroup, SoughtRegion, Unknowns
 from analysis.decisions.options import Option, lever
 from analysis.decisions.unknowns import Space, noise_share, turning
 from analysis.effects.answer import Answer
@@ -179,7 +179,7 @@ def noise(found: Sequence[Option]) -> str:
 # -- rules ------------------------------------------------------------------------------------------------------
 
 
-def region(found: Found, own: Space) -> str:
+def region(found: SoughtRegion, own: Space) -> str:
     """When the outcome holds, in words: the region, how sure it is there and elsewhere, and what held-out points
     say."""
     region = found.region
@@ -213,7 +213,7 @@ def region(found: Found, own: Space) -> str:
     )
 
 
-def _no_region(found: Found) -> str:
+def _no_region(found: SoughtRegion) -> str:
     text = {
         BEST: _(
             "{option} is the best choice in {base} of {points} replications; no rule that says when beats that out of "

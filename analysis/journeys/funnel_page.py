@@ -165,7 +165,7 @@ def _arm(arm: str) -> str:
 # -- the page -------------------------------------------------------------------------------------------------
 
 
-class Told(NamedTuple):
+class FunnelTexts(NamedTuple):
     """The funnel as told: the page, what the terminal shows, and the text of funnel.csv."""
 
     page: str
@@ -173,7 +173,7 @@ class Told(NamedTuple):
     table: str
 
 
-def tell(folder: Path | str, language: str | None = None) -> Told:
+def tell(folder: Path | str, language: str | None = None) -> FunnelTexts:
     """The funnel of a run folder, told in `language` or in the run's own; saves its figures in figures/.
 
     Raises RunError where the run kept no journeys, LanguageError, OSError.
@@ -183,7 +183,7 @@ def tell(folder: Path | str, language: str | None = None) -> Told:
         found = funnel(Journeys(run))
         parts = (funnel_table(found), groups_table(found), counts_table(found), largest(found), _(CAUTION))
         page = render("funnel.html.j2", _context(run, found))
-    return Told(page, "\n\n".join(parts), found.table.to_csv(index=False, lineterminator="\n"))
+    return FunnelTexts(page, "\n\n".join(parts), found.table.to_csv(index=False, lineterminator="\n"))
 
 
 def section(journeys: Journeys, stem: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from analysis.style import look, words
 from analysis.style.language import _, translated
 from analysis.style.lines import padded, width
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
-from analysis.style.page import picture, render
+from analysis.style.page import picture, write
 
 SE_TO_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""
@@ -125,9 +125,7 @@ def write_page(folder: Path, tables: Tables, name: str, company: str, draws: int
         "pictures": pictures,
         "draws": draws,
     }  # fmt: skip
-    path = folder / "report.html"
-    path.write_text(render("learning.html.j2", context), encoding="utf-8", newline="\n")
-    return path
+    return write(folder, "learning.html.j2", context)
 
 
 def _verdict(kept: pd.DataFrame) -> str:

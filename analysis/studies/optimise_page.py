@@ -200,9 +200,7 @@ def write_report(folder: Path | str) -> Path:
         "consequences": _consequences(found),
         "failures": _failures(found),
     }
-    path = found.folder / "report.html"
-    path.write_text(page.render("optimise.html.j2", context), encoding="utf-8", newline="\n")
-    return path
+    return page.write(found.folder, "optimise.html.j2", context)
 
 
 def _facts(found: Searched) -> list[tuple[str, str]]:

@@ -13,17 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from analysis.effects.answer import aligned
-from analysis.studies.premortem import (
-    DECIDES,
-    PreMortem,
-    chance_at_members,
-    chosen,
-    culprit,
-    decisive,
-    enough_weeks,
-    world_means,
-    write_summary,
-)
+from analysis.studies import premortem
+from analysis.studies.premortem import DECIDES, PreMortem
 from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import pictures, write_page
@@ -84,7 +75,7 @@ def recommendation(folder: Path | str) -> str:
 
 def recommended(run: PreMortem) -> list[str]:
     """The paragraph's sentences: the choice and its criterion, bias, power, signs, the unknown that matters."""
-    row = chosen(run.summary)
+    row = premortem.chosen(run.summary)
     told = [_choice(run, row), _against_nothing(run, row), _against_others(run, row), _bias(run, row), _power(run, row)]
     return [one for one in [*told, _signs(run, row), _unknown(run, row)] if one]
 
@@ -113,7 +104,7 @@ def _against_nothing(run: PreMortem, row: pd.Series) -> str:
         "That is no nearer than taking the effect for zero, which misses by {size}: at this size the test does not "
         "tell what the rollout would do."
     )
-    bias = math.sqrt(max(row["error_at_members"] ** 2 - chance_at_members(run, row) ** 2, 0.0))
+    bias = math.sqrt(max(row["error_at_members"] ** 2 - premortem.chance_at_members(run, row) ** 2, 0.0))
     if bias >= row["truth_size"]:
         told = _(
             "That is no nearer than taking the effect for zero, which misses by {size}, and no larger test would help: "
@@ -124,7 +115,7 @@ def _against_nothing(run: PreMortem, row: pd.Series) -> str:
 
 def _against_others(run: PreMortem, row: pd.Series) -> str:
     """The best reading of the other design."""
-    others = decisive(run.summary)
+    others = premortem.decisive(run.summary)
     others = others[others["design"] != row["design"]]
     if others.empty:
         return ""
@@ -160,13 +151,13 @@ def _bias(run: PreMortem, row: pd.Series) -> str:
 def _power(run: PreMortem, row: pd.Series) -> str:
     """Power on all members, and what it would take to have the wanted one."""
     power, wanted = words.percent(row["power_at_members"]), words.percent(run.power)
-    weeks = enough_weeks(decisive(run.summary, row["design"]), run.members)
+    weeks = premortem.enough_weeks(premortem.decisive(run.summary, row["design"]), run.members)
     start = _("On all members it is significant {power} of the time.").format(power=power)
     if not math.isfinite(row["needed_customers"]):
         return start
     size = rounded(row["needed_customers"])
     if weeks is None:
-        last = decisive(run.summary, row["design"])["weeks"].max()
+        last = premortem.decisive(run.summary, row["design"])["weeks"].max()
         need = _(
             "For {wanted} power at the true effect half of the worlds need more than {size} customers in both arms; "
             "with its members the firm would not get there in {last} weeks."
@@ -201,7 +192,7 @@ def _signs(run: PreMortem, row: pd.Series) -> str:
 
 
 def _unknown(run: PreMortem, row: pd.Series) -> str:
-    found = culprit(run, row)
+    found = premortem.culprit(run, row)
     if found is None:
         return _("No single unknown explains how far the test is off: none stands out over {worlds} worlds.").format(
             worlds=run.worlds
@@ -226,7 +217,7 @@ def rounded(size: float) -> str:
 def summary_table(folder: Path | str) -> str:
     """The readings of the deciding metric in aligned columns, and what the numbers are in."""
     run = PreMortem(folder)
-    rows = decisive(run.summary)
+    rows = premortem.decisive(run.summary)
     head = (
         _("assigned"), _("weeks"), _("reports"), _("truth"), _("bias"), _("power"), _("wrong sign"),
         _("needs customers"), "",
@@ -258,13 +249,13 @@ def figures(run: PreMortem) -> dict[str, Figure]:
 
 def errors(run: PreMortem) -> Figure:
     """What makes each design miss the truth, by week: bias and chance, whose squares add up."""
-    rows = decisive(run.summary)
+    rows = premortem.decisive(run.summary)
     designs = list(pd.unique(rows["design"]))
     figure = Figure(figsize=(look.WIDTH, 3.0))
     grid = figure.subplots(1, len(designs), squeeze=False, sharey=True)[0]
     for axes, design in zip(grid, designs, strict=True):
-        own = decisive(run.summary, design)
-        together, chance = own["error_at_members"], chance_at_members(run, own)
+        own = premortem.decisive(run.summary, design)
+        together, chance = own["error_at_members"], premortem.chance_at_members(run, own)
         bias = np.sqrt(np.maximum(together**2 - chance**2, 0.0))
         axes.plot(own["weeks"], together, "-o", color=look.INK, markersize=4, label=_("all together"))
         axes.plot(own["weeks"], chance, ":D", color=look.BLUE, markersize=4, label=_("chance"))
@@ -280,13 +271,13 @@ def errors(run: PreMortem) -> Figure:
 
 def worlds(run: PreMortem) -> Figure:
     """World by world what the test reports on average against the truth, at the chosen reading."""
-    weeks = chosen(run.summary)["weeks"]
-    rows = decisive(run.summary)
+    weeks = premortem.chosen(run.summary)["weeks"]
+    rows = premortem.decisive(run.summary)
     rows = rows[rows["weeks"] == weeks]
     figure, axes = look.one_panel(3.6)
     for _number, row in rows.iterrows():
         colour, marker, _line = LOOKS[row["design"]]
-        means = world_means(run.tests, row)
+        means = premortem.world_means(run.tests, row)
         axes.plot(
             means["truth"], means["estimate"], marker, color=colour, markersize=5, alpha=0.8,
             label=_(DESIGN_WORDS[row["design"]]),
@@ -357,7 +348,7 @@ def write_report(folder: Path | str, language: str | None = None) -> Path:
     Told in `language`, or in the run's own. Raises RunError, LanguageError, OSError.
     """
     run = PreMortem(folder)
-    write_summary(run.folder)
+    premortem.write_summary(run.folder)
     return write_page(run, "premortem.html.j2", _context, language)
 
 
@@ -370,7 +361,7 @@ def _context(run: PreMortem) -> dict[str, Any]:
         "verdict": recommended(run),
         "pictures": list(pictures(figures(run), f"{run.folder}/figures/premortem_", CAPTIONS).values()),
         "metric": METRIC[DECIDES],
-        "deciding": _groups(decisive(run.summary)),
+        "deciding": _groups(premortem.decisive(run.summary)),
         "others": [_other(run.summary, metric) for metric in TEST_METRICS if metric.name != DECIDES],
         "clusters": int(plan["clusters"]) if "cluster" in plan["design"] else 0,
         "share": words.percent(float(plan["share"])),

@@ -140,7 +140,7 @@ def grid_lines(axes: Axes, axis: str) -> None:
     axes.grid(True, axis=axis)  # type: ignore[arg-type]
 
 
-def _whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float:
+def whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float:
     """An interval on a bar whose upper edge is `end`; returns the highest point drawn."""
     if not (words.known(low) and words.known(high)) or low == high:
         return end

@@ -55,9 +55,13 @@ def write_page(run: Folder, template: str, context: Callable[[Folder], Mapping[s
     Raises LanguageError.
     """
     with told_in(wanted or str(run.config.get("language", "en"))):
-        page = render(template, context(run))
-    path = run.folder / "report.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
+        return write(run.folder, template, context(run))
+
+
+def write(folder: Path, template: str, context: Mapping[str, Any]) -> Path:
+    """Write report.html into a folder in the language in use; the path."""
+    path = folder / "report.html"
+    path.write_text(render(template, context), encoding="utf-8", newline="\n")
     return path
 
 
