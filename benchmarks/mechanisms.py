@@ -4,7 +4,7 @@ Nanoseconds per customer-day of `CXModel`, engine=column, one thread, from the s
 
     off     the baseline: nobody is treated, nothing is sent
     on      everybody is treated by eight interventions at once: no-rush coupon, popup, welcome, question, push,
-            e-mail, meetings over the customers' voice, free staff
+            e-mail, meetings on voice of the customer, free staff
 
 Runs of 28 days alternate; the ratio is the median of the ratios of neighbouring runs. Treated customers visit and order
 more and stay in other numbers, which is part of the ratio. It must be at most 2.

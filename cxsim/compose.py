@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 CONFIG_NAME = "config"
-GROUPS = ("company", "personas", "market", "behaviour", "scenario", "sweep", "premortem", "drivers", "gate", "optimise")
-NOT_SETTINGS = ("hydra", "sweep", "premortem", "drivers", "gate", "optimise")
+NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise")
 """Groups of a composed configuration that are not part of `Settings`."""
+
+GROUPS = ("company", "personas", "market", "behaviour", "scenario", *NOT_SETTINGS[1:])
 
 TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 

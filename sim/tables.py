@@ -424,7 +424,7 @@ PROJECTS = (
     Column("day", "int16", "days", "day of the meeting that started the project"),
     Column("touchpoint", "str", "", _ONE_TOUCHPOINT),
 )
-"""projects.parquet: what meetings over the customers' voice started; a row per project. Only in runs that have them."""
+"""projects.parquet: what the meetings on voice of the customer started; a row per project. Only in runs that have them."""
 
 JOURNEY_MAP = (
     Column("persona", "str", "", "everybody or a true persona"),
@@ -548,7 +548,7 @@ DRIVEN = ("ltv", "residual", "nps")
 """Metrics that touchpoints are judged by; the first one ranks."""
 
 KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parquet")
-"""What `cxsim drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS."""
+"""What `cxsim key-drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS."""
 
 _POINT = (Column("point", "int32", "1", "number of the point of the uncertain parameters"), _RUN[1])
 

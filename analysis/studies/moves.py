@@ -240,7 +240,6 @@ def listing(moves: Sequence[Move]) -> list[str]:
     return [in_words(one) for one in moves[:SHOWN]] + rest
 
 
-
 def in_words(one: Move) -> str:
     """`norush_coupon ltv total effect: -0.11 to 2.99 yen per potential customer, moved by +3.10 = 8.0 SE`."""
     arm, metric, estimand = one.name.split()

@@ -1,4 +1,4 @@
-"""`cxsim premortem` and `cxsim drivers`, which simulate by a plan: a configuration group of their own.
+"""`cxsim premortem` and `cxsim key-drivers`, which simulate by a plan: a configuration group of their own.
 
 The plan's keys are given without the group's name; all others are those of `cxsim run`. The answer is a folder with
 tables and a page, and on the terminal a table and a sentence.
@@ -86,7 +86,7 @@ class Planned(ABC):
         return OK
 
     def _parser(self) -> Parser:
-        parser = Parser(prog=f"cxsim {self.group}", add_help=False, description=_(self.description))
+        parser = Parser(prog=f"cxsim {self.group.replace('_', '-')}", add_help=False, description=_(self.description))
         parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("key=value, dots for keys within keys"))
         parser.add_argument("--help", "-h", action="store_true", help=_("show this help message and exit"))
         add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
@@ -100,10 +100,13 @@ class Planned(ABC):
 
     def _overrides(self, words: list[str]) -> list[str]:
         """Overrides as Hydra takes them: the plan's file chosen, its keys with the group's name before them."""
-        from sim.phrases import ConfigError, listed, nearest
+        from sim.phrases import RENAMED, ConfigError, listed, nearest
 
         own, group = self.own_keys(), self.group
         for word in words:
+            named = word.partition("=")[0].partition(".")[0]
+            if RENAMED.get(named) == group:
+                raise ConfigError("{key}: no such key{hint}", key=named, hint=nearest(named, [group]))
             key = word.partition("=")[0].removeprefix(f"{group}.")
             if word.startswith(f"{group}.") and key not in own:
                 raise ConfigError(
@@ -114,8 +117,8 @@ class Planned(ABC):
         chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
         if not given_by_hand(chosen, group):
             chosen.insert(0, f"+{group}=default")
-        named = given_by_hand(chosen, "scenario") or not self.without_scenario
-        return chosen if named else ["scenario=baseline", *chosen]
+        chooses = given_by_hand(chosen, "scenario") or not self.without_scenario
+        return chosen if chooses else ["scenario=baseline", *chosen]
 
     def _written(self, settings: Settings, plan: Any, wanted: Path, exact: bool) -> Path:
         """The finished folder at `wanted`."""
@@ -195,10 +198,10 @@ def premortem(words: list[str]) -> int:
     return Premortem().answer(words)
 
 
-class Drivers(Planned):
+class KeyDrivers(Planned):
     """The command."""
 
-    group = "drivers"
+    group = "key_drivers"
     description = N_(
         "Which touchpoint moves LTV and NPS: each is repaired and broken by the same step, for everybody and for "
         "each persona, in otherwise the same worlds; beside what complaints and a survey's key-driver chart say."
@@ -233,9 +236,9 @@ class Drivers(Planned):
 
     def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
         """Move every touchpoint."""
-        from sim.studies.key_drivers import run_drivers
+        from sim.studies.key_drivers import run_key_drivers
 
-        run_drivers(settings, plan, folder, threads, progress)
+        run_key_drivers(settings, plan, folder, threads, progress)
 
     def report(self, folder: Path) -> None:
         """Write the page."""
@@ -250,6 +253,6 @@ class Drivers(Planned):
         return summary_table(folder), verdict(folder)
 
 
-def drivers(words: list[str]) -> int:
+def key_drivers(words: list[str]) -> int:
     """Move every touchpoint and say which is worth most, and what complaints and surveys would have said."""
-    return Drivers().answer(words)
+    return KeyDrivers().answer(words)

@@ -49,7 +49,7 @@ SUPPORT = "support"
 
 
 class Plan(Section):
-    """How far touchpoints are moved, and how the firm listens; keys of `conf/drivers`."""
+    """How far touchpoints are moved, and how the firm listens; keys of `conf/key_drivers`."""
 
     step: Annotated[float, real(0.0, 5.0, above=True)]  # su
     comments: Share  # of surveyed detractors who write what let them down
@@ -167,7 +167,7 @@ def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task
 # -- all worlds -----------------------------------------------------------------------------------------------
 
 
-def run_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, progress: Progress) -> None:
+def run_key_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, progress: Progress) -> None:
     """Simulate all arms in all worlds; write config.yaml, the three tables and the assumptions into `folder`.
 
     `progress(done, of, what)` is called as worlds are finished.
@@ -175,7 +175,7 @@ def run_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, prog
     tasks = study_tasks(settings, second_seeds=True)
     with running(partial(run_world, settings, plan), threads, progress) as run:
         worlds = run(tasks)
-    write_config(folder, settings, drivers=plan.model_dump())
+    write_config(folder, settings, key_drivers=plan.model_dump())
     for name, frames in zip(tables.KEY_DRIVER_FILES, zip(*worlds, strict=True), strict=True):
         write_parquet(folder, name, pd.concat(frames, ignore_index=True))
     write_assumptions(folder, settings, [task for task in tasks if task.second_seed == 0])
