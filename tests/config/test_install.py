@@ -83,6 +83,16 @@ def test_a_package_that_writes_over_ours_is_noticed(
         guard.refuse_strangers()
 
 
+@pytest.mark.parametrize("name", guard.PACKAGES)
+def test_a_package_that_hides_ours_is_told_in_a_line(name: str, tmp_path: Path) -> None:
+    """Python finds packages of the current folder first."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    done = cxsim(["scenarios"], tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"another package of that name, at {tmp_path / name}, hides it" in done.stderr
+
+
 # -- examples -------------------------------------------------------------------------------------------------------
 
 
