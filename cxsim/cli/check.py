@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
-from analysis.style.language import _
+from analysis.style.language import _, told_in, translated
 from cxsim.cli import BAD_INPUT, MOVED, OK
 from cxsim.cli.terminal import Parser, file_to_write, without_language
 from cxsim.compose import addable, compose, composer, errors_of, processors, settings_of
@@ -211,7 +211,8 @@ def _report(case: Case, outcome: Answer | Exception, because: str | None) -> Ent
     """The outcome of one case for the report; with a reason (`because`), its record is written anew."""
     if isinstance(outcome, Exception):
         kind = "" if isinstance(outcome, _mendable()) else f"{type(outcome).__name__}: "
-        return Entry(case.name, [f"could not be run: {kind}{outcome}"], ERROR)
+        problem = translated(outcome) if isinstance(outcome, Phrase) else str(outcome)
+        return Entry(case.name, [_("could not be run: {problem}").format(problem=kind + problem)], ERROR)
     if because is not None:
         return Entry(case.name, _recorded(case, outcome, because))
     assert case.record is not None  # else it was refused before any work
@@ -227,27 +228,30 @@ def _compared(held: Held, before: Answer, after: Answer) -> tuple[bool, list[str
     tables = moves.tables_line(before.tables, after.tables)
     # What was asked stands in config.yaml, what came out in all others.
     asked = before.tables.get(CONFIG) != after.tables.get(CONFIG)
-    word = "INPUTS CHANGED" if asked else "MOVED"
+    word = _("INPUTS CHANGED: {what}") if asked else _("MOVED: {what}")
     if not tables and (held.compare == EXACT or before.numbers == after.numbers):
-        return False, ["as recorded"]
+        return False, [_("as recorded")]
     names = moves.names_line(before.numbers, after.numbers)
-    told = [f"numbers {names}"] if names else []
+    told = [_("numbers {names}").format(names=names)] if names else []
+    told += _unmoved(asked, before.numbers, after.numbers)
     if held.compare == EXACT:
         lines = moves.exact_lines(moves.by_seeds(before.numbers, after.numbers))
-        return True, [f"{word}: {tables}", *lines, *told, *_unmoved(asked, before.numbers, after.numbers)]
+        return True, [word.format(what=tables), *lines, *told]
     found = moves.by_points(before.numbers, after.numbers, held.tolerance)
     beyond = moves.beyond_chance(found, held.false_alarm)
     line = moves.statistical_line(found, held.false_alarm)
     if beyond or before.numbers.keys() - after.numbers.keys():
-        return True, [f"{word}: {len(beyond)} of {line}", *moves.listing(beyond), *told]
-    return False, [f"as recorded but for chance; {line}", *told]
+        what = _("{count} of {line}").format(count=len(beyond), line=line)
+        return True, [word.format(what=what), *moves.listing(beyond), *told]
+    same = _("as recorded but for chance; {line}").format(line=line)
+    return False, [word.format(what=same) if asked else same, *told]
 
 
 def _unmoved(asked: bool, before: Numbers, after: Numbers) -> list[str]:
     """What to know where other inputs gave the same numbers."""
     if not asked or before != after:
         return []
-    return ["a central value that has a range does not enter the draws: they are spread over the range"]
+    return [_("a central value that has a range does not enter the points: they are spread over the range")]
 
 
 def _recorded(case: Case, answer: Answer, because: str) -> list[str]:
@@ -257,16 +261,21 @@ def _recorded(case: Case, answer: Answer, because: str) -> list[str]:
 
     before = case.record or NOTHING
     if before.answer == answer and tuple(before.overrides) == case.held.overrides:
-        return ["as recorded; the record is left as it is"]
+        return [_("as recorded; the record is left as it is")]
+    with told_in("en"):  # whatever the language, the same answers give the same record
+        kept = _moved(case, before, answer)[:REASON_LINES]
+    write_record(case.place, before.renewed(case.held.overrides, answer, Reason(because.strip(), version(), kept)))
+    first, *others = _moved(case, before, answer)[:REASON_LINES]
+    return [_("recorded; {line}").format(line=first), *others]
+
+
+def _moved(case: Case, before: Record, answer: Answer) -> list[str]:
+    """What moved against the record before."""
     if case.record is None:
-        lines = ["first record"]
-    elif tuple(before.overrides) != case.held.overrides:
-        lines = ["recorded under other overrides"]
-    else:
-        lines = _compared(case.held, before.answer, answer)[1][:REASON_LINES]
-    reason = Reason(because.strip(), version(), lines)
-    write_record(case.place, before.renewed(case.held.overrides, answer, reason))
-    return [f"recorded; {line}" if number == 0 else line for number, line in enumerate(lines)]
+        return [_("first record")]
+    if tuple(before.overrides) != case.held.overrides:
+        return [_("recorded under other overrides")]
+    return _compared(case.held, before.answer, answer)[1]
 
 
 FAILURE, ERROR = "failure", "error"
