@@ -154,6 +154,15 @@ def check_own_folder(folder: Path) -> None:
 
 
 @contextmanager
+def errors_of(place: object) -> Iterator[None]:
+    """Put the file or the name that it is about before what is wrong."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError("{place}: {problem}", place=place, problem=error) from None
+
+
+@contextmanager
 def hydras_errors_in_words(hydra: Hydra | None = None) -> Iterator[None]:
     """Turn whatever Hydra raises while composing into a ConfigError of one line."""
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _, translated
-from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown, without_language
-from cxsim.compose import addable, compose, composer, plain, settings_of, threads_of
+from cxsim.cli import OK
+from cxsim.cli.terminal import Parser, without_language
+from cxsim.compose import addable, compose, composer, errors_of, plain, settings_of, shown, threads_of
+from cxsim.progress import progress_here
+from sim.phrases import ConfigError
 
 if TYPE_CHECKING:
     from analysis.studies.learning import Tables
@@ -32,9 +34,7 @@ OPTIONAL_COLUMNS = {
 
 def calibrate(words: list[str]) -> int:
     """Fit a company to a real log, and write the company file."""
-    given = vars(_calibrate_parser().parse_args(without_language(words)))
-    from sim.phrases import ConfigError
-
+    given = vars(_calibrate_parser().given(without_language(words)))
     if not 0 < given["yen"] < float("inf"):
         raise ConfigError("--yen {yen:g}: is not allowed; above 0", yen=given["yen"])
     from sim.calibration.company_file import company_text, place_for
@@ -95,11 +95,9 @@ POINTS = 200
 
 def learn(words: list[str]) -> int:
     """Read evidence, learn from it, and write the company file with its report."""
-    from sim.phrases import ConfigError
-
     if any(word.partition("=")[0] == "--draws" for word in words):
         raise ConfigError("--draws: is called --points now")
-    given = _learn_parser().parse_intermixed_args(words)
+    given = _learn_parser().given(words)
     from analysis.studies.learning import summary
     from scenarios.intervention import treated_arms
     from sim.calibration.company_file import place_for
@@ -111,7 +109,8 @@ def learn(words: list[str]) -> int:
     place = place_for(given.name, given.out)
     _refuse_old_report(place.with_name(f"{given.name}_learning"))
     pieces = read_evidence(given.evidence, KINDS)
-    observed = {piece.name: _observed(piece, given.evidence) for piece in pieces}
+    with errors_of(given.evidence):
+        observed = {piece.name: piece.observed() for piece in pieces}
     enough_points(observed, given.points)
     settings, company = _learn_settings(given, pieces)
     simulated = _simulated(pieces, settings, treated_arms, given.points)
@@ -132,7 +131,7 @@ def _learn_parser() -> Parser:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("keys of the configuration"))
     parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
     parser.add_argument("--company", default="cdnow", help=_("the company to start from (default: cdnow)"))
-    add_own_folder(parser, _("a folder of your own with company/, scenario/ and the like"))
+    parser.add_own_folder(_("a folder of your own with company/, scenario/ and the like"))
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
     )
@@ -146,53 +145,31 @@ def _learn_parser() -> Parser:
     return parser
 
 
-def _observed(piece: Piece, evidence: Path) -> Observed:
-    from sim.phrases import ConfigError
-
-    try:
-        return piece.observed()
-    except ConfigError as error:
-        raise ConfigError("{place}: {problem}", place=evidence, problem=error) from None
-
-
 def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
     """Settings by scenario, the baseline's first, and the raw mapping of the company that they share."""
     from scenarios.intervention import treated_arms
-    from sim.phrases import ConfigError
-
     overrides = [SMALL, f"company={given.company}", *(addable(one) for one in given.overrides)]
     found: dict[str, Settings] = {}
-    let_own_code_run(given)
     with composer(given.config_dir) as hydra:
         config = compose(hydra, [f"scenario={BASELINE}", *overrides])
         found[BASELINE], company = settings_of(config, config.hydra), plain(config.company)
         for piece in pieces:
             if piece.scenario not in found:
-                try:
+                with errors_of(given.evidence), errors_of(piece.name):
                     config = compose(hydra, [f"scenario={piece.scenario}", *overrides])
                     found[piece.scenario] = settings_of(config, config.hydra)
                     treated_arms(found[piece.scenario])
-                except ConfigError as error:
-                    raise ConfigError(
-                        "{place}: {name}: {problem}", place=given.evidence, name=piece.name, problem=error
-                    ) from None
     return found, company
 
 
 def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], arms: Any, points: int) -> Any:
-    from cxsim.progress import Progress
     from sim.learning.learn import simulate
 
-    progress = Progress(sys.stderr, translated)
-    try:
+    with progress_here() as progress:
         return simulate(pieces, settings, arms, points, threads_of(settings[BASELINE]), progress)
-    finally:
-        progress.close()
 
 
 def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
-    from sim.phrases import ConfigError
-
     if not lesson.parameters:
         raise ConfigError("{file}: every piece contradicts the model; nothing is written", file=evidence)
     if not any(one.kept for one in lesson.parameters):
@@ -204,8 +181,6 @@ def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
 
 
 def _refuse_old_report(folder: Path) -> None:
-    from sim.phrases import ConfigError
-
     if folder.exists():
         raise ConfigError("{folder}: is there already; remove it or give another --name", folder=folder)
 

@@ -17,7 +17,7 @@ import pytest
 import conf
 from analysis.effects.answer import write_effects
 from cxsim import cli
-from cxsim.cli.terminal import shown
+from cxsim.compose import shown
 from cxsim.guard import PACKAGES, refuse_strangers
 from cxsim.progress import Progress
 from sim.phrases import ConfigError
