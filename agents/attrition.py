@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from agents import behaviour
 from agents.behaviour import Rules
-from agents.columns import (
-    CUSTOMER,
-    FAR,
-    LAPSED,
-    Columns,
-)
+from agents.columns import CUSTOMER, FAR, LAPSED, Columns
 from agents.compiled import rule
 from agents.records import Surroundings
 
@@ -28,7 +23,7 @@ def recover(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> None:
     days = day - int(me.felt_day)
     if days == 0:
         return
-    me.satisfaction = felt(c, r, w, row, day)
+    me.satisfaction = satisfaction_on(c, r, w, row, day)
     if me.mood != 0.0 or me.fatigue != 0.0:
         me.mood = behaviour.fatigue_after(r, float(me.mood), days)
         me.fatigue = behaviour.fatigue_after(r, float(me.fatigue), days)
@@ -36,7 +31,7 @@ def recover(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> None:
 
 
 @rule
-def felt(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> float:
+def satisfaction_on(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> float:
     """Satisfaction on `day`, su: what episodes made has returned towards the usual, what messages made has faded."""
     me = c.more[row]
     days = day - int(me.felt_day)

@@ -21,7 +21,6 @@ STATUS_NAMES = ("unaware", "aware", "customer", "lapsed")
 
 EXPRESS, STANDARD, NORUSH, STORE = 0, 1, 2, 3
 """Delivery classes of an order; the store hands over at once."""
-KIND_NAMES = ("express", "standard", "norush", "store")
 NO_ORDER = 255
 
 WEB, APP, SHOP = 0, 1, 2

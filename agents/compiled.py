@@ -72,24 +72,16 @@ def cache_folder(root: Path) -> Path:
     system's temporary folder, under a name that the next command finds again."""
     name = sources_hash(root)
     try:
-        return _kept(_caches(), name)
+        return _kept(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cxsim", name)
     except (OSError, RuntimeError):  # nothing can be written there; or there is no home at all
-        folder = _temporary()
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        folder = Path(tempfile.gettempdir()) / f"cxsim-cache-{user}"
         if not folder.is_dir():
             print(f"cxsim: no cache can be kept at home; compiled code goes to {folder}", file=sys.stderr)
         try:
             return _kept(folder, name)
         except OSError:
             return Path(tempfile.mkdtemp(prefix="cxsim-"))
-
-
-def _caches() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cxsim"
-
-
-def _temporary() -> Path:
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    return Path(tempfile.gettempdir()) / f"cxsim-cache-{user}"
 
 
 def _kept(caches: Path, name: str) -> Path:

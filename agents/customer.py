@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 
 from agents import attrition
 from agents import day as customer_day
-from agents.columns import ATTRIBUTES, CUSTOMER, STATUS_NAMES
+from agents.behaviour import Rules
+from agents.columns import ATTRIBUTES, CUSTOMER, STATUS_NAMES, Columns
 from agents.day import NOTHING
 from agents.framework import mesa
 from agents.records import Episodes, Messages, Today, Visits
@@ -37,6 +38,10 @@ class Customer(mesa.Agent):
         self.customers = customers
         self.row = row
 
+    @property
+    def _mine(self) -> tuple[Columns, Rules]:
+        return self.customers.readable, self.customers.rules
+
     def __getattr__(self, name: str) -> Any:
         if name in ATTRIBUTES:
             return self.customers.columns.of(name)[self.row].item()
@@ -50,28 +55,24 @@ class Customer(mesa.Agent):
     @property
     def expectation(self) -> float:
         """Expectation over touchpoints, as of the last time it was brought up to date; su."""
-        return customer_day.expectation_of(self.customers.readable, self.customers.rules, self.row)
+        return customer_day.expectation_of(*self._mine, self.row)
 
     def start(self, day: int) -> None:
         """Set bound and lapse day from the rules in force."""
-        s = self.customers
-        attrition.schedule_lapse(s.readable, s.rules, self.row, day)
-        customer_day.refresh_bound(s.readable, s.rules, self.row, day)
+        attrition.schedule_lapse(*self._mine, self.row, day)
+        customer_day.refresh_bound(*self._mine, self.row, day)
 
     def settle(self, day: int) -> None:
         """Take the hazard up to the day before `day` off the lapse budget."""
-        s = self.customers
-        attrition.consume_hazard(s.readable, s.rules, self.row, day)
+        attrition.consume_hazard(*self._mine, self.row, day)
 
     def receive(self, today: Today, messages: Messages, j: int) -> None:
         """React to the push or e-mail in entry j."""
-        s = self.customers
-        customer_day.receive(s.readable, s.rules, s.around, s.variants, today, messages, j)
+        customer_day.receive(*self._mine, self.customers.around, self.customers.variants, today, messages, j)
 
     def come_by(self, today: Today) -> None:
         """Visit because of a click on a push or an e-mail."""
-        s = self.customers
-        customer_day.come_by(s.readable, s.rules, s.around, today, self.row)
+        customer_day.come_by(*self._mine, self.customers.around, today, self.row)
 
     def arrive(self, today: Today, learning: float) -> int:
         """Learn of the brand or visit; returns NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK or VISITED."""
@@ -84,8 +85,7 @@ class Customer(mesa.Agent):
 
     def look_around(self, today: Today, visits: Visits, j: int) -> None:
         """Fill in channel and search of the visit in entry j."""
-        s = self.customers
-        customer_day.look_around(s.readable, s.rules, s.around, today, visits, j)
+        customer_day.look_around(*self._mine, self.customers.around, today, visits, j)
 
     def choose(self, today: Today, visits: Visits, j: int) -> None:
         """Decide on an order, the visit being entry j."""
@@ -94,13 +94,11 @@ class Customer(mesa.Agent):
 
     def experience(self, today: Today, episodes: Episodes, j: int) -> None:
         """Receive and use the order in entry j."""
-        s = self.customers
-        customer_day.experience(s.readable, s.rules, s.around, today, episodes, j)
+        customer_day.experience(*self._mine, self.customers.around, today, episodes, j)
 
     def conclude(self, today: Today, episodes: Episodes, j: int) -> None:
         """Settle the episode in entry j after support."""
-        s = self.customers
-        customer_day.conclude(s.readable, s.rules, s.around, today, episodes, j)
+        customer_day.conclude(*self._mine, self.customers.around, today, episodes, j)
 
     def lapse(self, today: Today) -> bool:
         """Lapse if today is the lapse day; returns whether it is."""
@@ -108,8 +106,7 @@ class Customer(mesa.Agent):
 
     def hear(self, today: Today, volume: int, weight: int, score: int) -> None:
         """Hear a tie talk; the increments of the tie's stock are in 2^-20."""
-        s = self.customers
-        customer_day.hear(s.readable, s.rules, s.around, today, self.row, volume, weight, score)
+        customer_day.hear(*self._mine, self.customers.around, today, self.row, volume, weight, score)
 
     def survey(self, today: Today, share: float) -> tuple[int, int]:
         """(answer of a current customer, asked or not; answer given to the survey), 0 to 10; -1 for none."""

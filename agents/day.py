@@ -22,7 +22,7 @@ from __future__ import annotations
 import math
 
 from agents import behaviour, draws
-from agents.attrition import become_lapsed, consume_hazard, felt, recover, schedule_lapse
+from agents.attrition import become_lapsed, consume_hazard, recover, satisfaction_on, schedule_lapse
 from agents.behaviour import Rules
 from agents.columns import (
     APP,
@@ -524,8 +524,9 @@ def _score(
         performance = _touch(c, r, today, e, j, k, w.quality[persona, k])
         if k == DELIVERY:
             performance += behaviour.lateness_effect(r, float(e[j].late))
-        y = behaviour.disconfirm(r, performance, float(me.expect[k]))
-        me.expect[k] = _learned(r, float(me.expect[k]), performance)
+        expected = float(me.expect[k])
+        y = behaviour.disconfirm(r, performance, expected)
+        me.expect[k] = behaviour.believe(expected, r.experience_rate, performance)
         total += r.weights[k]
         weighted += r.weights[k] * y
         if abs(y) > abs(peak):
@@ -541,11 +542,6 @@ def _score(
 def _severity(su: float) -> int:
     """su in steps of SEVERITY_UNIT, cut off at +-127."""
     return int(math.floor(min(127.0, max(-127.0, su / SEVERITY_UNIT)) + 0.5))
-
-
-@rule
-def _learned(r: Rules, expectation: float, performance: float) -> float:
-    return expectation + r.experience_rate * (performance - expectation)
 
 
 @rule
@@ -606,7 +602,7 @@ def answer(c: Columns, r: Rules, w: Surroundings, seed: int, day: int, row: int)
     """What the customer would answer today if asked, 0 to 10."""
     me = c.more[row]
     noise = normal_quantile(draw(seed, row, day, draws.SURVEY_NOISE, 0))
-    return behaviour.survey_answer(r, felt(c, r, w, row, day), float(me.style), noise)
+    return behaviour.survey_answer(r, satisfaction_on(c, r, w, row, day), float(me.style), noise)
 
 
 @rule
@@ -615,5 +611,5 @@ def responds(c: Columns, r: Rules, w: Surroundings, seed: int, day: int, row: in
     me = c.more[row]
     if int(me.orders) == 0 or draw(seed, row, day, draws.SURVEY_SELECT, 0) >= share:
         return False
-    p = behaviour.response_probability(r, felt(c, r, w, row, day), int(c.status[row]) == CUSTOMER)
+    p = behaviour.response_probability(r, satisfaction_on(c, r, w, row, day), int(c.status[row]) == CUSTOMER)
     return draw(seed, row, day, draws.SURVEY_RESPOND, 0) < p

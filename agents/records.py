@@ -7,9 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import (
-    NO_ORDER,
-)
+from agents.columns import NO_ORDER
 
 
 class Today(NamedTuple):

@@ -18,12 +18,12 @@ from agents.wallet import Wallet, copy_wallet
 
 
 @compiled
-def _felt(
+def _satisfaction_on(
     c: Columns, rules: PackedRules, w: Surroundings, rows: NDArray[np.int32], day: int
 ) -> NDArray[np.float64]:
     felt = np.empty(len(rows))
     for k in range(len(rows)):
-        felt[k] = attrition.felt(c, rules[0], w, rows[k], day)
+        felt[k] = attrition.satisfaction_on(c, rules[0], w, rows[k], day)
     return felt
 
 
@@ -62,9 +62,9 @@ class Customers:
     def __len__(self) -> int:
         return len(self.columns.status)
 
-    def felt(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
+    def satisfaction_on(self, rows: NDArray[np.int32], day: int) -> NDArray[np.float64]:
         """Satisfaction of these rows on `day`, su, float64 (rows,)."""
-        return _felt(self.columns, self.packed, self.around, rows, day)
+        return _satisfaction_on(self.columns, self.packed, self.around, rows, day)
 
     def expected(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
         """Mean of these rows' stored expectations over touchpoints; su, float64 (rows,)."""

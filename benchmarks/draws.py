@@ -36,7 +36,7 @@ from unittest.mock import patch
 from benchmarks.engines import machine
 from benchmarks.floor import Floor
 from benchmarks.market import settings
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.config.sampling import points
 from sim.config.settings import Settings
 from sim.run.replication import Task, replication_seed, run_task
@@ -93,7 +93,7 @@ def seconds(found: Settings, task: Task) -> dict[str, float]:
     gc.collect()
     begun = time.thread_time()
     with watched(spent):
-        run_task(found, worlds_of, task)
+        run_task(found, treated_arms, task)
     total = time.thread_time() - begun
     spent[REST] = total - sum(spent.values())
     return spent | {TOTAL: total}

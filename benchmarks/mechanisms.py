@@ -4,7 +4,7 @@ Nanoseconds per customer-day of `CXModel`, engine=column, one thread, from the s
 
     off     the baseline: nobody is treated, nothing is sent
     on      everybody is treated by eight interventions at once: no-rush coupon, popup, welcome, question, push,
-            e-mail, meetings over the customers' voice, free staff
+            e-mail, meetings on voice of the customer, free staff
 
 Runs of 28 days alternate; the ratio is the median of the ratios of neighbouring runs. Treated customers visit and order
 more and stay in other numbers, which is part of the ratio. It must be at most 2.
@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.engines import Variant, interleaved, ratio
 from benchmarks.market import market, settings
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.world.model import Arm, CXModel, burnt_in
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -37,7 +37,7 @@ ON, OFF = "on", "off"
 
 def arm(customers: int) -> Arm:
     """Everybody treated by everything."""
-    placed = list(worlds_of(settings(ALL, f"customers={customers}")).values())[-1]
+    placed = list(treated_arms(settings(ALL, f"customers={customers}")).values())[-1]
     return Arm(placed, np.ones(customers, bool))
 
 

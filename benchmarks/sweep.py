@@ -52,14 +52,14 @@ def bare(jobs: int) -> None:
 
 
 def _simulated(found: Sequence[Any], item: tuple[int, int]) -> None:
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.run.experiment import _tasks
     from sim.run.replication import run_task
 
     which, seed = item
     settings = found[which].model_copy(update={"seed": seed})
     for task in _tasks(settings, 0, settings.replications, settings.replications):
-        run_task(settings, worlds_of, task)
+        run_task(settings, treated_arms, task)
 
 
 def timed(command: list[str], folder: str) -> tuple[float, float]:

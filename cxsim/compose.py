@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 
 CONFIG_NAME = "config"
-GROUPS = ("company", "personas", "market", "behaviour", "scenario", "sweep", "premortem", "drivers", "gate", "optimise")
-NOT_SETTINGS = ("hydra", "sweep", "premortem", "drivers", "gate", "optimise")
+NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise")
 """Groups of a composed configuration that are not part of `Settings`."""
+
+GROUPS = ("company", "personas", "market", "behaviour", "scenario", *NOT_SETTINGS[1:])
 
 TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 
@@ -150,6 +151,15 @@ def check_own_folder(folder: Path) -> None:
                     "{file}: cxsim ships a {group} of that name, which wins; give yours another name",
                     file=file, group=group,
                 )
+
+
+@contextmanager
+def errors_of(place: object) -> Iterator[None]:
+    """Put the file or the name that it is about before what is wrong."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError("{place}: {problem}", place=place, problem=error) from None
 
 
 @contextmanager

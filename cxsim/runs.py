@@ -17,12 +17,13 @@ from analysis.style.language import told_in
 from cxsim.compose import CONFIG_NAME, Asked, asked, shown, threads_of, words_of
 from cxsim.foreign import of_the_system
 from cxsim.progress import progress_here
-from sim.phrases import ConfigError
+from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.folders.run_folder import Run as RunFolder
+    from sim.config.settings import Settings
 
 PathLike = str | Path
 
@@ -62,15 +63,32 @@ def one_line_errors() -> Iterator[None]:
         raise ConfigError("not enough memory; take fewer customers, threads or events") from None
 
 
+class Interrupted(Phrase, KeyboardInterrupt):
+    """Ctrl-C has stopped what was asked for. What is done is kept in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            "interrupted; the same command or call goes on with what is missing in {folder}", folder=shown(folder)
+        )
+        self.folder = folder
+
+
+def enough(settings: Settings) -> Any:
+    """What says of a run's folder whether the answer is as precise as the settings want it."""
+    from analysis.effects import answer
+
+    return partial(answer.precise_enough, precision=settings.precision)
+
+
 def _answered(wanted: Asked) -> Path:
     """Run the settings and write answer and report; returns the run folder."""
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.run.folder import drafted
     from sim.run.provenance import write_provenance
 
     settings = wanted.settings
     with told_in(settings.language):
-        worlds_of(settings)  # here already, so that a bad intervention is told before any work
+        treated_arms(settings)  # here already, so that a bad intervention is told before any work
         threads = threads_of(settings)
         started = time.monotonic()
         with drafted(wanted.folder, wanted.exact) as draft:
@@ -78,9 +96,8 @@ def _answered(wanted: Asked) -> Path:
             from analysis.report import page
             from sim.run.experiment import run_experiment
 
-            enough = partial(answer.precise_enough, precision=settings.precision)
             with progress_here() as progress:
-                run_experiment(settings, worlds_of, draft.path, threads, progress, enough)
+                run_experiment(settings, treated_arms, draft.path, threads, progress, enough(settings))
             answer.write_effects(draft.path)
             page.write_report(draft.path)
             seconds = time.monotonic() - started

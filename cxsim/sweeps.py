@@ -10,7 +10,7 @@ import itertools
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ from cxsim.compose import (
     words_of,
 )
 from cxsim.progress import progress_here
-from cxsim.runs import PathLike, Run, one_line_errors
+from cxsim.runs import Interrupted, PathLike, Run, enough, one_line_errors
 from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
@@ -64,14 +64,6 @@ class NoRunPossible(ConfigError):
         self.refusals = refusals
 
 
-class SweepInterrupted(KeyboardInterrupt):
-    """A sweep was interrupted by Ctrl-C; the same call goes on with what is missing in `folder`."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(f"the same sweep goes on with what is missing in {shown(folder)}")
-        self.folder = folder
-
-
 def sweep(
     *words: str,
     folder: PathLike | None = None,
@@ -86,7 +78,7 @@ def sweep(
     `sweeps` whose name depends on the call, so that the same call goes on in it. One run that fails does not stop
     the others: `Sweep.jobs` says why.
 
-    Raises ConfigError, of one line, where nothing can be run; SweepInterrupted for a KeyboardInterrupt.
+    Raises ConfigError, of one line, where nothing can be run; Interrupted for a KeyboardInterrupt.
     """
     return swept(words_of(words, keys), folder, config_dir, config_name)
 
@@ -141,7 +133,7 @@ class _Jobs:
                 self._hydra.multirun(self._name, self, [*self._overrides, *place], with_log_configuration=False)
         except KeyboardInterrupt:
             self._close()
-            raise SweepInterrupted(self.folder) from None
+            raise Interrupted(self.folder) from None
         self._close()
         return Sweep(self.folder, self._known)
 
@@ -149,7 +141,7 @@ class _Jobs:
 
     def missing(self, arguments: list[str]) -> list[list[str]]:
         """Write the plan and return the overrides of the jobs not done yet. Raises ConfigError if no job can run."""
-        from scenarios.intervention import worlds_of
+        from scenarios.intervention import treated_arms
         from sim.studies.sweep import FAILED, Ending, Job, Planned, job_folder, job_key, plan, refused_key
 
         planned: list[Planned] = []
@@ -157,7 +149,7 @@ class _Jobs:
         for overrides, swept in self._points(arguments):
             try:
                 settings = self._composer.settings(overrides)
-                worlds_of(settings)  # here already, so that a bad intervention is told before any work
+                treated_arms(settings)  # here already, so that a bad intervention is told before any work
             except ConfigError as error:
                 key = refused_key(overrides)
                 refusals[key] = error
@@ -233,10 +225,10 @@ class _Jobs:
 
     def _work(self) -> JobWork:
         from analysis.effects import answer
-        from scenarios.intervention import worlds_of
+        from scenarios.intervention import treated_arms
         from sim.studies.sweep import JobWork
 
-        return JobWork(self.folder, worlds_of, _enough, answer.write_and_tell)
+        return JobWork(self.folder, treated_arms, enough, answer.write_and_tell)
 
     # -- telling
 
@@ -331,12 +323,6 @@ def _label(swept: Mapping[str, Any]) -> str:
     from sim.studies.sweep import written
 
     return " ".join(f"{key}={written(value)}" for key, value in swept.items())
-
-
-def _enough(settings: Settings) -> Any:
-    from analysis.effects import answer
-
-    return partial(answer.precise_enough, precision=settings.precision)
 
 
 def _ending(outcome: Ending | Exception) -> Ending:

@@ -8,7 +8,8 @@ from pydantic import model_validator
 
 from scenarios.intervention import Intervention, register
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import ConfigError, Reader, rounded, show, whole
+from sim.config.parameters import Reader, rounded, show, whole
+from sim.phrases import ConfigError
 
 MOST_DAYS = 60
 
@@ -25,9 +26,9 @@ def _days(value: object) -> tuple[int, ...]:
 
 def _faces(value: object) -> tuple[int, ...]:
     """Reader of a list of coupons' faces."""
-    if isinstance(value, str) or not isinstance(value, list | tuple):
+    if not isinstance(value, list | tuple):
         raise ConfigError("{value} is not allowed; a list of yen, one for each of the extra_days", value=show(value))
-    return tuple(rounded(0, 100_000)(one) for one in value)
+    return tuple(map(rounded(0, 100_000), value))
 
 
 @register("norush_coupon")

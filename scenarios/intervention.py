@@ -19,14 +19,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from sim.company.campaigns import Message
-from sim.company.changes import NO_CHANGES, Changes
-from sim.company.meetings import Meetings
-from sim.company.offers import Observed, Offers
-from sim.config.parameters import Choice, ConfigError, Grade, Parameter, Reader, is_parameter, nearest, parameter, whole
+from sim.company.offers import Treatment
+from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, whole
 from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, nearest
 
 FOR_EVER = 1 << 20
 
@@ -43,11 +40,10 @@ Days = Annotated[int, whole(1, FOR_EVER)]
 REGISTRY: dict[str, type[Intervention]] = {}
 
 
-class Intervention(Section):
+class Intervention(Treatment, Section):
     """Base of all interventions: a name, and a window of days in which it acts. Fields with a reader are options."""
 
     kind: ClassVar[str] = ""
-    company_wide: ClassVar[bool] = False
 
     name: str
     start: Annotated[int, whole(0, 3650)] = 0
@@ -78,39 +74,6 @@ class Intervention(Section):
         """Whether the intervention acts on `day`."""
         return self.start <= day < self.start + self.days
 
-    @property
-    def message(self) -> Message | None:
-        """The message it sends if it is a campaign, else None."""
-        return None
-
-    @property
-    def days_to_choose(self) -> tuple[tuple[int, int], ...]:
-        """Its options of waiting, (days beyond no-rush's lead, yen of the coupon); empty if it has none."""
-        return ()
-
-    def on_visits(self, seen: Observed, offers: Offers) -> None:
-        """Make today's offers to the visitors seen."""
-
-    def writes_on(self, day: int) -> bool:
-        """Whether it sends off-site messages on `day`."""
-        return False
-
-    def chooses(self, seen: Observed) -> tuple[Mask, Mask]:
-        """Masks over those it may write to: (who is to get the message, whom it is sure to fit)."""
-        raise NotImplementedError
-
-    def changes(self, day: int) -> Changes:
-        """What it makes different about the company on `day`."""
-        return NO_CHANGES
-
-    def meetings(self) -> Meetings | None:
-        """Regular meetings over customers' comments that it sets up, else None."""
-        return None
-
-    def scaled(self, share: float) -> Intervention | None:
-        """The same with its lever (a coupon's face) times `share`, for the break-even; None without one."""
-        return None
-
 
 Kind = TypeVar("Kind", bound=type[Intervention])
 
@@ -137,17 +100,16 @@ def register(kind: str) -> Callable[[Kind], Kind]:
 
 def options_of(cls: type[Intervention]) -> dict[str, FieldInfo]:
     """The options of a kind, by name: its fields that have a reader."""
-    return {name: field for name, field in cls.model_fields.items() if any(map(_is_reader, field.metadata))}
+    return {name: field for name, field in cls.model_fields.items() if _readers(field)}
 
 
 def reader_of(option: FieldInfo) -> Reader[Any]:
     """The reader of an option."""
-    reader: Reader[Any] = next(filter(_is_reader, option.metadata))
-    return reader
+    return _readers(option)[0]
 
 
-def _is_reader(note: object) -> bool:
-    return isinstance(note, Reader)
+def _readers(field: FieldInfo) -> list[Reader[Any]]:
+    return [note for note in field.metadata if isinstance(note, Reader)]
 
 
 @dataclass(frozen=True)
@@ -233,20 +195,20 @@ def build(name: str, stated: StatedIntervention, settings: Settings) -> Interven
         )
     cls = REGISTRY[stated.kind]
     found = cls.configured(name, stated.options, settings)
-    for drawn in draws(stated.options):
+    for varied in uncertain_options(stated.options):
         try:
-            cls.configured(name, drawn.options, settings)
+            cls.configured(name, varied.options, settings)
         except ConfigError as error:
-            key = ".".join(drawn.path)
-            if drawn.span:
+            key = ".".join(varied.path)
+            if varied.span:
                 raise ConfigError(
-                    "{key}: {span} is not allowed; a list of options, each a whole number", key=key, span=drawn.span
+                    "{key}: {span} is not allowed; a list of options, each a whole number", key=key, span=varied.span
                 ) from None
-            raise ConfigError("{key}: {problem}", key=key, problem=_below(drawn.path, error)) from None
+            raise ConfigError("{key}: {problem}", key=key, problem=_below(varied.path, error)) from None
     return found
 
 
-class Drawn(NamedTuple):
+class UncertainOption(NamedTuple):
     """Options in which one uncertain value is replaced by a value that a replication may use.
 
     `path` leads to that value. `span` is the range in words where the value lies strictly within it, else empty.
@@ -257,27 +219,27 @@ class Drawn(NamedTuple):
     span: str = ""
 
 
-def draws(stated: Any, path: tuple[str, ...] = ()) -> Iterator[Drawn]:
+def uncertain_options(stated: Any, path: tuple[str, ...] = ()) -> Iterator[UncertainOption]:
     """Variations of the options that must all be allowed, or a replication might fail: each uncertain value in turn at
     each of its choices, or at the ends of its range and at one value between."""
     if isinstance(stated, Mapping):
         for key, one in stated.items():
-            for drawn in draws(one, (*path, str(key))):
-                yield drawn._replace(options={**stated, key: drawn.options})
+            for varied in uncertain_options(one, (*path, str(key))):
+                yield varied._replace(options={**stated, key: varied.options})
     elif isinstance(stated, Parameter | Choice):
         for option in stated.options:
-            yield Drawn((*path, "options"), stated.model_copy(update={"value": option}))
+            yield UncertainOption((*path, "options"), stated.model_copy(update={"value": option}))
         if isinstance(stated, Parameter) and not stated.options and stated.uncertain:
             yield from _along(stated, path)
 
 
-def _along(stated: Parameter, path: tuple[str, ...]) -> Iterator[Drawn]:
+def _along(stated: Parameter, path: tuple[str, ...]) -> Iterator[UncertainOption]:
     """A number at the lowest and highest value that a replication may use, and at one between."""
     part, (low, high) = "range" if stated.se is None else "se", _reach(stated)
     for value in (low, high):
-        yield Drawn((*path, part), stated.model_copy(update={"value": value}))
+        yield UncertainOption((*path, part), stated.model_copy(update={"value": value}))
     between = low + BETWEEN * (high - low)
-    yield Drawn((*path, part), stated.model_copy(update={"value": between}), f"{low:g} to {high:g}")
+    yield UncertainOption((*path, part), stated.model_copy(update={"value": between}), f"{low:g} to {high:g}")
 
 
 def _reach(stated: Parameter) -> tuple[float, float]:
@@ -311,7 +273,7 @@ Placed = tuple[tuple[int, Intervention], ...]
 number, so that a scenario has the same ones alone and combined."""
 
 
-def worlds_of(settings: Settings) -> dict[str, Placed]:
+def treated_arms(settings: Settings) -> dict[str, Placed]:
     """The interventions of each treated arm: of each scenario by its name, and if several, of all under `A+B`.
 
     Raises ConfigError naming scenario, intervention and option.

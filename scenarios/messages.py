@@ -16,13 +16,13 @@ import numpy as np
 
 from agents.behaviour import logit
 from scenarios.intervention import Intervention, Mask, is_claimed, register, uncertain
-from scenarios.rules import EVERYBODY, Targeting
+from scenarios.rules import EVERYBODY, Targeting, check_known
 from sim.company.campaigns import Channel, Cycle, Message
 from sim.company.offers import Observed, Offers
-from sim.config.parameters import ConfigError, Reader, Share, Text, number, real, rounded, show, whole, word
+from sim.config.parameters import Reader, Share, Text, number, real, rounded, show, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 
 FITS = {
     # content: (fit of somebody without orders, what a long history adds), as shares of the way from the match floor to
@@ -53,11 +53,6 @@ def _multiples(value: object) -> tuple[float, ...]:
             value=show(value), most=MOST_VARIANTS,
         )
     return tuple(number(one) for one in value)
-
-
-def _appeals(value: object) -> tuple[float, ...]:
-    """Reader of one logit per variant."""
-    return tuple(map(LOGITS, _multiples(value)))
 
 
 def _shares(value: object) -> tuple[float, ...]:
@@ -119,7 +114,7 @@ class Campaign(Intervention):
     rule: Targeting = EVERYBODY
     content: Content = "uniform"
     variants: Annotated[tuple[float, ...], Reader(_multiples)] = (1.0,)
-    appeals: Annotated[tuple[float, ...], Reader(_appeals)] = ()
+    appeals: Annotated[tuple[float, ...], Reader(lambda stated: tuple(map(LOGITS, _multiples(stated))))] = ()
     shares: Annotated[tuple[float, ...], Reader(_shares)] = ()
     slope: Annotated[float | None, LOGITS] = None
     cost: Annotated[int, rounded(0, 100_000)] = 0  # yen per message
@@ -222,10 +217,7 @@ class SearchedPopup(Popup):
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
         """Refuse a topic that nobody searches. Raises ConfigError."""
         popup, topics = super().configured(name, options, settings), settings.market.topics
-        if popup.topic not in topics:
-            names = ", ".join(topics)
-            problem = Phrase("{topic!r} is no search topic of market.topics; {names}", topic=popup.topic, names=names)
-            raise ConfigError("{key}: {problem}", key="topic", problem=problem)
+        check_known("topic", popup.topic, topics, Phrase("search topic of market.topics"))
         return popup
 
     def found(self, seen: Observed) -> Mask:

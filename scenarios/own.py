@@ -5,8 +5,7 @@ A package names a module that registers its kinds, in its pyproject.toml:
     [project.entry-points."cxsim.interventions"]
     ours = "our_package.interventions"
 
-A folder holds modules likewise, `DIR/interventions/*.py`; they run where a command says
-`--config-dir DIR --own-code`.
+A folder holds modules likewise, `DIR/interventions/*.py`; they run where a command says `--config-dir DIR --own-code`.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from functools import lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
-from sim.config.parameters import ConfigError
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.provenance import OWN_CODE, kinds_of_packages
 
 

@@ -15,91 +15,57 @@ A rule without conditions finds everybody the channel reaches. Latent traits can
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from scenarios.intervention import Mask
 from sim.company.offers import AMOUNTS, DAYS_SINCE, Observed
-from sim.config.parameters import Bounds, ConfigError, Reader, listed, nearest, number, show, switch, text, whole
+from sim.config.parameters import Bounds, Reader, Text, number, show, switch, text, whole
+from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 
-class Condition(ABC):
+class Condition(NamedTuple):
     """One condition of a targeting rule."""
 
-    @abstractmethod
-    def finds(self, seen: Observed) -> Mask:
-        """Which of the customers seen meet it: bool, of their shape."""
+    finds: Callable[[Observed], Mask]
+    """Which of the customers seen meet it: bool, of their shape."""
 
-    def agree(self, settings: Settings) -> None:  # noqa: B027  # most name nothing of the settings
-        """Raise ConfigError if it names a topic, persona or survey that the settings do not have."""
+    agree: Callable[[Settings], None] = lambda _: None
+    """Raises ConfigError if the condition names a topic, persona or survey that the settings do not have."""
 
 
-@dataclass(frozen=True)
-class Between(Condition):
-    """An amount, or days since something, within bounds."""
+def between(name: str, low: float, high: float) -> Condition:
+    """An amount, or days since something, within bounds, both included."""
 
-    name: str
-    low: float
-    high: float
-
-    def finds(self, seen: Observed) -> Mask:
-        """Those within the bounds, both included."""
-        return seen.between(self.name, self.low, self.high)
-
-    def agree(self, settings: Settings) -> None:
-        """Raise ConfigError for the answers of a survey that asks nobody."""
-        if self.name == "answer" and settings.company.survey_share.value == 0.0:
+    def agree(settings: Settings) -> None:
+        if name == "answer" and settings.company.survey_share.value == 0.0:
             raise ConfigError("rule: answer: nobody gives one where company.survey_share is 0; above 0")
 
+    return Condition(lambda seen: seen.between(name, low, high), agree)
 
-@dataclass(frozen=True)
-class Searched(Condition):
+
+def searched(topic: str, within_days: int) -> Condition:
     """The last search was for this topic, at most so many days ago."""
-
-    topic: str
-    within_days: int
-
-    def finds(self, seen: Observed) -> Mask:
-        """Those who searched so."""
-        return seen.searched(self.topic, self.within_days)
-
-    def agree(self, settings: Settings) -> None:
-        """Raise ConfigError for a topic nobody searches."""
-        _known(self.topic, settings.market.topics, Phrase("search topic of market.topics"))
+    what = Phrase("search topic of market.topics")
+    return Condition(
+        lambda seen: seen.searched(topic, within_days),
+        lambda settings: check_known("rule", topic, settings.market.topics, what),
+    )
 
 
-@dataclass(frozen=True)
-class Segment(Condition):
+def segment(names: Sequence[str]) -> Condition:
     """The declared segment is one of these."""
 
-    names: tuple[str, ...]
+    def agree(settings: Settings) -> None:
+        for name in names:
+            check_known("rule", name, settings.personas.mix, Phrase("persona of personas.mix"))
 
-    def finds(self, seen: Observed) -> Mask:
-        """Those of any of them."""
-        return np.asarray(np.logical_or.reduce([seen.segment(name) for name in self.names]))
-
-    def agree(self, settings: Settings) -> None:
-        """Raise ConfigError for a segment that is no persona."""
-        for name in self.names:
-            _known(name, settings.personas.mix, Phrase("persona of personas.mix"))
-
-
-@dataclass(frozen=True)
-class Is(Condition):
-    """One of FLAGS is true, or is false."""
-
-    name: str
-    wanted: bool
-
-    def finds(self, seen: Observed) -> Mask:
-        """Those whose flag is as wanted."""
-        return np.asarray(FLAGS[self.name](seen) == self.wanted)
+    return Condition(lambda seen: np.asarray(np.logical_or.reduce([seen.segment(name) for name in names])), agree)
 
 
 FLAGS: Mapping[str, Callable[[Observed], Mask]] = {
@@ -158,19 +124,18 @@ Targeting = Annotated[Rule, Reader(rule)]
 def _condition(name: str, stated: Any) -> Condition:
     try:
         if name in AMOUNTS or name in DAYS_SINCE:
-            return Between(name, *_bounds(stated, CAN_BE.get(name, Bounds(0.0))))
+            return between(name, *_bounds(stated, CAN_BE.get(name, Bounds(0.0))))
         if name in FLAGS:
-            return Is(name, switch(stated))
+            wanted = switch(stated)
+            return Condition(lambda seen: np.asarray(FLAGS[name](seen) == wanted))
         if name == "searched":
-            found = parts(stated, ("topic", "within_days"))
-            if len(found) < 2:
-                raise ConfigError("{value} is not complete; {{topic: NAME, within_days: DAYS}}", value=show(stated))
-            return Searched(text(found["topic"]), _within_days(found["within_days"]))
+            search = LastSearch.read(stated)
+            return searched(search.topic, search.within_days)
         if name == "segment":
             names = (stated,) if isinstance(stated, str) else stated
             if not isinstance(names, Sequence) or not names:
                 raise ConfigError("{value} is no segment; a persona's name, or a list of them", value=show(stated))
-            return Segment(tuple(text(one) for one in names))
+            return segment(tuple(text(one) for one in names))
     except ConfigError as error:
         raise ConfigError("{key}: {problem}", key=name, problem=error) from None
     raise ConfigError(
@@ -179,18 +144,24 @@ def _condition(name: str, stated: Any) -> Condition:
     )
 
 
-def _within_days(stated: Any) -> int:
-    try:
-        return whole(0, 3650)(stated)
-    except ConfigError as error:
-        raise ConfigError("{key}: {problem}", key="within_days", problem=error) from None
+class Limits(Section):
+    """Bounds of an amount, or of days since something, both included."""
+
+    at_least: Annotated[float, Reader(number)] = -np.inf
+    at_most: Annotated[float, Reader(number)] = np.inf
 
 
-def _bounds(stated: Any, bounds: Bounds) -> tuple[float, float]:
-    found = parts(stated, ("at_least", "at_most"))
-    low = number(found["at_least"]) if "at_least" in found else -np.inf
-    high = number(found["at_most"]) if "at_most" in found else np.inf
-    if not found or low > high:
+class LastSearch(Section):
+    """A search for a topic, at most so many days ago."""
+
+    topic: Text
+    within_days: Annotated[int, whole(0, 3650)]
+
+
+def _bounds(stated: object, bounds: Bounds) -> tuple[float, float]:
+    found = Limits.read(stated)
+    low, high = found.at_least, found.at_most
+    if not stated or low > high:
         raise ConfigError(
             "{value} are no bounds; {{at_least: LOW, at_most: HIGH}}, either may be missing", value=show(stated)
         )
@@ -199,23 +170,11 @@ def _bounds(stated: Any, bounds: Bounds) -> tuple[float, float]:
     return low, high
 
 
-def parts(stated: Any, allowed: Collection[str]) -> Mapping[str, Any]:
-    """A group whose keys are all `allowed`; any may be missing. Raises ConfigError for another key."""
-    if not isinstance(stated, Mapping):
-        raise ConfigError("{value} is not a group of keys; {allowed}", value=show(stated), allowed=listed(allowed))
-    for key in stated:
-        if key not in allowed:
-            raise ConfigError(
-                "{key}: no such part; {allowed}{hint}",
-                key=key, allowed=listed(allowed), hint=nearest(str(key), allowed),
-            )
-    return stated
-
-
-def _known(name: str, known: Mapping[str, Any], what: Phrase) -> None:
+def check_known(key: str, name: str, known: Mapping[str, Any], what: Phrase) -> None:
+    """Raise ConfigError where a name of the option `key` is not known."""
     if name not in known:
         problem = Phrase(
             "{name!r} is no {what}; {allowed}{hint}",
             name=name, what=what, allowed=listed(known), hint=nearest(name, known),
         )  # fmt: skip
-        raise ConfigError("{key}: {problem}", key="rule", problem=problem)
+        raise ConfigError("{key}: {problem}", key=key, problem=problem)

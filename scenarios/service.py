@@ -9,8 +9,9 @@ from agents.columns import STORE_FRONT
 from scenarios.intervention import Intervention, register, uncertain
 from sim.company.changes import NO_CHANGES, Changes, Shift
 from sim.company.meetings import Meetings
-from sim.config.parameters import ConfigError, real, whole
+from sim.config.parameters import real, whole
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 
 YEN = real(0.0, 1e12)
 """Reader of yen of the whole firm, all its members counted."""

@@ -11,8 +11,9 @@ from typing import Annotated, Any, ClassVar, Self
 from agents.columns import SITE, TOUCHPOINT_NAMES
 from scenarios.intervention import Days, Intervention, register, uncertain
 from sim.company.changes import NO_CHANGES, Changes, Shift
-from sim.config.parameters import ConfigError, real, word
+from sim.config.parameters import real, word
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 
 
 class Shock(Intervention):

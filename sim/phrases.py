@@ -75,7 +75,7 @@ def listed(names: Iterable[object]) -> Phrase:
     return Phrase("one of {names}", names=joined) if len(known) > 1 else Phrase("only {name}", name=joined)
 
 
-RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms"}
+RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms", "drivers": "key_drivers"}
 """Keys that had another name once, each with its present one."""
 
 

@@ -152,9 +152,7 @@ MEASURES = (
 `X/ab:treated` and `X/ab:control`, the same split of customers in the untreated market, which the bias is adjusted by.
 """
 
-ROI = Metric(
-    "roi", "1", "ratio", "ROI", "change in LTV, net of the intervention's cost, per yen of that cost"
-)
+ROI = Metric("roi", "1", "ratio", "ROI", "change in LTV, net of the intervention's cost, per yen of that cost")
 """Of effects, not of arms: its arms are one another's comparison."""
 
 PROMOTER, DETRACTOR = 9, 6
@@ -243,17 +241,17 @@ REGIONS = (
     Column("points", "int32", "1", "number of points"),
 )
 
-KPIS_KEYS = (
-    Column("arm", "str", "", "arm"),
+_RUN = (
     Column("replication", "int32", "1", "number of the point"),
     Column("second_seed", "int8", "1", "1: the same point with other luck"),
 )
+"""Which world a row is of."""
+
+KPIS_KEYS = (Column("arm", "str", "", "arm"), *_RUN)
 """kpis.csv: these keys, then a column per metric of METRICS (everybody). A row per arm and replication."""
 
 DAILY = (
-    Column("arm", "str", "", "arm"),
-    Column("replication", "int32", "1", "number of the point"),
-    Column("second_seed", "int8", "1", "1: the same point with other luck"),
+    *KPIS_KEYS,
     Column("day", "int16", "days", "day, 0 is the first of the horizon"),
     Column("unaware", "int32", "customers", "status at the end of the day"),
     Column("aware", "int32", "customers", "status: aware prospects"),
@@ -408,8 +406,7 @@ POINTS = (
 """points.parquet: the point of the Latin hypercube each replication was run at."""
 
 CAMPAIGNS = (
-    Column("replication", "int32", "1", "number of the point"),
-    Column("second_seed", "int8", "1", "1: the same point with other luck"),
+    *_RUN,
     Column("arm", "str", "", "baseline, X or X/ab"),
     Column("campaign", "str", "", "key of the intervention in the scenario file"),
     Column("channel", "str", "", "popup, welcome, push or email"),
@@ -427,14 +424,13 @@ CAMPAIGNS = (
 have campaigns."""
 
 PROJECTS = (
-    Column("replication", "int32", "1", "number of the point"),
-    Column("second_seed", "int8", "1", "1: the same point with other luck"),
+    *_RUN,
     Column("arm", "str", "", "X"),
     Column("meeting", "int16", "", "number of the meeting's intervention within the arm"),
     Column("day", "int16", "days", "day of the meeting that started the project"),
     Column("touchpoint", "str", "", _ONE_TOUCHPOINT),
 )
-"""projects.parquet: what meetings over the customers' voice started; a row per project. Only in runs that have them."""
+"""projects.parquet: what the meetings on voice of the customer started; a row per project. Only in runs that have them."""
 
 JOURNEY_MAP = (
     Column("persona", "str", "", "everybody or a true persona"),
@@ -453,8 +449,7 @@ JOURNEY_MAP = (
 
 CAMPAIGN_RATES = (
     Column("intervention", "str", "", "X"),
-    Column("campaign", "str", "", "key of the intervention in the scenario file"),
-    Column("channel", "str", "", "popup, welcome, push or email"),
+    *CAMPAIGNS[3:5],
     Column("variant", "int16", "", "from 1; blank: all of them together"),
     Column("quantity", "str", "", "click, order, order_anyway, order_lift, link, link_anyway, link_lift, opt_out, share (of the traffic at the end), wins (points at which that is the largest), shown, opted_out, cost or revisions"),
     Column("unit", "str", "", "%, % points, times, receivers or yen"),
@@ -559,11 +554,12 @@ DRIVEN = ("ltv", "tail", "nps")
 """Metrics that touchpoints are judged by; the first one ranks."""
 
 KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parquet")
-"""What `cxsim drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS."""
+"""What `cxsim key-drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS."""
+
+_POINT = (Column("point", "int32", "1", "number of the point of the uncertain parameters"), _RUN[1])
 
 KEY_DRIVER_ARMS = (
-    Column("point", "int32", "1", "number of the point of the uncertain parameters"),
-    Column("second_seed", "int8", "1", "1: the same point with other luck"),
+    *_POINT,
     Column("touchpoint", "str", "", f"{_TOUCHPOINTS} or support; blank for the baseline"),
     Column("persona", "str", "", "for whom it is moved: everybody or a true persona; blank for the baseline"),
     Column("change", "str", "", "baseline, repaired (a step better) or broken (a step worse)"),
@@ -573,8 +569,7 @@ KEY_DRIVER_ARMS = (
 """key_drivers.parquet: a row per point, seed, arm and metric."""
 
 COMPLAINTS = (
-    Column("point", "int32", "1", "number of the point of the uncertain parameters"),
-    Column("second_seed", "int8", "1", "1: the same point with other luck"),
+    *_POINT,
     Column("persona", "str", "", "declared persona of those who complain: the true one the firm does not see"),
     Column("touchpoint", "str", "", f"{_ONE_TOUCHPOINT}: what weighed worst in their last episode"),
     Column("comments", "int64", "comments", "contacts with support, and surveyed detractors who comment, over the horizon"),
@@ -582,8 +577,7 @@ COMPLAINTS = (
 """complaints.parquet: what the firm hears in the baseline. Nobody names support: it is heard of itself."""
 
 RATINGS = (
-    Column("point", "int32", "1", "number of the point of the uncertain parameters"),
-    Column("second_seed", "int8", "1", "1: the same point with other luck"),
+    *_POINT,
     Column("persona", "str", "", "declared persona of the respondent"),
     Column("answer", "int8", "points", "would you recommend us, 0 to 10"),
     Column(TOUCHPOINTS[0], "int8", "points", "rating of the touchpoint, 0 to 10: made of the quality expected there as the answer is of satisfaction"),

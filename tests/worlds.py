@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agents.columns import ATTRIBUTES
 from agents.wallet import NONE
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.config.settings import Settings
 from sim.run.replication import Placed
 from sim.world.constants import AMPLE, References, World, sized, with_references, world_of
@@ -74,7 +74,7 @@ def tight_world(found: Settings, seed: int, orders: float, servers: int = 1, kno
 
 def placed(found: Settings, arm: str) -> Placed:
     """The interventions of one treated arm."""
-    return worlds_of(found)[arm]
+    return treated_arms(found)[arm]
 
 
 def treated(found: Settings, arm: str) -> Arm:

@@ -1,4 +1,1 @@
-"""Decisions over many points: what the answer hangs on, the gate, the value of information, the sweep's page.
-
-Imports analysis.effects and what stands below it.
-"""
+"""Decisions over many points: what the answer hangs on, the gate, the value of information, the sweep's page."""

@@ -38,7 +38,7 @@ DRIVEN = ("ltv", "profit")
 GAIN, LOSS, BEST = "gain", "loss", "best"
 
 
-class Found(NamedTuple):
+class SoughtRegion(NamedTuple):
     """The rule sought for an option and an outcome; None where none beats the base rate out of sample."""
 
     option: str
@@ -56,12 +56,11 @@ class Unknowns:
     space: Space
     sensitivity: pd.DataFrame
     probabilities: pd.DataFrame
-    region: Found
+    region: SoughtRegion
 
 
 class OptionGroup:
-    """Options that were run at the same points with the same draws, and what decides between them and doing
-    nothing."""
+    """Options that were run at the same points with the same draws, and what decides between them and doing nothing."""
 
     def __init__(self, number: int, group: Sequence[Option]) -> None:
         self.number, self.options = number, list(group)
@@ -88,7 +87,7 @@ class OptionGroup:
         return [self._unknowns(option) for option in self.options]
 
     @cached_property
-    def best(self) -> list[Found]:
+    def best(self) -> list[SoughtRegion]:
         """When each option, doing nothing included, is the best choice; none where there is one option only."""
         if len(self.options) < 2 or self.regret.empty:
             return []
@@ -106,8 +105,8 @@ class OptionGroup:
         return Unknowns(option, own, pd.concat(by_metric), probabilities(option, own, leading), region)
 
 
-def _sought(option: str, outcome: str, points: pd.DataFrame, holds: np.ndarray, seed: int) -> Found:
-    return Found(option, outcome, find_region(points, holds, seed), float(holds.mean()), len(holds))
+def _sought(option: str, outcome: str, points: pd.DataFrame, holds: np.ndarray, seed: int) -> SoughtRegion:
+    return SoughtRegion(option, outcome, find_region(points, holds, seed), float(holds.mean()), len(holds))
 
 
 def decide(found: Sequence[Option]) -> list[OptionGroup]:

@@ -309,12 +309,12 @@ def _rates(table: pd.DataFrame) -> Iterator[dict[str, str]]:
     for _i, row in table[table["low"].isna()].iterrows():
         yield {
             "metric": words.label(str(row["metric"])),
-            "given": f"{words.moved(str(row['given']))} {_(str(row['value']))}" if row["given"] else _("all "
-            "replications"),
+            "given": f"{words.moved(row['given'])} {_(str(row['value']))}" if row["given"] else _("all replications"),
             "points": str(row["points"]),
             "share": words.percent(float(row["probability"])),
-            "low": words.percent(float(row["ci_low"])),
-            "high": words.percent(float(row["ci_high"])),
+            "interval": _("{low} to {high}").format(
+                low=words.percent(float(row["ci_low"])), high=words.percent(float(row["ci_high"]))
+            ),
         }
 
 

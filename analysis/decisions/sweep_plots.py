@@ -193,19 +193,14 @@ def _map(table: pd.DataFrame, numbers: list[str]) -> Panel:
     """The LTV effect over two keys, a map per family; cells whose interval spans zero are marked."""
     across, up = _line_keys(table, numbers)
     families = list(dict.fromkeys(table["family"]))
-    columns = min(len(families), 2)
-    rows = -(-len(families) // columns)
     xs, ys = (np.sort(table[key].unique()) for key in (across, up))
-    figure = Figure(figsize=(WIDTH, (1.3 + 0.42 * len(ys)) * rows))
-    grid = figure.subplots(rows, columns, squeeze=False)
+    figure, grid = look.many_panels(len(families), 2, 1.3 + 0.42 * len(ys))
     bound = max(float(np.nanmax(np.abs(table["ltv"]))), 1e-9)
     for axes, family in zip(grid.flat, families, strict=False):
         own = table[table["family"] == family]
         _cells(axes, own, (across, xs), (up, ys), bound)
         axes.set_title(family)
         axes.set_xlabel(words.moved(across))
-    for axes in list(grid.flat)[len(families) :]:
-        axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel(words.moved(up))
     caption = _(
@@ -247,10 +242,7 @@ def _points(table: pd.DataFrame, numbers: list[str]) -> Panel:
     """The LTV effect against each of the keys, those that it follows most first; a point per option."""
     order = list(rank_correlations(table[numbers], table["ltv"].dropna())["name"])
     keys = [*order, *(key for key in numbers if key not in order)][:MOST_PANELS]
-    columns = min(len(keys), 3)
-    rows = -(-len(keys) // columns)
-    figure = Figure(figsize=(WIDTH, 2.6 * rows))
-    grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    figure, grid = look.many_panels(len(keys), 3, 2.6, sharey=True)
     for axes, key in zip(grid.flat, keys, strict=False):
         for number, (family, own) in enumerate(table.groupby("family", sort=False)):
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
@@ -260,8 +252,6 @@ def _points(table: pd.DataFrame, numbers: list[str]) -> Panel:
         axes.set_xlabel(words.moved(key))
         axes.xaxis.set_major_locator(MaxNLocator(4))
         look.grid_lines(axes, "y")
-    for axes in list(grid.flat)[len(keys) :]:
-        axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
     look.legend_figure(figure, grid[0][:1])

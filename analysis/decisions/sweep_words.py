@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.decisions.decide import BEST, ENOUGH, GAIN, LOSS, Found, OptionGroup, Unknowns
+from analysis.decisions.decide import BEST, ENOUGH, GAIN, LOSS, OptionGroup, SoughtRegion, Unknowns
 from analysis.decisions.options import Option, lever
 from analysis.decisions.unknowns import Space, noise_share, turning
 from analysis.effects.answer import Answer
@@ -26,9 +26,8 @@ def effect(found: Answer | None) -> str:
     """An effect with its interval; a dash where there is none."""
     if found is None:
         return "-"
-    places = words.decimals(found.effect, found.low, found.high)
-    size = words.signed(found.effect, places)
-    return f"{size} ({words.span(found.low, found.high, places)})" if words.known(found.low) else size
+    known = words.known(found.low)
+    return words.effect(found.effect, found.low, found.high) if known else words.signed(found.effect)
 
 
 def share(probability: float, low: float, high: float) -> str:
@@ -75,11 +74,7 @@ def _ranging(ranked: Sequence[Option], days: int) -> str:
         "{low} yen per potential customer (at {worst}) to {high} (at {best}); in brackets 90 % intervals."
     )
     return text.format(
-        days=days,
-        low=effect(low.answer("ltv")),
-        worst=low.label,
-        high=effect(high.answer("ltv")),
-        best=high.label,
+        days=days, low=effect(low.answer("ltv")), worst=low.label, high=effect(high.answer("ltv")), best=high.label
     )
 
 
@@ -184,7 +179,7 @@ def noise(found: Sequence[Option]) -> str:
 # -- rules ------------------------------------------------------------------------------------------------------
 
 
-def region(found: Found, own: Space) -> str:
+def region(found: SoughtRegion, own: Space) -> str:
     """When the outcome holds, in words: the region, how sure it is there and elsewhere, and what held-out points
     say."""
     region = found.region
@@ -218,7 +213,7 @@ def region(found: Found, own: Space) -> str:
     )
 
 
-def _no_region(found: Found) -> str:
+def _no_region(found: SoughtRegion) -> str:
     text = {
         BEST: _(
             "{option} is the best choice in {base} of {points} replications; no rule that says when beats that out of "

@@ -76,8 +76,7 @@ def _short_answers(table: pd.DataFrame) -> Iterator[str]:
         for metric, short in (("ltv", "LTV"), ("nps", "NPS")):
             found = answer(table, name, metric)
             if found is not None:
-                places = words.decimals(found.effect, found.low, found.high)
-                yield f"{short} {words.signed(found.effect, places)} ({words.span(found.low, found.high, places)})"
+                yield f"{short} {words.effect(found.effect, found.low, found.high)}"
 
 
 def precise_enough(measures: pd.DataFrame, precision: float) -> bool:
@@ -120,8 +119,7 @@ def summary_table(folder: Path | str) -> str:
 
 
 def levels(run: Run) -> list[tuple[str, Answer]]:
-    """The baseline's metrics over points, for a run without interventions: (metric, values with an
-    interval)."""
+    """The baseline's metrics over points, for a run without interventions: (metric, values with an interval)."""
     cube = Cube(run.measures[run.measures["segment"] == EVERYBODY])
     found = []
     for metric in SHOWN:
@@ -129,9 +127,7 @@ def levels(run: Run) -> list[tuple[str, Answer]]:
         kept = values[0][~np.isnan(values[0])]
         if len(kept):
             over, error = spread(kept), monte_carlo_error(values)
-            found.append(
-                (metric, Answer(over.mean, math.nan, math.nan, over.low, over.high, error, 1.0, len(kept)))
-            )
+            found.append((metric, Answer(over.mean, math.nan, math.nan, over.low, over.high, error, 1.0, len(kept))))
     return found
 
 
@@ -239,9 +235,7 @@ def _beyond_words(run: Run, name: str) -> str:
     return _(
         "What is to be expected beyond the {days} days would turn the sign: {size} yen per potential customer (90 % "
         "interval {span})."
-    ).format(
-        days=run.days, size=words.signed(beyond.effect, places), span=words.span(beyond.low, beyond.high, places)
-    )
+    ).format(days=run.days, size=words.signed(beyond.effect, places), span=words.span(beyond.low, beyond.high, places))
 
 
 def _between_words(found: Answer, places: int) -> str:

@@ -26,13 +26,12 @@ from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest
 
 from analysis.folders.run_folder import interventions
-from sim.tables import AB_METRICS, ADAPTIVE_PARTS, BASELINE, EFFECTS, METRICS, PARTS, ROI, Metric
+from sim.tables import AB_METRICS, ADAPTIVE_PARTS, BASELINE, EFFECTS, EVERYBODY, METRICS, PARTS, ROI, Metric
 
 Array = npt.NDArray[np.float64]
 
 GRID = 2.0**-20
-"""Values are put on this binary grid: sums and differences of such numbers below 2**32 are exact in
-float64."""
+"""Values are put on this binary grid: sums and differences of such numbers below 2**32 are exact in float64."""
 
 TOTAL_ONLY = frozenset({"ltv_acquired"})
 NO_AB = frozenset({"ltv_acquired", "nps_stayers"})
@@ -49,8 +48,7 @@ class Spread(NamedTuple):
 
 
 class Cube:
-    """measures.parquet by arm, group, segment and metric: arrays of shape (seeds, points), NaN where not
-    run."""
+    """measures.parquet by arm, group, segment and metric: arrays of shape (seeds, points), NaN where not run."""
 
     def __init__(self, measures: pd.DataFrame) -> None:
         self.replications = np.unique(measures["replication"].to_numpy())
@@ -77,6 +75,12 @@ class Cube:
     def effect(self, arm: str, segment: str, metric: str) -> Array:
         """Arm less baseline, on the grid."""
         return on_grid(self.get(arm, segment, metric)) - on_grid(self.get(BASELINE, segment, metric))
+
+
+def ltv_by_point(measures: pd.DataFrame, name: str) -> pd.Series:
+    """The total effect on everybody's LTV at each point (index replication), points without a value left out."""
+    cube = Cube(measures[(measures["metric"] == "ltv") & (measures["segment"] == EVERYBODY)])
+    return pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
 
 
 def on_grid(values: Array) -> Array:
@@ -145,12 +149,11 @@ def turned(effect: float, more: float) -> bool:
 def spread(values: Array) -> Spread:
     """The 90 % predictive interval for one further point, and the probability that it is positive.
 
-    mean +- t(.95, n-1) * sd * sqrt(1 + 1/n), Student's t, for n points (1,). The question is where the
-    effect of the one real world lies, a further point from the same range of parameters, not where the mean
-    over points lies; hence 1 + 1/n and not 1/n (Hahn and Meeker 1991). With 8 points the 5 % and 95 %
-    quantiles would lie between the two outermost points at either end and cover far less than 90 %; t pays
-    for not knowing the standard deviation, at the price of assuming that effects over points are roughly
-    normal.
+    mean +- t(.95, n-1) * sd * sqrt(1 + 1/n), Student's t, for n points (1,). The question is where the effect of the
+    one real world lies, a further point from the same range of parameters, not where the mean over points lies; hence 1
+    + 1/n and not 1/n (Hahn and Meeker 1991). With 8 points the 5 % and 95 % quantiles would lie between the two
+    outermost points at either end and cover far less than 90 %; t pays for not knowing the standard deviation, at the
+    price of assuming that effects over points are roughly normal.
 
     With one point, or none, the ends and the probability are NaN. Where all points agree the interval is
     that point and the probability is 1, 0 or one half at zero.
@@ -185,8 +188,7 @@ def monte_carlo_error(effect: Array) -> float:
 
 
 def effects_table(measures: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS) -> pd.DataFrame:
-    """Rows of effects.csv (columns of sim.tables.EFFECTS) for every intervention, metric, segment and
-    estimand.
+    """Rows of effects.csv (columns of sim.tables.EFFECTS) for every intervention, metric, segment and estimand.
 
     A point in which any arm of a metric has no value (an NPS without customers) is left out of all of that
     metric's estimands, so that parts always add up; `replications` says how many remain.
@@ -254,11 +256,9 @@ def field_test_bias(cube: Cube, name: str, metric: str, segment: str) -> Array:
 
 
 def _roi_rows(cube: Cube, name: str, segment: str) -> Iterator[dict[str, object]]:
-    """(Gross change in LTV - cost) / cost per point; gross = change in LTV + cost, so this is change over
-    cost.
+    """(Gross change in LTV - cost) / cost per point; gross = change in LTV + cost, so this is change over cost.
 
-    No row where no point costs anything. Levels are blank: without the intervention there is no return on
-    it.
+    No row where no point costs anything. Levels are blank: without the intervention there is no return on it.
     """
     gain, cost = cube.effect(name, segment, "ltv"), cube.effect(name, segment, "cost")
     roi = np.divide(gain, cost, out=np.full_like(gain, np.nan), where=cost != 0)
@@ -326,8 +326,12 @@ class Share(NamedTuple):
 
 def share(gained: npt.NDArray[np.bool_]) -> Share:
     """How often among points."""
-    n, k = len(gained), int(np.sum(gained))
-    if n == 0:
+    return counted(int(np.sum(gained)), len(gained))
+
+
+def counted(positive: int, points: int) -> Share:
+    """So many of so many."""
+    if points == 0:
         return Share(0, 0, math.nan, math.nan, math.nan)
-    ends = binomtest(k, n).proportion_ci(SHARE, method="wilson")
-    return Share(n, k, k / n, float(ends.low), float(ends.high))
+    ends = binomtest(positive, points).proportion_ci(SHARE, method="wilson")
+    return Share(points, positive, positive / points, float(ends.low), float(ends.high))

@@ -1,5 +1,4 @@
-"""What would turn the answer: where the LTV effect crosses zero as one thing at a time is moved
-(probes.csv)."""
+"""What would turn the answer: where the LTV effect crosses zero as one thing at a time is moved (probes.csv)."""
 
 from __future__ import annotations
 
@@ -47,8 +46,7 @@ def flips(run: Run, name: str) -> list[Flip]:
 def curve(run: Run, name: str, what: str) -> tuple[pd.DataFrame, str, float]:
     """Columns value, effect, mc_se by value; the unit of `value`; its central value.
 
-    Face values are turned into yen where the scenario states one, and start at zero yen, where the effect
-    is zero.
+    Face values are turned into yen where the scenario states one, and start at zero yen, where the effect is zero.
     """
     rows = run.probes[(run.probes["intervention"] == name) & (run.probes["name"] == what)]
     table = rows[["value", "effect", "mc_se"]].astype(float).sort_values("value", ignore_index=True)
@@ -87,9 +85,7 @@ def crossings(values: np.ndarray, effects: np.ndarray, errors: np.ndarray) -> li
         for i in range(a, b):
             if effects[i] * effects[i + 1] <= 0 and effects[i] != effects[i + 1]:
                 share = effects[i] / (effects[i] - effects[i + 1])
-                found.append(
-                    (float(values[i] + share * (values[i + 1] - values[i])), int(np.sign(effects[b])))
-                )
+                found.append((float(values[i] + share * (values[i + 1] - values[i])), int(np.sign(effects[b]))))
                 break
     return found
 
@@ -136,10 +132,9 @@ def _unit(run: Run, what: str) -> str:
 
 def _turn(flip: Flip) -> str:
     if not math.isfinite(flip.central):
-        text = {
-            1: _("a {what} of about {place} (better above)"),
-            -1: _("a {what} of about {place} (better below)"),
-        }[flip.sign]
+        text = {1: _("a {what} of about {place} (better above)"), -1: _("a {what} of about {place} (better below)")}[
+            flip.sign
+        ]
     else:
         text = {
             1: _("a {what} of about {place} (better above; here {here})"),

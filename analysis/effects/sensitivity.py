@@ -30,7 +30,7 @@ RESAMPLES = 50
 def sensitivity(points: pd.DataFrame, effect: pd.Series, seed: int) -> pd.DataFrame:
     """Influence of every parameter on an effect, both by point; the strongest rank correlation first.
 
-    Columns name, rank_correlation, chance, first_order, first_order_error, points (units in sim.tables.DRIVERS).
+    Columns name, rank_correlation, chance, first_order, first_order_error, points (units in sim.tables.SENSITIVITY).
     Parameters that do not vary are left out.
     """
     table = rank_correlations(points, effect)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -44,6 +45,14 @@ SCHEMAS = {
 
 class RunError(ConfigError):
     """A folder that cannot be read as a run; the message is one line for the person at the keyboard."""
+
+
+def _kept(name: str) -> cached_property[pd.DataFrame]:
+    return cached_property(lambda run: run.table(name))
+
+
+def _kept_or_empty(name: str) -> cached_property[pd.DataFrame]:
+    return cached_property(lambda run: run.optional(name))
 
 
 class Run:
@@ -101,50 +110,32 @@ class Run:
             return self.table(name)
         return pd.DataFrame({column.name: pd.Series(dtype="object") for column in SCHEMAS[name]})
 
-    @cached_property
-    def measures(self) -> pd.DataFrame:
-        """measures.parquet: the base of every answer."""
-        return self.table("measures.parquet")
+    measures = _kept("measures.parquet")
+    """measures.parquet: the base of every answer."""
 
-    @cached_property
-    def effects(self) -> pd.DataFrame:
-        """effects.csv: a row per intervention, metric, segment and estimand."""
-        return self.table("effects.csv")
+    effects = _kept("effects.csv")
+    """effects.csv: a row per intervention, metric, segment and estimand."""
 
-    @cached_property
-    def kpis(self) -> pd.DataFrame:
-        """kpis.csv: a row per arm and replication, a column per metric."""
-        return self.table("kpis.csv")
+    kpis = _kept("kpis.csv")
+    """kpis.csv: a row per arm and replication, a column per metric."""
 
-    @cached_property
-    def daily(self) -> pd.DataFrame:
-        """daily.parquet: a row per arm, replication and day."""
-        return self.table("daily.parquet")
+    daily = _kept("daily.parquet")
+    """daily.parquet: a row per arm, replication and day."""
 
-    @cached_property
-    def customers(self) -> pd.DataFrame:
-        """customers.parquet, empty when the run kept none."""
-        return self.optional("customers.parquet")
+    customers = _kept_or_empty("customers.parquet")
+    """customers.parquet, empty when the run kept none."""
 
-    @cached_property
-    def events(self) -> pd.DataFrame:
-        """events.parquet, empty when the run kept none."""
-        return self.optional("events.parquet")
+    events = _kept_or_empty("events.parquet")
+    """events.parquet, empty when the run kept none."""
 
-    @cached_property
-    def parameters(self) -> pd.DataFrame:
-        """parameters.csv, empty when the run kept none."""
-        return self.optional("parameters.csv")
+    parameters = _kept_or_empty("parameters.csv")
+    """parameters.csv, empty when the run kept none."""
 
-    @cached_property
-    def points(self) -> pd.DataFrame:
-        """points.parquet, empty when nothing was uncertain."""
-        return self.optional("points.parquet")
+    points = _kept_or_empty("points.parquet")
+    """points.parquet, empty when nothing was uncertain."""
 
-    @cached_property
-    def probes(self) -> pd.DataFrame:
-        """probes.csv, empty when nothing was probed."""
-        return self.optional("probes.csv")
+    probes = _kept_or_empty("probes.csv")
+    """probes.csv, empty when nothing was probed."""
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -161,8 +152,7 @@ class Run:
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """provenance.json, empty when absent. Nothing a report prints may come from here: it varies by
-        machine."""
+        """provenance.json, empty when absent. Nothing a report prints may come from here: it varies by machine."""
         if not self.has("provenance.json"):
             return {}
         return dict(json.loads((self.folder / "provenance.json").read_text(encoding="utf-8")))
@@ -182,6 +172,21 @@ class Run:
         """Scenarios answered for, each on its own and then their combination; empty for a baseline alone."""
         return interventions(self.measures)
 
+    def command(self, name: str, scenarios: Sequence[str], plan: Mapping[str, Any]) -> str:
+        """The command that makes this folder again, when nothing else was changed from the defaults."""
+        stated = {key: self.config.get(key) for key in ("customers", "days", "burn_in", "seed", "replications")}
+        scenario = scenarios[0] if len(scenarios) == 1 else scenarios
+        values = {"scenario": scenario, "company": self.setting("company.name"), **stated, **plan}
+        words = [f"{key}={_word(value)}" for key, value in values.items() if value is not None]
+        return shlex.join([*name.split(), *words])
+
+    def choices(self) -> Iterator[tuple[str, str, pd.Index]]:
+        """Of what is a choice between structures: its dotted path, each option, and the replications that have it."""
+        for path, points in self.points.groupby("name", sort=True):
+            node = self.node(str(path))
+            for index, option in enumerate((node.get("options") or ()) if isinstance(node, dict) else ()):
+                yield str(path), str(option), pd.Index(points.loc[points["value"] == index, "replication"])
+
     def setting(self, dotted: str, default: Any = None) -> Any:
         """The configuration's value under a dotted path; of a parameter with a range, its central value."""
         node = self.node(dotted)
@@ -200,11 +205,15 @@ class Run:
 
 
 def interventions(measures: pd.DataFrame) -> list[str]:
-    """Names of the fully treated arms in `measures`, single scenarios before combinations, else in table
-    order."""
+    """Names of the fully treated arms in `measures`, single scenarios before combinations, else in table order."""
     arms = [str(arm) for arm in pd.unique(measures["arm"])]
     treated = [arm for arm in arms if arm != tables.BASELINE and not PARTIAL_ARM.search(arm)]
     return sorted(treated, key=lambda arm: arm.count("+"))
+
+
+def _word(value: Any) -> str:
+    """A value as the command line takes it."""
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _renamed(names: Mapping[str, str]) -> Phrase | str:

@@ -1,4 +1,1 @@
-"""Customers' lives: story, funnel, map.
-
-Imports analysis.effects and what stands below it.
-"""
+"""Customers' lives: story, funnel, map."""

@@ -1,8 +1,7 @@
 """Named finders: which customers have a telling story, over all journeys that were kept.
 
 A finder looks at the arm with the scenario (the baseline where there is no other), some at both, and puts the most
-telling first. Stories found are picked because they are striking: the funnel and the report say how common
-they are.
+telling first. Stories found are picked because they are striking: the funnel and the report say how common they are.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ BEST = 5
 """Most stories that are listed."""
 
 
-class Found(NamedTuple):
+class TellingCustomer(NamedTuple):
     """A customer and why the story is worth a look."""
 
     customer: int
@@ -41,7 +40,7 @@ class Finder(NamedTuple):
     look: Callable[[Journeys], pd.DataFrame]
 
 
-def find(journeys: Journeys, name: str, best: int = BEST) -> list[Found]:
+def find(journeys: Journeys, name: str, best: int = BEST) -> list[TellingCustomer]:
     """The most telling customers of a finder. Raises RunError for a name that is none."""
     if name not in FINDERS:
         raise RunError("--find {name}: no such finder; {allowed}", name=name, allowed=listed(FINDERS))
@@ -49,7 +48,9 @@ def find(journeys: Journeys, name: str, best: int = BEST) -> list[Found]:
     table = finder.look(journeys)
     table = table[~table.index.duplicated()].head(best)
     return [
-        Found(customer, _(finder.line).format(**{str(key): _shown(str(key), value) for key, value in row.items()}))
+        TellingCustomer(
+            customer, _(finder.line).format(**{str(key): _shown(str(key), value) for key, value in row.items()})
+        )
         for customer, row in zip(table.index.tolist(), table.to_dict("records"), strict=True)
     ]
 
@@ -61,14 +62,6 @@ def _shown(name: str, value: float) -> str:
 
 
 # -- finders --------------------------------------------------------------------------------------------------
-
-
-def _late_and_lapsed(journeys: Journeys) -> pd.DataFrame:
-    return _worst(_followed(_late(journeys), journeys.of("lapsed"), 0))
-
-
-def _late_and_stayed(journeys: Journeys) -> pd.DataFrame:
-    return _worst(_stayed(journeys, _followed(_late(journeys), journeys.of("order"), 1)))
 
 
 def _complained_and_stayed(journeys: Journeys) -> pd.DataFrame:
@@ -88,14 +81,6 @@ def _won_by_talk(journeys: Journeys) -> pd.DataFrame:
 def _told_many(journeys: Journeys) -> pd.DataFrame:
     talks = journeys.of("talk").groupby("customer").agg(talks=("day", "size"), score=("value", "mean"))
     return talks.sort_values(["talks", "score"], ascending=False)
-
-
-def _popup_then_order(journeys: Journeys) -> pd.DataFrame:
-    return _click_then_order(journeys, "popup clicked", 0)
-
-
-def _message_then_order(journeys: Journeys) -> pd.DataFrame:
-    return _click_then_order(journeys, "message clicked", 7)
 
 
 def _click_then_order(journeys: Journeys, click: str, within: int) -> pd.DataFrame:
@@ -141,9 +126,13 @@ def _eventful(journeys: Journeys) -> pd.DataFrame:
 
 
 FINDERS = {
-    "late and lapsed": Finder(N_("an order {late} late on day {day}, lapsed on day {then}"), _late_and_lapsed),
+    "late and lapsed": Finder(
+        N_("an order {late} late on day {day}, lapsed on day {then}"),
+        lambda journeys: _worst(_followed(_late(journeys), journeys.of("lapsed"), 0)),
+    ),
     "late and stayed": Finder(
-        N_("an order {late} late on day {day}, ordered again on day {then} and stayed"), _late_and_stayed
+        N_("an order {late} late on day {day}, ordered again on day {then} and stayed"),
+        lambda journeys: _worst(_stayed(journeys, _followed(_late(journeys), journeys.of("order"), 1))),
     ),
     "complained and stayed": Finder(
         N_("turned to support on day {day} ({minutes} min), ordered again on day {then} and stayed"),
@@ -155,11 +144,11 @@ FINDERS = {
     "told many": Finder(N_("told friends {talks} times, with a mean score of {score} su"), _told_many),
     "popup then order": Finder(
         N_("clicked popup {number} on day {day} and ordered for {yen} yen; no order that day in the baseline"),
-        _popup_then_order,
+        lambda journeys: _click_then_order(journeys, "popup clicked", 0),
     ),
     "message then order": Finder(
         N_("clicked message {number} on day {day}, ordered for {yen} yen on day {then}; not so in the baseline"),
-        _message_then_order,
+        lambda journeys: _click_then_order(journeys, "message clicked", 7),
     ),
     "coupon redeemed": Finder(
         N_("redeemed {coupons} coupons, {yen} yen in all, the first on day {day}"), _coupon_redeemed
@@ -172,18 +161,16 @@ FINDERS = {
         N_("{orders} orders, {gain} fewer than in the baseline (what one customer does is not identified)"),
         _fewer_orders,
     ),
-    "promoter turned detractor": Finder(
-        N_("answered {value} of 10 on day {day} and {second} on day {then}"), _turned
-    ),
+    "promoter turned detractor": Finder(N_("answered {value} of 10 on day {day} and {second} on day {then}"), _turned),
     "eventful": Finder(N_("{kinds} kinds of event, {orders} orders"), _eventful),
-}  # fmt: skip
+}
 """Finders by name: what is said of who is found, and how they are found."""
 
 TELLING = ("message then order", "popup then order", "coupon redeemed", "parted early", "eventful")
 """Finders for the report's one story, the first that finds anybody."""
 
 
-def telling(journeys: Journeys) -> Found | None:
+def telling(journeys: Journeys) -> TellingCustomer | None:
     """The customer of the story for a report; None where nothing happened to anybody."""
     for name in TELLING:
         found = find(journeys, name, 1)

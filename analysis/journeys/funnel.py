@@ -13,10 +13,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import binomtest
 
 from analysis.effects.answer import Answer, answer
-from analysis.effects.estimands import SHARE, spread
+from analysis.effects.estimands import counted, spread
 from analysis.folders.run_folder import Run
 from analysis.journeys.read import CHANNELS, Journeys
 from analysis.style.language import N_
@@ -140,16 +139,8 @@ def _steps(arm: str, kind: str, group: str, stages: list[Flags]) -> Iterator[tup
     counts = [int(stage.sum()) for stage in stages]
     for place, (stage, count) in enumerate(zip(STAGES, counts, strict=True)):
         before = counts[place - 1] if place else 0
-        lost, low, high = lost_share(before - count, before)
-        yield arm, kind, group, stage, count, count / counts[0] if counts[0] else math.nan, lost, low, high
-
-
-def lost_share(lost: int, of: int) -> tuple[float, float, float]:
-    """A share and the ends of its 90 % interval (Wilson 1927); NaN of nobody."""
-    if of == 0:
-        return math.nan, math.nan, math.nan
-    ends = binomtest(lost, of).proportion_ci(SHARE, method="wilson")
-    return lost / of, float(ends.low), float(ends.high)
+        reached = count / counts[0] if counts[0] else math.nan
+        yield arm, kind, group, stage, count, reached, *counted(before - count, before)[2:]
 
 
 def event_counts(journeys: Journeys) -> pd.DataFrame:

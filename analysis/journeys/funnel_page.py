@@ -165,7 +165,7 @@ def _arm(arm: str) -> str:
 # -- the page -------------------------------------------------------------------------------------------------
 
 
-class Told(NamedTuple):
+class FunnelTexts(NamedTuple):
     """The funnel as told: the page, what the terminal shows, and the text of funnel.csv."""
 
     page: str
@@ -173,7 +173,7 @@ class Told(NamedTuple):
     table: str
 
 
-def tell(folder: Path | str, language: str | None = None) -> Told:
+def tell(folder: Path | str, language: str | None = None) -> FunnelTexts:
     """The funnel of a run folder, told in `language` or in the run's own; saves its figures in figures/.
 
     Raises RunError where the run kept no journeys, LanguageError, OSError.
@@ -183,7 +183,7 @@ def tell(folder: Path | str, language: str | None = None) -> Told:
         found = funnel(Journeys(run))
         parts = (funnel_table(found), groups_table(found), counts_table(found), largest(found), _(CAUTION))
         page = render("funnel.html.j2", _context(run, found))
-    return Told(page, "\n\n".join(parts), found.table.to_csv(index=False, lineterminator="\n"))
+    return FunnelTexts(page, "\n\n".join(parts), found.table.to_csv(index=False, lineterminator="\n"))
 
 
 def section(journeys: Journeys, stem: Path) -> dict[str, Any]:
@@ -248,12 +248,12 @@ STEPS = ("visit", "order", "second order")
 
 def stages(found: Funnel) -> Figure:
     """Everybody's funnel: a pair of bars per stage, and between two stages what the step loses."""
-    arms = _drawn_arms(found)
+    arms = _arms(found)
     with look.style():
         figure, axes = look.one_panel(0.7 + 0.62 * len(STAGES))
         thick = 0.62 / len(arms)
         for place, arm in enumerate(arms):
-            rows = _figure_of(found.table, arm, EVERYBODY)
+            rows = _of(found.table, arm, EVERYBODY)
             y = -np.arange(len(STAGES)) - thick * (place - (len(arms) - 1) / 2)
             colour, text = _look(arm)
             axes.barh(y, 100 * rows["share"], height=thick * 0.92, color=colour, label=text)
@@ -262,7 +262,7 @@ def stages(found: Funnel) -> Figure:
                     _("{share} %  ({count})").format(share=words.number(100 * share, 1), count=f"{count:,}"),
                     (100 * share, height), (4, 0), textcoords="offset points", va="center", fontsize=8, color=colour,
                 )  # fmt: skip
-        _losses(axes, _figure_of(found.table, arms[0], EVERYBODY), 0.31)
+        _losses(axes, _of(found.table, arms[0], EVERYBODY), 0.31)
         axes.set_yticks(-np.arange(len(STAGES)), [_(STAGE_WORDS[stage]) for stage in STAGES])
         axes.tick_params(axis="y", length=0)
         axes.set_ylabel(_("stage, within {days} days").format(days=found.days))
@@ -303,7 +303,7 @@ def groups(found: Funnel) -> Figure:
 
 
 def _step_panel(axes: Axes, found: Funnel, step: str, place: dict[tuple[str, str], float]) -> None:
-    arms = _drawn_arms(found)
+    arms = _arms(found)
     for number, arm in enumerate(arms):
         own = found.table[(found.table["arm"] == arm) & (found.table["stage"] == step)]
         own = own[[(kind, group) in place for kind, group in zip(own["kind"], own["group"], strict=True)]]
@@ -340,14 +340,6 @@ def _places(kinds: list[str], names: list[tuple[str, str]]) -> Iterator[float]:
 
 def _groups(table: pd.DataFrame, kind: str) -> list[str]:
     return [str(group) for group in pd.unique(table.loc[table["kind"] == kind, "group"])]
-
-
-def _figure_of(table: pd.DataFrame, arm: str, kind: str) -> pd.DataFrame:
-    return table[(table["arm"] == arm) & (table["kind"] == kind)]
-
-
-def _drawn_arms(found: Funnel) -> list[str]:
-    return [BASELINE] if found.scenario is None else [BASELINE, found.scenario]
 
 
 def _look(arm: str) -> tuple[str, str]:

@@ -371,7 +371,7 @@ def journey_map(journeys: Journeys, persona: str = EVERYBODY) -> Map:
     curve = {stage: {arm: _mean(one.feeling(stage)) for arm, one in lived.items()} for stage in STAGES}
     moved = {}
     if len(arms) > 1:
-        moved = {stage: _moved(*(lived[arm].feeling(stage) for arm in reversed(arms))) for stage in STAGES}
+        moved = {stage: _mean(*(lived[arm].feeling(stage) for arm in reversed(arms))) for stage in STAGES}
     return Map(
         persona, len(chosen), journeys.run.days, arms, curve, moved,
         pd.concat([volume(one, persona) for one in lived.values()], ignore_index=True),
@@ -382,12 +382,9 @@ def journey_map(journeys: Journeys, persona: str = EVERYBODY) -> Map:
     )  # fmt: skip
 
 
-def _mean(table: pd.DataFrame) -> Mean:
-    return clustered([(table["customer"].to_numpy(), table["value"].to_numpy())])
-
-
-def _moved(scenario: pd.DataFrame, baseline: pd.DataFrame) -> Mean:
-    return clustered([(one["customer"].to_numpy(), one["value"].to_numpy()) for one in (scenario, baseline)])
+def _mean(*tables: pd.DataFrame) -> Mean:
+    """The mean value of a table by customer, or of the first less the second."""
+    return clustered([(table["customer"].to_numpy(), table["value"].to_numpy()) for table in tables])
 
 
 def volume(lived: Lived, persona: str) -> pd.DataFrame:
@@ -486,7 +483,7 @@ def _sampled_facts(lived: list[Lived]) -> Iterator[Fact]:
     for stage, name in ((stage, name) for stage, names in SAMPLED.items() for name in names):
         occasions = [_occasions(one, name) for one in lived]
         means = [_mean(table) for table in occasions]
-        over = _moved(occasions[1], occasions[0]) if len(lived) > 1 else means[0]
+        over = _mean(occasions[1], occasions[0]) if len(lived) > 1 else means[0]
         if means[0].occasions:
             scenario = means[1].value if len(lived) > 1 else math.nan
             effect = over.value if len(lived) > 1 else math.nan

@@ -13,7 +13,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from analysis.folders.run_folder import Run, RunError
+from analysis.folders.run_folder import Run
 from analysis.journeys import map_words
 from analysis.journeys.map import EXPERIENCES, FEELINGS, HEARD, STAGES, TOUCHPOINTS, Map, Pain, journey_map, personas
 from analysis.journeys.read import Journeys
@@ -32,9 +32,7 @@ def write_map(folder: Path | str, language: str | None = None) -> str:
     Told in `language`, or in the run's own. Raises RunError where the run kept no journeys, LanguageError, OSError.
     """
     run = Run(folder)
-    journeys = Journeys.kept(run)
-    if journeys is None:
-        raise RunError("{folder} kept no journeys; run it with events above 0 and arms=all", folder=run.folder)
+    journeys = Journeys(run)
     with told_in(language or str(run.config.get("language", "en"))):
         found = [journey_map(journeys, persona) for persona in personas(journeys)]
         place = run.folder / FOLDER

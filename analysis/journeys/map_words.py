@@ -69,7 +69,7 @@ DESCRIPTION = N_(
 ATTRIBUTION = N_(
     "An order is scored as a whole, so the product is shown with the score of the whole order. A touchpoint lets down "
     "where it weighed worst in an order below neutral and was itself below, which the model knows and no real firm "
-    "sees. It says what weighed, not what a repair would bring: that says cxsim drivers. An order below neutral "
+    "sees. It says what weighed, not what a repair would bring: that says cxsim key-drivers. An order below neutral "
     "without such a touchpoint was pulled down by waiting or by support; orders that share their day with another are "
     "left out."
 )

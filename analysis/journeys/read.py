@@ -69,7 +69,7 @@ class Journeys:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        if run.events is None or BASELINE not in set(run.events["arm"]):
+        if BASELINE not in set(run.events["arm"]):
             raise RunError("{folder} kept no journeys; run it with events above 0 and arms=all", folder=run.folder)
         self.events = _events(run)
         self.arms = tuple(map(str, pd.unique(self.events["arm"])))

@@ -59,7 +59,8 @@ def story(journeys: Journeys, customer: int) -> Story:
     if not 0 <= customer < kept:
         raise RunError(
             "CUSTOMER: {customer} is not allowed; from 0 to {last}, whose journeys were kept",
-            customer=customer, last=kept - 1,
+            customer=customer,
+            last=kept - 1,
         )
     arms = [BASELINE] if journeys.scenario is None else [BASELINE, journeys.scenario]
     lives = [_life(journeys, customer, arm) for arm in arms]
@@ -138,13 +139,11 @@ def parting_words(found: Story, journeys: Journeys) -> str:
     day, baseline, scenario = found.parting
     if baseline is None:
         text = _(
-            "The lives part on day {day} ({date}): with {name} the customer {scenario}, in the "
-            "baseline not that day."
+            "The lives part on day {day} ({date}): with {name} the customer {scenario}, in the baseline not that day."
         )
     elif scenario is None:
         text = _(
-            "The lives part on day {day} ({date}): in the baseline the customer {baseline}, with {name} "
-            "not that day."
+            "The lives part on day {day} ({date}): in the baseline the customer {baseline}, with {name} not that day."
         )
     else:
         text = _(
@@ -157,9 +156,7 @@ def parting_words(found: Story, journeys: Journeys) -> str:
 
 def table(found: Story) -> str:
     """The timeline for the terminal."""
-    rows: list[tuple[str, ...]] = [
-        (arm_word(line.arm), when(line), explained(line)) for line in timeline(found)
-    ]
+    rows: list[tuple[str, ...]] = [(arm_word(line.arm), when(line), explained(line)) for line in timeline(found)]
     return aligned((_("life"), _("day"), _("what happened")), rows)
 
 

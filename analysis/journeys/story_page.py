@@ -33,15 +33,10 @@ CAPTION = N_(
     "store, triangle the delivery, square the product. Dots on the curve: scores of experiences, in su, the latent "
     "unit of satisfaction, which nobody sees in a real firm."
 )
-STATUS_WORDS = {
-    "unaware": N_("unaware"),
-    "aware": N_("aware"),
-    "customer": N_("customer"),
-    "lapsed": N_("lapsed"),
-}
+STATUS_WORDS = {"unaware": N_("unaware"), "aware": N_("aware"), "customer": N_("customer"), "lapsed": N_("lapsed")}
 
 
-class Told(NamedTuple):
+class StoryTexts(NamedTuple):
     """A story as told: the page, and what the terminal shows."""
 
     page: str
@@ -53,7 +48,7 @@ def place_of(folder: Path, customer: int) -> Path:
     return folder / "stories" / f"{customer}.html"
 
 
-def tell(folder: Path | str, customer: int, language: str | None = None) -> Told:
+def tell(folder: Path | str, customer: int, language: str | None = None) -> StoryTexts:
     """One customer's story, told in `language` or in the run's own; saves its picture beside the page's place.
 
     Raises RunError where that customer's journey was not kept, LanguageError, OSError.
@@ -65,7 +60,7 @@ def tell(folder: Path | str, customer: int, language: str | None = None) -> Told
         parts = (table(found), parting_words(found, journeys), _label(found))
         drawn = _drawn(found, place_of(run.folder, customer).with_suffix(""))
         page = render("story.html.j2", _context(journeys, found, drawn))
-    return Told(page, "\n\n".join(filter(None, parts)))
+    return StoryTexts(page, "\n\n".join(filter(None, parts)))
 
 
 def listed(folder: Path | str, name: str, language: str | None = None) -> str:

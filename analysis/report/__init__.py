@@ -1,4 +1,1 @@
-"""The page of one run.
-
-Imports analysis.journeys, analysis.decisions and what stands below them.
-"""
+"""The page of one run."""

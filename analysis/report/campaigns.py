@@ -12,8 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from analysis.effects.estimands import Array, spread
-from analysis.effects.estimands import share as share_of
+from analysis.effects.estimands import Array, counted, spread
 from analysis.folders.run_folder import Run
 from sim.tables import BASELINE, CAMPAIGN_RATES
 
@@ -78,7 +77,7 @@ def _quantities(rows: pd.DataFrame, untreated: pd.DataFrame) -> Iterator[tuple[s
             yield ANYWAY[quantity], "%", anyway, _interval(anyway, untreated[column], untreated["shown"])
             yield LIFTS[quantity], "% points", lift, spread(lift)[:3]
     won = rows["won"].to_numpy(dtype=bool)
-    wins = share_of(won)
+    wins = counted(int(won.sum()), len(won))
     yield "wins", "%", won, (100 * wins.probability, 100 * wins.low, 100 * wins.high)
     final = 100.0 * rows["share"].to_numpy(dtype=float)
     yield "share", "%", final, _within(final)
@@ -99,9 +98,8 @@ def _interval(values: Array, count: pd.Series, shown: pd.Series) -> tuple[float,
     """A rate's mean over points with the interval of one point more, which stays a share; Wilson's where there is
     one."""
     if len(values) == 1:
-        n = int(shown.sum())
-        one = share_of(np.arange(n) < int(count.sum()))
-        return 100 * one.probability, 100 * one.low, 100 * one.high
+        rate = counted(int(count.sum()), int(shown.sum()))
+        return 100 * rate.probability, 100 * rate.low, 100 * rate.high
     return _within(values)
 
 

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.effects.estimands import Cube, spread
+from analysis.effects.estimands import ltv_by_point, spread
 from analysis.folders.run_folder import Run
 from analysis.report.campaigns import ALL, ANYWAY, LIFTS, campaign_rows, found_untreated, write_campaigns
 from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import picture
-from sim.tables import CAMPAIGN_RATES, EVERYBODY
+from sim.tables import CAMPAIGN_RATES
 
 GOALS = {"popup": "order", "welcome": "link", "push": "click", "email": "click"}
 """What a campaign's variants are judged by, by channel."""
@@ -236,21 +236,11 @@ class Reading(NamedTuple):
 def readings(run: Run, name: str) -> list[Reading]:
     """The answer under each reading of a claimed number that a campaign of `name` leaves open."""
     found = []
-    for path, points in run.points.groupby("name", sort=True):
-        node = run.node(str(path))
-        parts = str(path).split(".")
-        if (
-            not isinstance(node, dict)
-            or not node.get("options")
-            or parts[0] != "scenario"
-            or parts[1] not in name.split("+")
-        ):
-            continue
-        drawn = points.set_index("replication")["value"]
-        for index, option in enumerate(node["options"]):
-            chosen = drawn.index[drawn == index]
-            lift, ltv = _lift(run, name, parts[3], chosen), _ltv(run, name, chosen)
-            found.append(Reading(words.parameter(str(path)), str(option), len(chosen), lift, ltv))
+    for path, option, points in run.choices():
+        group, scenario, *parts = path.split(".")
+        if group == "scenario" and scenario in name.split("+"):
+            lift, ltv = _lift(run, name, parts[1], points), _ltv(run, name, points)
+            found.append(Reading(words.parameter(path), option, len(points), lift, ltv))
     return found
 
 
@@ -269,19 +259,15 @@ def _lift(run: Run, name: str, campaign: str, points: pd.Index) -> str:
 
 
 def _ltv(run: Run, name: str, points: pd.Index) -> str:
-    cube = Cube(run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)])
-    effect = (
-        pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).reindex(points).dropna().to_numpy()
-    )
+    effect = ltv_by_point(run.measures, name).reindex(points).dropna().to_numpy()
     if not len(effect):
         return "-"
     over = spread(effect)
     places = words.decimals(over.mean, over.low, over.high)
+    size = words.signed(over.mean, places)
     if not words.known(over.low):
-        return words.signed(over.mean, places)
-    return _("{effect} ({span})").format(
-        effect=words.signed(over.mean, places), span=words.span(over.low, over.high, places)
-    )
+        return size
+    return _("{effect} ({span})").format(effect=size, span=words.span(over.low, over.high, places))
 
 
 # -- the figure ---------------------------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
 """Figures of a run: one look, colours that the colour-blind can tell apart, units on every axis.
 
-Figures are made with matplotlib's objects (no pyplot, no global state) and come out as the same bytes for
-the same tables: SVG ids are hashed with a fixed salt and neither format carries a date or a program's
-name.
+Figures are made with matplotlib's objects (no pyplot, no global state) and come out as the same bytes for the same
+tables: SVG ids are hashed with a fixed salt and neither format carries a date or a program's name.
 """
 
 from __future__ import annotations
@@ -16,40 +15,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.effects import flips
-from analysis.effects.estimands import Array, Cube
+from analysis.effects.estimands import Array, ltv_by_point
 from analysis.effects.sensitivity import rank_correlations as correlations
 from analysis.folders.run_folder import Run, cell
-from analysis.style import words
+from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.lines import folded
-from analysis.style.look import (
-    BLUE,
-    FEW_POINTS,
-    GREEN,
-    GREY,
-    INK,
-    PURPLE,
-    RULE,
-    VERMILION,
-    WIDTH,
-    _whisker,
-    dots,
-    grid_lines,
-    legend_above,
-    legend_figure,
-    one_panel,
-    style,
-)
 from sim.tables import BASELINE, EVERYBODY
 
-PART_COLOUR = {"direct": BLUE, "wom": GREEN, "congestion": VERMILION, "company": PURPLE, "total": INK}
-PART_LABEL = {
-    "direct": N_("direct"),
-    "wom": N_("word of\nmouth"),
-    "congestion": N_("congestion"),
-    "company": N_("company"),
-    "total": N_("total"),
+PARTS = {
+    "direct": (N_("direct"), look.BLUE),
+    "wom": (N_("word of\nmouth"), look.GREEN),
+    "congestion": (N_("congestion"), look.VERMILION),
+    "company": (N_("company"), look.PURPLE),
+    "total": (N_("total"), look.INK),
 }
+"""Parts of an effect: name and colour."""
 
 
 def figures(run: Run, name: str) -> dict[str, Figure]:
@@ -62,16 +43,16 @@ def figures(run: Run, name: str) -> dict[str, Figure]:
         "journey": journey,
         "ltv": ltv_distribution,
         "break_even": probe_curves,
-        "drivers": drivers,
+        "sensitivity": sensitivity,
     }
-    with style():
+    with look.style():
         made = {key: make(run, name) for key, make in makers.items()}
     return {key: figure for key, figure in made.items() if figure is not None}
 
 
 def level_figures(run: Run) -> dict[str, Figure]:
     """Figures of a baseline alone: no effects, only how the company stands."""
-    with style():
+    with look.style():
         made = {
             "time": over_time(run, BASELINE),
             "journey": journey(run, BASELINE),
@@ -83,33 +64,28 @@ def level_figures(run: Run) -> dict[str, Figure]:
 def waterfall(run: Run, name: str) -> Figure | None:
     """Direct effect, the parts of the spillover, and the total they add up to, each with its interval."""
     rows = _rows(run, name, "ltv").set_index("estimand")
-    if any(part not in rows.index for part in PART_LABEL):
+    if any(part not in rows.index for part in PARTS):
         return None
-    figure, axes = one_panel(3.2)
+    figure, axes = look.one_panel(3.2)
     start = 0.0
-    for i, part in enumerate(PART_LABEL):
+    for i, (part, (_name, colour)) in enumerate(PARTS.items()):
         effect = cell(rows, part, "effect")
         bottom = 0.0 if part == "total" else start
-        axes.bar(i, effect, bottom=bottom, width=0.62, color=PART_COLOUR[part], alpha=0.85)
+        axes.bar(i, effect, bottom=bottom, width=0.62, color=colour, alpha=0.85)
         low, high = (bottom + cell(rows, part, end) for end in ("ci_low", "ci_high"))
-        top = _whisker(axes, i, low, high, max(bottom, bottom + effect))
+        top = look.whisker(axes, i, low, high, max(bottom, bottom + effect))
         axes.annotate(
-            words.typeset(words.signed(effect)),
-            (i, top),
-            (0, 4),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
+            words.typeset(words.signed(effect)), (i, top), (0, 4), textcoords="offset points", ha="center", va="bottom"
         )
         if part != "total":
             start += effect
-            axes.plot([i + 0.31, i + 0.69], [start, start], color=GREY, linewidth=0.8)
-    axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_xticks(range(len(PART_LABEL)), [_(text) for text in PART_LABEL.values()])
+            axes.plot([i + 0.31, i + 0.69], [start, start], color=look.GREY, linewidth=0.8)
+    axes.axhline(0, color=look.INK, linewidth=0.8)
+    axes.set_xticks(range(len(PARTS)), [_(text) for text, _colour in PARTS.values()])
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel(_("part of the effect"))
     axes.set_ylabel(_("effect on LTV,\nyen per potential customer"))
-    grid_lines(axes, "y")
+    look.grid_lines(axes, "y")
     axes.margins(y=0.14)
     return figure
 
@@ -120,21 +96,21 @@ def by_persona(run: Run, name: str) -> Figure | None:
     segments = [str(segment) for segment in pd.unique(rows["segment"])]
     if len(segments) < 2:
         return None
-    figure, axes = one_panel(0.9 + 0.42 * len(segments))
+    figure, axes = look.one_panel(0.9 + 0.42 * len(segments))
     place = {segment: len(segments) - 1 - i for i, segment in enumerate(segments)}
-    looks = {"total": (_("total effect"), INK, "o", 0.14), "direct": (_("direct effect"), BLUE, "s", -0.14)}
+    looks = {"total": (_("total effect"), look.INK, "o", 0.14), "direct": (_("direct effect"), look.BLUE, "s", -0.14)}
     for estimand, (text, colour, marker, shift) in looks.items():
         chosen = rows[rows["estimand"] == estimand]
         y = np.array([place[segment] + shift for segment in chosen["segment"]])
-        dots(axes, chosen, y, colour, marker, text)
-    axes.axvline(0, color=INK, linewidth=0.8)
+        look.dots(axes, chosen, y, colour, marker, text)
+    axes.axvline(0, color=look.INK, linewidth=0.8)
     axes.set_yticks(list(place.values()), [words.segment(segment) for segment in segments])
     axes.tick_params(axis="y", length=0)
     axes.set_ylabel(_("segment"))
     axes.set_xlabel(_("effect on LTV, yen per potential customer, with 90 % interval"))
     axes.set_ylim(-0.6, len(segments) - 0.4)
-    grid_lines(axes, "x")
-    legend_above(axes)
+    look.grid_lines(axes, "x")
+    look.legend_above(axes)
     return figure
 
 
@@ -142,29 +118,28 @@ def field_test(run: Run, name: str) -> Figure | None:
     """What a field test would report, beside what it is asked about."""
     rows = _rows(run, name, "ltv").set_index("estimand")
     order = {
-        "ab_test": (_("a 50/50 field test\nwould report"), VERMILION, "D"),
-        "direct": (_("direct effect:\none treated among untreated"), BLUE, "s"),
-        "total": (_("total effect:\neverybody treated"), INK, "o"),
+        "ab_test": (_("a 50/50 field test\nwould report"), look.VERMILION, "D"),
+        "direct": (_("direct effect:\none treated among untreated"), look.BLUE, "s"),
+        "total": (_("total effect:\neverybody treated"), look.INK, "o"),
     }
     if any(estimand not in rows.index for estimand in order):
         return None
-    figure, axes = one_panel(2.2)
+    figure, axes = look.one_panel(2.2)
     for i, (estimand, (_text, colour, marker)) in enumerate(order.items()):
-        dots(axes, rows.loc[[estimand]], np.array([2.0 - i]), colour, marker, estimand)
-    axes.axvline(0, color=INK, linewidth=0.8)
+        look.dots(axes, rows.loc[[estimand]], np.array([2.0 - i]), colour, marker, estimand)
+    axes.axvline(0, color=look.INK, linewidth=0.8)
     axes.set_yticks([2, 1, 0], [text for text, *_look in order.values()])
     axes.tick_params(axis="y", length=0)
     axes.set_ylabel(_("what is compared"))
     axes.set_xlabel(_("difference in LTV, yen per potential customer, with 90 % interval"))
     axes.set_ylim(-0.6, 2.6)
-    grid_lines(axes, "x")
+    look.grid_lines(axes, "x")
     return figure
 
 
 def over_time(run: Run, name: str) -> Figure | None:
-    """NPS, customers, profit and on-time rate by week: both arms to the left, their paired difference to
-    the right."""
-    weekly = _weekly(run.daily[run.daily["arm"].isin([BASELINE, name]) & (run.daily["second_seed"] == 0)], run)
+    """NPS, customers, profit and on-time rate by week: both arms to the left, their paired difference to the right."""
+    weekly = _weekly(run.daily[run.daily["arm"].isin([BASELINE, name]) & (run.daily["second_seed"] == 0)])
     if weekly.empty:
         return None
     panels = {
@@ -174,7 +149,7 @@ def over_time(run: Run, name: str) -> Figure | None:
         "on_time": (_("On-time rate"), _("% of deliveries"), _("% points")),
     }
     paired = name != BASELINE
-    figure = Figure(figsize=(WIDTH, 1.65 * len(panels)))
+    figure = Figure(figsize=(look.WIDTH, 1.65 * len(panels)))
     grid = figure.subplots(len(panels), 2 if paired else 1, squeeze=False, sharex=True)
     for row, (column, (title, unit, difference)) in zip(grid, panels.items(), strict=True):
         levels = {arm: _by_week(weekly, arm, column) for arm in dict.fromkeys((BASELINE, name))}
@@ -184,8 +159,8 @@ def over_time(run: Run, name: str) -> Figure | None:
         row[0].set_ylabel(unit)
         if paired:
             paired_text = _("scenario less baseline, same luck")
-            _band(row[1], levels[name] - levels[BASELINE], VERMILION, "-", paired_text)
-            row[1].axhline(0, color=INK, linewidth=0.8)
+            _band(row[1], levels[name] - levels[BASELINE], look.VERMILION, "-", paired_text)
+            row[1].axhline(0, color=look.INK, linewidth=0.8)
             row[1].set_title(_("Difference"))
             row[1].set_ylabel(difference)
     for axes in grid[-1]:
@@ -193,9 +168,9 @@ def over_time(run: Run, name: str) -> Figure | None:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     for axes in grid.flat:
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        grid_lines(axes, "y")
+        look.grid_lines(axes, "y")
     figure.align_ylabels(grid)
-    legend_figure(figure, grid[0])
+    look.legend_figure(figure, grid[0])
     return figure
 
 
@@ -212,25 +187,23 @@ def journey(run: Run, name: str) -> Figure | None:
     census = run.daily[(run.daily["stage_shop"] >= 0) & (run.daily["second_seed"] == 0)]
     if census.empty:
         return None
-    figure = Figure(figsize=(WIDTH, 4.4))
+    figure = Figure(figsize=(look.WIDTH, 4.4))
     grid = figure.subplots(2, 3, sharex=True)
-    people = _market(run, census)
+    people = _market(census)
     for axes, (column, title) in zip(grid.flat, stages.items(), strict=True):
         for arm in dict.fromkeys((BASELINE, name)):
             rows = census[census["arm"] == arm]
-            wide = rows.assign(week=rows["day"] // 7).pivot_table(
-                index="replication", columns="week", values=column
-            )
+            wide = rows.assign(week=rows["day"] // 7).pivot_table(index="replication", columns="week", values=column)
             _band(axes, 100 * wide / people, *_arm_look(arm))
         axes.set_title(title)
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        grid_lines(axes, "y")
+        look.grid_lines(axes, "y")
     for axes in grid[:, 0]:
         axes.set_ylabel(_("% of potential\ncustomers"))
     for axes in grid[-1]:
         axes.set_xlabel(_("week of the horizon"))
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    legend_figure(figure, grid[0][:1])
+    look.legend_figure(figure, grid[0][:1])
     return figure
 
 
@@ -240,7 +213,7 @@ def ltv_distribution(run: Run, name: str) -> Figure | None:
     arms = [arm for arm in dict.fromkeys((BASELINE, name)) if (table["arm"] == arm).any()]
     if name not in arms:
         return None
-    figure = Figure(figsize=(WIDTH, 3.6))
+    figure = Figure(figsize=(look.WIDTH, 3.6))
     left, right = figure.subplots(1, 2, width_ratios=[1, 2.2])
     for i, arm in enumerate(arms):
         rows = table[table["arm"] == arm]
@@ -262,7 +235,7 @@ def ltv_distribution(run: Run, name: str) -> Figure | None:
     right.set_xlabel(_("LTV over the horizon, yen per buyer (logarithmic beyond 100)"))
     right.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: words.typeset(words.number(value, 0))))
     right.legend(loc="upper right")
-    grid_lines(right, "both")
+    look.grid_lines(right, "both")
     return figure
 
 
@@ -271,52 +244,45 @@ def probe_curves(run: Run, name: str) -> Figure | None:
     found = flips.flips(run, name)
     if not found:
         return None
-    columns = min(len(found), 3)
-    rows = -(-len(found) // columns)
-    figure = Figure(figsize=(WIDTH, 2.6 * rows))
-    grid = figure.subplots(rows, columns, squeeze=False)
+    figure, grid = look.many_panels(len(found), 3, 2.6)
     for axes, flip in zip(grid.flat, found, strict=False):
         table, unit, central = flips.curve(run, name, flip.name)
         _probe_panel(axes, table, flip, unit, central)
-    for axes in list(grid.flat)[len(found) :]:
-        axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
     return figure
 
 
-def drivers(run: Run, name: str) -> Figure | None:
+def sensitivity(run: Run, name: str) -> Figure | None:
     """Rank correlation over points between an uncertain parameter and the LTV effect, the ten largest."""
     table = rank_correlations(run, name).head(10)
     if table.empty:
         return None
     points = int(table["points"].iloc[0])
-    figure, axes = one_panel(0.9 + 0.32 * len(table))
+    figure, axes = look.one_panel(0.9 + 0.32 * len(table))
     y = np.arange(len(table))[::-1]
     chance = 1.96 / np.sqrt(points - 1)
     by_chance = _("what chance alone gives 95 times in 100")
-    axes.axvspan(-chance, chance, color=RULE, alpha=0.6, linewidth=0, label=by_chance)
+    axes.axvspan(-chance, chance, color=look.RULE, alpha=0.6, linewidth=0, label=by_chance)
     rho = table["rank_correlation"]
-    axes.barh(y, rho, height=0.6, color=[BLUE if one > 0 else VERMILION for one in rho])
-    axes.axvline(0, color=INK, linewidth=0.8)
+    axes.barh(y, rho, height=0.6, color=[look.BLUE if one > 0 else look.VERMILION for one in rho])
+    axes.axvline(0, color=look.INK, linewidth=0.8)
     axes.set_yticks(y, [words.parameter(str(path)) for path in table["name"]])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(-1, 1)
-    few = points < FEW_POINTS
+    few = points < look.FEW_POINTS
     caution = _("only {points} replications: a hint, not a finding") if few else _("{points} replications")
     text = _("rank correlation with the total effect on LTV, \N{MINUS SIGN}1 to 1 ({caution})")
     axes.set_xlabel(text.format(caution=caution.format(points=points)))
     axes.set_ylabel(_("drawn parameter"))
-    grid_lines(axes, "x")
-    legend_above(axes)
+    look.grid_lines(axes, "x")
+    look.legend_above(axes)
     return figure
 
 
 def rank_correlations(run: Run, name: str) -> pd.DataFrame:
     """`sensitivity.rank_correlations` of the per-point LTV effect; empty with fewer than four points."""
-    rows = run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)]
-    cube = Cube(rows)
-    effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
+    effect = ltv_by_point(run.measures, name)
     points = run.points.pivot(index="replication", columns="name", values="value").astype(float)
     return correlations(points, effect if len(effect) >= 4 else effect.iloc[:0])
 
@@ -328,7 +294,7 @@ def _rows(run: Run, name: str, metric: str, segment: str | None = EVERYBODY) -> 
 
 def _arm_look(arm: str) -> tuple[str, str, str]:
     """Colour, line and words of an arm: told apart by line as well as by colour."""
-    return (GREY, "--", _("baseline")) if arm == BASELINE else (BLUE, "-", _("with the scenario"))
+    return (look.GREY, "--", _("baseline")) if arm == BASELINE else (look.BLUE, "-", _("with the scenario"))
 
 
 def _band(axes: Axes, values: pd.DataFrame, colour: str, line: str, text: str) -> None:
@@ -340,22 +306,20 @@ def _band(axes: Axes, values: pd.DataFrame, colour: str, line: str, text: str) -
     axes.plot(weeks, values.mean().to_numpy(), line, color=colour, label=text)
 
 
-def _weekly(daily: pd.DataFrame, run: Run) -> pd.DataFrame:
+def _weekly(daily: pd.DataFrame) -> pd.DataFrame:
     """Whole weeks only; a row per arm, replication and week."""
-    whole = (
-        daily[daily["day"] < daily["day"].max() + 1 - (daily["day"].max() + 1) % 7] if len(daily) else daily
-    )
+    whole = daily[daily["day"] < daily["day"].max() + 1 - (daily["day"].max() + 1) % 7] if len(daily) else daily
     if whole.empty:
         return whole
     frame = whole.assign(week=whole["day"] // 7).groupby(["arm", "replication", "week"], sort=True)
     total = frame[["profit", "delivered", "late"]].sum()
     mean = frame[["nps", "customer"]].mean()
-    profit = total["profit"] / _market(run, whole)
+    profit = total["profit"] / _market(whole)
     on_time = 100 * (1 - total["late"] / total["delivered"].where(total["delivered"] > 0))
     return mean.assign(profit=profit, on_time=on_time).reset_index()
 
 
-def _market(run: Run, daily: pd.DataFrame) -> int:
+def _market(daily: pd.DataFrame) -> int:
     """Potential customers, counted: the four statuses add up to them."""
     first = daily.iloc[0]
     return int(first["unaware"] + first["aware"] + first["customer"] + first["lapsed"])
@@ -369,16 +333,16 @@ def _by_week(weekly: pd.DataFrame, arm: str, column: str) -> pd.DataFrame:
 def _ordered_bar(axes: Axes, x: int, bought: np.ndarray, ltv: Array, colour: str) -> None:
     """One stacked bar: no order, orders at a profit, orders at a loss."""
     parts = (
-        (_("no order"), ~bought, RULE),
+        (_("no order"), ~bought, look.RULE),
         (_("orders, LTV above zero"), bought & (ltv > 0), colour),
-        (_("orders, LTV zero or less"), bought & (ltv <= 0), VERMILION),
+        (_("orders, LTV zero or less"), bought & (ltv <= 0), look.VERMILION),
     )
     bottom = 0.0
     for text, chosen, fill in parts:
         share = 100 * float(np.mean(chosen))
         axes.bar(x, share, bottom=bottom, width=0.6, color=fill, label=text if x == 0 else None)
         if share >= 6:
-            ink = "white" if fill in (BLUE, GREY, VERMILION) else INK
+            ink = "white" if fill in (look.BLUE, look.GREY, look.VERMILION) else look.INK
             told = _("{share} %").format(share=f"{share:.0f}")
             axes.text(x, bottom + share / 2, told, ha="center", va="center", color=ink)
         bottom += share
@@ -386,25 +350,23 @@ def _ordered_bar(axes: Axes, x: int, bought: np.ndarray, ltv: Array, colour: str
 
 def _probe_panel(axes: Axes, table: pd.DataFrame, flip: flips.Flip, unit: str, central: float) -> None:
     value, effect, error = (table[column].to_numpy() for column in ("value", "effect", "mc_se"))
-    axes.fill_between(value, effect - 2 * error, effect + 2 * error, color=BLUE, alpha=0.18, linewidth=0)
-    axes.plot(value, effect, "-o", color=BLUE, markersize=3.5)
-    axes.axhline(0, color=INK, linewidth=0.8)
+    axes.fill_between(value, effect - 2 * error, effect + 2 * error, color=look.BLUE, alpha=0.18, linewidth=0)
+    axes.plot(value, effect, "-o", color=look.BLUE, markersize=3.5)
+    axes.axhline(0, color=look.INK, linewidth=0.8)
     if words.known(central):
-        axes.axvline(central, color=GREY, linewidth=1, linestyle=":")
+        axes.axvline(central, color=look.GREY, linewidth=1, linestyle=":")
         across = axes.get_xaxis_transform()
-        axes.text(central, 1.0, _(" here"), transform=across, color=GREY, fontsize=8, va="top", ha="left")
+        axes.text(central, 1.0, _(" here"), transform=across, color=look.GREY, fontsize=8, va="top", ha="left")
     if flip.crossing is not None:
-        axes.plot([flip.crossing], [0], "D", color=VERMILION, markersize=6)
+        axes.plot([flip.crossing], [0], "D", color=look.VERMILION, markersize=6)
         free = (7, -14) if flip.sign > 0 else (7, 6)
         axes.annotate(
             _("turns at {place}").format(place=words.plain(flip.crossing)), (flip.crossing, 0), free,
-            textcoords="offset points", color=VERMILION, fontsize=8.5,
+            textcoords="offset points", color=look.VERMILION, fontsize=8.5,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )  # fmt: skip
     axes.set_title(folded(flip.words[:1].upper() + flip.words[1:], 26))
     axes.set_xlabel(_(unit) if unit else _("no unit"))
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.margins(x=0.08, y=0.12)
-    grid_lines(axes, "y")
-
-
+    look.grid_lines(axes, "y")

@@ -1,13 +1,11 @@
 """report.html: a run's answer for those who decide, in one file that needs nothing else.
 
-Everything comes from the run folder's tables and config.yaml, and nothing that differs between machines or
-moments is printed, so the same run gives the same bytes. Text from the configuration is escaped by the
-template engine.
+Everything comes from the run folder's tables and config.yaml, and nothing that differs between machines or moments is
+printed, so the same run gives the same bytes. Text from the configuration is escaped by the template engine.
 """
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from matplotlib.figure import Figure
 
 from analysis.effects import answer as effects
 from analysis.effects import flips
-from analysis.effects.estimands import Cube, spread
+from analysis.effects.estimands import ltv_by_point, spread
 from analysis.folders import run_folder
 from analysis.folders.run_folder import Run
 from analysis.journeys import funnel_page, map_page, story_page
@@ -24,7 +22,7 @@ from analysis.journeys.read import Journeys
 from analysis.report import campaigns_section, figures, meetings, recovery
 from analysis.style import look, words
 from analysis.style.language import N_, _
-from analysis.style.page import Picture, picture, write_page
+from analysis.style.page import Picture, pictures, write_page
 from sim.tables import EVERYBODY
 
 FEW_POINTS = look.FEW_POINTS
@@ -61,15 +59,16 @@ CAPTIONS = {
     ),
     "ltv": N_("LTV over the horizon in the first replication: a curve further right is worth more."),
     "break_even": N_("One thing moved at a time, everything else central. Shaded: two Monte Carlo standard errors."),
-    "drivers": N_(
+    "sensitivity": N_(
         "Which assumptions the effect hangs on: blue raises it, orange lowers it. "
         "Inside the grey band a correlation may be chance, and by chance one in twenty lies outside it."
     ),
 }
 
 LEVEL_CAPTIONS = {
-    "time": N_("By week, whole weeks only. Lines: mean over the replications. Shaded: the middle 90 % of the "
-    "replications."),
+    "time": N_(
+        "By week, whole weeks only. Lines: mean over the replications. Shaded: the middle 90 % of the replications."
+    ),
     "ltv": N_("LTV over the horizon in the first replication."),
 }
 """Where there is nothing to compare."""
@@ -174,11 +173,8 @@ def _lived(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
 
 def _pictures(run: Run, name: str, made: dict[str, Figure]) -> dict[str, Picture]:
     """Saves every figure and returns them for the page; ids are made unique across the page's figures."""
-    stem, captions = look.file_name(name), CAPTIONS if run.interventions else CAPTIONS | LEVEL_CAPTIONS
-    pictures = {}
-    for key, figure in made.items():
-        pictures[key] = picture(figure, run.folder / "figures" / f"{stem}_{key}", _(captions[key]))
-    return pictures
+    captions = CAPTIONS if run.interventions else CAPTIONS | LEVEL_CAPTIONS
+    return pictures(made, f"{run.folder}/figures/{look.file_name(name)}_", captions)
 
 
 def _questions(run: Run, name: str) -> list[str]:
@@ -199,10 +195,7 @@ def _overview(run: Run) -> list[dict[str, str]]:
 
 
 def _short(found: effects.Answer | None) -> str:
-    if found is None:
-        return "-"
-    places = words.decimals(found.effect, found.low, found.high)
-    return f"{words.signed(found.effect, places)} ({words.span(found.low, found.high, places)})"
+    return "-" if found is None else words.effect(found.effect, found.low, found.high)
 
 
 def _effect_groups(run: Run, name: str) -> list[tuple[str, list[dict[str, str]]]]:
@@ -361,42 +354,25 @@ def _segment_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
     """Total effects on LTV, NPS and orders by segment."""
     found = []
     for segment in map(str, pd.unique(rows["segment"])):
-        answers = [
-            effects.answer(rows, str(rows["intervention"].iloc[0]), m, segment)
-            for m in ("ltv", "nps", "churn")
-        ]
+        answers = [effects.answer(rows, str(rows["intervention"].iloc[0]), m, segment) for m in ("ltv", "nps", "churn")]
         if answers[0] is not None:
             texts = [_short(answer) for answer in answers]
             name = words.segment(segment)
             base = words.number(answers[0].baseline)
-            found.append(
-                {"name": name, "baseline": base, "ltv": texts[0], "nps": texts[1], "churn": texts[2]}
-            )
+            found.append({"name": name, "baseline": base, "ltv": texts[0], "nps": texts[1], "churn": texts[2]})
     return found
 
 
 def _choices(run: Run, name: str) -> list[dict[str, str]]:
     """The LTV effect under each option of what is a choice between structures, such as the dropout clock."""
-    cube = Cube(run.measures[(run.measures["metric"] == "ltv") & (run.measures["segment"] == EVERYBODY)])
-    effect = pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
-    found = []
-    for path, points in run.points.groupby("name", sort=True):
-        node = run.node(str(path))
-        options = node.get("options") if isinstance(node, dict) else None
-        drawn = points.set_index("replication")["value"].reindex(effect.index)
-        for index, option in enumerate(options or []):
-            chosen = effect[drawn == index].to_numpy()
+    effect, rows = ltv_by_point(run.measures, name), []
+    for path, option, points in run.choices():
+        chosen = effect[effect.index.isin(points)].to_numpy()
+        if len(chosen):
             over = spread(chosen)
-            if len(chosen):
-                interval = f"{words.signed(over.mean)} ({words.span(over.low, over.high)})"
-                row = {
-                    "name": str(path),
-                    "option": _(str(option)),
-                    "points": str(len(chosen)),
-                    "effect": interval,
-                }
-                found.append(row)
-    return found
+            interval = f"{words.signed(over.mean)} ({words.span(over.low, over.high)})"
+            rows.append({"name": path, "option": _(option), "points": str(len(chosen)), "effect": interval})
+    return rows
 
 
 def _levels(run: Run, journeys: Journeys | None) -> dict[str, Any]:
@@ -447,9 +423,7 @@ def _grades(parameters: pd.DataFrame) -> str:
     order = [N_("measured"), N_("claimed"), N_("judgement"), N_("known")]
     counts = parameters["grade"].value_counts()
     others = sorted(str(grade) for grade in counts.index if grade not in order)
-    told = [
-        _("{count} {grade}").format(count=int(counts.get(grade, 0)), grade=_(grade)) for grade in [*order, *others]
-    ]
+    told = [_("{count} {grade}").format(count=int(counts.get(grade, 0)), grade=_(grade)) for grade in [*order, *others]]
     legend = _(
         "Measured: from data. Claimed: published by an interested party, or not verified. Judgement: nobody has "
         "measured it. Known: a plain number, taken as given."
@@ -458,18 +432,7 @@ def _grades(parameters: pd.DataFrame) -> str:
 
 
 def _command(run: Run) -> str:
-    """The command that makes this run again, when nothing else was changed from the defaults."""
-    config = run.config
-    single = [name for name in run.interventions if "+" not in name] or list(
-        config.get("scenario") or ["baseline"]
-    )
-    scenario = single[0] if len(single) == 1 else f"[{','.join(single)}]"
-    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
-    pairs += [
-        (key, config.get(key))
-        for key in ("customers", "days", "burn_in", "seed", "replications", "precision")
-    ]
-    pairs += [("language", config["language"])] if config.get("language", "en") != "en" else []
-    return " ".join(
-        ["cxsim run", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)]
-    )
+    single = [name for name in run.interventions if "+" not in name] or list(run.config.get("scenario") or ["baseline"])
+    language = run.config.get("language", "en")
+    plan = {"precision": run.config.get("precision"), "language": None if language == "en" else language}
+    return run.command("cxsim run", single, plan)

@@ -29,11 +29,7 @@ METRICS = {"nps": "points", "customer": "customers", "profit": "yen per potentia
 """Metrics whose recovery is followed, and their units."""
 
 METRIC_WORDS = {"nps": N_("NPS (true)"), "customer": N_("Active customers"), "profit": N_("Profit")}
-UNIT_WORDS = {
-    "nps": N_("points"),
-    "customer": N_("customers"),
-    "profit": N_("yen per potential\ncustomer and week"),
-}
+UNIT_WORDS = {"nps": N_("points"), "customer": N_("customers"), "profit": N_("yen per potential\ncustomer and week")}
 WEEK = 7
 MIDDLE = 3
 """Day of its week at which a weekly value is dated."""

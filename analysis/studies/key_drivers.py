@@ -1,4 +1,4 @@
-"""Which touchpoint is worth most, and what would be said without a simulation: from a folder of `cxsim drivers`.
+"""Which touchpoint is worth most, and what would be said without a simulation: from a folder of `cxsim key-drivers`.
 
 (Not `analysis.effects.sensitivity`, which asks what of the unknown an effect hangs on.) Three rankings of
 touchpoints, for everybody and for each persona, over the same points of what is not known:
@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects.estimands import Array, Spread, monte_carlo_error, spread
-from analysis.folders.run_folder import Run
+from analysis.folders.run_folder import Run, RunError
 from sim.tables import (
     BASELINE,
     BROKEN,
@@ -51,9 +51,16 @@ FEWEST = 30
 
 
 class KeyDrivers(Run):
-    """The folder of `cxsim drivers`. Raises RunError where it is none."""
+    """The folder of `cxsim key-drivers`. Raises RunError where it is none, or of a version with other names."""
 
     required: ClassVar[tuple[str, ...]] = ("config.yaml", *KEY_DRIVER_FILES)
+
+    def __init__(self, folder: Path | str) -> None:
+        super().__init__(folder)
+        if "drivers" in self.config:
+            raise RunError(
+                "{folder} was made by an older cxsim (drivers is now key_drivers); run it again", folder=self.folder
+            )
 
     @cached_property
     def values(self) -> dict[Cell, Array]:
@@ -77,7 +84,7 @@ class KeyDrivers(Run):
     @property
     def step(self) -> float:
         """The step each touchpoint was moved by, su."""
-        return float(self.setting("drivers.step"))
+        return float(self.setting("key_drivers.step"))
 
     @property
     def worlds(self) -> int:

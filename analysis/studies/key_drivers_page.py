@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,23 @@ from analysis.effects.answer import aligned
 from analysis.studies.key_drivers import COMPLAINED, RATED, SURVEYED, KeyDrivers, Lead, write_summary
 from analysis.style import look, words
 from analysis.style.language import N_, _
-from analysis.style.page import Picture, picture, write_page
+from analysis.style.page import pictures, write_page
 from sim.tables import BROKEN, DRIVEN, EVERYBODY, METRIC, REPAIRED, STEP
 
 LTV, RESIDUAL, NPS = DRIVEN
 SUPPORT = "support"
 
+CAPTIONS = {
+    "everybody": N_(
+        "The same step at each touchpoint, for everybody: better in blue, worse in orange, with 90 % intervals "
+        "over the replications. On the right the place each ranking gives the touchpoint; in orange where it is "
+        "not the place that LTV gives."
+    ),
+    "personas": N_(
+        "The same for one persona at a time, per potential customer of the whole market: a small persona counts "
+        "for less. Places are within the persona."
+    ),
+}
 LIMITS = (
     N_(
         "The same step at every touchpoint is a yardstick, not an offer: what a step costs, and whether it can be had, "
@@ -61,9 +71,7 @@ def told(run: KeyDrivers) -> list[str]:
     """The answer's sentences: what a step does and where, and where complaints and the survey would have it."""
     first, second = run.order(EVERYBODY, LTV)[:2]
     if run.cell(EVERYBODY, first, LTV, STEP)["value"] == 0.0:
-        return [
-            _("No step moves LTV over {days} days: take more customers or more days.").format(days=run.days)
-        ]
+        return [_("No step moves LTV over {days} days: take more customers or more days.").format(days=run.days)]
     sentences = [_worth(run, first), _ahead(run, first, second), _nps(run, first)]
     sentences += [_instead(run, measure, first) for measure in (COMPLAINED, SURVEYED)]
     return [one for one in [*sentences, _sizes(run), _persona(run), _support(run)] if one]
@@ -241,7 +249,7 @@ def _line(run: KeyDrivers, touchpoint: str) -> tuple[str, ...]:
 
 
 def write_report(folder: Path | str, language: str | None = None) -> Path:
-    """Write key_drivers.csv, figures/ and report.html into the folder of `cxsim drivers`; return the report's path.
+    """Write key_drivers.csv, figures/ and report.html into the folder of `cxsim key-drivers`; return the report's path.
 
     Told in `language`, or in the run's own. Raises RunError, LanguageError, OSError.
     """
@@ -256,15 +264,15 @@ def _context(run: KeyDrivers) -> dict[str, Any]:
         "step": words.plain(run.step),
         "facts": _facts(run),
         "verdict": told(run),
-        "pictures": _pictures(run),
+        "pictures": list(pictures(figures(run), f"{run.folder}/figures/key_drivers_", CAPTIONS).values()),
         "effects": [_effects(run, metric) for metric in (LTV, NPS)],
         "rankings": [(words.segment(persona), _rankings(run, persona)) for persona in run.personas],
         "disagreements": list(disagreements(run)),
-        "comments": words.percent(float(run.setting("drivers.comments"))),
+        "comments": words.percent(float(run.setting("key_drivers.comments"))),
         "days": run.days,
         "points": run.worlds,
         "limits": [_(text) for text in LIMITS],
-        "command": _command(run),
+        "command": run.command("cxsim key-drivers", list(run.config["scenario"]), run.config["key_drivers"]),
         "fingerprint": run.fingerprint,
     }
 
@@ -278,24 +286,6 @@ def _facts(run: KeyDrivers) -> list[tuple[str, str]]:
         (_("Replications"), str(run.worlds)),
         (_("Horizon"), _("{days} days").format(days=run.days)),
         (_("Seed"), str(run.config.get("seed"))),
-    ]
-
-
-def _pictures(run: KeyDrivers) -> list[Picture]:
-    captions = {
-        "everybody": _(
-            "The same step at each touchpoint, for everybody: better in blue, worse in orange, with 90 % intervals "
-            "over the replications. On the right the place each ranking gives the touchpoint; in orange where it is "
-            "not the place that LTV gives."
-        ),
-        "personas": _(
-            "The same for one persona at a time, per potential customer of the whole market: a small persona counts "
-            "for less. Places are within the persona."
-        ),
-    }
-    return [
-        picture(figure, run.folder / "figures" / f"key_drivers_{name}", captions[name])
-        for name, figure in figures(run).items()
     ]
 
 
@@ -348,18 +338,6 @@ def _unsigned(low: float, high: float, places: int) -> str:
     return _("{low} to {high}").format(low=words.number(low, places), high=words.number(high, places))
 
 
-def _command(run: KeyDrivers) -> str:
-    """The command that makes this again, when nothing else was changed from the defaults."""
-    config = run.config
-    names = list(config["scenario"])
-    scenario = names[0] if len(names) == 1 else f"[{','.join(names)}]"
-    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
-    pairs += [(key, config.get(key)) for key in ("customers", "days", "burn_in", "seed", "replications")]
-    pairs += list(config["drivers"].items())
-    return " ".join(["cxsim drivers", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)])
-
-
-LTV, _RESIDUAL, NPS = DRIVEN
 RANKINGS = {LTV: N_("LTV"), NPS: N_("NPS"), COMPLAINED: N_("complaints"), SURVEYED: N_("survey")}
 CHANGE_LOOKS = {REPAIRED: (N_("a step better"), look.BLUE, 0.2), BROKEN: (N_("a step worse"), look.VERMILION, -0.2)}
 

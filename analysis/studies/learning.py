@@ -17,7 +17,7 @@ from analysis.style import look, words
 from analysis.style.language import _, translated
 from analysis.style.lines import padded, width
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
-from analysis.style.page import picture, render
+from analysis.style.page import picture, write
 
 SE_TO_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""
@@ -54,9 +54,7 @@ def _sharpened_lines(kept: pd.DataFrame) -> Iterator[str]:
         return
     heads = (_("parameter"), _("before (90 %)"), _("after (90 %)"), _("unit"), _("variance gone"), _("taught by"))
     shown = ("before", "after", "unit", "gone", "taught_by")
-    rows = [
-        (row["name"].removeprefix("behaviour."), *(row[key] for key in shown)) for row in parameter_rows(kept)
-    ]
+    rows = [(row["name"].removeprefix("behaviour."), *(row[key] for key in shown)) for row in parameter_rows(kept)]
     widths = [max(width(row[i]) for row in (heads, *rows)) for i in range(len(heads) - 1)]
     for row in (heads, *rows):
         yield "  ".join([*map(padded, row, widths), row[-1]]).rstrip()
@@ -110,8 +108,7 @@ def _warning(row: dict[str, Any]) -> str:
 def write_page(folder: Path, tables: Tables, name: str, company: str, draws: int) -> Path:
     """Draw figures/ and write report.html of a lesson in its folder; return the page's path."""
     pictures = {
-        key: picture(figure, folder / "figures" / key, caption)
-        for key, (figure, caption) in _figures(tables).items()
+        key: picture(figure, folder / "figures" / key, caption) for key, (figure, caption) in _figures(tables).items()
     }
     context = {
         "title": _("What the evidence says about {name}").format(name=name),
@@ -128,9 +125,7 @@ def write_page(folder: Path, tables: Tables, name: str, company: str, draws: int
         "pictures": pictures,
         "draws": draws,
     }  # fmt: skip
-    path = folder / "report.html"
-    path.write_text(render("learning.html.j2", context), encoding="utf-8", newline="\n")
-    return path
+    return write(folder, "learning.html.j2", context)
 
 
 def _verdict(kept: pd.DataFrame) -> str:

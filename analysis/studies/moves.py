@@ -26,6 +26,7 @@ from scipy.special import stdtr, stdtrit
 from analysis.effects.estimands import GRID, Cube, coalitions, monte_carlo_error, on_grid, parts
 from analysis.folders.run_folder import Run
 from analysis.style import words
+from analysis.style.language import _
 from sim.tables import BASELINE, EVERYBODY, METRICS
 
 Array = npt.NDArray[np.float64]
@@ -180,26 +181,26 @@ def beyond_chance(moves: Sequence[Move], false_alarm: float) -> list[Move]:
 def tables_line(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     """Which tables have other bytes, are new or gone; empty where none is."""
     other = [name for name in before if name in after and before[name] != after[name]]
-    return _told({"other bytes": other, **_came_and_went(before, after)})
+    changed = [_("other bytes: {names}").format(names=_some(other))] if other else []
+    return "; ".join([*changed, *_came_and_went(before, after)])
 
 
 def names_line(before: Numbers, after: Numbers) -> str:
     """Which numbers only one of the versions has; empty where there are none."""
-    return _told(_came_and_went(before, after))
+    return "; ".join(_came_and_went(before, after))
 
 
-def _came_and_went(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, list[str]]:
+def _came_and_went(before: Mapping[str, object], after: Mapping[str, object]) -> Iterator[str]:
     came, went = ([name for name in one if name not in other] for one, other in ((after, before), (before, after)))
-    return {"new": came, "gone": went}
-
-
-def _told(found: Mapping[str, list[str]]) -> str:
-    return "; ".join(f"{what}: {_some(names)}" for what, names in found.items() if names)
+    if came:
+        yield _("new: {names}").format(names=_some(came))
+    if went:
+        yield _("gone: {names}").format(names=_some(went))
 
 
 def _some(names: Sequence[str]) -> str:
-    rest = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + rest
+    shown = ", ".join(names[:SHOWN])
+    return _("{names} and {count} more").format(names=shown, count=len(names) - SHOWN) if names[SHOWN:] else shown
 
 
 def exact_lines(moves: Sequence[Move]) -> list[str]:
@@ -208,14 +209,19 @@ def exact_lines(moves: Sequence[Move]) -> list[str]:
     known = [one for one in moved if math.isfinite(one.errors)]
     unknown = len(moved) - len(known)
     if not moved:
-        return [f"none of {len(moves)} numbers moved"]
+        return [_("none of {total} numbers moved").format(total=len(moves))]
     far = [one for one in known if one.errors >= NOTABLE]
     if far:
-        first = f"{len(far)} of {len(moves)} numbers moved by {NOTABLE:g} SE or more, up to {far[0].errors:.1f} SE"
+        first = _("{count} of {total} numbers moved by {notable:g} SE or more, up to {most:.1f} SE").format(
+            count=len(far), total=len(moves), notable=NOTABLE, most=far[0].errors
+        )
     else:
-        first = f"no number of {len(moves)} beyond {known[0].errors if known else 0:.1f} SE"
-    aside = f"; {unknown} moved that have no known SE" if unknown else ""
-    return [f"{first} (Monte Carlo SE, from the replications' second seeds){aside}", *listing(moved)]
+        first = _("no number of {total} beyond {most:.1f} SE").format(
+            total=len(moves), most=known[0].errors if known else 0
+        )
+    summed = _("{moved} (Monte Carlo SE, from the replications' second seeds)").format(moved=first)
+    aside = _("; {count} moved that have no known SE").format(count=unknown) if unknown else ""
+    return [summed + aside, *listing(moved)]
 
 
 def statistical_line(moves: Sequence[Move], false_alarm: float) -> str:
@@ -223,33 +229,38 @@ def statistical_line(moves: Sequence[Move], false_alarm: float) -> str:
     points = max((one.points for one in moves), default=0)
     bar = float(-stdtrit(points - 1, false_alarm / len(moves) / 2)) if points > 1 else math.nan
     far = max(moves, key=lambda one: one.errors, default=None)
-    farthest = f"the farthest, {far.name}, by {_errors(far)}" if far is not None and far.moved else "none moved"
-    return (
-        f"{len(moves)} numbers over {points} replications; {farthest}; called a move from {bar:.1f} SE "
-        f"(paired replications; Holm over {len(moves)} comparisons, {100 * false_alarm:g} % chance of a false alarm)"
-    )
+    farthest = _("none moved")
+    if far is not None and far.moved:
+        farthest = _("the farthest, {name}, by {errors}").format(name=far.name, errors=_errors(far))
+    return _(
+        "{total} numbers over {points} replications; {farthest}; called a move from {bar:.1f} SE (paired "
+        "replications; Holm over {total} comparisons, {percent:g} % chance of a false alarm)"
+    ).format(total=len(moves), points=points, farthest=farthest, bar=bar, percent=100 * false_alarm)
 
 
 def _errors(one: Move) -> str:
-    return f"{one.errors:.1f} SE" if math.isfinite(one.errors) else "an unknown number of SE"
+    return f"{one.errors:.1f} SE" if math.isfinite(one.errors) else _("an unknown number of SE")
 
 
 def listing(moves: Sequence[Move]) -> list[str]:
     """The farthest moves, a line each; the rest is counted."""
-    rest = [f"and {len(moves) - SHOWN} more numbers"] if len(moves) > SHOWN else []
+    rest = [_("and {count} more numbers").format(count=len(moves) - SHOWN)] if len(moves) > SHOWN else []
     return [in_words(one) for one in moves[:SHOWN]] + rest
-
 
 
 def in_words(one: Move) -> str:
     """`norush_coupon ltv total effect: -0.11 to 2.99 yen per potential customer, moved by +3.10 = 8.0 SE`."""
-    arm, metric, estimand = one.name.split()
-    what = f"{arm} {metric} {estimand}" + ("" if estimand == LEVEL else " effect")
+    _arm, metric, estimand = one.name.split()
+    what = one.name if estimand == LEVEL else _("{name} effect").format(name=one.name)
     places = None if math.isnan(one.change) else _places(one.change)
-    both = f"{words.number(one.before, places)} to {words.number(one.after, places)} {words.unit(metric)}"
+    both = _("{before} to {after} {unit}").format(
+        before=words.number(one.before, places), after=words.number(one.after, places), unit=words.unit(metric)
+    )
     if math.isnan(one.change):
-        return f"{what}: {both}, no replication in common"
-    return f"{what}: {both}, moved by {words.signed(one.change, places)} = {_errors(one)}"
+        return _("{what}: {both}, no replication in common").format(what=what, both=both)
+    return _("{what}: {both}, moved by {change} = {errors}").format(
+        what=what, both=both, change=words.signed(one.change, places), errors=_errors(one)
+    )
 
 
 def _places(change: float) -> int:

@@ -302,10 +302,7 @@ def _range(found: Searched, goal: Wanted, ends: tuple[int, int]) -> str:
     first, last = (float(np.mean(found.values(number, goal.metric, goal.of, True))) for number in ends)
     places = words.decimals(first, last)
     return _("{what} {first} to {last} {unit}").format(
-        what=goal.words,
-        first=_size(first, goal, places),
-        last=_size(last, goal, places),
-        unit=words.unit(goal.metric),
+        what=goal.words, first=_size(first, goal, places), last=_size(last, goal, places), unit=words.unit(goal.metric)
     )
 
 
@@ -349,5 +346,3 @@ def _company(found: Searched) -> list[str]:
 
 
 # -- page -------------------------------------------------------------------------------------------------------
-
-

@@ -183,14 +183,12 @@ def write_report(folder: Path | str) -> Path:
     """Write front.csv, figures/ and report.html into a search's folder; the report's path. Raises RunError."""
     found = Searched(folder)
     front(found).to_csv(found.folder / "front.csv", index=False, lineterminator="\n")
-    place = found.folder / "figures"
-    pictures = [page.picture(one, place / name, _(CAPTIONS[name])) for name, one in figures(found).items()]
     context = {
         "title": _("The best values of the levers"),
         "question": _(str(found.plan["search"]["description"])),
         "facts": _facts(found),
         "verdict": sentences(folder),
-        "pictures": pictures,
+        "pictures": list(page.pictures(figures(found), f"{found.folder}/figures/", CAPTIONS).values()),
         "points": [_point_row(found, number) for number in [PRESENT, *found.best]],
         "goals": [goal.words for goal in found.objectives],
         "levers": [_lever_row(one, found) for one in found.levers],
@@ -202,9 +200,7 @@ def write_report(folder: Path | str) -> Path:
         "consequences": _consequences(found),
         "failures": _failures(found),
     }
-    path = found.folder / "report.html"
-    path.write_text(page.render("optimise.html.j2", context), encoding="utf-8", newline="\n")
-    return path
+    return page.write(found.folder, "optimise.html.j2", context)
 
 
 def _facts(found: Searched) -> list[tuple[str, str]]:
@@ -234,10 +230,7 @@ def _point_row(found: Searched, number: int) -> dict[str, Any]:
 
 def _with_interval(over: Spread, goal: Wanted) -> str:
     """An effect with its interval; a level alone, since levels differ between points for reasons that no lever has."""
-    places = words.decimals(over.mean, over.low, over.high)
-    if goal.of == "level":
-        return words.number(over.mean)
-    return f"{words.signed(over.mean, places)} ({words.span(over.low, over.high, places)})"
+    return words.number(over.mean) if goal.of == "level" else words.effect(over.mean, over.low, over.high)
 
 
 def _gap(found: Searched, number: int, goal: Wanted) -> str:

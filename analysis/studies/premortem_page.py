@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from analysis.effects.answer import aligned
-from analysis.studies.premortem import (
-    DECIDES,
-    PreMortem,
-    chance_at_members,
-    chosen,
-    culprit,
-    decisive,
-    enough_weeks,
-    world_means,
-    write_summary,
-)
+from analysis.studies import premortem
+from analysis.studies.premortem import DECIDES, PreMortem
 from analysis.style import look, words
 from analysis.style.language import N_, _
-from analysis.style.page import Picture, picture, write_page
+from analysis.style.page import pictures, write_page
 from sim.tables import TEST_METRICS, Metric
 
 DESIGN_WORDS = {"customer": N_("one by one"), "cluster": N_("in clusters")}
@@ -35,6 +25,21 @@ DESIGN_WORDS = {"customer": N_("one by one"), "cluster": N_("in clusters")}
 
 LOOKS = {"customer": (look.BLUE, "o", "-"), "cluster": (look.VERMILION, "s", "--")}
 METRIC = {metric.name: metric for metric in TEST_METRICS}
+CAPTIONS = {
+    "errors": N_(
+        "How far a test on all members is off on profit, root mean square over worlds. Bias is interference and "
+        "reading early, chance the analyst's standard error; their squares add up. Above the grey line the test is "
+        "no nearer than taking the effect for zero."
+    ),
+    "worlds": N_(
+        "A dot is a world and a design: what its tests report on average, chance apart, against the truth. Above "
+        "the line a test promises too much; in the grey quarters it points the wrong way."
+    ),
+    "power": N_(
+        "Share of tests on all members that are significant. Grey: the power that is wanted, and what chance alone "
+        "gives where there is no effect."
+    ),
+}
 LIMITS = (
     N_(
         "Customers affect one another only as the model has it: by talk among ties and in public, by queues at the "
@@ -70,7 +75,7 @@ def recommendation(folder: Path | str) -> str:
 
 def recommended(run: PreMortem) -> list[str]:
     """The paragraph's sentences: the choice and its criterion, bias, power, signs, the unknown that matters."""
-    row = chosen(run.summary)
+    row = premortem.chosen(run.summary)
     told = [_choice(run, row), _against_nothing(run, row), _against_others(run, row), _bias(run, row), _power(run, row)]
     return [one for one in [*told, _signs(run, row), _unknown(run, row)] if one]
 
@@ -99,7 +104,7 @@ def _against_nothing(run: PreMortem, row: pd.Series) -> str:
         "That is no nearer than taking the effect for zero, which misses by {size}: at this size the test does not "
         "tell what the rollout would do."
     )
-    bias = math.sqrt(max(row["error_at_members"] ** 2 - chance_at_members(run, row) ** 2, 0.0))
+    bias = math.sqrt(max(row["error_at_members"] ** 2 - premortem.chance_at_members(run, row) ** 2, 0.0))
     if bias >= row["truth_size"]:
         told = _(
             "That is no nearer than taking the effect for zero, which misses by {size}, and no larger test would help: "
@@ -110,7 +115,7 @@ def _against_nothing(run: PreMortem, row: pd.Series) -> str:
 
 def _against_others(run: PreMortem, row: pd.Series) -> str:
     """The best reading of the other design."""
-    others = decisive(run.summary)
+    others = premortem.decisive(run.summary)
     others = others[others["design"] != row["design"]]
     if others.empty:
         return ""
@@ -146,13 +151,13 @@ def _bias(run: PreMortem, row: pd.Series) -> str:
 def _power(run: PreMortem, row: pd.Series) -> str:
     """Power on all members, and what it would take to have the wanted one."""
     power, wanted = words.percent(row["power_at_members"]), words.percent(run.power)
-    weeks = enough_weeks(decisive(run.summary, row["design"]), run.members)
+    weeks = premortem.enough_weeks(premortem.decisive(run.summary, row["design"]), run.members)
     start = _("On all members it is significant {power} of the time.").format(power=power)
     if not math.isfinite(row["needed_customers"]):
         return start
     size = rounded(row["needed_customers"])
     if weeks is None:
-        last = decisive(run.summary, row["design"])["weeks"].max()
+        last = premortem.decisive(run.summary, row["design"])["weeks"].max()
         need = _(
             "For {wanted} power at the true effect half of the worlds need more than {size} customers in both arms; "
             "with its members the firm would not get there in {last} weeks."
@@ -187,7 +192,7 @@ def _signs(run: PreMortem, row: pd.Series) -> str:
 
 
 def _unknown(run: PreMortem, row: pd.Series) -> str:
-    found = culprit(run, row)
+    found = premortem.culprit(run, row)
     if found is None:
         return _("No single unknown explains how far the test is off: none stands out over {worlds} worlds.").format(
             worlds=run.worlds
@@ -212,7 +217,7 @@ def rounded(size: float) -> str:
 def summary_table(folder: Path | str) -> str:
     """The readings of the deciding metric in aligned columns, and what the numbers are in."""
     run = PreMortem(folder)
-    rows = decisive(run.summary)
+    rows = premortem.decisive(run.summary)
     head = (
         _("assigned"), _("weeks"), _("reports"), _("truth"), _("bias"), _("power"), _("wrong sign"),
         _("needs customers"), "",
@@ -244,13 +249,13 @@ def figures(run: PreMortem) -> dict[str, Figure]:
 
 def errors(run: PreMortem) -> Figure:
     """What makes each design miss the truth, by week: bias and chance, whose squares add up."""
-    rows = decisive(run.summary)
+    rows = premortem.decisive(run.summary)
     designs = list(pd.unique(rows["design"]))
     figure = Figure(figsize=(look.WIDTH, 3.0))
     grid = figure.subplots(1, len(designs), squeeze=False, sharey=True)[0]
     for axes, design in zip(grid, designs, strict=True):
-        own = decisive(run.summary, design)
-        together, chance = own["error_at_members"], chance_at_members(run, own)
+        own = premortem.decisive(run.summary, design)
+        together, chance = own["error_at_members"], premortem.chance_at_members(run, own)
         bias = np.sqrt(np.maximum(together**2 - chance**2, 0.0))
         axes.plot(own["weeks"], together, "-o", color=look.INK, markersize=4, label=_("all together"))
         axes.plot(own["weeks"], chance, ":D", color=look.BLUE, markersize=4, label=_("chance"))
@@ -266,13 +271,13 @@ def errors(run: PreMortem) -> Figure:
 
 def worlds(run: PreMortem) -> Figure:
     """World by world what the test reports on average against the truth, at the chosen reading."""
-    weeks = chosen(run.summary)["weeks"]
-    rows = decisive(run.summary)
+    weeks = premortem.chosen(run.summary)["weeks"]
+    rows = premortem.decisive(run.summary)
     rows = rows[rows["weeks"] == weeks]
     figure, axes = look.one_panel(3.6)
     for _number, row in rows.iterrows():
         colour, marker, _line = LOOKS[row["design"]]
-        means = world_means(run.tests, row)
+        means = premortem.world_means(run.tests, row)
         axes.plot(
             means["truth"], means["estimate"], marker, color=colour, markersize=5, alpha=0.8,
             label=_(DESIGN_WORDS[row["design"]]),
@@ -343,7 +348,7 @@ def write_report(folder: Path | str, language: str | None = None) -> Path:
     Told in `language`, or in the run's own. Raises RunError, LanguageError, OSError.
     """
     run = PreMortem(folder)
-    write_summary(run.folder)
+    premortem.write_summary(run.folder)
     return write_page(run, "premortem.html.j2", _context, language)
 
 
@@ -354,9 +359,9 @@ def _context(run: PreMortem) -> dict[str, Any]:
         "title": _("What would a test of {scenario} tell?").format(scenario=scenario),
         "facts": _facts(run),
         "verdict": recommended(run),
-        "pictures": _pictures(run),
+        "pictures": list(pictures(figures(run), f"{run.folder}/figures/premortem_", CAPTIONS).values()),
         "metric": METRIC[DECIDES],
-        "deciding": _groups(decisive(run.summary)),
+        "deciding": _groups(premortem.decisive(run.summary)),
         "others": [_other(run.summary, metric) for metric in TEST_METRICS if metric.name != DECIDES],
         "clusters": int(plan["clusters"]) if "cluster" in plan["design"] else 0,
         "share": words.percent(float(plan["share"])),
@@ -368,7 +373,7 @@ def _context(run: PreMortem) -> dict[str, Any]:
         "worlds": run.worlds,
         "days": run.days,
         "limits": [_(text) for text in LIMITS],
-        "command": _command(run),
+        "command": run.command("cxsim premortem", list(run.config["scenario"]), plan),
         "fingerprint": run.fingerprint,
     }
 
@@ -384,28 +389,6 @@ def _facts(run: PreMortem) -> list[tuple[str, str]]:
         (_("Tests in each, by design"), str(plan["tests"])),
         (_("Horizon"), _("{days} days").format(days=run.days)),
         (_("Seed"), str(run.config.get("seed"))),
-    ]
-
-
-def _pictures(run: PreMortem) -> list[Picture]:
-    captions = {
-        "errors": _(
-            "How far a test on all members is off on profit, root mean square over worlds. Bias is interference and "
-            "reading early, chance the analyst's standard error; their squares add up. Above the grey line the test is "
-            "no nearer than taking the effect for zero."
-        ),
-        "worlds": _(
-            "A dot is a world and a design: what its tests report on average, chance apart, against the truth. Above "
-            "the line a test promises too much; in the grey quarters it points the wrong way."
-        ),
-        "power": _(
-            "Share of tests on all members that are significant. Grey: the power that is wanted, and what chance alone "
-            "gives where there is no effect."
-        ),
-    }
-    return [
-        picture(figure, run.folder / "figures" / f"premortem_{name}", captions[name])
-        for name, figure in figures(run).items()
     ]
 
 
@@ -441,24 +424,4 @@ def _row(row: pd.Series, places: int) -> dict[str, str]:
 def _other(summary: pd.DataFrame, metric: Metric) -> dict[str, Any]:
     """A metric that does not decide: its label, meaning, unit and rows by design."""
     rows = summary[summary["metric"] == metric.name]
-    return {
-        "label": _(metric.label),
-        "meaning": _(metric.meaning),
-        "unit": _unit(metric),
-        "groups": _groups(rows),
-    }
-
-
-def _command(run: PreMortem) -> str:
-    """The command that makes this again, when nothing else was changed from the defaults."""
-    config, plan = run.config, run.config["premortem"]
-    names = list(config["scenario"])
-    scenario = names[0] if len(names) == 1 else f"[{','.join(names)}]"
-    pairs = [("scenario", scenario), ("company", run.setting("company.name"))]
-    pairs += [(key, config.get(key)) for key in ("customers", "days", "burn_in", "seed", "replications")]
-    pairs += [(key, _grammar(value)) for key, value in plan.items()]
-    return " ".join(["cxsim premortem", *(shlex.quote(f"{key}={value}") for key, value in pairs if value is not None)])
-
-
-def _grammar(value: Any) -> str:
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
+    return {"label": _(metric.label), "meaning": _(metric.meaning), "unit": _unit(metric), "groups": _groups(rows)}

@@ -1,4 +1,1 @@
-"""What all answers share: the look of figures and pages, fonts, words, translation.
-
-Imports sim.tables alone.
-"""
+"""What all answers share: the look of figures and pages, fonts, words, translation."""

@@ -125,11 +125,22 @@ def one_panel(height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
+def many_panels(count: int, columns: int, height: float, sharey: bool = False) -> tuple[Figure, NDArray[Any]]:
+    """A figure of so many panels in rows of at most so many columns, each row so high; and its grid (rows, columns)."""
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(WIDTH, height * rows))
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
+    for axes in grid.flat[count:]:
+        axes.set_visible(False)
+    return figure, grid
+
+
 def grid_lines(axes: Axes, axis: str) -> None:
     axes.grid(True, axis=axis)  # type: ignore[arg-type]
 
 
-def _whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float:
+def whisker(axes: Axes, x: float, low: float, high: float, end: float) -> float:
     """An interval on a bar whose upper edge is `end`; returns the highest point drawn."""
     if not (words.known(low) and words.known(high)) or low == high:
         return end

@@ -49,23 +49,30 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     return fonts.with_font(environment.get_template(template).render(context))
 
 
-def write_page(
-    run: Folder, template: str, context: Callable[[Folder], Mapping[str, Any]], wanted: str | None
-) -> Path:
+def write_page(run: Folder, template: str, context: Callable[[Folder], Mapping[str, Any]], wanted: str | None) -> Path:
     """Write report.html into a folder, told in the language wanted, or in its run's own; the path.
 
     Raises LanguageError.
     """
     with told_in(wanted or str(run.config.get("language", "en"))):
-        page = render(template, context(run))
-    path = run.folder / "report.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
+        return write(run.folder, template, context(run))
+
+
+def write(folder: Path, template: str, context: Mapping[str, Any]) -> Path:
+    """Write report.html into a folder in the language in use; the path."""
+    path = folder / "report.html"
+    path.write_text(render(template, context), encoding="utf-8", newline="\n")
     return path
 
 
 def picture(figure: Figure, stem: Path, caption: str) -> Picture:
     """Save a figure as `stem`.png and `stem`.svg and return it for a page."""
     return Picture(_inline(look.save(figure, stem), f"{stem.name}-"), caption)
+
+
+def pictures(figures: Mapping[str, Figure], stem: str, captions: Mapping[str, str]) -> dict[str, Picture]:
+    """Figures by name, each saved as `stem` with its name behind, with their captions in the language in use."""
+    return {name: picture(figure, Path(f"{stem}{name}"), _(captions[name])) for name, figure in figures.items()}
 
 
 def _source(template: str) -> str:

@@ -119,8 +119,7 @@ def known(value: float | None) -> bool:
 
 
 def decimals(*values: float) -> int:
-    """Decimals, 0 to 2, at which the largest of `values` shows three digits, so that a row's numbers line
-    up."""
+    """Decimals, 0 to 2, at which the largest of `values` shows three digits, so that a row's numbers line up."""
     size = max((abs(value) for value in values if known(value)), default=0.0)
     return 0 if size == 0 else min(max(2 - math.floor(math.log10(size)), 0), 2)
 
@@ -159,6 +158,12 @@ def span(low: float, high: float, places: int | None = None) -> str:
         return "-"
     places = decimals(low, high) if places is None else places
     return _("{low} to {high}").format(low=signed(low, places), high=signed(high, places))
+
+
+def effect(size: float, low: float, high: float) -> str:
+    """An effect with its interval in brackets, to the digits that their sizes ask for."""
+    places = decimals(size, low, high)
+    return f"{signed(size, places)} ({span(low, high, places)})"
 
 
 def percent(share: float) -> str:

@@ -1,7 +1,7 @@
 """The command line: a function per command, which may import all but `cxsim.__main__`.
 
 A function takes the words after its command. Heavy imports stand inside the functions that need them, so that help and
-listings answer at once.
+listings answer at once. Nothing of our other packages is imported here before `main` knows that they are ours.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from cxsim.cli.terminal import BAD_INPUT, INTERRUPTED, MOVED, OK, language_asked, say
 from cxsim.guard import ForeignPackage, refuse_strangers
 
-__all__ = ["BAD_INPUT", "INTERRUPTED", "MOVED", "OK", "main"]
+OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish."""
 
 HELP = (
     ("cxsim run [key=value ...]", "run a scenario against the baseline and write a run folder"),
@@ -28,7 +28,7 @@ HELP = (
     ("cxsim map RUN", "the journey map of every persona, as it is and with the scenario"),
     ("cxsim funnel RUN", "from stage to stage: whom each step loses"),
     ("cxsim premortem key=value ...", "what a planned A/B test would report, against the full rollout"),
-    ("cxsim drivers key=value ...", "which touchpoint moves LTV and NPS, beside complaints and surveys"),
+    ("cxsim key-drivers key=value ...", "which touchpoint moves LTV and NPS, beside complaints and surveys"),
     ("cxsim gate DIR", "go, test first, or stop, from a run folder or a sweep's"),
     ("cxsim optimise optimise=NAME ...", "the best values of levers, over what is not known"),
     ("cxsim calibrate LOG ...", "fit a company to a log of purchases"),
@@ -47,7 +47,7 @@ COMMANDS = {
     "map": "cxsim.cli.folders:journey_map",
     "funnel": "cxsim.cli.folders:funnel",
     "premortem": "cxsim.cli.studies:premortem",
-    "drivers": "cxsim.cli.studies:drivers",
+    "key-drivers": "cxsim.cli.studies:key_drivers",
     "gate": "cxsim.cli.folders:gate",
     "optimise": "cxsim.cli.optimise:optimise",
     "calibrate": "cxsim.cli.evidence:calibrate",
@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _told(words: list[str]) -> int:
     """Run one command in the language that it asks for."""
     from analysis.style.language import LanguageError, told_in
+    from cxsim.cli.terminal import language_asked, say
 
     try:
         with told_in(language_asked(words) or "en"):
@@ -83,17 +84,22 @@ def _told(words: list[str]) -> int:
 
 
 def _uninterrupted(words: list[str]) -> int:
+    from cxsim.cli.terminal import say
+    from cxsim.runs import Interrupted
+    from sim.phrases import Phrase
+
     try:
         return _answered(words)
+    except Interrupted as interrupted:
+        say(interrupted)
     except KeyboardInterrupt:
-        from sim.phrases import Phrase
-
         say(Phrase("interrupted; nothing was left behind"))
-        return INTERRUPTED
+    return INTERRUPTED
 
 
 def _answered(words: list[str]) -> int:
     """Run one command; errors that the user can mend become one line."""
+    from cxsim.cli.terminal import say
     from cxsim.runs import one_line_errors
     from sim.phrases import ConfigError
 

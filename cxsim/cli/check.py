@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree
 
-from analysis.style.language import _, translated
-from cxsim.cli.terminal import BAD_INPUT, MOVED, OK, Parser, add_own_folder, let_own_code_run, without_language
-from cxsim.compose import addable, compose, composer, processors, settings_of
+from analysis.style.language import _, told_in, translated
+from cxsim.cli import BAD_INPUT, MOVED, OK
+from cxsim.cli.terminal import Parser, file_to_write, without_language
+from cxsim.compose import addable, compose, composer, errors_of, processors, settings_of
+from cxsim.progress import progress_here
+from cxsim.runs import enough
 from cxsim.shipped import shipped
+from sim.phrases import ConfigError, Phrase, listed, nearest
 from sim.run.folder import replace_text
 
 if TYPE_CHECKING:
@@ -55,22 +57,20 @@ def check(words: list[str]) -> int:
 
 
 def _given(words: list[str]) -> argparse.Namespace:
-    from sim.config.parameters import ConfigError
-
     parser = Parser(prog=SUITE, description=_("Hold scenarios, small, to their recorded answers."))
     parser.add_argument("names", nargs="*", metavar="NAME", help=_("regression files; all where none is named"))
-    add_own_folder(parser, _("a folder of your own with regression/NAME.yaml"))
+    parser.add_own_folder(_("a folder of your own with regression/NAME.yaml"))
     parser.add_argument("--records", type=Path, metavar="DIR", help=_("where NAME.json stand, if not beside the files"))
     parser.add_argument("--junit", type=Path, metavar="FILE", help=_("write the report as JUnit XML too"))
     parser.add_argument("--update", action="store_true", help=_("record the answers as they are now"))
     parser.add_argument("--because", metavar="REASON", help=_("with --update: why they moved, kept in the records"))
-    given = parser.parse_intermixed_args(without_language(words))
+    given = parser.given(without_language(words))
     if given.update and not (given.because or "").strip():
         raise ConfigError('check: --update needs a reason, which is kept in the record: --because "..."')
     if given.because is not None and not given.update:
         raise ConfigError("check: --because is the reason of an --update; give both")
-    if given.junit is not None and (given.junit.is_dir() or not given.junit.parent.is_dir()):
-        raise ConfigError("--junit {file}: is a folder, or in none that is there; name a file", file=given.junit)
+    if given.junit is not None:
+        file_to_write("--junit", given.junit)
     return given
 
 
@@ -87,7 +87,6 @@ class Case:
 
 def _cases(given: argparse.Namespace) -> dict[str, Case]:
     """All cases to be checked, read before any of them runs. Raises ConfigError."""
-    from sim.config.parameters import ConfigError, listed, nearest
     from sim.studies import regression
 
     files = regression.held_files(_folder(given.config_dir))
@@ -115,8 +114,6 @@ def _folder(config_dir: str | None) -> Path:
 
 def _records(given: argparse.Namespace) -> Path:
     """The folder of the records: as named, else beside the user's own files, else the shipped one."""
-    from sim.config.parameters import ConfigError
-
     if given.records is not None:
         if given.records.exists() and not given.records.is_dir():
             raise ConfigError("--records {folder}: is not a folder", folder=given.records)
@@ -133,8 +130,6 @@ def _records(given: argparse.Namespace) -> Path:
 
 
 def _comparable(name: str, held: Held, record: Record | None) -> None:
-    from sim.config.parameters import ConfigError
-
     if record is None:
         raise ConfigError('{name}: has no record; cxsim check {name} --update --because "..." makes one', name=name)
     if tuple(record.overrides) != held.overrides:
@@ -149,20 +144,16 @@ def _settings(
     given: argparse.Namespace, files: Mapping[str, Path], held: Mapping[str, Held]
 ) -> dict[str, Settings]:
     """Checked settings of each regression file; its own name stands before what is wrong."""
-    from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError
+    from scenarios.intervention import treated_arms
     from sim.studies.regression import STATISTICAL
 
     found = {}
-    let_own_code_run(given)
     with composer(given.config_dir) as hydra:
         for name, one in held.items():
-            try:
+            with errors_of(files[name]):
                 config = compose(hydra, [addable(override) for override in one.overrides])
                 found[name] = settings_of(config, config.hydra)
-                worlds_of(found[name])  # here already, so that a bad intervention is told before any work
-            except ConfigError as error:
-                raise ConfigError("{place}: {problem}", place=files[name], problem=error) from None
+                treated_arms(found[name])  # here already, so that a bad intervention is told before any work
             points = found[name].replications
             if one.compare == STATISTICAL and (points == "auto" or points < FEWEST_POINTS):
                 raise ConfigError(
@@ -178,24 +169,19 @@ def _settings(
 
 def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Exception]]:
     """Yield each case's answer, or the error it raised, as it finishes; as many at once as there are processors."""
-    from cxsim.progress import Progress
-    from sim.phrases import Phrase
     from sim.run.workers import Pool
 
-    progress = Progress(sys.stderr, translated)
     # The longest first, as far as is known, so that no processor is left with one at the end.
     waiting = sorted(cases.values(), key=lambda one: -_length(one.settings))
-    progress(0, len(waiting), Phrase("checking"))
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="cxsim-check-") as within,
-            Pool(_work(Path(within)), min(processors(), len(waiting))) as pool,
-        ):
-            for done, (number, outcome) in enumerate(pool.outcomes([(one.name, one.settings) for one in waiting])):
-                progress(done + 1, len(waiting), Phrase("checking"))
-                yield waiting[number].name, outcome
-    finally:
-        progress.close()
+    with (
+        progress_here() as progress,
+        tempfile.TemporaryDirectory(prefix="cxsim-check-") as within,
+        Pool(_work(Path(within)), min(processors(), len(waiting))) as pool,
+    ):
+        progress(0, len(waiting), Phrase("checking"))
+        for done, (number, outcome) in enumerate(pool.outcomes([(one.name, one.settings) for one in waiting])):
+            progress(done + 1, len(waiting), Phrase("checking"))
+            yield waiting[number].name, outcome
 
 
 def _length(settings: Settings) -> int:
@@ -208,21 +194,14 @@ def _length(settings: Settings) -> int:
 def _work(within: Path) -> Rerun:
     from analysis.effects import answer as effects
     from analysis.studies import moves
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.studies.regression import Rerun
 
-    return Rerun(within, worlds_of, _enough, effects.write_effects, moves.numbers_of)
-
-
-def _enough(settings: Settings) -> Any:
-    from analysis.effects import answer as effects
-
-    return partial(effects.precise_enough, precision=settings.precision)
+    return Rerun(within, treated_arms, enough, effects.write_effects, moves.numbers_of)
 
 
 def _mendable() -> tuple[type[Exception], ...]:
     """Exceptions that end a run and that the user can mend."""
-    from sim.config.parameters import ConfigError
     from sim.run.workers import WorkerDied
 
     return ConfigError, WorkerDied, OSError, MemoryError
@@ -232,7 +211,8 @@ def _report(case: Case, outcome: Answer | Exception, because: str | None) -> Ent
     """The outcome of one case for the report; with a reason (`because`), its record is written anew."""
     if isinstance(outcome, Exception):
         kind = "" if isinstance(outcome, _mendable()) else f"{type(outcome).__name__}: "
-        return Entry(case.name, [f"could not be run: {kind}{outcome}"], ERROR)
+        problem = translated(outcome) if isinstance(outcome, Phrase) else str(outcome)
+        return Entry(case.name, [_("could not be run: {problem}").format(problem=kind + problem)], ERROR)
     if because is not None:
         return Entry(case.name, _recorded(case, outcome, because))
     assert case.record is not None  # else it was refused before any work
@@ -248,27 +228,30 @@ def _compared(held: Held, before: Answer, after: Answer) -> tuple[bool, list[str
     tables = moves.tables_line(before.tables, after.tables)
     # What was asked stands in config.yaml, what came out in all others.
     asked = before.tables.get(CONFIG) != after.tables.get(CONFIG)
-    word = "INPUTS CHANGED" if asked else "MOVED"
+    word = _("INPUTS CHANGED: {what}") if asked else _("MOVED: {what}")
     if not tables and (held.compare == EXACT or before.numbers == after.numbers):
-        return False, ["as recorded"]
+        return False, [_("as recorded")]
     names = moves.names_line(before.numbers, after.numbers)
-    told = [f"numbers {names}"] if names else []
+    told = [_("numbers {names}").format(names=names)] if names else []
+    told += _unmoved(asked, before.numbers, after.numbers)
     if held.compare == EXACT:
         lines = moves.exact_lines(moves.by_seeds(before.numbers, after.numbers))
-        return True, [f"{word}: {tables}", *lines, *told, *_unmoved(asked, before.numbers, after.numbers)]
+        return True, [word.format(what=tables), *lines, *told]
     found = moves.by_points(before.numbers, after.numbers, held.tolerance)
     beyond = moves.beyond_chance(found, held.false_alarm)
     line = moves.statistical_line(found, held.false_alarm)
     if beyond or before.numbers.keys() - after.numbers.keys():
-        return True, [f"{word}: {len(beyond)} of {line}", *moves.listing(beyond), *told]
-    return False, [f"as recorded but for chance; {line}", *told]
+        what = _("{count} of {line}").format(count=len(beyond), line=line)
+        return True, [word.format(what=what), *moves.listing(beyond), *told]
+    same = _("as recorded but for chance; {line}").format(line=line)
+    return False, [word.format(what=same) if asked else same, *told]
 
 
 def _unmoved(asked: bool, before: Numbers, after: Numbers) -> list[str]:
     """What to know where other inputs gave the same numbers."""
     if not asked or before != after:
         return []
-    return ["a central value that has a range does not enter the draws: they are spread over the range"]
+    return [_("a central value that has a range does not enter the points: they are spread over the range")]
 
 
 def _recorded(case: Case, answer: Answer, because: str) -> list[str]:
@@ -278,16 +261,21 @@ def _recorded(case: Case, answer: Answer, because: str) -> list[str]:
 
     before = case.record or NOTHING
     if before.answer == answer and tuple(before.overrides) == case.held.overrides:
-        return ["as recorded; the record is left as it is"]
+        return [_("as recorded; the record is left as it is")]
+    with told_in("en"):  # whatever the language, the same answers give the same record
+        kept = _moved(case, before, answer)[:REASON_LINES]
+    write_record(case.place, before.renewed(case.held.overrides, answer, Reason(because.strip(), version(), kept)))
+    first, *others = _moved(case, before, answer)[:REASON_LINES]
+    return [_("recorded; {line}").format(line=first), *others]
+
+
+def _moved(case: Case, before: Record, answer: Answer) -> list[str]:
+    """What moved against the record before."""
     if case.record is None:
-        lines = ["first record"]
-    elif tuple(before.overrides) != case.held.overrides:
-        lines = ["recorded under other overrides"]
-    else:
-        lines = _compared(case.held, before.answer, answer)[1][:REASON_LINES]
-    reason = Reason(because.strip(), version(), lines)
-    write_record(case.place, before.renewed(case.held.overrides, answer, reason))
-    return [f"recorded; {line}" if number == 0 else line for number, line in enumerate(lines)]
+        return [_("first record")]
+    if tuple(before.overrides) != case.held.overrides:
+        return [_("recorded under other overrides")]
+    return _compared(case.held, before.answer, answer)[1]
 
 
 FAILURE, ERROR = "failure", "error"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _, translated
-from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown, without_language
-from cxsim.compose import addable, compose, composer, plain, settings_of, threads_of
+from cxsim.cli import OK
+from cxsim.cli.terminal import Parser, without_language
+from cxsim.compose import addable, compose, composer, errors_of, plain, settings_of, shown, threads_of
+from cxsim.progress import progress_here
+from sim.phrases import ConfigError
 
 if TYPE_CHECKING:
     from analysis.studies.learning import Tables
@@ -32,9 +34,7 @@ OPTIONAL_COLUMNS = {
 
 def calibrate(words: list[str]) -> int:
     """Fit a company to a real log, and write the company file."""
-    given = vars(_calibrate_parser().parse_args(without_language(words)))
-    from sim.config.parameters import ConfigError
-
+    given = vars(_calibrate_parser().given(without_language(words)))
     if not 0 < given["yen"] < float("inf"):
         raise ConfigError("--yen {yen:g}: is not allowed; above 0", yen=given["yen"])
     from sim.calibration.company_file import company_text, place_for
@@ -90,14 +90,16 @@ BASELINE = "baseline"
 SMALL = "customers=20000"
 """Customers of a simulated world, unless given by hand."""
 
-DRAWS = 200
+POINTS = 200
 
 
 def learn(words: list[str]) -> int:
     """Read evidence, learn from it, and write the company file with its report."""
-    given = _learn_parser().parse_intermixed_args(words)
+    if any(word.partition("=")[0] == "--draws" for word in words):
+        raise ConfigError("--draws: is called --points now")
+    given = _learn_parser().given(words)
     from analysis.studies.learning import summary
-    from scenarios.intervention import worlds_of
+    from scenarios.intervention import treated_arms
     from sim.calibration.company_file import place_for
     from sim.learning.learn import KINDS, enough_points
     from sim.learning.learn import learn as condition
@@ -107,13 +109,14 @@ def learn(words: list[str]) -> int:
     place = place_for(given.name, given.out)
     _refuse_old_report(place.with_name(f"{given.name}_learning"))
     pieces = read_evidence(given.evidence, KINDS)
-    observed = {piece.name: _observed(piece, given.evidence) for piece in pieces}
-    enough_points(observed, given.draws)
+    with errors_of(given.evidence):
+        observed = {piece.name: piece.observed() for piece in pieces}
+    enough_points(observed, given.points)
     settings, company = _learn_settings(given, pieces)
-    simulated = _simulated(pieces, settings, worlds_of, given.draws)
+    simulated = _simulated(pieces, settings, treated_arms, given.points)
     lesson = condition(pieces, observed, simulated, settings[BASELINE])
     tables = _lesson_tables(pieces, observed, lesson)
-    print(summary(tables, given.draws))
+    print(summary(tables, given.points))
     _refuse_nothing_learned(lesson, given.evidence)
     _write_lesson(place, given, tables, company_text(company, given.name, given.evidence.name, lesson))
     return OK
@@ -128,80 +131,56 @@ def _learn_parser() -> Parser:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("keys of the configuration"))
     parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
     parser.add_argument("--company", default="cdnow", help=_("the company to start from (default: cdnow)"))
-    add_own_folder(parser, _("a folder of your own with company/, scenario/ and the like"))
+    parser.add_own_folder(_("a folder of your own with company/, scenario/ and the like"))
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
     )
     parser.add_argument(
-        "--draws",
+        "--points",
         type=int,
-        default=DRAWS,
+        default=POINTS,
         metavar="N",
-        help=_("worlds to simulate (default: {draws})").format(draws=DRAWS),
+        help=_("points to simulate (default: {points})").format(points=POINTS),
     )
     return parser
 
 
-def _observed(piece: Piece, evidence: Path) -> Observed:
-    from sim.config.parameters import ConfigError
-
-    try:
-        return piece.observed()
-    except ConfigError as error:
-        raise ConfigError("{place}: {problem}", place=evidence, problem=error) from None
-
-
 def _learn_settings(given: Any, pieces: list[Piece]) -> tuple[dict[str, Settings], dict[str, Any]]:
     """Settings by scenario, the baseline's first, and the raw mapping of the company that they share."""
-    from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError
-
+    from scenarios.intervention import treated_arms
     overrides = [SMALL, f"company={given.company}", *(addable(one) for one in given.overrides)]
     found: dict[str, Settings] = {}
-    let_own_code_run(given)
     with composer(given.config_dir) as hydra:
         config = compose(hydra, [f"scenario={BASELINE}", *overrides])
         found[BASELINE], company = settings_of(config, config.hydra), plain(config.company)
         for piece in pieces:
             if piece.scenario not in found:
-                try:
+                with errors_of(given.evidence), errors_of(piece.name):
                     config = compose(hydra, [f"scenario={piece.scenario}", *overrides])
                     found[piece.scenario] = settings_of(config, config.hydra)
-                    worlds_of(found[piece.scenario])
-                except ConfigError as error:
-                    raise ConfigError(
-                        "{place}: {name}: {problem}", place=given.evidence, name=piece.name, problem=error
-                    ) from None
+                    treated_arms(found[piece.scenario])
     return found, company
 
 
-def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], worlds: Any, draws: int) -> Any:
-    from cxsim.progress import Progress
+def _simulated(pieces: list[Piece], settings: Mapping[str, Settings], arms: Any, points: int) -> Any:
     from sim.learning.learn import simulate
 
-    progress = Progress(sys.stderr, translated)
-    try:
-        return simulate(pieces, settings, worlds, draws, threads_of(settings[BASELINE]), progress)
-    finally:
-        progress.close()
+    with progress_here() as progress:
+        return simulate(pieces, settings, arms, points, threads_of(settings[BASELINE]), progress)
 
 
 def _refuse_nothing_learned(lesson: Lesson, evidence: Path) -> None:
-    from sim.config.parameters import ConfigError
-
     if not lesson.parameters:
         raise ConfigError("{file}: every piece contradicts the model; nothing is written", file=evidence)
     if not any(one.kept for one in lesson.parameters):
         raise ConfigError(
-            "{file}: teaches nothing beyond the doubt of {draws} draws; nothing is written (more --draws may help, "
+            "{file}: teaches nothing beyond the doubt of {points} points; nothing is written (more --points may help, "
             "more data would)",
-            file=evidence, draws=lesson.draws,
+            file=evidence, points=lesson.points,
         )
 
 
 def _refuse_old_report(folder: Path) -> None:
-    from sim.config.parameters import ConfigError
-
     if folder.exists():
         raise ConfigError("{folder}: is there already; remove it or give another --name", folder=folder)
 
@@ -220,7 +199,7 @@ def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> None:
 
     with drafted(place.with_name(f"{given.name}_learning"), exact=True) as draft:
         tables.write(draft.path)
-        write_page(draft.path, tables, given.name, given.company, given.draws)
+        write_page(draft.path, tables, given.name, given.company, given.points)
         folder = draft.publish(lambda _place: None)
     replace_text(place, text)
     print(f"\n{shown(place)}\n{shown(folder / 'report.html')}")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module, resources
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _
-from cxsim.cli.terminal import OK, Parser, folder_asked, language_asked, shown, without_language
-from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain
+from cxsim.cli import OK
+from cxsim.cli.terminal import Parser, file_to_write, folder_asked, language_asked, without_language
+from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain, shown
 from cxsim.shipped import shipped
+from sim.phrases import ConfigError, listed
 
 if TYPE_CHECKING:
     from analysis.decisions.gate import Thresholds
@@ -20,10 +22,9 @@ if TYPE_CHECKING:
 
 def story(words: list[str]) -> int:
     """Write one customer's page and print the timeline, or print the customers that a finder finds."""
-    given = _parser().parse_args(without_language(words))
+    given = _parser().given(without_language(words))
     from analysis.journeys import story_page
     from analysis.journeys.finders import FINDERS
-    from sim.config.parameters import ConfigError, listed
     from sim.run.folder import replace_text
 
     if (given.customer is None) == (given.find is None):
@@ -58,7 +59,7 @@ def scenarios(words: list[str]) -> int:
     """One line per scenario: name and description."""
     parser = Parser(prog="cxsim scenarios", description=_("List the scenarios, one line each."))
     parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with scenario/"))
-    arguments = parser.parse_args(without_language(words))
+    arguments = parser.given(without_language(words))
     if arguments.config_dir is not None:
         check_own_folder(Path(arguments.config_dir))
     found = dict(sorted(described(arguments.config_dir)))
@@ -89,7 +90,6 @@ def examples(words: list[str]) -> int:
     """Copy the shipped examples into a new folder."""
     description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
     folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
-    from sim.config.parameters import ConfigError
     from sim.run.folder import drafted
 
     source = shipped("examples")
@@ -106,8 +106,6 @@ def report(words: list[str]) -> int:
     """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
     description = _("Make report.html and the figures of a run folder again.")
     folder = folder_asked(words, "report", description, "RUN", _("a run folder"))
-    from sim.config.parameters import ConfigError
-
     module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
     if module is None:
         raise ConfigError("{folder}: is no run folder; effects.csv is not there", folder=folder)
@@ -126,32 +124,43 @@ REPORTS = {
 
 def funnel(words: list[str]) -> int:
     """Write funnel.csv, figures and funnel.html of a run folder and print the table."""
-    description = _(
+    return _of_a_run(words, "funnel", _write_funnel, _(
         "From stage to stage: how many customers come on and whom each step loses, by persona, channel and "
         "declared segment, with and without the scenario. Writes funnel.csv, funnel.html and figures into RUN."
-    )
-    folder = folder_asked(words, "funnel", description, "RUN", _("a run folder"))
+    ))  # fmt: skip
+
+
+def _write_funnel(folder: Path, language: str | None) -> tuple[str, str]:
     from analysis.journeys.funnel_page import tell
     from sim.run.folder import replace_text
 
-    answer = tell(folder, language_asked(words))
+    answer = tell(folder, language)
     replace_text(folder / "funnel.csv", answer.table)
     replace_text(folder / "funnel.html", answer.page)
-    print(f"{answer.terminal}\n\n{shown(folder / 'funnel.html')}")
-    return OK
+    return answer.terminal, "funnel.html"
 
 
 def journey_map(words: list[str]) -> int:
     """Write RUN/map/ and print the worst pain point of every persona."""
-    description = _(
+    return _of_a_run(words, "map", _write_map, _(
         "The journey map of every persona, as it is and with the scenario: emotional curve, pain points, "
         "touchpoints, facts, moments of truth. Writes RUN/map/ with a picture for the wall per persona."
-    )
-    folder = folder_asked(words, "map", description, "RUN", _("a run folder"))
+    ))  # fmt: skip
+
+
+def _write_map(folder: Path, language: str | None) -> tuple[str, str]:
     from analysis.journeys.map_page import FOLDER, write_map
 
-    answer = write_map(folder, language_asked(words))
-    print(f"{answer}\n\n{shown(folder / FOLDER / 'index.html')}")
+    return write_map(folder, language), f"{FOLDER}/index.html"
+
+
+def _of_a_run(
+    words: list[str], command: str, write: Callable[[Path, str | None], tuple[str, str]], description: str
+) -> int:
+    """Print what `write(folder, language)` says of the run folder in the words, and the page that it has written."""
+    folder = folder_asked(words, command, description, "RUN", _("a run folder"))
+    answer, page = write(folder, language_asked(words))
+    print(f"{answer}\n\n{shown(folder / page)}")
     return OK
 
 
@@ -161,9 +170,7 @@ def sweep_report(words: list[str]) -> int:
     folder = folder_asked(words, "sweep-report", description, "DIR", _("a sweep's folder"))
     from analysis.decisions.sweep_page import write_sweep_report
 
-    answer = write_sweep_report(folder, language_asked(words))
-    print(answer)
-    print(f"\n{shown(folder / 'report.html')}")
+    print(f"{write_sweep_report(folder, language_asked(words))}\n\n{shown(folder / 'report.html')}")
     return OK
 
 
@@ -172,16 +179,13 @@ GATE = "gate"
 
 def gate(words: list[str]) -> int:
     """Write gate.json and print the verdict of every intervention."""
-    given = _gate_parser().parse_intermixed_args(without_language(words))
+    given = _gate_parser().given(without_language(words))
     thresholds = _thresholds(given.overrides, given.config_dir)
     from analysis.decisions import gate as decision
-    from sim.config.parameters import ConfigError
     from sim.run.folder import replace_text
 
-    place = given.out or given.folder / "gate.json"
-    if place.is_dir() or not place.parent.is_dir():
-        if given.out:
-            raise ConfigError("--out {place}: is a folder, or in none that is there; name a file", place=place)
+    place = file_to_write("--out", given.out) if given.out else given.folder / "gate.json"
+    if not given.folder.is_dir():
         raise ConfigError("{folder}: is no folder of a run or a sweep", folder=given.folder)
     found = decision.gate(given.folder, thresholds)
     replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
@@ -215,8 +219,6 @@ def _gate_parser() -> Parser:
 
 def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
     """The thresholds in force. Raises ConfigError for a key or value that is none."""
-    from sim.config.parameters import ConfigError
-
     with composer(config_dir) as hydra:
         with hydras_errors_in_words(hydra):
             keys = [key for key, _value in given_overrides(overrides)]

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import _, translated
-from cxsim.cli.terminal import (
-    INTERRUPTED,
-    LANGUAGE,
-    OK,
-    Parser,
-    add_own_folder,
-    let_own_code_run,
-    say,
-    shown,
-)
-from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, threads_of
-from sim.phrases import Phrase
+from analysis.style.language import _
+from cxsim.cli import OK
+from cxsim.cli.terminal import LANGUAGE, Parser
+from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, shown, threads_of
+from cxsim.progress import progress_here
+from cxsim.runs import Interrupted
+from sim.phrases import ConfigError, listed
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -38,9 +31,8 @@ NOT_IDENTITY = (f"{GROUP}.trials=", LANGUAGE, "threads=")
 
 def optimise(words: list[str]) -> int:
     """Search, evaluate the best again, write the folder and say what came out."""
-    given = _parser().parse_intermixed_args(words)
+    given = _parser().given(words)
     _need_optuna()
-    let_own_code_run(given)
     with composer(given.config_dir) as hydra:
         work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
         folder, key = _folder(given.out, given.overrides), _key(work, settings)
@@ -48,10 +40,7 @@ def optimise(words: list[str]) -> int:
             try:
                 _search(work, settings, units, folder, key)
             except KeyboardInterrupt:
-                say(Phrase(
-                    "interrupted; the same command goes on with what is missing in {folder}", folder=shown(folder)
-                ))
-                return INTERRUPTED
+                raise Interrupted(folder) from None
             from analysis.studies.optimise import sentences
             from analysis.studies.optimise_page import write_report
 
@@ -70,14 +59,13 @@ def _parser() -> Parser:
         ),
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("optimise=NAME, and keys as in cxsim run"))
-    add_own_folder(parser, _("a folder of your own with optimise/, scenario/ and the like"))
+    parser.add_own_folder(_("a folder of your own with optimise/, scenario/ and the like"))
     parser.add_argument("--out", type=Path, metavar="DIR", help=_("the search's folder (default: searches/NAME-HASH)"))
     return parser
 
 
 def _need_optuna() -> None:
     from analysis.folders.run_folder import RunError, needed
-    from sim.phrases import ConfigError
 
     try:
         needed("optuna")
@@ -88,8 +76,7 @@ def _need_optuna() -> None:
 def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str, str]]:
     """The search, the settings at the present values of the levers, and the levers' units by key. Raises
     ConfigError."""
-    from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError, listed
+    from scenarios.intervention import treated_arms
     from sim.config.settings import resolved
     from sim.studies import optimise as core
     from sim.studies.levers import Search, present_point
@@ -106,7 +93,7 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
 
     def candidate_of(point: Any) -> core.Candidate:
         settings = jobs.settings([*overrides, *(f"{key}={value}" for key, value in point.items())])
-        worlds_of(settings)
+        treated_arms(settings)
         return core.candidate(search, settings, point)
 
     for end in ("low", "high"):  # here already, so that a bad range is told before any work
@@ -123,25 +110,21 @@ def _unit(now: Mapping[str, Any], key: str) -> str:
 
 def _search(work: Work, settings: Settings, units: Mapping[str, str], folder: Path, key: str) -> None:
     """Run the search in worker processes, and write its folder."""
-    from cxsim.progress import Progress
-    from scenarios.intervention import worlds_of
-    from sim.config.parameters import ConfigError
+    from scenarios.intervention import treated_arms
     from sim.run.workers import Pool, WorkerDied
     from sim.studies.optimise import Evaluation, treated_arm
 
     about = {
-        "key": key, "scenario": treated_arm(worlds_of(settings)), "customers": settings.customers,
+        "key": key, "scenario": treated_arm(treated_arms(settings)), "customers": settings.customers,
         "days": settings.days, "members": settings.company.members, "seed": settings.seed,
         "units": units,
     }  # fmt: skip
-    progress = Progress(sys.stderr, translated)
+    pool = Pool(Evaluation(treated_arms, work.search.metrics), threads_of(settings))
     try:
-        with Pool(Evaluation(worlds_of, work.search.metrics), threads_of(settings)) as pool:
+        with progress_here() as progress, pool:
             work.into(folder, about, pool.outcomes, progress)
     except WorkerDied as error:
         raise ConfigError("threads: {problem}; take fewer threads or customers", problem=error) from None
-    finally:
-        progress.close()
 
 
 # -- its folder -------------------------------------------------------------------------------------------------
@@ -170,7 +153,6 @@ def _held(folder: Path, key: str) -> Iterator[None]:
     """Hold a folder for this search alone. Raises ConfigError if it holds another search, or one is running in it."""
     from filelock import FileLock, Timeout
 
-    from sim.config.parameters import ConfigError
     from sim.studies.optimise import KEY
 
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / KEY).is_file())):
@@ -191,7 +173,6 @@ def _held(folder: Path, key: str) -> Iterator[None]:
 
 
 def _claim(place: Path, key: str) -> None:
-    from sim.config.parameters import ConfigError
     from sim.run.folder import replace_text
 
     if not place.is_file():

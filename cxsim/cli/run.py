@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 from analysis.style.language import _
 from cxsim import runs
-from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown
-from cxsim.compose import CONFIG_NAME, addable, compose, composer, hydras_errors_in_words
+from cxsim.cli import OK
+from cxsim.cli.terminal import Parser
+from cxsim.compose import CONFIG_NAME, addable, compose, composer, hydras_errors_in_words, shown
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -22,10 +23,9 @@ def run(words: list[str]) -> int:
     if words[:1] and words[0] in ("-sc", "--shell-completion"):
         return complete(words[1:], ["run"])
     parser = _parser()
-    arguments = parser.parse_intermixed_args(words)
+    arguments = parser.given(words)
     overrides = [addable(override) for override in arguments.overrides]
     name = arguments.config_name or CONFIG_NAME
-    let_own_code_run(arguments)
     if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
         with composer(arguments.config_dir) as hydra:
             return _show(hydra, parser, arguments, overrides, name)
@@ -38,7 +38,7 @@ def run(words: list[str]) -> int:
     return OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> Parser:
     parser = Parser(prog="cxsim run", add_help=False)
     parser.add_argument("overrides", nargs="*", help=_("key=value, dots for keys within keys"))
     parser.add_argument("--help", "-h", action="store_true", help=_("every key with its default"))
@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--package", "-p", help=_("with --cfg: only this part"))
     parser.add_argument("--resolve", action="store_true", help=_("with --cfg: interpolations resolved"))
-    add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
+    parser.add_own_folder(_("a folder of your own with scenario/, company/ and the like"))
     parser.add_argument(
         "--config-name", "-cn", help=_("another top-level file than config.yaml, from --config-dir")
     )

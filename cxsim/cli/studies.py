@@ -1,4 +1,4 @@
-"""`cxsim premortem` and `cxsim drivers`, which simulate by a plan: a configuration group of their own.
+"""`cxsim premortem` and `cxsim key-drivers`, which simulate by a plan: a configuration group of their own.
 
 The plan's keys are given without the group's name; all others are those of `cxsim run`. The answer is a folder with
 tables and a page, and on the terminal a table and a sentence.
@@ -6,15 +6,15 @@ tables and a page, and on the terminal a table and a sentence.
 
 from __future__ import annotations
 
-import sys
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analysis.style.language import N_, _, translated
-from cxsim.cli.terminal import OK, Parser, add_own_folder, let_own_code_run, shown
+from analysis.style.language import N_, _
+from cxsim.cli import OK
+from cxsim.cli.terminal import Parser
 from cxsim.compose import (
     addable,
     compose,
@@ -23,55 +23,47 @@ from cxsim.compose import (
     hydras_errors_in_words,
     plain,
     settings_of,
+    shown,
     threads_of,
 )
+from cxsim.progress import progress_here
+from sim.phrases import RENAMED, ConfigError, listed, nearest
 
 if TYPE_CHECKING:
     from cxsim.progress import Progress
     from sim.config.settings import Settings
 
+Simulate = Callable[["Settings", Any, Path, int, "Progress"], None]
+"""Writes the tables of a plan into a folder."""
 
-class Planned(ABC):
-    """Base of both commands. Heavy imports stand inside the methods, so that --help is quick."""
 
-    group: ClassVar[str]
-    description: ClassVar[str]
-    keys: ClassVar[Sequence[tuple[str, str]]]
+class Study(NamedTuple):
+    """One of the commands. Heavy imports stand inside its functions, so that --help is quick."""
+
+    group: str
+    description: str
+    keys: Sequence[tuple[str, str]]
     """Keys of the plan with their defaults, and what each is (translated when it is shown)."""
-    without_scenario: ClassVar[bool] = False
+    without_scenario: bool
     """Whether no scenario is meant unless one is named."""
-
-    @abstractmethod
-    def own_keys(self) -> Collection[str]:
-        """Names of the plan's keys."""
-
-    @abstractmethod
-    def plan(self, node: Any, settings: Settings) -> Any:
-        """The plan, checked together with the settings before anything is simulated. Raises ConfigError."""
-
-    @abstractmethod
-    def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
-        """Write the tables."""
-
-    @abstractmethod
-    def report(self, folder: Path) -> None:
-        """Write the page."""
-
-    @abstractmethod
-    def told(self, folder: Path) -> tuple[str, str]:
-        """(table, sentence) for the terminal."""
-
-    # -- what they share
+    core: str
+    """The module whose `Plan` is the plan."""
+    plan: Callable[[Any, Settings], Any]
+    """The plan, checked together with the settings before anything is simulated. Raises ConfigError."""
+    simulate: Simulate
+    page: str
+    """The module that writes the page and makes the table for the terminal."""
+    sentence: str
+    """Its function that says the answer in a sentence."""
 
     def answer(self, words: list[str]) -> int:
         """Compose, simulate, write, tell."""
         parser = self._parser()
-        given = parser.parse_intermixed_args(words)
+        given = parser.given(words)
         if given.help:
             print(f"{parser.format_help()}\n{self._keys()}")
             return OK
         overrides = self._overrides(given.overrides)
-        let_own_code_run(given)
         with composer(given.config_dir) as hydra:
             config = compose(hydra, overrides)
             from hydra.core.hydra_config import HydraConfig
@@ -82,14 +74,15 @@ class Planned(ABC):
             settings = settings_of(config, config.hydra)
             plan = self.plan(plain(config[self.group]), settings)
         folder = self._written(settings, plan, wanted, exact=given_by_hand(overrides, "hydra.run.dir"))
-        print("\n\n".join([*self.told(folder), shown(folder)]))
+        page = import_module(self.page)
+        print(page.summary_table(folder), getattr(page, self.sentence)(folder), shown(folder), sep="\n\n")
         return OK
 
     def _parser(self) -> Parser:
-        parser = Parser(prog=f"cxsim {self.group}", add_help=False, description=_(self.description))
+        parser = Parser(prog=f"cxsim {self.group.replace('_', '-')}", add_help=False, description=_(self.description))
         parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("key=value, dots for keys within keys"))
         parser.add_argument("--help", "-h", action="store_true", help=_("show this help message and exit"))
-        add_own_folder(parser, _("a folder of your own with scenario/, company/ and the like"))
+        parser.add_own_folder(_("a folder of your own with scenario/, company/ and the like"))
         return parser
 
     def _keys(self) -> str:
@@ -100,10 +93,12 @@ class Planned(ABC):
 
     def _overrides(self, words: list[str]) -> list[str]:
         """Overrides as Hydra takes them: the plan's file chosen, its keys with the group's name before them."""
-        from sim.config.parameters import ConfigError, listed, nearest
-
-        own, group = self.own_keys(), self.group
+        own: Mapping[str, Any] = import_module(self.core).Plan.model_fields
+        group = self.group
         for word in words:
+            named = word.partition("=")[0].partition(".")[0]
+            if RENAMED.get(named) == group:
+                raise ConfigError("{key}: no such key{hint}", key=named, hint=nearest(named, [group]))
             key = word.partition("=")[0].removeprefix(f"{group}.")
             if word.startswith(f"{group}.") and key not in own:
                 raise ConfigError(
@@ -114,37 +109,49 @@ class Planned(ABC):
         chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
         if not given_by_hand(chosen, group):
             chosen.insert(0, f"+{group}=default")
-        named = given_by_hand(chosen, "scenario") or not self.without_scenario
-        return chosen if named else ["scenario=baseline", *chosen]
+        chooses = given_by_hand(chosen, "scenario") or not self.without_scenario
+        return chosen if chooses else ["scenario=baseline", *chosen]
 
     def _written(self, settings: Settings, plan: Any, wanted: Path, exact: bool) -> Path:
         """The finished folder at `wanted`."""
-        from cxsim.progress import Progress
         from sim.run.folder import drafted
         from sim.run.provenance import write_provenance
 
         threads, started = threads_of(settings), time.monotonic()
-        progress = Progress(sys.stderr, translated)
         with drafted(wanted, exact) as draft:
-            try:
+            with progress_here() as progress:
                 self.simulate(settings, plan, draft.path, threads, progress)
-            finally:
-                progress.close()
-            self.report(draft.path)
+            import_module(self.page).write_report(draft.path)
             seconds = time.monotonic() - started
             stated = {self.group: plan.model_dump(mode="json")}
             return draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds, stated))
 
 
-class Premortem(Planned):
-    """The command."""
+# -- the planned A/B test ----------------------------------------------------------------------------------------
 
-    group = "premortem"
-    description = N_(
+
+def _plan_of_tests(node: Any, settings: Settings) -> Any:
+    from scenarios.intervention import treated_arms
+    from sim.studies.premortem import plan_of, treatment
+
+    treatment(treated_arms(settings))  # which refuses settings without anything to test
+    return plan_of(node, settings)
+
+
+def _simulate_tests(settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
+    from scenarios.intervention import treated_arms
+    from sim.studies.premortem import run_premortem
+
+    run_premortem(settings, treated_arms, plan, folder, threads, progress)
+
+
+PREMORTEM = Study(
+    group="premortem",
+    description=N_(
         "What a planned A/B test would report, against the full rollout's true effect: bias, power, needed size "
         "and weeks, risk of the wrong sign, and which design to choose."
-    )
-    keys = (
+    ),
+    keys=(
         ("design=[customer,cluster]", N_("a coin per customer, whole clusters, or both")),
         ("tests=8", N_("assignments per world and design")),
         ("share=0.5", N_("share of customers treated")),
@@ -154,102 +161,56 @@ class Premortem(Planned):
         ("power=0.8", N_("power that is wanted, for the needed size")),
         ("replications=auto", N_("worlds, each with other values of what is not known; auto: 16")),
         ("hydra.run.dir=DIR", N_("the folder to write")),
-    )
-
-    def own_keys(self) -> Collection[str]:
-        """Names of the plan's keys."""
-        from sim.studies.premortem import Plan
-
-        return Plan.model_fields
-
-    def plan(self, node: Any, settings: Settings) -> Any:
-        """The checked plan. Raises ConfigError also for settings without anything to test."""
-        from scenarios.intervention import worlds_of
-        from sim.studies.premortem import plan_of, treatment
-
-        treatment(worlds_of(settings))
-        return plan_of(node, settings)
-
-    def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
-        """Run the planned test many times."""
-        from scenarios.intervention import worlds_of
-        from sim.studies.premortem import run_premortem
-
-        run_premortem(settings, worlds_of, plan, folder, threads, progress)
-
-    def report(self, folder: Path) -> None:
-        """Write the page."""
-        from analysis.studies.premortem_page import write_report
-
-        write_report(folder)
-
-    def told(self, folder: Path) -> tuple[str, str]:
-        """What the test would tell, and which design to choose."""
-        from analysis.studies.premortem_page import recommendation, summary_table
-
-        return summary_table(folder), recommendation(folder)
+    ),
+    without_scenario=False,
+    core="sim.studies.premortem",
+    plan=_plan_of_tests,
+    simulate=_simulate_tests,
+    page="analysis.studies.premortem_page",
+    sentence="recommendation",
+)
+premortem = PREMORTEM.answer
 
 
-def premortem(words: list[str]) -> int:
-    """Run the planned test many times and say what it would tell."""
-    return Premortem().answer(words)
+# -- touchpoints -------------------------------------------------------------------------------------------------
 
 
-class Drivers(Planned):
-    """The command."""
+def _plan_of_moves(node: Any, settings: Settings) -> Any:
+    from scenarios.intervention import treated_arms
+    from sim.studies.key_drivers import Plan
 
-    group = "drivers"
-    description = N_(
+    for name in treated_arms(settings):
+        raise ConfigError(
+            "scenario: {name} intervenes; touchpoints are moved where nothing else is done", name=name
+        )
+    return Plan.read(node, "key_drivers")
+
+
+def _simulate_moves(settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
+    from sim.studies.key_drivers import run_key_drivers
+
+    run_key_drivers(settings, plan, folder, threads, progress)
+
+
+KEY_DRIVERS = Study(
+    group="key_drivers",
+    description=N_(
         "Which touchpoint moves LTV and NPS: each is repaired and broken by the same step, for everybody and for "
         "each persona, in otherwise the same worlds; beside what complaints and a survey's key-driver chart say."
-    )
-    keys = (
+    ),
+    keys=(
         ("step=0.2", N_("su by which each touchpoint is made better, then worse")),
         ("comments=0.3", N_("share of surveyed detractors who write what let them down")),
         ("customers=20000", N_("potential customers of the simulated market")),
         ("replications=16", N_("replications of what is not known")),
         ("scenario=baseline", N_("the world to do it in; its interventions must be none")),
         ("hydra.run.dir=DIR", N_("the folder to write")),
-    )
-    without_scenario = True
-
-    def own_keys(self) -> Collection[str]:
-        """Names of the plan's keys."""
-        from sim.studies.key_drivers import Plan
-
-        return Plan.model_fields
-
-    def plan(self, node: Any, settings: Settings) -> Any:
-        """The checked plan; touchpoints are moved in the company as it stands."""
-        from scenarios.intervention import worlds_of
-        from sim.config.parameters import ConfigError
-        from sim.studies.key_drivers import Plan
-
-        for name in worlds_of(settings):
-            raise ConfigError(
-                "scenario: {name} intervenes; touchpoints are moved where nothing else is done", name=name
-            )
-        return Plan.read(node, self.group)
-
-    def simulate(self, settings: Settings, plan: Any, folder: Path, threads: int, progress: Progress) -> None:
-        """Move every touchpoint."""
-        from sim.studies.key_drivers import run_drivers
-
-        run_drivers(settings, plan, folder, threads, progress)
-
-    def report(self, folder: Path) -> None:
-        """Write the page."""
-        from analysis.studies.key_drivers_page import write_report
-
-        write_report(folder)
-
-    def told(self, folder: Path) -> tuple[str, str]:
-        """Which touchpoint is worth most, and what complaints and surveys would have said."""
-        from analysis.studies.key_drivers_page import summary_table, verdict
-
-        return summary_table(folder), verdict(folder)
-
-
-def drivers(words: list[str]) -> int:
-    """Move every touchpoint and say which is worth most, and what complaints and surveys would have said."""
-    return Drivers().answer(words)
+    ),
+    without_scenario=True,
+    core="sim.studies.key_drivers",
+    plan=_plan_of_moves,
+    simulate=_simulate_moves,
+    page="analysis.studies.key_drivers_page",
+    sentence="verdict",
+)
+key_drivers = KEY_DRIVERS.answer

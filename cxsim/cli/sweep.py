@@ -5,8 +5,10 @@ from __future__ import annotations
 from analysis.style import words
 from analysis.style.language import N_, _, translated
 from analysis.style.lines import padded
-from cxsim.cli.terminal import BAD_INPUT, INTERRUPTED, MOVED, OK, say, shown
-from cxsim.sweeps import NoRunPossible, SweepInterrupted, swept
+from cxsim.cli import BAD_INPUT, MOVED, OK
+from cxsim.cli.terminal import say
+from cxsim.compose import shown
+from cxsim.sweeps import NoRunPossible, swept
 from sim.phrases import Phrase
 from sim.studies.sweep import DIED, FAILED, MISSING, Ending
 
@@ -26,11 +28,6 @@ def sweep(overrides: list[str], config_dir: str | None, name: str) -> int:
         for refusal in error.refusals:
             say(refusal)
         return BAD_INPUT
-    except SweepInterrupted as interrupted:
-        say(Phrase(
-            "interrupted; the same command goes on with what is missing in {folder}", folder=shown(interrupted.folder)
-        ))
-        return INTERRUPTED
     for job in sweep.lost:
         say(Phrase(LOST[job.status], key=job.key, problem=job.why))
     told, place = _("{done} of {total} jobs done; cxsim sweep-report {folder} shows them"), shown(sweep.folder)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from sim.calibration import lapse
 from sim.calibration import log as transactions
-from sim.calibration.cohort import CLOCK, Repeats, expected_repeats, pilot_references, put, simulate
+from sim.calibration.cohort import CLOCK, expected_repeats, pilot_references, put, simulate
 from sim.calibration.log import CleanLog, LogColumns
 from sim.calibration.log_columns import Evidence, evidence_of, with_capacity
 from sim.calibration.repeat_buying import (
@@ -34,9 +35,8 @@ from sim.calibration.repeat_buying import (
     fit_gamma_gamma,
     fit_pareto_nbd,
 )
-from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
-from sim.phrases import Phrase, enumerated
+from sim.phrases import ConfigError, Phrase, enumerated
 
 FloatArray = NDArray[np.float64]
 Say = Callable[[Phrase], None]
@@ -114,15 +114,9 @@ class Calibration:
 
 
 def calibrate(
-    log: Path,
-    columns: LogColumns,
-    name: str,
-    settings: Settings,
-    *,
-    holdout: int = 0,
-    yen: float = 1.0,
+    log: Path, columns: LogColumns, name: str, settings: Settings, *, holdout: int = 0, yen: float = 1.0,
     say: Say = print,
-) -> Calibration:
+) -> Calibration:  # fmt: skip
     """Fit a log and correct the fit; `say` is told each finding as it is made.
 
     settings: the shipped configuration; behaviour and company beyond the log come from it. holdout: weeks at the
@@ -134,7 +128,8 @@ def calibrate(
     _tell_log(log, clean, summary, until, say)
     try:
         fits: dict[str, PurchaseFit] = {"bg_nbd": fit_bg_nbd(summary), "pareto_nbd": fit_pareto_nbd(summary)}
-        spend = _in_yen(fit_gamma_gamma(summary), yen)
+        spend = fit_gamma_gamma(summary)
+        spend = replace(spend, model=replace(spend.model, gamma=spend.model.gamma * yen))
     except OverflowError:
         raise ConfigError("{log}: values are too large to fit", log=log) from None
     if spend.model.q <= 1.0:
@@ -148,8 +143,7 @@ def calibrate(
     _tell_fits(fits, spend, yen, say)
     evidence = evidence_of(clean, settings, say)
     clocks = tuple(
-        _clock(key, fit, summary, births, len(observed), fitted_weeks, settings, say)
-        for key, fit in fits.items()
+        _clock(key, fit, summary, births, len(observed), fitted_weeks, settings, say) for key, fit in fits.items()
     )
     evidence = with_capacity(evidence, clean, put(settings, clocks[1].corrected), say)
     found = Calibration(name, log, clean, summary, fitted_weeks, observed, clocks, spend, yen, evidence)
@@ -172,32 +166,18 @@ def _end_of_fit(clean: CleanLog, holdout: int) -> tuple[datetime.date | None, in
     return clean.first + datetime.timedelta(days=7 * (weeks - holdout) - 1), weeks - holdout
 
 
-def _in_yen(fit: Fit[GammaGamma], yen: float) -> Fit[GammaGamma]:
-    return replace(fit, model=replace(fit.model, gamma=fit.model.gamma * yen))
-
-
 # --- one clock ----------------------------------------------------------------------------------------------
 
 
 def _clock(
-    key: str,
-    fit: PurchaseFit,
-    summary: RfmSummary,
-    births: FloatArray,
-    weeks: int,
-    fitted_weeks: int,
-    settings: Settings,
-    say: Say,
-) -> Clock:
+    key: str, fit: PurchaseFit, summary: RfmSummary, births: FloatArray, weeks: int, fitted_weeks: int,
+    settings: Settings, say: Say,
+) -> Clock:  # fmt: skip
     """Simulate the log's cohort under one fitted model and correct it."""
     open_lapse = _weighed(key, fit, summary, say)
     target = open_lapse.model if open_lapse else fit.model
-    days = 7 * weeks
     run = pilot_references(settings, target)
-
-    def simulated(model: Model) -> Repeats:
-        return simulate(settings, run, model, days)
-
+    simulated = partial(simulate, settings, run, days=7 * weeks)
     closed = closed_curve(target, births, weeks)
     marks = np.array([fitted_weeks // 2, fitted_weeks]) - 1
     first = simulated(target)
@@ -214,7 +194,7 @@ def _clock(
         found = simulated(model)
         after, noise = found.of_cohort(births, weeks), found.relative_se
     year_se, separate_se = _year_errors(fit, target, open_lapse, summary)
-    alpha_se = year_se / abs(_elasticity(model)) * model.alpha
+    alpha_se = year_se / abs(float(_gradient(model)[1])) * model.alpha
     clock = Clock(key, fit, target, open_lapse, model, closed, before, after, noise, year_se, separate_se, alpha_se)
     for line in _correction(clock, marks):
         say(line)
@@ -282,10 +262,6 @@ def _gradient(model: Model) -> FloatArray:
     at = np.log([getattr(model, field.name) for field in fields(model)])
     steps = NUDGE * np.eye(len(at))
     return np.array([_log_year(at + h, type(model)) - _log_year(at - h, type(model)) for h in steps]) / (2 * NUDGE)
-
-
-def _elasticity(model: Model) -> float:
-    return float(_gradient(model)[1])
 
 
 def _year_errors(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from sim.calibration.repeat_buying import BgNbd, Model
 from sim.config.parameters import DAYS_PER_WEEK
@@ -97,8 +98,6 @@ def expected_repeats(model: Model, weeks: FloatArray) -> FloatArray:
         closed = model.expected_repeats(weeks)
     if np.isfinite(closed).all() or not isinstance(model, BgNbd):
         return closed
-    from scipy.special import betaincinv
-
     p = betaincinv(model.a, model.b, (np.arange(2000) + 0.5) / 2000)[:, None]
     return np.asarray(np.mean(-np.expm1(-model.r * np.log1p(p * weeks / model.alpha)) / p, axis=0))
 

@@ -19,7 +19,8 @@ from sim.calibration import lapse
 from sim.calibration.calibrate import LABEL, Calibration, Clock, mean_basket_se
 from sim.calibration.cohort import CLOCK
 from sim.calibration.repeat_buying import Fit
-from sim.config.parameters import ConfigError, is_parameter
+from sim.config.parameters import is_parameter
+from sim.phrases import ConfigError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 WORDS_OF_YAML = ("true", "false", "null", "nan", "inf")
@@ -47,11 +48,7 @@ def company_text(found: Calibration) -> str:
     """The company file as YAML text."""
     shipped = yaml.safe_load((SHIPPED / f"{DEFAULT}.yaml").read_text(encoding="utf-8"))
     evidence = found.evidence
-    own: dict[str, Any] = {
-        "name": found.name,
-        "members": found.clean.customers,
-        "purchase": dict(_purchase(found)),
-    }
+    own: dict[str, Any] = {"name": found.name, "members": found.clean.customers, "purchase": dict(_purchase(found))}
     if evidence.channels:
         own["channels"] = evidence.channels
     if evidence.capacity_ratio:

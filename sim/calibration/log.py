@@ -13,10 +13,9 @@ The rules, in the order in which a row meets them; the first that applies takes 
 6. zero value.
 7. duplicate row: all fields of the file equal those of an earlier row.
 
-What is left of one customer and day is merged into one purchase day: values are summed, it has a coupon
-if one of its rows has, and the other attributes are those of its row of greatest value. Customers are
-text ("00123" is not "123"); all text is brought to its compatibility form (Unicode NFKC), so that
-full-width digits equal plain ones.
+What is left of one customer and day is merged into one purchase day: values are summed, it has a coupon if one of its
+rows has, and the other attributes are those of its row of greatest value. Customers are text ("00123" is not "123");
+all text is brought to its compatibility form (Unicode NFKC), so that full-width digits equal plain ones.
 """
 
 from __future__ import annotations
@@ -53,14 +52,9 @@ SEPARATORS = (",", ";", "\t")
 MISSING = ("", "nan", "null", "none", "na", "n/a", "<na>", "nat")
 NO_COUPON = (*MISSING, "0", "0.0", "false", "f", "no", "n", "なし", "無", "無し", "-")
 RULES = (
-    "malformed row",
-    "unparsable date",
-    "missing customer",
-    "unparsable value",
-    "negative value",
-    "zero value",
+    "malformed row", "unparsable date", "missing customer", "unparsable value", "negative value", "zero value",
     "duplicate row",
-)
+)  # fmt: skip
 
 DAY_PATTERN = re.compile(
     r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})"
@@ -83,9 +77,8 @@ class LogError(ConfigError):
 class LogColumns:
     """Which column of the log plays which part; None where the log has no such column.
 
-    customer: id. date: day of purchase. value: amount paid, in the log's currency. delivery_class: as the
-    firm names it. promised, delivered: days on which the order was promised and came. coupon: code, amount
-    or yes/no. channel.
+    customer: id. date: day of purchase. value: amount paid, in the log's currency. delivery_class: as the firm names
+    it. promised, delivered: days on which the order was promised and came. coupon: code, amount or yes/no. channel.
     """
 
     customer: str = "customer"
@@ -107,12 +100,11 @@ class LogColumns:
 class CleanLog:
     """A cleaned log and the account of what cleaning took.
 
-    purchases: one row per customer and purchase day, sorted by customer and date. Columns customer (text),
-    date (datetime64[s], midnight), value (float64, log's currency, > 0) and, where the log has them,
-    delivery_class and channel (text, missing where blank), promised and delivered (datetime64[s], NaT where
-    unreadable), coupon (bool). dropped: rows taken by each of RULES. merged: rows that joined another row
-    of the same customer and day. rows_read = rows_kept + sum of dropped; rows_kept = merged + number of
-    purchases. last: the end of observation.
+    purchases: one row per customer and purchase day, sorted by customer and date. Columns customer (text), date
+    (datetime64[s], midnight), value (float64, log's currency, > 0) and, where the log has them, delivery_class and
+    channel (text, missing where blank), promised and delivered (datetime64[s], NaT where unreadable), coupon (bool).
+    dropped: rows taken by each of RULES. merged: rows that joined another row of the same customer and day. rows_read =
+    rows_kept + sum of dropped; rows_kept = merged + number of purchases. last: the end of observation.
     """
 
     purchases: pd.DataFrame
@@ -155,9 +147,8 @@ class Redemption:
 def read_log(path: str | Path, columns: LogColumns) -> CleanLog:
     """Read and clean a transaction log: CSV (also .gz; comma, semicolon or tab; UTF-8 or cp932) or Parquet.
 
-    Raises LogError, in one line, if the file cannot be read as a table, lacks a column, keeps nothing after
-    cleaning, or is too little to learn from: under MIN_WEEKS weeks, under MIN_CUSTOMERS customers, or
-    nobody who bought again.
+    Raises LogError, in one line, if the file cannot be read as a table, lacks a column, keeps nothing after cleaning,
+    or is too little to learn from: under MIN_WEEKS weeks, under MIN_CUSTOMERS customers, or nobody who bought again.
     """
     path = Path(path)
     table, malformed = _read_table(path, columns)
@@ -219,14 +210,15 @@ def observed_cumulative_repeats(clean: CleanLog, until: datetime.date | None = N
     return np.cumsum(np.bincount(days // 7, minlength=weeks)[:weeks]).astype(np.float64)
 
 
-def class_shares(clean: CleanLog) -> dict[str, float] | None:
-    """Share of each delivery class among purchase days that state one, largest first; None if none does."""
-    return _shares(clean, "delivery_class")
+def shares(clean: CleanLog, column: str) -> dict[str, float] | None:
+    """Share of each delivery class, or channel, among purchase days that state one, largest first; None if none does.
 
-
-def channel_shares(clean: CleanLog) -> dict[str, float] | None:
-    """Share of each channel among purchase days that state one, largest first; None if none does."""
-    return _shares(clean, "channel")
+    column: `delivery_class` or `channel`.
+    """
+    if column not in clean.purchases.columns:
+        return None
+    counts = clean.purchases[column].value_counts(normalize=True)
+    return {str(name): float(share) for name, share in counts.items()} or None
 
 
 def lateness(clean: CleanLog) -> Lateness | None:
@@ -248,13 +240,6 @@ def redemption(clean: CleanLog) -> Redemption | None:
     used = clean.purchases["coupon"].to_numpy()
     share = float(used.mean())
     return Redemption(used.size, share, _share_se(share, used.size))
-
-
-def _shares(clean: CleanLog, column: str) -> dict[str, float] | None:
-    if column not in clean.purchases.columns:
-        return None
-    counts = clean.purchases[column].value_counts(normalize=True)
-    return {str(name): float(share) for name, share in counts.items()} or None
 
 
 def _share_se(share: float, count: int) -> float:
@@ -416,7 +401,7 @@ def _clean(table: pa.Table, where: dict[str, str]) -> tuple[pd.DataFrame, dict[s
     dropped = {}
     for rule, takes in (
         ("unparsable date", np.isnat(days)),
-        ("missing customer", _is_missing(customers)),
+        ("missing customer", _is_one_of(customers, MISSING)),
         ("unparsable value", np.isnan(values)),
         ("negative value", values < 0),
         ("zero value", values == 0),
@@ -446,10 +431,6 @@ def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
             column = pc.if_else(pc.is_nan(column), None, column).cast(pa.int64())
     text = pc.fill_null(column.cast(pa.string()), "")
     return pc.utf8_trim_whitespace(pc.utf8_normalize(text, form="NFKC"))
-
-
-def _is_missing(text: pa.ChunkedArray) -> BoolArray:
-    return _is_one_of(text, MISSING)
 
 
 def _is_one_of(text: pa.ChunkedArray, words: tuple[str, ...]) -> BoolArray:
@@ -485,7 +466,7 @@ def _parse_day(text: str) -> np.datetime64:
 
 def _numbers(column: pa.ChunkedArray) -> FloatArray:
     """Numbers as float64, NaN where unreadable; plain ones at once, decorated ones per distinct text."""
-    if _is_numeric(column.type):
+    if any(test(column.type) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)):
         numbers = column.cast(pa.float64()).to_numpy().astype(np.float64)
         return np.where(np.isfinite(numbers), numbers, np.nan)
     text = _text(column)
@@ -495,10 +476,6 @@ def _numbers(column: pa.ChunkedArray) -> FloatArray:
     numbers[is_plain] = text.filter(plain).cast(pa.float64()).to_numpy()
     numbers[~is_plain] = _by_distinct(text.filter(pc.invert(plain)), _parse_number, "float64")
     return np.where(np.isfinite(numbers), numbers, np.nan)
-
-
-def _is_numeric(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _parse_number(text: str) -> float:
@@ -534,18 +511,14 @@ def _duplicates(table: pa.Table) -> BoolArray:
 def _label(column: pa.ChunkedArray) -> pd.Series:
     text = _text(column)
     labels: pd.Series = text.to_pandas()
-    return labels.mask(_is_missing(text))
-
-
-def _has_coupon(column: pa.ChunkedArray) -> BoolArray:
-    return ~_is_one_of(_text(column), NO_COUPON)
+    return labels.mask(_is_one_of(text, MISSING))
 
 
 OPTIONAL_READERS: dict[str, Callable[[pa.ChunkedArray], object]] = {
     "delivery_class": _label,
     "promised": _days,
     "delivered": _days,
-    "coupon": _has_coupon,
+    "coupon": lambda column: ~_is_one_of(_text(column), NO_COUPON),
     "channel": _label,
 }
 

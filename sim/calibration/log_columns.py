@@ -19,9 +19,8 @@ from agents.behaviour import Rules, class_utility
 from agents.population import Personas
 from sim.calibration import log
 from sim.calibration.log import CleanLog, Lateness
-from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.world.constants import CAPACITY_FROM, sized, world_of
 from sim.world.model import CXModel, burnt_in
 from sim.world.pilot import references
@@ -59,14 +58,8 @@ class Evidence:
 
 def evidence_of(clean: CleanLog, settings: Settings, say: Say) -> Evidence:
     """Read the optional columns, lateness apart, which takes a simulation: see `with_capacity`."""
-    behaviour: dict[str, dict[str, Any]] = {}
-    delivery = _delivery(clean, settings, say)
-    if delivery:
-        behaviour["delivery"] = delivery
-    coupons = _coupons(clean, settings, say)
-    if coupons:
-        behaviour["coupons"] = coupons
-    return Evidence(_channels(clean, say), None, behaviour)
+    found = {"delivery": _delivery(clean, settings, say), "coupons": _coupons(clean, settings, say)}
+    return Evidence(_channels(clean, say), None, {group: node for group, node in found.items() if node})
 
 
 def with_capacity(evidence: Evidence, clean: CleanLog, settings: Settings, say: Say) -> Evidence:
@@ -123,7 +116,7 @@ def _says(name: str, word: str) -> bool:
 
 def _delivery(clean: CleanLog, settings: Settings, say: Say) -> dict[str, Any] | None:
     """Class utilities that give the log's shares at the references; a class the log never shows keeps its own."""
-    told = log.class_shares(clean)
+    told = log.shares(clean, "delivery_class")
     if told is None:
         return None
     shares = _named(told, CLASS_WORDS, Phrase("delivery class"), say)
@@ -246,7 +239,7 @@ def _coupons(clean: CleanLog, settings: Settings, say: Say) -> dict[str, Any] | 
 
 
 def _channels(clean: CleanLog, say: Say) -> dict[str, float] | None:
-    told = log.channel_shares(clean)
+    told = log.shares(clean, "channel")
     if told is None:
         return None
     shares = _named(told, CHANNEL_WORDS, Phrase("channel"), say)

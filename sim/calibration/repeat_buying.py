@@ -20,6 +20,8 @@ from scipy.special import betaln, exprel, gammaln, hyp2f1, roots_jacobi
 from sim.phrases import ConfigError
 
 FloatArray = npt.NDArray[np.float64]
+LogParts = tuple[FloatArray | float, FloatArray, FloatArray]
+"""Logs of a common factor, and of the weights of 'still there at T' and of 'left before' that it multiplies."""
 
 MIN_CUSTOMERS = 20
 LOG_BOUND = 14.0
@@ -87,22 +89,44 @@ class Positive:
 
 
 @dataclass(frozen=True)
-class BgNbd(Positive):
+class Repeating(Positive):
+    """A model of repeat purchases; each customer's rate per week ~ Gamma(shape r, rate alpha)."""
+
+    r: float
+    alpha: float
+
+    def p_alive(self, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike) -> FloatArray:
+        """Probability that a customer with history (x, t_x, T) has not dropped out by T; for BG/NBD 1 if x = 0."""
+        _, stayed, left = self._log_parts(*_broadcast(x, t_x, T))
+        return np.asarray(np.exp(stayed - np.logaddexp(stayed, left)))
+
+    def log_likelihood(self, summary: RfmSummary) -> float:
+        """Log-likelihood of the repeat purchases (of BG/NBD equation 6), summed over customers; value plays no part."""
+        return _total(self._log_likelihoods, _grouped_histories(summary))
+
+    def _log_likelihoods(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> FloatArray:
+        rate = gammaln(self.r + x) - gammaln(self.r) + self.r * np.log(self.alpha)
+        common, stayed, left = self._log_parts(x, t_x, age)
+        return np.asarray(rate + common + np.logaddexp(stayed, left))
+
+    def _log_parts(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> LogParts:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class BgNbd(Repeating):
     """BG/NBD (Fader, Hardie & Lee 2005): dropout with probability p after each repeat purchase.
 
     Purchase rate per week ~ Gamma(shape r, rate alpha); p ~ Beta(a, b), independent of the rate.
     """
 
-    r: float
-    alpha: float
     a: float
     b: float
 
     def expected_repeats(self, t: npt.ArrayLike) -> FloatArray:
         """Expected repeat purchases of a random customer within t weeks of the first; same shape as t.
 
-        The published form, (a+b-1)/(a-1) [1 - (alpha/(alpha+t))^r 2F1(r, b; a+b-1; t/(alpha+t))] (equation
-        9).
+        The published form, (a+b-1)/(a-1) [1 - (alpha/(alpha+t))^r 2F1(r, b; a+b-1; t/(alpha+t))] (equation 9).
         """
         weeks = _non_negative(t)
         if abs(self.a - 1) < 1e-3 or self.a + self.b < 1 + 1e-3:
@@ -124,39 +148,21 @@ class BgNbd(Positive):
         """Probability of no repeat purchase within t weeks of the first; same shape as t."""
         return np.asarray(np.exp(-self.r * np.log1p(_non_negative(t) / self.alpha)))
 
-    def p_alive(self, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike) -> FloatArray:
-        """Probability that a customer with history (x, t_x, T) has not dropped out by T; 1 if x = 0."""
-        repeats, last, age = _broadcast(x, t_x, T)
-        stayed, left = self._log_parts(repeats, last, age)
-        return np.asarray(np.exp(stayed - np.logaddexp(stayed, left)))
-
-    def log_likelihood(self, summary: RfmSummary) -> float:
-        """Log-likelihood of the repeat purchases (equation 6), summed over customers; value plays no part."""
-        return _total(self._log_likelihoods, _grouped_histories(summary))
-
-    def _log_likelihoods(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> FloatArray:
-        rate = gammaln(self.r + x) - gammaln(self.r) + self.r * np.log(self.alpha)
+    def _log_parts(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> LogParts:
         survival = betaln(self.a, self.b + x) - betaln(self.a, self.b)
-        return np.asarray(rate + survival + np.logaddexp(*self._log_parts(x, t_x, age)))
-
-    def _log_parts(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Log weights of 'still there at T' and 'left at t_x', up to a common factor."""
         stayed = -(self.r + x) * np.log(self.alpha + age)
         dropout_odds = np.log(self.a) - np.log(self.b + np.maximum(x, 1) - 1)
         left = np.where(x > 0, dropout_odds - (self.r + x) * np.log(self.alpha + t_x), -np.inf)
-        return stayed, left
+        return survival, stayed, left
 
 
 @dataclass(frozen=True)
-class ParetoNbd(Positive):
+class ParetoNbd(Repeating):
     """Pareto/NBD (Schmittlein, Morrison & Colombo 1987): dropout at a hazard, buying or not.
 
-    Purchase rate per week ~ Gamma(shape r, rate alpha); dropout hazard per week ~ Gamma(s, rate beta),
-    independent.
+    Purchase rate per week ~ Gamma(shape r, rate alpha); dropout hazard per week ~ Gamma(s, rate beta), independent.
     """
 
-    r: float
-    alpha: float
     s: float
     beta: float
 
@@ -174,25 +180,10 @@ class ParetoNbd(Positive):
         none = np.zeros_like(weeks)
         return np.asarray(np.exp(self._log_likelihoods(none, none, weeks)))
 
-    def p_alive(self, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike) -> FloatArray:
-        """Probability that a customer with history (x, t_x, T) has not dropped out by T."""
-        repeats, last, age = _broadcast(x, t_x, T)
-        stayed, left = self._log_parts(repeats, last, age)
-        return np.asarray(np.exp(stayed - np.logaddexp(stayed, left)))
-
-    def log_likelihood(self, summary: RfmSummary) -> float:
-        """Log-likelihood of the repeat purchases, summed over customers; value plays no part."""
-        return _total(self._log_likelihoods, _grouped_histories(summary))
-
-    def _log_likelihoods(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> FloatArray:
-        rate = gammaln(self.r + x) - gammaln(self.r) + self.r * np.log(self.alpha)
-        return np.asarray(rate + self.s * np.log(self.beta) + np.logaddexp(*self._log_parts(x, t_x, age)))
-
-    def _log_parts(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Log weights of 'still there at T' and 'left between t_x and T', up to a common factor."""
+    def _log_parts(self, x: FloatArray, t_x: FloatArray, age: FloatArray) -> LogParts:
         stayed = -(self.r + x) * np.log(self.alpha + age) - self.s * np.log(self.beta + age)
         left = np.log(self.s) + _log_dropout_integral(self.r + x, self.alpha, self.s + 1, self.beta, t_x, age)
-        return stayed, left
+        return self.s * np.log(self.beta), stayed, left
 
 
 def _log_dropout_integral(
@@ -200,9 +191,8 @@ def _log_dropout_integral(
 ) -> FloatArray:
     """Log of the integral of (alpha+u)^-m (beta+u)^-n over u from start to end; -inf where they are equal.
 
-    The textbook form is a difference of two 2F1, which loses all digits when t_x is near T. The integrand
-    is positive and, in log time, nearly an exponential, so Gauss-Legendre gives it to about 12 digits for
-    any parameters.
+    The textbook form is a difference of two 2F1, which loses all digits when t_x is near T. The integrand is positive
+    and, in log time, nearly an exponential, so Gauss-Legendre gives it to about 12 digits for any parameters.
     """
     base = min(alpha, beta)
     # Cut the tail where the integrand has fallen below rounding, so that the nodes lie where the mass is.
@@ -226,8 +216,7 @@ def _log_dropout_integral(
 class GammaGamma(Positive):
     """Gamma-gamma (Fader & Hardie 2013): value of a purchase, independent of how often one buys.
 
-    A purchase ~ Gamma(shape p, rate nu); nu ~ Gamma(shape q, rate gamma) over customers. gamma is in
-    currency units.
+    A purchase ~ Gamma(shape p, rate nu); nu ~ Gamma(shape q, rate gamma) over customers. gamma is in currency units.
     """
 
     p: float
@@ -270,10 +259,9 @@ Model = BgNbd | ParetoNbd
 class Fit(Generic[ModelT]):
     """A model fitted by maximum likelihood, with what is known of its precision.
 
-    covariance: of the log-parameters in the order of `names`, shape (k, k), the inverse Hessian of the
-    negative log-likelihood; a direction that the data leave open gets a standard error of about 30.
-    converged: the optimum lies inside the search bounds and nothing worth having is left to climb.
-    customers: how many were fitted.
+    covariance: of the log-parameters in the order of `names`, shape (k, k), the inverse Hessian of the negative
+    log-likelihood; a direction that the data leave open gets a standard error of about 30. converged: the optimum lies
+    inside the search bounds and nothing worth having is left to climb. customers: how many were fitted.
     """
 
     model: ModelT
@@ -306,8 +294,7 @@ class Fit(Generic[ModelT]):
     def unidentified(self) -> tuple[str, ...]:
         """Parameters that the data leave open by more than a factor of e (standard error of the log > 1).
 
-        Typical is a log without visible lapse: a and b, or s and beta, then only matter through a lapse
-        near zero.
+        Typical is a log without visible lapse: a and b, or s and beta, then only matter through a lapse near zero.
         """
         return tuple(name for name, se in self.log_standard_errors.items() if se > 1)
 
@@ -315,7 +302,7 @@ class Fit(Generic[ModelT]):
 def fit_bg_nbd(summary: RfmSummary) -> Fit[BgNbd]:
     """Fit BG/NBD by maximum likelihood. Raises FitError: too few customers, or no repeat purchases."""
     histories = _grouped_histories(_fit_for_frequency(summary))
-    rate = _mean_rate(summary)
+    rate = float(summary.frequency.sum() / summary.age.sum())
     starts = [(r, r / rate, a, b) for r in (0.3, 1.5) for a, b in ((0.5, 2.5), (1.0, 20.0))]
     return _maximise(BgNbd, histories, starts, summary.customers)
 
@@ -323,7 +310,7 @@ def fit_bg_nbd(summary: RfmSummary) -> Fit[BgNbd]:
 def fit_pareto_nbd(summary: RfmSummary) -> Fit[ParetoNbd]:
     """Fit Pareto/NBD by maximum likelihood. Raises FitError: too few customers, or no repeat purchases."""
     histories = _grouped_histories(_fit_for_frequency(summary))
-    rate = _mean_rate(summary)
+    rate = float(summary.frequency.sum() / summary.age.sum())
     age = float(summary.age.mean())
     starts = [(r, r / rate, s, s * age * wait) for r in (0.3, 1.5) for s, wait in ((0.5, 0.5), (1.5, 5.0))]
     return _maximise(ParetoNbd, histories, starts, summary.customers)
@@ -332,8 +319,7 @@ def fit_pareto_nbd(summary: RfmSummary) -> Fit[ParetoNbd]:
 def fit_gamma_gamma(summary: RfmSummary) -> Fit[GammaGamma]:
     """Fit gamma-gamma to the mean repeat values by maximum likelihood.
 
-    Raises FitError if fewer than MIN_CUSTOMERS customers bought again with a positive value, or if all
-    values agree.
+    Raises FitError if fewer than MIN_CUSTOMERS customers bought again with a positive value, or if all values agree.
     """
     values = _repeat_values(summary)
     buyers = int(values.counts.sum())
@@ -357,9 +343,8 @@ def fit_gamma_gamma(summary: RfmSummary) -> Fit[GammaGamma]:
 def cumulative_repeats(model: Model, first_weeks: npt.ArrayLike, horizon_weeks: int) -> FloatArray:
     """Expected cumulative repeat purchases of a cohort at the end of calendar weeks 1 to horizon_weeks.
 
-    first_weeks: week (possibly fractional) of each customer's first purchase, counted from the start of
-    week 1; a customer adds nothing before it. Returns shape (horizon_weeks,). Raises ValueError for a
-    horizon below 1.
+    first_weeks: week (possibly fractional) of each customer's first purchase, counted from the start of week 1; a
+    customer adds nothing before it. Returns shape (horizon_weeks,). Raises ValueError for a horizon below 1.
     """
     if horizon_weeks < 1:
         raise ValueError(f"horizon_weeks must be at least 1, not {horizon_weeks}")
@@ -411,13 +396,7 @@ def _fit_for_frequency(summary: RfmSummary) -> RfmSummary:
     return summary
 
 
-def _mean_rate(summary: RfmSummary) -> float:
-    return float(summary.frequency.sum() / summary.age.sum())
-
-
-def _maximise(
-    kind: type[ModelT], data: _Grouped, starts: Iterable[tuple[float, ...]], customers: int
-) -> Fit[ModelT]:
+def _maximise(kind: type[ModelT], data: _Grouped, starts: Iterable[tuple[float, ...]], customers: int) -> Fit[ModelT]:
     """Climb from every start, keep the best, polish it by Newton's method, read precision off curvature."""
 
     def loss(log_parameters: FloatArray) -> float:
@@ -467,8 +446,7 @@ def _derivatives(
 ) -> tuple[FloatArray, FloatArray]:
     """Gradient (k,) and Hessian (k, k) by central differences.
 
-    The step of 1e-3 balances rounding (about 1e-12 of the loss, over the step squared) against the fourth
-    derivative.
+    The step of 1e-3 balances rounding (about 1e-12 of the loss, over the step squared) against the fourth derivative.
     """
     size = len(theta)
     shifts = step * np.eye(size)
@@ -491,9 +469,7 @@ def _non_negative(values: npt.ArrayLike) -> FloatArray:
     return array
 
 
-def _broadcast(
-    x: npt.ArrayLike, t_x: npt.ArrayLike, age: npt.ArrayLike
-) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _broadcast(x: npt.ArrayLike, t_x: npt.ArrayLike, age: npt.ArrayLike) -> tuple[FloatArray, FloatArray, FloatArray]:
     repeats, last, total = np.broadcast_arrays(_non_negative(x), _non_negative(t_x), _non_negative(age))
     if (last > total).any():
         raise ValueError("t_x must not exceed T")

@@ -236,10 +236,10 @@ class Campaigns:
         buyers = visits["row"][visits["kind"] != NO_ORDER]
         self._add(
             np.ones(len(messages), bool), messages["variant_row"], clicked=messages["clicked"] == 1,
-            opted_out=messages["opted_out"] == 1, ordered=among(messages["row"], buyers),
+            opted_out=messages["opted_out"] == 1, ordered=np.isin(messages["row"], buyers),
         )  # fmt: skip
         for number, passed in self._passed.items():
-            self.of[number].pass_over(np.ones(len(passed), bool), ordered=among(passed, buyers))
+            self.of[number].pass_over(np.ones(len(passed), bool), ordered=np.isin(passed, buyers))
         self._passed = {}
 
     def _add(self, somebody: NDArray[np.bool_], variant_rows: NDArray[np.uint8], **did: NDArray[np.bool_]) -> None:
@@ -266,14 +266,6 @@ class Campaigns:
                 campaign.revisions += 1
                 spent += cycle.cost
         return spent
-
-
-def among(rows: NDArray[np.int32], known: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which of these rows are among the known ones, which ascend."""
-    if len(known) == 0:
-        return np.zeros(len(rows), bool)
-    place = np.minimum(np.searchsorted(known, rows), len(known) - 1)
-    return np.asarray(known[place] == rows)
 
 
 @compiled

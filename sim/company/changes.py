@@ -46,23 +46,17 @@ class Changes(NamedTuple):
 NO_CHANGES = Changes()
 
 
+FACTORS = ("noise_store", "capacity")
+"""Changes that multiply; the others add up."""
+
+
 def together(changes: Iterable[Changes]) -> Changes:
     """Several changes at once: differences add up, factors multiply. Zero shifts are dropped."""
     total = NO_CHANGES
     for one in changes:
-        total = Changes(
-            total.quality + tuple(shift for shift in one.quality if shift.su != 0.0),
-            total.support + one.support,
-            total.recovery + one.recovery,
-            total.recovery_cost + one.recovery_cost,
-            total.noise_store * one.noise_store,
-            total.friction_store + one.friction_store,
-            total.friction_online + one.friction_online,
-            total.competitor + one.competitor,
-            total.capacity * one.capacity,
-            total.complaint + one.complaint,
-            total.complaint_su + one.complaint_su,
-        )
+        shifts = total.quality + tuple(shift for shift in one.quality if shift.su != 0.0)
+        pairs = zip(Changes._fields[1:], total[1:], one[1:], strict=True)
+        total = Changes(shifts, *(old * new if name in FACTORS else old + new for name, old, new in pairs))
     return total
 
 

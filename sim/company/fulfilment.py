@@ -13,7 +13,7 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -168,18 +168,6 @@ def log_deliveries(c: Columns, e: Episodes, day: int) -> tuple[int, int]:
 def order_key(row: int, day: int, kind: int) -> int:
     """(row, order day, class) as one integer: the identity of an order, and of its episode, across arms."""
     return (int(row) << 20) | ((int(day) + (1 << 15)) << 2) | int(kind)
-
-
-class Centre(Protocol):
-    """What the company needs of a fulfilment centre, live or replayed."""
-
-    def take(self, batch: Batch) -> None: ...
-
-    def ship(self, day: int, capacity: int) -> int: ...
-
-    def deliveries(self, day: int) -> list[Batch]: ...
-
-    def backlog(self) -> int: ...
 
 
 class QueueHead(NamedTuple):
@@ -348,3 +336,6 @@ class ReplayedCentre:
     def backlog(self) -> int:
         """Orders taken and not shipped."""
         return self.waiting
+
+
+Centre = FulfilmentCentre | ReplayedCentre

@@ -9,7 +9,7 @@ messages to some of those it may write to, or changes the company as a whole. Th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from agents.columns import APP, LIKES, NEVER, OBSERVABLE, SHOP, UNKNOWN, Columns
 from agents.records import OPTION, Messages, Visits, WaitingOptions
 from sim.company.campaigns import Campaigns, Message, note_impressions
-from sim.company.changes import Changes
+from sim.company.changes import NO_CHANGES, Changes
 from sim.company.meetings import Meetings
 
 DAYS_SINCE = {
@@ -31,7 +31,6 @@ DAYS_SINCE = {
 
 AMOUNTS = ("orders", "monetary", "open_orders", "answer", "last_late", "preference", "activated")
 """Observables that are amounts; one that is not known yet lies in no bounds."""
-
 
 NOTHING_YET = {"answer": -1, "last_late": UNKNOWN}
 """Value of an amount that is not known yet; that of a day is NEVER."""
@@ -111,52 +110,47 @@ class Observed:
         return np.asarray(known & (values >= low) & (values <= high))
 
 
-class Treatment(Protocol):
-    """An intervention as the company sees it; `scenarios.intervention.Intervention` is the base class of all."""
+class Treatment:
+    """An intervention as the company sees it; this one does nothing. Base of `scenarios.intervention.Intervention`."""
 
-    @property
-    def name(self) -> str:
-        """Its key in the scenario file."""
-        ...
+    name: str
+    """Its key in the scenario file."""
 
-    @property
-    def company_wide(self) -> bool:
-        """Whether it acts on everybody at once, so that no half of the customers can be left out."""
-        ...
+    company_wide: ClassVar[bool] = False
+    """Whether it acts on everybody at once, so that no half of the customers can be left out."""
 
     @property
     def message(self) -> Message | None:
         """The message it sends if it is a campaign, else None."""
-        ...
+        return None
 
     @property
     def days_to_choose(self) -> tuple[tuple[int, int], ...]:
         """Its options of waiting, (days beyond no-rush's lead, yen of the coupon); empty if it has none."""
-        ...
+        return ()
 
     def on_visits(self, seen: Observed, offers: Offers) -> None:
         """Make today's offers to the visitors seen."""
-        ...
 
     def writes_on(self, day: int) -> bool:
         """Whether it sends off-site messages on `day`."""
-        ...
+        return False
 
     def chooses(self, seen: Observed) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Masks over those it may write to: (who is to get the message, whom it is sure to fit)."""
-        ...
+        raise NotImplementedError
 
     def changes(self, day: int) -> Changes:
         """What it makes different about the company on `day`; asked only if everybody is treated."""
-        ...
+        return NO_CHANGES
 
     def meetings(self) -> Meetings | None:
         """Regular meetings over customers' comments that it sets up, else None."""
-        ...
+        return None
 
     def scaled(self, share: float) -> Treatment | None:
         """The same with its lever (a coupon's face) times `share`, for the break-even; None without one."""
-        ...
+        return None
 
 
 Placed = Sequence[tuple[int, Treatment]]
@@ -231,13 +225,6 @@ def note_eligible(columns: Columns, rows: NDArray[np.int32], number: int, day: i
     """Note that intervention `number` would reach these rows, treated or not, within the horizon."""
     if day >= 0:
         columns.of("eligible")[rows] |= np.uint8(1 << number)
-
-
-def offered(placed: Placed, seen: Observed, offers: Offers) -> None:
-    """What all interventions offer the visitors seen."""
-    for number, intervention in placed:
-        offers.speak_for(number)
-        intervention.on_visits(seen, offers)
 
 
 def written(

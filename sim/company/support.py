@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 import simpy
@@ -104,12 +104,6 @@ def hang_up(e: Episodes, calls: Calls) -> None:
         one.resolved = calls.contacts.served[k] and calls.resolvable[k]
 
 
-class Desk(Protocol):
-    """What the company needs of a desk, live or replayed."""
-
-    def open(self, day: int, contacts: Contacts) -> None: ...
-
-
 class SupportDesk:
     """The live desk. `record` keeps every contact for a replay."""
 
@@ -189,6 +183,9 @@ class ReplayedDesk:
         """Read the waits off the record."""
         for j in range(len(contacts.at)):
             contacts.wait[j], contacts.served[j] = self.record.wait(day, contacts, j)
+
+
+Desk = SupportDesk | ReplayedDesk
 
 
 def servers_for(contacts_per_day: float, service: float, hours: float, load: float) -> int:

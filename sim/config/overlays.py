@@ -9,18 +9,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import betaincinv, gammaincinv
 
-from sim.config.parameters import (
-    DAYS_PER_YEAR,
-    PARTS,
-    ConfigError,
-    Parameter,
-    is_parameter,
-    listed,
-    nearest,
-    parameter,
-    show,
-    tidy,
-)
+from sim.config.parameters import DAYS_PER_YEAR, PARTS, Parameter, Positive, is_parameter, parameter, show, tidy
+from sim.config.sections import Section
+from sim.phrases import ConfigError, listed, nearest
 
 BOTH_ARMS_GROUPS = ("company", "market", "behaviour", "personas")
 """What a scenario may change in both arms."""
@@ -129,8 +120,16 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
 
 
 DAYS_PER_MONTH = DAYS_PER_YEAR / 12.0
-QUICK = ("orders_a_month", "average_basket", "conversion", "capacity_a_day")
-"""Figures a strategist may fill in: orders/month, yen, share of visits that order, parcels/day."""
+
+
+class Quick(Section):
+    """Figures a strategist may fill in: orders/month, yen, share of visits that order, parcels/day."""
+
+    orders_a_month: Positive | None = None
+    average_basket: Positive | None = None
+    conversion: Positive | None = None
+    capacity_a_day: Positive | None = None
+
 
 LARGEST = 1e4
 """Alpha, weeks, is searched from its reciprocal to this times the fit's own."""
@@ -181,59 +180,37 @@ def _converted(raw: Mapping[str, Any], quick: Any) -> Iterator[tuple[str, Any]]:
     """The parameters that follow from the figures of `quick`, by key."""
     if quick is None:
         return
-    if not isinstance(quick, Mapping):
-        raise ConfigError("company.quick: is not a group of keys; {allowed}", allowed=listed(QUICK))
-    for key in quick:
-        if key not in QUICK:
-            raise ConfigError(
-                "company.quick.{key}: no such key; {allowed}{hint}",
-                key=key, allowed=listed(QUICK), hint=nearest(str(key), QUICK),
-            )
-    figures = {key: _figure(value, f"company.quick.{key}") for key, value in quick.items()}
-    company = raw["company"]
-    if "orders_a_month" in figures:
-        orders = figures["orders_a_month"]
-        members = _value(company.get("members"), "company.members")
+    figures, company = Quick.read(quick, "company.quick"), raw["company"]
+    orders = figures.orders_a_month
+    if orders is not None:
+        members = _value(company, "members", "company.")
         for fit in ("bg_nbd", "pareto_nbd"):
             alpha = _Stock(raw, fit, members).alpha_for
             yield f"company.purchase.{fit}.alpha", _through(orders, alpha, "orders a month")
-    if "average_basket" in figures:
-        spend = "purchase.gamma_gamma"
-        p, q = (_value(_at(company, f"{spend}.{key}"), f"company.{spend}.{key}") for key in "pq")
-        gamma = _through(figures["average_basket"], lambda x: x * (q - 1) / p, "the average basket")
-        yield f"company.{spend}.gamma", gamma
-    if "conversion" in figures:
+    if figures.average_basket is not None:
+        p, q = (_value(company, f"purchase.gamma_gamma.{key}", "company.") for key in "pq")
+        gamma = _through(figures.average_basket, lambda x: x * (q - 1) / p, "the average basket")
+        yield "company.purchase.gamma_gamma.gamma", gamma
+    if figures.conversion is not None:
         yield "behaviour.choice.conversion_customer", quick["conversion"]
-    if "capacity_a_day" in figures:
-        if "orders_a_month" not in figures:
+    if figures.capacity_a_day is not None:
+        if orders is None:
             raise ConfigError("company.quick.capacity_a_day: needs orders_a_month beside it")
-        online = 1.0 - _value(_at(company, "channels.store"), "company.channels.store")
-        daily = figures["orders_a_month"].value / DAYS_PER_MONTH * online
+        daily = orders.value / DAYS_PER_MONTH * (1.0 - _value(company, "channels.store", "company."))
         if daily <= 0.0:
             raise ConfigError("company.quick.capacity_a_day: has no meaning where everybody buys in the store")
-        ratio = _through(figures["capacity_a_day"], lambda x: x / daily, "parcels a day over online orders")
+        ratio = _through(figures.capacity_a_day, lambda x: x / daily, "parcels a day over online orders")
         yield "company.capacity_ratio", ratio
 
 
-def _at(node: Any, path: str) -> Any:
-    for part in path.split("."):
+def _value(node: Any, key: str, above: str = "") -> float:
+    """The central value of a number that the conversion needs, in whichever way it is written below the node."""
+    for part in key.split("."):
         node = node.get(part) if isinstance(node, Mapping) else None
-    return node
-
-
-def _figure(node: Any, path: str) -> Parameter:
-    try:
-        return parameter(0.0, above=True)(node)
-    except ConfigError as error:
-        raise ConfigError("{key}: {problem}", key=path, problem=error) from None
-
-
-def _value(node: Any, path: str) -> float:
-    """The central value of a number that the conversion needs, in whichever way it is written."""
     try:
         return parameter(0.0)(node).value
     except ConfigError as error:
-        raise ConfigError("{key}: {problem}", key=path, problem=error) from None
+        raise ConfigError("{key}: {problem}", key=above + key, problem=error) from None
 
 
 def _through(one: Parameter, convert: Callable[[float], float], what: str) -> dict[str, Any]:
@@ -258,14 +235,14 @@ class _Stock:
 
     def __init__(self, raw: Mapping[str, Any], fit: str, members: float) -> None:
         def fitted(key: str) -> float:
-            return _value(_at(raw, f"company.purchase.{fit}.{key}"), f"company.purchase.{fit}.{key}")
+            return _value(raw, f"company.purchase.{fit}.{key}")
 
         self.members = members
         self.r, self.alpha = fitted("r"), fitted("alpha")
-        self.customers = _value(_at(raw, "market.status.customer"), "market.status.customer")
+        self.customers = _value(raw, "market.status.customer")
         if self.customers <= 0.0:
             raise ConfigError("company.quick.orders_a_month: needs market.status.customer above 0")
-        ages = _value(_at(raw, "market.acquired_over"), "market.acquired_over") / 7.0 * (np.arange(60) + 0.5) / 60
+        ages = _value(raw, "market.acquired_over") / 7.0 * (np.arange(60) + 0.5) / 60
         u = (np.arange(400) + 0.5) / 400
         self.by_order = fit == "bg_nbd"
         if self.by_order:

@@ -16,10 +16,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from sim.phrases import ConfigError as ConfigError
-from sim.phrases import Phrase
-from sim.phrases import listed as listed
-from sim.phrases import nearest as nearest
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 Grade = Literal["measured", "claimed", "judgement", "known"]
 GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
@@ -60,10 +57,8 @@ ANYWHERE = Bounds()
 class Parameter(BaseModel):
     """A number with what is known about it.
 
-    `low` and `high` span its prior: the range of one whose median is
-    `value`, or the central 90 % of the firm's own normal
-    evidence (then `mean` and `se` are set). Without spread the number is taken as known. `bounds` hold
-    whatever the prior says.
+    `low` and `high` span its prior: a range whose median is `value`, or the central 90 % of the firm's own normal
+    evidence (then `mean` and `se` are set). Without spread the number is taken as known. `bounds` hold whatever the prior says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -31,9 +31,8 @@ _MARGIN = 1e-9
 def latin_hypercube(seed: int, dims: Sequence[str], n: int) -> NDArray[np.float64]:
     """Design of n points over the named dimensions; float64 in (0, 1), shape (n, len(dims)).
 
-    In every dimension each of n equal bins holds one point. With n = odd * 2**k the first n/2 rows are the
-    design of n/2. A dimension depends on its own name alone, so further ones shift nothing. Raises ValueError
-    for n < 1.
+    In every dimension each of n equal bins holds one point. With n = odd * 2**k the first n/2 rows are the design of
+    n/2. A dimension depends on its own name alone, so further ones shift nothing. Raises ValueError for n < 1.
     """
     if n < 1:
         raise ValueError(f"a design needs at least one point, not {n}")
@@ -64,8 +63,7 @@ def points(settings: Settings, n: int) -> list[dict[str, float | str]]:
     """n points: each maps dotted paths of uncertain parameters to values, as `Settings.at` takes them."""
     uncertain, design = quantiles(settings, n)
     return [
-        {path: value_at(one, float(u)) for (path, one), u in zip(uncertain.items(), row, strict=True)}
-        for row in design
+        {path: value_at(one, float(u)) for (path, one), u in zip(uncertain.items(), row, strict=True)} for row in design
     ]
 
 

@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails
 
 from sim.config.parameters import (
     Choice,
-    ConfigError,
     NotNegative,
     Number,
     Parameter,
@@ -24,8 +23,6 @@ from sim.config.parameters import (
     Text,
     choice,
     is_parameter,
-    listed,
-    nearest,
     number,
     parameter,
     real,
@@ -35,7 +32,7 @@ from sim.config.parameters import (
     whole,
     word,
 )
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 NAME = re.compile(r"[^\W_][\w-]*")
 """Names a user gives: they become parts of dotted paths, of arms and of file names."""
@@ -492,18 +489,11 @@ class StatedIntervention(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _split(cls, node: Any) -> Any:
-        if (
-            isinstance(node, Mapping)
-            and set(node) == {"kind", "options"}
-            and isinstance(node["options"], dict)
-        ):
+        if isinstance(node, Mapping) and set(node) == {"kind", "options"} and isinstance(node["options"], dict):
             return node
         if not isinstance(node, Mapping) or not isinstance(node.get("kind"), str):
             raise ConfigError("kind is missing; each intervention names a registered kind")
-        return {
-            "kind": node["kind"],
-            "options": {k: _option(str(k), v) for k, v in node.items() if k != "kind"},
-        }
+        return {"kind": node["kind"], "options": {k: _option(str(k), v) for k, v in node.items() if k != "kind"}}
 
 
 def _option(key: str, value: Any) -> Any:
@@ -514,21 +504,15 @@ def _option(key: str, value: Any) -> Any:
         if isinstance(value, str):
             return text(value)
         if isinstance(value, list | tuple):
-            return tuple(_plain_item(item) for item in value)
+            return tuple(item if isinstance(item, str | bool) else number(item) for item in value)
         if not isinstance(value, Mapping):
             return parameter()(value)
         if not is_parameter(value):
             return {str(name): _option(str(name), part) for name, part in value.items()}
-        reader: Callable[[object], Any] = (
-            choice() if isinstance(value.get("value"), str) else parameter()
-        )
+        reader: Callable[[object], Any] = choice() if isinstance(value.get("value"), str) else parameter()
         return reader(value)
     except ConfigError as error:
         raise ConfigError("{key}: {problem}", key=key, problem=error) from None
-
-
-def _plain_item(item: Any) -> Any:
-    return item if isinstance(item, str | bool) else number(item)
 
 
 class Scenario(Section):

@@ -1,9 +1,8 @@
 """The whole composed configuration, checked.
 
-`load_settings` is the one way in: it takes the plain mapping that the command line composed, lays what
-scenarios change in both arms over it, checks every key and value, and either returns frozen `Settings` or
-raises a `ConfigError` of one line. Real numbers are `Parameter` (read ``.value``); shares that must sum to one, whole
-numbers and switches are plain.
+`load_settings` is the one way in: it takes the plain mapping that the command line composed, lays what scenarios change
+in both arms over it, checks every key and value, and either returns frozen `Settings` or raises a `ConfigError` of one
+line. Real numbers are `Parameter` (read ``.value``); shares that must sum to one, whole numbers and switches are plain.
 """
 
 from __future__ import annotations
@@ -15,20 +14,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel
 
 from sim.config.overlays import apply_both_arms, lay_company
-from sim.config.parameters import (
-    Choice,
-    ConfigError,
-    Parameter,
-    Reader,
-    day_of_year,
-    nearest,
-    number,
-    show,
-    tidy,
-    whole,
-    whole_or,
-    word,
-)
+from sim.config.parameters import Choice, Parameter, Reader, day_of_year, real, show, tidy, whole, whole_or, word
 from sim.config.sections import (
     LAST_CALL,
     Behaviour,
@@ -40,26 +26,9 @@ from sim.config.sections import (
     Section,
     StatedIntervention,
 )
-
-__all__ = [
-    "Choice",
-    "ConfigError",
-    "Parameter",
-    "Settings",
-    "apply_both_arms",
-    "load_settings",
-    "resolved",
-]
-
+from sim.phrases import ConfigError, nearest
 
 # ------------------------------------------------------------------------------------------------- settings
-
-
-def _precision(value: object) -> float:
-    found = number(value)
-    if not 0.0 < found <= 0.5:
-        raise ConfigError("{value:g} is not allowed; a share of baseline LTV above 0 to 0.5", value=found)
-    return found
 
 
 def _block(value: object) -> Literal["all"] | tuple[int, int]:
@@ -84,7 +53,7 @@ class Settings(Section):
     replications: Annotated[int | Literal["auto"], whole_or("auto", 2, 100_000)]
     points: Annotated[Literal["all"] | tuple[int, int], Reader(_block)]
     arms: Annotated[Literal["all", "total"], word("all", "total")]
-    precision: Annotated[float, Reader(_precision)]
+    precision: Annotated[float, real(0.0, 0.5, above=True)]  # share of baseline LTV
     engine: Annotated[Literal["column", "agent"], word("column", "agent")]
     threads: Annotated[int | Literal["auto"], whole_or("auto", 1, 1024)]
     start_date: Annotated[date, Reader(day_of_year)]

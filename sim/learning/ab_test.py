@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
+from pydantic import model_validator
 from scipy.special import ndtri
 
 from agents import draws
-from sim.config.parameters import ConfigError, number, real, text, whole, word
+from sim.config.parameters import Reader, Text, number, real, whole, word
+from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.learning.pieces import Found, Observed, options
-from sim.phrases import Phrase
+from sim.learning.pieces import Observed, WorldStatistics
+from sim.phrases import ConfigError, Phrase
 from sim.run.metrics import Mask, Outcome, field_test, finished, measures
-from sim.run.replication import WorldsOf
+from sim.run.replication import TreatedArms
 from sim.world.model import Arm, CXModel, burnt_in
 from sim.world.pilot import piloted
 
@@ -58,75 +60,6 @@ METRICS: dict[str, tuple[str, Callable[[Outcome, Mask], float]]] = {
 per potential customer who was assigned, whether or not they came."""
 
 
-@dataclass(frozen=True)
-class AbTest:
-    """A 50/50 test of a scenario. lift, se: relative (0.03 is 3 %) or in the metric's unit. window: days."""
-
-    kind: ClassVar[str] = "ab_test"
-    speaks_about: ClassVar[tuple[str, ...]] = tuple(
-        f"behaviour.{group}."
-        for group in ("visits", "choice", "delivery", "coupons", "experience", "attrition", "messages", "support")
-    )
-
-    name: str
-    scenario: str
-    metric: str
-    window: int
-    lift: float
-    relative: bool
-    se: float
-    customers: int | None
-
-    @classmethod
-    def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> AbTest:
-        """Read a piece; its error stands as `se`, or as `interval` with its `level`. Raises ConfigError."""
-        del folder  # needs no file
-        positive = real(0.0, above=True)
-        needed: dict[str, Callable[[object], Any]] = {
-            "scenario": text, "metric": word(*METRICS), "window": whole(1, 365),
-            "lift": number, "scale": word("relative", "absolute"),
-        }  # fmt: skip
-        other: dict[str, Callable[[object], Any]] = {"interval": _interval, "level": real(0.5, 0.999), "se": positive,
-                 "customers": whole(2, 10**10)}  # fmt: skip
-        found = options(node, needed, other)
-        relative = found["scale"] == "relative"
-        if relative and found["lift"] <= -1.0:
-            raise ConfigError(
-                "lift: {lift:g} is not allowed; a relative lift is above -1 (0.03 is 3 %)", lift=found["lift"]
-            )
-        return cls(name, found["scenario"], found["metric"], found["window"], found["lift"], relative,
-                   _standard_error(found), found.get("customers"))  # fmt: skip
-
-    def observed(self) -> Observed:
-        """The lift."""
-        metric, unit = Phrase(self.metric.replace("_", " ")), METRICS[self.metric][0]
-        name = Phrase(
-            "lift of {metric} after {days} days, {unit}",
-            metric=metric, days=self.window, unit=Phrase("relative") if self.relative else Phrase(unit),
-        )  # fmt: skip
-        known = self.customers is not None
-        size = Phrase("{customers:,} customers", customers=self.customers) if known else Phrase("size not said")
-        return Observed((name,), np.array([self.lift]), np.array([[self.se**2]]), size)
-
-    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
-        """What such a test reports under these settings. Raises ConfigError for a scenario that treats nobody."""
-        own = worlds(settings).get(self.scenario)
-        if own is None:
-            raise ConfigError(
-                "{name}: scenario: {scenario} treats nobody; one with interventions",
-                name=self.name, scenario=self.scenario,
-            )
-        world = piloted(settings.model_copy(update={"days": self.window}), seed)
-        start = burnt_in(world)
-        coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
-        tested = finished(CXModel(world, start.copied(), Arm(own, coin), record=False), world.days)
-        nobody = finished(CXModel(world, start, record=False), world.days)
-        read = METRICS[self.metric][1]
-        control = read(tested, ~coin)
-        lift = read(tested, coin) - control - (read(nobody, coin) - read(nobody, ~coin))
-        return Found(np.array([lift / control if self.relative else lift]))
-
-
 def _interval(value: object) -> tuple[float, float]:
     if isinstance(value, str) or not isinstance(value, list | tuple) or len(value) != 2:
         raise ConfigError("is not allowed; [low, high]")
@@ -136,16 +69,95 @@ def _interval(value: object) -> tuple[float, float]:
     return low, high
 
 
-def _standard_error(found: Mapping[str, Any]) -> float:
-    if ("se" in found) == ("interval" in found):
-        raise ConfigError("se: give either se, or interval and its level")
-    if "se" in found:
-        return float(found["se"])
-    if "level" not in found:
-        raise ConfigError("level: is missing; the interval's, such as 0.9 or 0.95")
-    low, high = found["interval"]
-    if not low < found["lift"] < high:
-        raise ConfigError(
-            "interval: [{low:g}, {high:g}] does not hold the lift {lift:g}", low=low, high=high, lift=found["lift"]
-        )
-    return float((high - low) / 2.0 / ndtri(0.5 + found["level"] / 2.0))
+class PastTest(Section):
+    """A test as a file of evidence states it: its error stands as `se`, or as `interval` with its `level`."""
+
+    scenario: Text
+    metric: Annotated[str, word(*METRICS)]
+    window: Annotated[int, whole(1, 365)]  # days
+    lift: Annotated[float, Reader(number)]  # relative (0.03 is 3 %), or in the metric's unit
+    scale: Annotated[str, word("relative", "absolute")]
+    interval: Annotated[tuple[float, float] | None, Reader(_interval)] = None
+    level: Annotated[float | None, real(0.5, 0.999)] = None
+    se: Annotated[float | None, real(0.0, above=True)] = None
+    customers: Annotated[int | None, whole(2, 10**10)] = None
+
+    @model_validator(mode="after")
+    def _has_one_error(self) -> Self:
+        if self.scale == "relative" and self.lift <= -1.0:
+            raise ConfigError(
+                "lift: {lift:g} is not allowed; a relative lift is above -1 (0.03 is 3 %)", lift=self.lift
+            )
+        if (self.se is None) == (self.interval is None):
+            raise ConfigError("se: give either se, or interval and its level")
+        if self.interval is not None and self.level is None:
+            raise ConfigError("level: is missing; the interval's, such as 0.9 or 0.95")
+        if self.interval is not None and not self.interval[0] < self.lift < self.interval[1]:
+            low, high = self.interval
+            raise ConfigError(
+                "interval: [{low:g}, {high:g}] does not hold the lift {lift:g}", low=low, high=high, lift=self.lift
+            )
+        return self
+
+    @property
+    def error(self) -> float:
+        """Standard error of the lift."""
+        if self.interval is None or self.level is None:
+            return self.se or 0.0
+        return float((self.interval[1] - self.interval[0]) / 2.0 / ndtri(0.5 + self.level / 2.0))
+
+
+@dataclass(frozen=True)
+class AbTest:
+    """A 50/50 test of a scenario."""
+
+    kind: ClassVar[str] = "ab_test"
+    speaks_about: ClassVar[tuple[str, ...]] = tuple(
+        f"behaviour.{group}."
+        for group in ("visits", "choice", "delivery", "coupons", "experience", "attrition", "messages", "support")
+    )
+
+    name: str
+    stated: PastTest
+
+    @classmethod
+    def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> AbTest:
+        """Read a piece; it needs no file. Raises ConfigError."""
+        return cls(name, PastTest.read(node))
+
+    @property
+    def scenario(self) -> str:
+        """The scenario that was tested."""
+        return self.stated.scenario
+
+    def observed(self) -> Observed:
+        """The lift."""
+        stated, unit = self.stated, METRICS[self.stated.metric][0]
+        name = Phrase(
+            "lift of {metric} after {days} days, {unit}",
+            metric=Phrase(stated.metric.replace("_", " ")), days=stated.window,
+            unit=Phrase("relative") if stated.scale == "relative" else Phrase(unit),
+        )  # fmt: skip
+        known = stated.customers is not None
+        size = Phrase("{customers:,} customers", customers=stated.customers) if known else Phrase("size not said")
+        return Observed((name,), np.array([stated.lift]), np.array([[stated.error**2]]), size)
+
+    def simulated(self, settings: Settings, treated_arms: TreatedArms, seed: int) -> WorldStatistics:
+        """What such a test reports under these settings. Raises ConfigError for a scenario that treats nobody."""
+        own = treated_arms(settings).get(self.scenario)
+        if own is None:
+            raise ConfigError(
+                "{name}: scenario: {scenario} treats nobody; one with interventions",
+                name=self.name, scenario=self.scenario,
+            )
+        world = piloted(settings.model_copy(update={"days": self.stated.window}), seed)
+        start = burnt_in(world)
+        coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
+        tested = finished(CXModel(world, start.copied(), Arm(own, coin), record=False), world.days)
+        nobody = finished(CXModel(world, start, record=False), world.days)
+        read = METRICS[self.stated.metric][1]
+        control = read(tested, ~coin)
+        lift = read(tested, coin) - control - (read(nobody, coin) - read(nobody, ~coin))
+        return WorldStatistics(np.array([lift / control if self.stated.scale == "relative" else lift]))
+
+

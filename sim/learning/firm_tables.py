@@ -8,30 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
-from sim.config.parameters import ConfigError, listed, nearest, show, text
-from sim.phrases import Phrase
+from sim.config.parameters import Text, show, whole
+from sim.config.sections import Section
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 FloatArray = NDArray[np.float64]
 
 GROUPS = 50
 """Groups of the jackknife: standard errors are then known to about a tenth."""
 
-LARGEST_WITHIN = 730
-"""Days after an event in which an order may count, at most."""
-
 ENCODINGS = ("utf-8-sig", "cp932")
 
 
-def columns_of(value: object) -> dict[str, str]:
-    """Reader of `columns`: our names of columns to the file's."""
-    if not isinstance(value, Mapping):
-        raise ConfigError("{value} is not a map from our names of columns to the file's", value=show(value))
-    return {str(ours): text(theirs) for ours, theirs in value.items()}
+class TableFile(Section):
+    """A table as a file of evidence names it.
+
+    within: days after an event in which an order counts. columns: our names of columns to the file's, where they
+    differ.
+    """
+
+    file: Text
+    within: Annotated[int, whole(7, 730)]
+    columns: dict[str, Text] = Field(default={})
+
+    @classmethod
+    def opened(cls, node: object, folder: Path) -> tuple[pd.DataFrame, Path, int]:
+        """(the table under our names, its path, `within`) of a piece's keys. Raises ConfigError."""
+        stated = cls.read(node)
+        path = folder / stated.file
+        return read_table(path, stated.columns), path, stated.within
 
 
 def read_table(path: Path, renamed: Mapping[str, str]) -> pd.DataFrame:

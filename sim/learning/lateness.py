@@ -22,22 +22,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agents.columns import AWARE
-from sim.config.parameters import ConfigError, text, whole
 from sim.config.settings import Settings
-from sim.learning.firm_tables import (
-    LARGEST_WITHIN,
-    columns_of,
-    days,
-    jackknife,
-    need,
-    numbers,
-    orders_between,
-    read_table,
-)
+from sim.learning.firm_tables import TableFile, days, jackknife, need, numbers, orders_between
 from sim.learning.market import SteeredCentre, online_only, quiet_market, silent
-from sim.learning.pieces import Found, Observed, options
-from sim.phrases import Phrase
-from sim.run.replication import WorldsOf
+from sim.learning.pieces import Observed, WorldStatistics
+from sim.phrases import ConfigError, Phrase
+from sim.run.replication import TreatedArms
 from sim.world.constants import World
 from sim.world.model import CXModel, Snapshot, burnt_in
 
@@ -89,15 +79,13 @@ class Lateness:
     @classmethod
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Lateness:
         """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
-        found = options(node, {"file": text, "within": whole(7, LARGEST_WITHIN)}, {"columns": columns_of})
-        path = folder / found["file"]
-        frame = read_table(path, found.get("columns", {}))
+        frame, path, within = TableFile.opened(node, folder)
         if "deliveries" in frame.columns:
-            return cls(name, found["within"], _counted(frame, path))
-        history = _history(frame, path, found["within"])
+            return cls(name, within, _counted(frame, path))
+        history = _history(frame, path, within)
         counts = history.groupby("late")["again"].agg(["size", "sum"])
         table = Table(counts.index.to_numpy(float), counts["size"].to_numpy(float), counts["sum"].to_numpy(float))
-        return cls(name, found["within"], table, history)
+        return cls(name, within, table, history)
 
     @property
     def delays(self) -> tuple[int, ...]:
@@ -155,16 +143,12 @@ class Lateness:
 
     def _adjusted(self) -> tuple[FloatArray, FloatArray]:
         assert self.history is not None
-        classes = self._classes
+        classes, customer = self._classes, self.history["customer"].to_numpy()
+        return jackknife(lambda rows: adjusted_effect(rows, classes), self.history, customer)
 
-        def effect(rows: pd.DataFrame) -> FloatArray:
-            return adjusted_effect(rows, classes)
-
-        return jackknife(effect, self.history, self.history["customer"].to_numpy())
-
-    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
+    def simulated(self, settings: Settings, treated_arms: TreatedArms, seed: int) -> WorldStatistics:
         """The same relative changes, and the level, in the market of these settings."""
-        del worlds  # nobody is treated
+        del treated_arms  # nobody is treated
         delays = self.delays
         slowest = max(settings.company.classes.standard.lead, settings.company.classes.norush.lead) + max(delays)
         world = quiet_market(settings, seed, slowest + self.within + 1)
@@ -180,7 +164,7 @@ class Lateness:
         lost = _again(late, row, promised + np.asarray(delays)[own], self.within) - again
         level = float(np.average(again, weights=weight))
         change = [float(np.average(lost[own == k], weights=weight[own == k])) / level for k in range(len(delays))]
-        return Found(np.array(change), (level,))
+        return WorldStatistics(np.array(change), (level,))
 
 
 def _days(low: int, high: int) -> Phrase:

@@ -14,17 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sim.config.parameters import ConfigError, Parameter
+from sim.config.parameters import Parameter
 from sim.config.sampling import points, quantiles, value_at
 from sim.config.settings import Settings
 from sim.learning.ab_test import AbTest
 from sim.learning.lateness import Lateness
-from sim.learning.pieces import Found, Observed, Piece
+from sim.learning.pieces import Observed, Piece, WorldStatistics
 from sim.learning.survey import Survey
 from sim.learning.update import POINTS_PER_STATISTIC, Posterior, share_beyond, updated, with_sampling_error
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.experiment import Progress, running
-from sim.run.replication import WorldsOf, replication_seed
+from sim.run.replication import TreatedArms, replication_seed
 
 FloatArray = NDArray[np.float64]
 
@@ -39,10 +39,10 @@ TAIL = 0.05
 
 @dataclass(frozen=True)
 class Simulated:
-    """What the model gives at each of `draws` points: by piece statistics (points, k) and levels (points, l)."""
+    """What the model gives at so many points: by piece statistics (points, k) and levels (points, l)."""
 
     seed: int
-    draws: int
+    points: int
     statistics: Mapping[str, FloatArray]
     levels: Mapping[str, FloatArray]
 
@@ -78,9 +78,8 @@ class Statistic:
 class Learned:
     """One parameter before and after. Means, standard deviations, and the middle 90 % of both.
 
-    shrinkage: share of the prior variance that is gone. doubt: probability of as much by chance alone.
-    taught: pieces that by themselves teach it beyond doubt, else all that were used. kept: whether it goes into the
-    company file.
+    shrinkage: share of the prior variance that is gone. doubt: probability of as much by chance alone. taught: pieces
+    that by themselves teach it beyond doubt, else all that were used. kept: whether it goes into the company file.
     """
 
     name: str
@@ -103,7 +102,7 @@ class Lesson:
     parameters: tuple[Learned, ...]
     statistics: tuple[Statistic, ...]
     refused: tuple[str, ...]
-    draws: int
+    points: int
     jointly: tuple[str, ...]
     correlation: FloatArray
 
@@ -112,52 +111,52 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Draw:
+class PriorPoint:
     """A point of the prior for each scenario (their uncertain parameters differ), with its seed."""
 
-    points: Mapping[str, Mapping[str, float | str]]
+    values: Mapping[str, Mapping[str, float | str]]
     seed: int
 
 
 def simulate(
-    pieces: Sequence[Piece], settings: Mapping[str, Settings], worlds: WorldsOf, draws: int, workers: int,
+    pieces: Sequence[Piece], settings: Mapping[str, Settings], treated_arms: TreatedArms, size: int, workers: int,
     progress: Progress,
 ) -> Simulated:  # fmt: skip
     """Simulate the statistics of all pieces at points of the prior; settings by scenario. Raises ConfigError."""
     seed = next(iter(settings.values())).seed
-    designs = {scenario: points(own, draws) for scenario, own in settings.items()}
+    designs = {scenario: points(own, size) for scenario, own in settings.items()}
     tasks = [
-        Draw({scenario: design[i] for scenario, design in designs.items()}, replication_seed(seed, i, 0))
-        for i in range(draws)
+        PriorPoint({scenario: design[i] for scenario, design in designs.items()}, replication_seed(seed, i, 0))
+        for i in range(size)
     ]
-    with running(partial(_in_one_world, tuple(pieces), settings, worlds), workers, progress) as run:
+    with running(partial(_in_one_world, tuple(pieces), settings, treated_arms), workers, progress) as run:
         found = run(tasks)
     return Simulated(
-        seed, draws,
+        seed, size,
         {piece.name: np.array([one[i].values for one in found]) for i, piece in enumerate(pieces)},
         {piece.name: np.array([one[i].levels for one in found]) for i, piece in enumerate(pieces)},
     )  # fmt: skip
 
 
 def _in_one_world(
-    pieces: tuple[Piece, ...], settings: Mapping[str, Settings], worlds: WorldsOf, draw: Draw
-) -> list[Found]:
+    pieces: tuple[Piece, ...], settings: Mapping[str, Settings], treated_arms: TreatedArms, point: PriorPoint
+) -> list[WorldStatistics]:
     """Every piece's statistics at one point."""
-    drawn = {scenario: own.at(draw.points[scenario]) for scenario, own in settings.items()}
-    return [piece.simulated(drawn[piece.scenario], worlds, draw.seed) for piece in pieces]
+    drawn = {scenario: own.at(point.values[scenario]) for scenario, own in settings.items()}
+    return [piece.simulated(drawn[piece.scenario], treated_arms, point.seed) for piece in pieces]
 
 
 # --- conditioning -------------------------------------------------------------------------------------------
 
 
-def enough_points(observed: Mapping[str, Observed], draws: int) -> None:
+def enough_points(observed: Mapping[str, Observed], size: int) -> None:
     """Raise ConfigError where the points are too few for so many statistics."""
     k = sum(len(one.values) for one in observed.values())
     least = POINTS_PER_STATISTIC * (k + 1)
-    if draws < least:
+    if size < least:
         raise ConfigError(
-            "--draws {draws}: is not allowed; at least {least} for {statistics} statistics",
-            draws=draws, least=least, statistics=k,
+            "--points {points}: is not allowed; at least {least} for {statistics} statistics",
+            points=size, least=least, statistics=k,
         )
 
 
@@ -182,15 +181,15 @@ def learn(
     used = [piece for piece in pieces if piece.name not in refused]
     refusals = tuple(piece.name for piece in pieces if piece.name in refused)
     if not used:
-        return Lesson((), (*statistics, *levels), refusals, simulated.draws, (), np.empty((0, 0)))
-    asked, places = prior_places(used, settings, simulated.draws)
+        return Lesson((), (*statistics, *levels), refusals, simulated.points, (), np.empty((0, 0)))
+    asked, places = prior_places(used, settings, simulated.points)
     together = posterior(places, used, observed, noisy)
     alone = [(piece, posterior(places, [piece], observed, noisy).learned) for piece in used]
     parameters = tuple(_parameters(asked, places, together, alone))
     jointly = _known_jointly(parameters, settings)
     chosen = [list(asked).index(name) for name in jointly]
     return Lesson(
-        parameters, (*statistics, *levels), refusals, simulated.draws, jointly,
+        parameters, (*statistics, *levels), refusals, simulated.points, jointly,
         np.atleast_2d(np.corrcoef(ndtri(together.places[:, chosen]).T)) if jointly else np.empty((0, 0)),
     )  # fmt: skip
 
@@ -214,13 +213,13 @@ def _levels(piece: str, observed: Observed, simulated: Simulated) -> Iterator[St
 
 
 def prior_places(
-    pieces: Sequence[Piece], settings: Settings, draws: int
+    pieces: Sequence[Piece], settings: Settings, size: int
 ) -> tuple[dict[str, Parameter], FloatArray]:
     """Dotted paths of uncertain numbers that the pieces speak about, and their quantiles at the points, (points, p).
 
     Evidence on one of several parameters that are known jointly speaks about all of them.
     """
-    uncertain, places = quantiles(settings, draws)
+    uncertain, places = quantiles(settings, size)
     before = settings.company.jointly.parameters if settings.company.jointly else ()
     able = tuple(prefix for piece in pieces for prefix in piece.speaks_about)
     asked = {

@@ -16,14 +16,13 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from sim.config.parameters import ConfigError, listed, nearest, show
+from sim.config.parameters import show
 from sim.config.sections import NAME
 from sim.config.settings import Settings
-from sim.phrases import Phrase
-from sim.run.replication import WorldsOf
+from sim.phrases import ConfigError, Phrase, listed, nearest
+from sim.run.replication import TreatedArms
 
 FloatArray = NDArray[np.float64]
-Reader = Callable[[object], Any]
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Found:
+class WorldStatistics:
     """The same statistics from one simulated world, (k,), and its levels, one number each."""
 
     values: FloatArray
@@ -73,7 +72,7 @@ class Piece(Protocol):
     def observed(self) -> Observed:
         """What the firm found."""
 
-    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
+    def simulated(self, settings: Settings, treated_arms: TreatedArms, seed: int) -> WorldStatistics:
         """The expected statistics, without the firm's sampling error, if these settings were true."""
 
 
@@ -114,23 +113,3 @@ def _piece(name: str, node: Any, path: Path, kinds: Mapping[str, Callable[..., P
         return kinds[kind](name, {str(key): value for key, value in node.items() if key != "kind"}, path.parent)
     except ConfigError as error:
         raise ConfigError("{place}: {name}: {problem}", place=path, name=name, problem=error) from None
-
-
-def options(node: Mapping[str, Any], needed: Mapping[str, Reader], other: Mapping[str, Reader]) -> dict[str, Any]:
-    """Values of a piece's keys, each through its reader; keys of `other` may be missing. Raises ConfigError."""
-    known = {**needed, **other}
-    for key in node:
-        if key not in known:
-            raise ConfigError(
-                "{key}: no such key; {allowed}{hint}", key=key, allowed=listed(known), hint=nearest(key, known)
-            )
-    for key in needed:
-        if key not in node:
-            raise ConfigError("{key}: is missing; {allowed}", key=key, allowed=listed(known))
-    found = {}
-    for key, value in node.items():
-        try:
-            found[key] = known[key](value)
-        except ConfigError as error:
-            raise ConfigError("{key}: {problem}", key=key, problem=error) from None
-    return found

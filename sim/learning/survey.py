@@ -17,13 +17,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.config.parameters import ConfigError, text, whole
 from sim.config.settings import Settings
-from sim.learning.firm_tables import LARGEST_WITHIN, columns_of, jackknife, need, numbers, orders_between, read_table
+from sim.learning.firm_tables import TableFile, jackknife, need, numbers, orders_between
 from sim.learning.market import quiet_market
-from sim.learning.pieces import Found, Observed, options
-from sim.phrases import Phrase
-from sim.run.replication import WorldsOf
+from sim.learning.pieces import Observed, WorldStatistics
+from sim.phrases import ConfigError, Phrase
+from sim.run.replication import TreatedArms
 from sim.tables import DETRACTOR, PROMOTER
 from sim.world.event_log import CODE, Journal
 from sim.world.model import CXModel, burnt_in
@@ -72,15 +71,13 @@ class Survey:
     @classmethod
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Survey:
         """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
-        found = options(node, {"file": text, "within": whole(7, LARGEST_WITHIN)}, {"columns": columns_of})
-        path = folder / found["file"]
-        frame = read_table(path, found.get("columns", {}))
+        frame, path, within = TableFile.opened(node, folder)
         need(frame, ("answer", "orders"), path)
         answer = numbers(frame, "answer", path, 0, 10)
         orders = numbers(frame, "orders", path, 0, 1e6)
         who = frame["customer"].str.strip() if "customer" in frame.columns else frame.index.astype(str)
         customer = pd.factorize(who)[0].astype(np.int64)
-        return cls(name, found["within"], _table(customer, answer, orders))
+        return cls(name, within, _table(customer, answer, orders))
 
     @property
     def _paired(self) -> bool:
@@ -100,11 +97,9 @@ class Survey:
             raise ConfigError(
                 "{name}: nobody ordered within {within} days; a larger within", name=self.name, within=self.within
             )
-
-        def statistic(rows: pd.DataFrame) -> FloatArray:
-            return statistics(rows, self._paired)
-
-        values, covariance = jackknife(statistic, self.answers, self.answers["customer"].to_numpy())
+        values, covariance = jackknife(
+            lambda rows: statistics(rows, self._paired), self.answers, self.answers["customer"].to_numpy()
+        )
         customers = self.answers["customer"].nunique()
         share = float(self.answers["again"].mean())
         level = (share, float(np.sqrt(share * (1 - share) / customers)))
@@ -112,9 +107,9 @@ class Survey:
         name = Phrase("share ordering within {days} days of an answer", days=self.within)
         return Observed(NAMES[: len(values)], values, covariance, size, levels={name: level})
 
-    def simulated(self, settings: Settings, worlds: WorldsOf, seed: int) -> Found:
+    def simulated(self, settings: Settings, treated_arms: TreatedArms, seed: int) -> WorldStatistics:
         """The same statistics of everybody who answers in the market of these settings."""
-        del worlds  # nobody is treated
+        del treated_arms  # nobody is treated
         world = quiet_market(settings, seed, WAVES[-1] + self.within + 1)
         journal = Journal(world.customers)
         model = CXModel(replace(world, survey_share=1.0), burnt_in(world), journal=journal, record=False)
@@ -125,7 +120,7 @@ class Survey:
         asked, since = who[answered], when[answered]
         orders = orders_between(who[ordered], when[ordered], asked, since, since + self.within)
         table = _table(asked, value[answered].astype(float), orders.astype(float))
-        return Found(statistics(table, self._paired), (float(table["again"].mean()),))
+        return WorldStatistics(statistics(table, self._paired), (float(table["again"].mean()),))
 
 
 def _table(customer: NDArray[np.int64], answer: FloatArray, orders: FloatArray) -> pd.DataFrame:

@@ -40,9 +40,9 @@ POINTS_PER_STATISTIC = 5
 class Posterior:
     """What is known of p parameters afterwards.
 
-    places: of each adjusted draw in its parameter's prior, quantiles in (0, 1), shape (draws * REPEATS, p).
+    places: of each adjusted point in its parameter's prior, quantiles in (0, 1), shape (points * REPEATS, p).
     explained: share of the variance of normal scores that the statistics explain, (p,). doubt: probability of at
-    least so much by luck of the draws alone, (p,). `learned`: whether that is too small for luck, (p,).
+    least so much by luck of the points alone, (p,). `learned`: whether that is too small for luck, (p,).
     """
 
     places: FloatArray
@@ -55,30 +55,28 @@ class Posterior:
         return np.asarray(self.doubt < FAMILY / max(1, len(self.doubt)))
 
 
-def with_sampling_error(
-    simulated: FloatArray, covariance: FloatArray, seed: int, names: Sequence[str]
-) -> FloatArray:
+def with_sampling_error(simulated: FloatArray, covariance: FloatArray, seed: int, names: Sequence[str]) -> FloatArray:
     """Statistics as a firm would have found them in the simulated worlds: shape (points, REPEATS, k).
 
     simulated: (points, k), expected values. covariance: of the evidence's own sampling error, (k, k). names: of the
     statistics, by which their errors are drawn.
     """
-    draws, k = simulated.shape
-    u = latin_hypercube(seed, [f"sampling error of {name}" for name in names], draws * REPEATS)
+    points, k = simulated.shape
+    u = latin_hypercube(seed, [f"sampling error of {name}" for name in names], points * REPEATS)
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))  # a covariance of shares may lack full rank
-    return np.asarray(simulated[:, None, :] + (ndtri(u) @ root.T).reshape(draws, REPEATS, k))
+    return np.asarray(simulated[:, None, :] + (ndtri(u) @ root.T).reshape(points, REPEATS, k))
 
 
 def updated(places: FloatArray, found: FloatArray, observed: FloatArray) -> Posterior:
     """Condition points of the prior on observed statistics.
 
-    places: of the draws in their priors, quantiles in (0, 1), (draws, p). found: statistics with sampling error,
-    (draws, REPEATS, k). observed: (k,). Raises ValueError where the draws are too few for so many statistics.
+    places: of the points in their priors, quantiles in (0, 1), (points, p). found: statistics with sampling error,
+    (points, REPEATS, k). observed: (k,). Raises ValueError where the points are too few for so many statistics.
     """
-    draws, repeats, k = found.shape
-    if draws < POINTS_PER_STATISTIC * (k + 1):
-        raise ValueError(f"{draws} draws are too few for {k} statistics; at least {POINTS_PER_STATISTIC * (k + 1)}")
+    points, repeats, k = found.shape
+    if points < POINTS_PER_STATISTIC * (k + 1):
+        raise ValueError(f"{points} points are too few for {k} statistics; at least {POINTS_PER_STATISTIC * (k + 1)}")
     score = np.repeat(ndtri(places), repeats, axis=0)
     centre, spread = found.mean(axis=(0, 1)), found.std(axis=(0, 1))
     spread = np.where(spread > 0.0, spread, 1.0)
@@ -86,24 +84,24 @@ def updated(places: FloatArray, found: FloatArray, observed: FloatArray) -> Post
     mean = score.mean(axis=0)
     slopes, *_ = np.linalg.lstsq(x, score - mean, rcond=None)
     residual = score - mean - x @ slopes
-    free = draws - k - 1  # the draws are what is independent, not their repeats
-    residual *= np.sqrt((draws - 1) / free)
+    free = points - k - 1  # the points are what is independent, not their repeats
+    residual *= np.sqrt((points - 1) / free)
     explained = 1.0 - residual.var(axis=0) / score.var(axis=0)
     adjusted = mean + (observed - centre) / spread @ slopes + residual
-    return Posterior(ndtr(adjusted), explained, _doubt(explained, draws, k))
+    return Posterior(ndtr(adjusted), explained, _doubt(explained, points, k))
 
 
-def _doubt(explained: FloatArray, draws: int, k: int) -> FloatArray:
+def _doubt(explained: FloatArray, points: int, k: int) -> FloatArray:
     """Tail probability of the regression's F statistic; `explained` is already adjusted for degrees of freedom."""
-    free = draws - k - 1
-    left = np.clip(1.0 - explained, 1e-12, None) * free / (draws - 1)
+    free = points - k - 1
+    left = np.clip(1.0 - explained, 1e-12, None) * free / (points - 1)
     return np.asarray(f_distribution.sf(np.maximum((1.0 - left) / k, 0.0) / (left / free), k, free))
 
 
 def share_beyond(found: FloatArray, observed: FloatArray) -> FloatArray:
     """Two-sided share of simulated statistics at least as far out as the observed one, (k,): 0 where none is.
 
-    found: (draws, REPEATS, k), sampling error included.
+    found: (points, REPEATS, k), sampling error included.
     """
     flat = found.reshape(-1, found.shape[-1])
     below, above = (flat <= observed).mean(axis=0), (flat >= observed).mean(axis=0)

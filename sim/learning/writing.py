@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sim.calibration.company_file import plain_line, written
+from sim.config.overlays import copied
 from sim.config.parameters import Parameter
 from sim.learning.learn import Learned, Lesson, Statistic
 from sim.learning.pieces import Observed, Piece
@@ -28,7 +29,7 @@ def company_text(company: Mapping[str, Any], name: str, evidence: str, lesson: L
         own["jointly"] = {"parameters": list(lesson.jointly), "correlation": _matrix(lesson)}
     lines = [
         f"# {plain_line(str(company.get('name', 'a company')))} with what {plain_line(evidence)} taught, "
-        f"over {lesson.draws} draws.",
+        f"over {lesson.points} points.",
         "# `behaviour` is laid over the shared one; `jointly` are correlations by which runs draw parameters together.",
     ]
     for key, value in own.items():
@@ -45,7 +46,7 @@ def _matrix(lesson: Lesson) -> list[list[float]]:
 
 def _laid(behaviour: Mapping[str, Any], evidence: str, lesson: Lesson) -> dict[str, Any]:
     """What the company knew of its customers, and over it what it learned."""
-    laid: dict[str, Any] = _copied(behaviour)
+    laid: dict[str, Any] = copied(behaviour)
     for one in lesson.parameters:
         if one.kept:
             node = laid
@@ -54,10 +55,6 @@ def _laid(behaviour: Mapping[str, Any], evidence: str, lesson: Lesson) -> dict[s
                 node = node.setdefault(group, {})
             node[last] = _known(one, evidence)
     return laid
-
-
-def _copied(node: Any) -> Any:
-    return {key: _copied(part) for key, part in node.items()} if isinstance(node, Mapping) else node
 
 
 def _known(one: Learned, evidence: str) -> dict[str, Any]:
@@ -80,18 +77,17 @@ def _short(value: float) -> float:
 def parameter_table(lesson: Lesson) -> pd.DataFrame:
     """A row per parameter that the evidence could speak about, most sharpened first."""
     rows = sorted(lesson.parameters, key=lambda one: (not one.kept, -one.shrinkage, one.name))
-    return pd.DataFrame([_parameter(one) for one in rows], columns=list(PARAMETER_COLUMNS))
+    about = [(one.shrinkage, one.doubt, ", ".join(one.taught), one.kept) for one in rows]
+    return pd.DataFrame(
+        [(one.name, one.prior.unit, *one.before, *one.after, *rest) for one, rest in zip(rows, about, strict=True)],
+        columns=list(PARAMETER_COLUMNS),
+    )
 
 
 PARAMETER_COLUMNS = (
     "name", "unit", "prior_mean", "prior_se", "prior_low", "prior_high", "posterior_mean", "posterior_se",
     "posterior_low", "posterior_high", "shrinkage", "doubt", "taught_by", "kept",
 )  # fmt: skip
-
-
-def _parameter(one: Learned) -> tuple[Any, ...]:
-    about = one.shrinkage, one.doubt, ", ".join(one.taught), one.kept
-    return (one.name, one.prior.unit, *one.before, *one.after, *about)
 
 
 def statistic_table(lesson: Lesson) -> pd.DataFrame:

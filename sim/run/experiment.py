@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -18,13 +19,13 @@ import pandas as pd
 
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.parameters import ConfigError, Parameter
+from sim.config.parameters import Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.phrases import Phrase
-from sim.run.replication import Result, Task, WorldsOf, replication_seed, run_task
+from sim.phrases import ConfigError, Phrase
+from sim.run.replication import Result, Task, TreatedArms, replication_seed, run_task
 from sim.run.workers import Pool, WorkerDied
-from sim.run.writing import _stack, _write_first, kpis, write_assumptions, write_config, write_parquet
+from sim.run.writing import _write_first, kpis, write_assumptions, write_config, write_parquet
 
 FIRST_BATCH, MOST = 8, 64
 """`replications=auto` starts with so many points and doubles, up to so many."""
@@ -44,29 +45,26 @@ Answer = TypeVar("Answer")
 
 
 def run_experiment(
-    settings: Settings, worlds: WorldsOf, folder: Path, threads: int, progress: Progress, enough: Enough
+    settings: Settings, treated_arms: TreatedArms, folder: Path, threads: int, progress: Progress, enough: Enough
 ) -> None:
     """Simulate everything a configuration asks for and write the tables of `sim.tables` into `folder`.
 
     `progress(done, of, what)` is called as work is finished; `enough(measures)` says whether the Monte Carlo error
     is small enough (asked between batches under `replications=auto`).
     """
-    placed = worlds(settings)
-    with running(partial(run_task, settings, worlds), threads, progress) as run:
+    placed = treated_arms(settings)
+    with running(partial(run_task, settings, treated_arms), threads, progress) as run:
         results = _replicate(settings, placed, run, enough)
         probes = run(_probe_tasks(settings, placed)) if placed and settings.arms == "all" else []
-    measures = _stack([result.measures for result in results])
+    measures = pd.concat([result.measures for result in results], ignore_index=True)
     write_config(folder, settings)
     write_parquet(folder, "measures.parquet", measures)
     kpis(measures).to_csv(folder / "kpis.csv", index=False, lineterminator="\n")
-    write_parquet(folder, "daily.parquet", _stack([result.daily for result in results]))
-    for name, frames in (
-        ("campaigns.parquet", [result.campaigns for result in results]),
-        ("projects.parquet", [result.projects for result in results]),
-    ):
-        found = _stack(frames)
+    write_parquet(folder, "daily.parquet", pd.concat([result.daily for result in results], ignore_index=True))
+    for name in ("campaigns", "projects"):
+        found = pd.concat([getattr(result, name) for result in results], ignore_index=True)
         if len(found):
-            write_parquet(folder, name, found)
+            write_parquet(folder, f"{name}.parquet", found)
     if results[0].task.journal >= 0:
         _write_first(folder, results[0], settings)
     write_assumptions(folder, settings, [result.task for result in results if result.task.second_seed == 0])
@@ -112,7 +110,8 @@ def _replicate(settings: Settings, placed: Mapping[str, Placed], run: Run, enoug
     done, wanted = 0, FIRST_BATCH
     while True:
         results += run(list(_tasks(settings, done, wanted, wanted)))
-        if wanted >= MOST or not placed or enough(_stack([result.measures for result in results])):
+        measures = pd.concat([result.measures for result in results], ignore_index=True)
+        if wanted >= MOST or not placed or enough(measures):
             return results
         done, wanted = wanted, 2 * wanted
 
@@ -121,18 +120,24 @@ def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Ta
     """Points first .. until - 1 of a design of `size`; some under a second seed as well."""
     design = points(settings, size)
     whole = settings.arms == "all"
-    for replication, second_seed in seeded(first, until):
-        seed = replication_seed(settings.seed, replication, second_seed)
-        journal = settings.events if replication == 0 and second_seed == 0 and whole else -1
-        yield Task(replication, second_seed, design[replication], seed, parts=whole, journal=journal)
+    for replication in range(first, until):
+        twice = replication % SECOND_SEED_EVERY == 0 and replication < SECOND_SEED_UNTIL
+        for second_seed in (0, 1) if twice else (0,):
+            seed = replication_seed(settings.seed, replication, second_seed)
+            journal = settings.events if replication == 0 and second_seed == 0 and whole else -1
+            yield Task(replication, second_seed, design[replication], seed, parts=whole, journal=journal)
 
 
-def seeded(first: int, until: int) -> Iterator[tuple[int, int]]:
-    """Points first .. until - 1 as (point, second seed): some of them under both seeds, 0 and 1."""
-    for point in range(first, until):
-        yield point, 0
-        if point % SECOND_SEED_EVERY == 0 and point < SECOND_SEED_UNTIL:
-            yield point, 1
+USUAL_POINTS = 16
+"""Points of a study under `replications=auto`."""
+
+
+def study_tasks(settings: Settings, second_seeds: bool) -> list[Task]:
+    """A task per point, as an ordinary run of as many replications has it; some points under a second seed as well."""
+    size = USUAL_POINTS if settings.replications == "auto" else settings.replications
+    first, until = (0, size) if settings.points == "all" else settings.points
+    tasks = _tasks(settings, first, until, size)
+    return [replace(task, parts=False, journal=-1) for task in tasks if second_seeds or task.second_seed == 0]
 
 
 def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
@@ -183,5 +188,3 @@ def _monte_carlo_sd(measures: pd.DataFrame, arm: str) -> float:
     }
     gaps = [effects[r, 0] - effects[r, 1] for r, second_seed in effects if second_seed == 1]
     return float(np.sqrt(np.mean(np.square(gaps)) / 2)) if gaps else float("nan")
-
-

@@ -13,7 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from uuid import uuid4
 
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError
 
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 

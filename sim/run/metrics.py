@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,9 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     """Metrics of `sim.tables.METRICS` over the chosen customers; those of the company as a whole are NaN here."""
     c, rows = outcome.columns, np.flatnonzero(chosen)
     n = len(rows)
-    count = Totals(*_totals(c, rows, outcome.days))
+    totals = np.zeros(1, TOTALS)
+    _add_up(c, rows, outcome.days, totals)
+    count = SimpleNamespace(**dict(zip(TOTALS.names or (), totals[0].item(), strict=True)))
 
     def total(name: str) -> float:
         return float(c.of(name)[rows].sum(dtype=np.float64))
@@ -103,11 +106,11 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
         if outcome.censuses
         else math.nan,
         "csat": _csat(outcome, rows),
-        "conversion": ratio(count.orders, count.visits, 100.0),
+        "conversion": ratio(count.bought, count.visits, 100.0),
         "repeat_rate": ratio(count.repeaters, count.buyers, 100.0),
         "churn": ratio(count.lost, count.customers, 100.0),
         "acquired": float(count.acquired),
-        "orders": float(count.orders),
+        "orders": float(count.bought),
         "visits": float(count.visits),
         "coupons_issued": float(count.issued),
         "coupons_redeemed": float(count.redeemed),
@@ -118,63 +121,45 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     }
 
 
-class Totals(NamedTuple):
-    """Exact sums over customers: yen, days and counts; then numbers of customers.
+TOTALS = np.dtype([
+    (name, np.int64)
+    for name in (
+        "ledger", "revenue", "margin", "visits", "bought", "online", "norush", "issued", "redeemed", "delivered",
+        "late", "lead_days", "contacts", "acquired", "buyers", "repeaters", "customers", "lost",
+    )
+])  # fmt: skip
+"""dtype of exact sums over customers: yen, days and counts; then numbers of customers.
 
-    customers: those who were customers at the start or became one; lost: those of them who have lapsed.
-    """
-
-    ledger: int
-    revenue: int
-    margin: int
-    visits: int
-    orders: int
-    online: int
-    norush: int
-    issued: int
-    redeemed: int
-    delivered: int
-    late: int
-    lead_days: int
-    contacts: int
-    acquired: int
-    buyers: int
-    repeaters: int
-    customers: int
-    lost: int
+customers: those who were customers at the start or became one; lost: those of them who have lapsed.
+"""
 
 
 @loop
-def _totals(c: Columns, rows: Rows, days: int) -> tuple[int, ...]:
-    ledger, revenue, margin, visits, bought, online, norush = 0, 0, 0, 0, 0, 0, 0
-    issued, redeemed, delivered, late, lead_days, contacts = 0, 0, 0, 0, 0, 0
-    acquired, buyers, repeaters, customers, lost = 0, 0, 0, 0, 0
+def _add_up(c: Columns, rows: Rows, days: int, totals: NDArray[Any]) -> None:
+    """Add these customers to the one record of totals."""
+    total = totals[0]
     for row in rows:
         me = c.more[row]
-        ledger += me.ledger
-        revenue += me.revenue
-        margin += me.margin
-        visits += me.visits
-        bought += me.bought
-        online += me.online
-        norush += me.norush
-        issued += me.issued
-        redeemed += me.redeemed
-        delivered += me.delivered
-        late += me.late
-        lead_days += me.lead_days
-        contacts += me.contacts
-        acquired += 0 <= me.first_order < days
-        buyers += me.bought > 0
-        repeaters += me.bought > 0 and me.orders > 1
+        total.ledger += me.ledger
+        total.revenue += me.revenue
+        total.margin += me.margin
+        total.visits += me.visits
+        total.bought += me.bought
+        total.online += me.online
+        total.norush += me.norush
+        total.issued += me.issued
+        total.redeemed += me.redeemed
+        total.delivered += me.delivered
+        total.late += me.late
+        total.lead_days += me.lead_days
+        total.contacts += me.contacts
+        total.acquired += 0 <= me.first_order < days
+        total.buyers += me.bought > 0
+        total.repeaters += me.bought > 0 and me.orders > 1
         lapsed = c.status[row] == LAPSED
         customer = me.first_order != NEVER and not (lapsed and c.lapse_day[row] < 0)
-        customers += customer
-        lost += lapsed and customer
-    return (
-        ledger, revenue, margin, visits, bought, online, norush, issued, redeemed, delivered, late, lead_days, contacts,
-        acquired, buyers, repeaters, customers, lost,
-    )  # fmt: skip
+        total.customers += customer
+        total.lost += lapsed and customer
 
 
 def standard_deviation(amounts: NDArray[np.int32]) -> float:

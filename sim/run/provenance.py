@@ -17,20 +17,9 @@ from sim.config.settings import NOT_ANSWERS, Settings, resolved
 from sim.tables import FOLDER_VERSION
 
 PACKAGES = (
-    "mesa",
-    "numba",
-    "llvmlite",
-    "numpy",
-    "scipy",
-    "simpy",
-    "hydra-core",
-    "omegaconf",
-    "pydantic",
-    "pandas",
-    "pyarrow",
-    "matplotlib",
-    "jinja2",
-)
+    "mesa", "numba", "llvmlite", "numpy", "scipy", "simpy", "hydra-core", "omegaconf", "pydantic", "pandas", "pyarrow",
+    "matplotlib", "jinja2",
+)  # fmt: skip
 ROOT = Path(__file__).resolve().parents[2]
 """Folder that holds our packages: the checkout, or the environment's library folder."""
 
@@ -39,10 +28,7 @@ SOURCES = ("agents", "sim", "scenarios", "analysis")
 
 def version() -> str:
     """Version of cxsim; `unknown` where it is run without having been installed."""
-    try:
-        return metadata.version("cxsim")
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    return _package("cxsim") or "unknown"
 
 
 def inputs_hash(settings: Settings, root: Path = ROOT, plan: Mapping[str, Any] | None = None) -> str:
@@ -99,9 +85,7 @@ def git_state(root: Path = ROOT) -> tuple[str | None, bool | None]:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20
-        )
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.strip() if done.returncode == 0 else None
@@ -136,15 +120,8 @@ def _package(name: str) -> str | None:
 
 
 def write_provenance(
-    draft: Path,
-    settings: Settings,
-    threads: int,
-    folder: Path,
-    seconds: float,
-    plan: Mapping[str, Any] | None = None,
+    draft: Path, settings: Settings, threads: int, folder: Path, seconds: float, plan: Mapping[str, Any] | None = None
 ) -> None:
     """Write provenance.json into the draft of the run folder that will stand at `folder`."""
     found = provenance(settings, threads, folder, seconds, plan)
-    (draft / "provenance.json").write_text(
-        json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (draft / "provenance.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

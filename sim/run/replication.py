@@ -36,8 +36,9 @@ from sim.world.event_log import Events, Journal, States
 from sim.world.model import Arm, CXModel, EngineName, Recording, burnt_in
 from sim.world.pilot import piloted
 
-WorldsOf = Callable[[Settings], Mapping[str, Placed]]
-"""What each treated arm adds: `scenarios.intervention.worlds_of`, handed in since sim knows no scenario."""
+TreatedArms = Callable[[Settings], Mapping[str, Placed]]
+"""What each treated arm adds: `scenarios.intervention.treated_arms`, handed in since sim knows no scenario."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -87,23 +88,18 @@ def replication_seed(seed: int, replication: int, second_seed: int) -> int:
     return int(draw(seed, replication, second_seed, draws.DESIGN, 2) * (1 << 52))
 
 
-def run_task(settings: Settings, worlds: WorldsOf, task: Task) -> Result:
+def run_task(settings: Settings, treated_arms: TreatedArms, task: Task) -> Result:
     """Simulate one replication."""
     drawn = settings.at(task.point)
     world = piloted(drawn, task.seed)
-    return _Replication(world, worlds(drawn), task, settings.engine, settings.personas.mix).run()
+    return _Replication(world, treated_arms(drawn), task, settings.engine, settings.personas.mix).run()
 
 
 class _Replication:
     """Runs the arms of one replication one after the other; keeps only the outcomes others are compared with."""
 
     def __init__(
-        self,
-        world: World,
-        placed: Mapping[str, Placed],
-        task: Task,
-        engine: EngineName,
-        personas: Mapping[str, object],
+        self, world: World, placed: Mapping[str, Placed], task: Task, engine: EngineName, personas: Mapping[str, object]
     ) -> None:
         self.world, self.placed, self.task, self.engine = world, placed, task, engine
         self.personas = tuple(personas)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.attrition import felt
+from agents.attrition import satisfaction_on
 from agents.behaviour import (
     LN2,
     PackedRules,
@@ -189,7 +189,7 @@ def _tail(
     for row in range(len(c.status)):
         bring_up_to_date(c, r, w, row, last, base)
         out.expectation[row] = expectation_of(c, r, row)
-        out.satisfaction[row] = felt(c, r, w, row, last + 1)
+        out.satisfaction[row] = satisfaction_on(c, r, w, row, last + 1)
         out.value[row] = 0.0
         status = c.status[row]
         if status == LAPSED:

@@ -14,7 +14,6 @@ import yaml
 from numpy.typing import NDArray
 
 from sim import tables
-from sim.config.parameters import Choice, Parameter
 from sim.config.settings import Settings, resolved
 from sim.run.replication import Result, Task
 from sim.world.event_log import NAMES
@@ -28,10 +27,6 @@ def kpis(measures: pd.DataFrame) -> pd.DataFrame:
     order = chosen[keys].drop_duplicates()
     columns = keys + [metric.name for metric in tables.METRICS]
     return order.merge(wide, on=keys, how="left").reindex(columns=columns)
-
-
-def _stack(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(frames, ignore_index=True)
 
 
 def write_config(folder: Path, settings: Settings, **plan: Any) -> None:
@@ -87,7 +82,10 @@ _EVENT_SCHEMA, _STATE_SCHEMA = _schema(tables.EVENTS), _schema(tables.STATES)
 
 def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> None:
     """parameters.csv and points.parquet: what was assumed, and where each replication was run."""
-    rows = [_assumption(path, one) for path, one in settings.parameters()]
+    rows = [
+        (path, str(one.value), getattr(one, "low", None), getattr(one, "high", None), one.unit, one.grade, one.source)
+        for path, one in settings.parameters()
+    ]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
     frame.to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
     options = {path: one.options for path, one in settings.parameters() if one.options}
@@ -98,8 +96,3 @@ def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> No
     ]
     points = pd.DataFrame(values, columns=[column.name for column in tables.POINTS])
     write_parquet(folder, "points.parquet", points.astype({"replication": "int32"}))
-
-
-def _assumption(path: str, one: Parameter | Choice) -> tuple[str, str, float | None, float | None, str, str, str]:
-    low, high = (one.low, one.high) if isinstance(one, Parameter) else (None, None)
-    return path, str(one.value), low, high, one.unit, one.grade, one.source

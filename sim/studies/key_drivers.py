@@ -31,12 +31,11 @@ from sim.company import changes
 from sim.company.changes import Changes, Shift
 from sim.company.meetings import Meetings, MeetingState
 from sim.config.parameters import Share, real
-from sim.config.sampling import points
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.run.experiment import Progress, running, seeded
+from sim.run.experiment import Progress, running, study_tasks
 from sim.run.metrics import finished, measures
-from sim.run.replication import Task, replication_seed, table
+from sim.run.replication import Task, table
 from sim.run.writing import write_assumptions, write_config, write_parquet
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in
@@ -45,15 +44,12 @@ from sim.world.pilot import piloted
 SUPPORT = "support"
 """Name of the support desk, which is moved beside the touchpoints of an episode."""
 
-USUAL_POINTS = 16
-"""Points under `replications=auto`."""
-
 
 # -- the plan -------------------------------------------------------------------------------------------------
 
 
 class Plan(Section):
-    """How far touchpoints are moved, and how the firm listens; keys of `conf/drivers`."""
+    """How far touchpoints are moved, and how the firm listens; keys of `conf/key_drivers`."""
 
     step: Annotated[float, real(0.0, 5.0, above=True)]  # su
     comments: Share  # of surveyed detractors who write what let them down
@@ -124,7 +120,7 @@ def ears(world: World, plan: Plan) -> Ears:
 # -- one world ------------------------------------------------------------------------------------------------
 
 
-class Found(NamedTuple):
+class WorldTables(NamedTuple):
     """Rows of `tables.KEY_DRIVER_ARMS`, `tables.COMPLAINTS` and `tables.RATINGS` of one world."""
 
     arms: pd.DataFrame
@@ -132,13 +128,13 @@ class Found(NamedTuple):
     ratings: pd.DataFrame
 
 
-def run_world(settings: Settings, plan: Plan, task: Task) -> Found:
+def run_world(settings: Settings, plan: Plan, task: Task) -> WorldTables:
     """The baseline and every arm at one point."""
     world = piloted(settings.at(task.point), task.seed)
     return lived(world, burnt_in(world, settings.engine), settings, plan, task)
 
 
-def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task: Task) -> Found:
+def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task: Task) -> WorldTables:
     """The baseline and every arm from a world's midnight before day 0."""
     personas = world.traits.personas.names
     everybody = np.ones(world.customers, bool)
@@ -160,7 +156,7 @@ def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task
     ]
     answers = np.concatenate(heard.ratings or [np.zeros((0, 2 + len(TOUCHPOINT_NAMES)), np.int64)])
     ratings = [(personas[row[0]], *row[1:]) for row in answers.tolist()]
-    return Found(
+    return WorldTables(
         table(tables.KEY_DRIVER_ARMS, rows, task),
         table(tables.COMPLAINTS, complaints, task),
         table(tables.RATINGS, ratings, task),
@@ -170,25 +166,15 @@ def lived(world: World, midnight: Snapshot, settings: Settings, plan: Plan, task
 # -- all worlds -----------------------------------------------------------------------------------------------
 
 
-def run_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, progress: Progress) -> None:
+def run_key_drivers(settings: Settings, plan: Plan, folder: Path, threads: int, progress: Progress) -> None:
     """Simulate all arms in all worlds; write config.yaml, the three tables and the assumptions into `folder`.
 
     `progress(done, of, what)` is called as worlds are finished.
     """
-    tasks = list(_tasks(settings))
+    tasks = study_tasks(settings, second_seeds=True)
     with running(partial(run_world, settings, plan), threads, progress) as run:
         worlds = run(tasks)
-    write_config(folder, settings, drivers=plan.model_dump())
+    write_config(folder, settings, key_drivers=plan.model_dump())
     for name, frames in zip(tables.KEY_DRIVER_FILES, zip(*worlds, strict=True), strict=True):
         write_parquet(folder, name, pd.concat(frames, ignore_index=True))
     write_assumptions(folder, settings, [task for task in tasks if task.second_seed == 0])
-
-
-def _tasks(settings: Settings) -> Iterator[Task]:
-    """A task per point, as an ordinary run of as many replications has it; some points under a second seed as well."""
-    size = USUAL_POINTS if settings.replications == "auto" else settings.replications
-    first, until = (0, size) if settings.points == "all" else settings.points
-    design = points(settings, size)
-    for point, second_seed in seeded(first, until):
-        seed = replication_seed(settings.seed, point, second_seed)
-        yield Task(point, second_seed, design[point], seed, parts=False)

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import numpy as np
 from pydantic import BeforeValidator, model_validator
 
-from sim.config.parameters import ConfigError, Reader, Text, nearest, number, optional, show, whole, word
+from sim.config.parameters import Reader, Text, number, optional, show, whole, word
 from sim.config.sections import KeyFault, Section
+from sim.phrases import ConfigError, nearest
 from sim.tables import METRIC
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ ALWAYS_KEPT = ("ltv", "profit", "cost", "nps", "on_time", "orders")
 Point = Mapping[str, float | int]
 """A candidate's values of the levers, by dotted key; not a point of what is not known."""
 
-Found = dict[str, list[list[float]]]
+ArmValues = dict[str, list[list[float]]]
 """By metric: its values in the baseline and in the treated arm, a list over points each."""
 
 
@@ -104,7 +105,7 @@ class Statistic(Section):
     def name(self) -> str:
         return f"{self.metric} {self.of} {self.over}"
 
-    def value(self, found: Found, present: Found) -> float:
+    def value(self, found: ArmValues, present: ArmValues) -> float:
         """The number of one candidate; a gain in level is against the present configuration, point by point."""
         baseline, treated = (np.asarray(values) for values in found[self.metric])
         values = treated - baseline if self.of == EFFECT else treated

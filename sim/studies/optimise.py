@@ -26,18 +26,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from agents import draws
 from agents.draws import draw
-from sim.config.parameters import ConfigError
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase
 from sim.run.folder import replace_text
-from sim.run.replication import Task, WorldsOf, replication_seed, run_task
-from sim.studies.levers import MAXIMISE, MINIMISE, Found, Point, Search
+from sim.run.replication import Task, TreatedArms, replication_seed, run_task
+from sim.run.writing import write_parquet
+from sim.studies.levers import MAXIMISE, MINIMISE, ArmValues, Point, Search
 from sim.tables import BASELINE, EVERYBODY
 
 if TYPE_CHECKING:
@@ -60,7 +58,7 @@ _SAMPLER, _FRESH = 3, 4
 KEY, STUDY, PLAN, TRIALS, FRESH = "search.json", "study.db", "optimise.json", "trials.csv", "fresh.csv"
 TRIAL_POINTS, FRESH_POINTS = "trial_points.parquet", "fresh_points.parquet"
 
-Evaluate = Callable[[Sequence[Any]], Iterator[tuple[int, Found | Exception]]]
+Evaluate = Callable[[Sequence[Any]], Iterator[tuple[int, ArmValues | Exception]]]
 """Evaluates candidates: yields (number of the candidate, what was found or raised) as they finish."""
 
 Progress = Callable[[int, int, Phrase], None]
@@ -82,19 +80,19 @@ class Candidate(NamedTuple):
 class Evaluation:
     """Evaluates a candidate over points of what is not known: the function that a pool sends to its workers."""
 
-    worlds: WorldsOf
+    treated_arms: TreatedArms
     metrics: tuple[str, ...]
 
-    def __call__(self, candidate: Candidate) -> Found:
+    def __call__(self, candidate: Candidate) -> ArmValues:
         """Values of the metrics in both arms. Raises ConfigError where one has no value at some point."""
         settings, points_wanted, cost = candidate
-        arm = treated_arm(self.worlds(settings))
-        found: Found = {metric: [[], []] for metric in self.metrics}
+        arm = treated_arm(self.treated_arms(settings))
+        found: ArmValues = {metric: [[], []] for metric in self.metrics}
         for replication, point in enumerate(points(settings, points_wanted)):
             fixed = float(point.get(FIXED_COST, settings.company.fixed_cost_per_day.value)) + cost
             seed = replication_seed(settings.seed, replication, 0)
             task = Task(replication, 0, {**point, FIXED_COST: fixed}, seed, parts=False)
-            values = _everybody(run_task(settings, self.worlds, task).measures)
+            values = _everybody(run_task(settings, self.treated_arms, task).measures)
             for metric in self.metrics:
                 pair = values.get((BASELINE, metric), np.nan), values.get((arm, metric), np.nan)
                 if not all(map(np.isfinite, pair)):
@@ -145,7 +143,7 @@ class Tried(NamedTuple):
     why: str
     values: tuple[float, ...]
     excesses: tuple[float, ...]
-    found: Found | None
+    found: ArmValues | None
 
 
 class Storage:
@@ -176,7 +174,7 @@ class Storage:
         unique = {tuple(trial.values): trial for trial in reversed(front)}
         return [trial.number for _, trial in sorted(unique.items(), key=lambda item: item[0])]
 
-    def named(self, wanted: Mapping[str, Any], evaluate: Evaluate) -> dict[str, Found]:
+    def named(self, wanted: Mapping[str, Any], evaluate: Evaluate) -> dict[str, ArmValues]:
         """What was found at named candidates, each evaluated once in the life of the study. Raises what one raises."""
         missing = [name for name in wanted if name not in self.study.user_attrs]
         for place, outcome in evaluate([wanted[name] for name in missing]):
@@ -187,7 +185,7 @@ class Storage:
 
 
 def run_search(
-    search: Search, storage: Storage, seed: int, present: Found, candidate_of: Callable[[Point], Any],
+    search: Search, storage: Storage, seed: int, present: ArmValues, candidate_of: Callable[[Point], Any],
     evaluate: Evaluate, progress: Progress = lambda *_: None,
 ) -> list[Tried]:  # fmt: skip
     """Continue a search until `search.trials` trials are finished, and return all finished trials in order.
@@ -239,9 +237,9 @@ def _sampler(search: Search, seed: int) -> BaseSampler:
 
 def _in_order(
     trials: Sequence[Trial], candidate_of: Callable[[Point], Any], evaluate: Evaluate
-) -> Iterator[tuple[Trial, Found | Exception]]:
+) -> Iterator[tuple[Trial, ArmValues | Exception]]:
     """Trials with what was found, in their own order, each as soon as those before it are finished."""
-    outcomes: dict[int, Found | Exception] = {}
+    outcomes: dict[int, ArmValues | Exception] = {}
     items, places = [], []
     for place, trial in enumerate(trials):
         try:
@@ -259,7 +257,7 @@ def _in_order(
         yield trials[place], outcomes[place]
 
 
-def _tell(search: Search, study: Study, trial: Trial, outcome: Found | Exception, present: Found) -> None:
+def _tell(search: Search, study: Study, trial: Trial, outcome: ArmValues | Exception, present: ArmValues) -> None:
     """Tell the study in memory what became of a trial. Raises an error that is not the candidate's own."""
     from optuna.trial import TrialState
 
@@ -342,7 +340,7 @@ class Work:
         told = {**about, "search": self.search.model_dump(mode="json"), "present": dict(self.present), "best": best}
         replace_text(folder / PLAN, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
-    def _judged(self, number: int, point: Point, found: Found, present: Found) -> Tried:
+    def _judged(self, number: int, point: Point, found: ArmValues, present: ArmValues) -> Tried:
         """A candidate evaluated outside the search, as if it were a trial."""
         excesses = tuple(one.excess(one.value(found, present)) for one in self.search.constraints)
         values = tuple(one.value(found, present) for one in self.search.objectives)
@@ -356,7 +354,7 @@ def repeated(best: Sequence[int]) -> list[int]:
     return [best[round(place)] for place in np.linspace(0, len(best) - 1, MOST_REPEATED)]
 
 
-def trials_table(search: Search, tried: Sequence[Tried], present: Found) -> pd.DataFrame:
+def trials_table(search: Search, tried: Sequence[Tried], present: ArmValues) -> pd.DataFrame:
     """A row per trial: number, status, why, the levers' values, and every statistic by its name."""
     rows = []
     for one in tried:
@@ -384,7 +382,6 @@ def write(folder: Path, name: str, table: pd.DataFrame) -> None:
     if name.endswith(".csv"):
         replace_text(folder / name, table.to_csv(index=False, lineterminator="\n"))
         return
-    draft = folder / f".{name}.part"
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(arrow, draft, compression="zstd", compression_level=3)
-    draft.replace(folder / name)
+    draft = f".{name}.part"
+    write_parquet(folder, draft, table)
+    (folder / draft).replace(folder / name)

@@ -12,7 +12,7 @@ keep talk among ties within an arm, not what passes through the public, the shar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,18 +21,18 @@ from typing import Annotated, Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from scipy.special import stdtr
 
 from agents import draws
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.parameters import ConfigError, Reader, inside, show, whole, word
-from sim.config.sampling import points
+from sim.config.parameters import inside, several, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.run.experiment import Progress, running
-from sim.run.replication import Task, WorldsOf, replication_seed
+from sim.phrases import ConfigError
+from sim.run.experiment import Progress, running, study_tasks
+from sim.run.replication import Task, TreatedArms
 from sim.run.writing import write_assumptions, write_config, write_parquet
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, burnt_in
@@ -41,9 +41,6 @@ from sim.world.pilot import piloted
 CUSTOMER, CLUSTER = "customer", "cluster"
 DESIGNS = (CUSTOMER, CLUSTER)
 USUAL_WEEKS = (2, 4, 8, 13, 26, 52)
-USUAL_POINTS = 16
-"""Points under `replications=auto`."""
-
 MOST_TESTS = 250
 """Most tests per world: a test's number is the slot of the draws that assign it."""
 
@@ -61,15 +58,7 @@ Log = dict[str, NDArray[Any]]
 # -- the plan -------------------------------------------------------------------------------------------------
 
 
-def _designs(stated: object) -> tuple[str, ...]:
-    """Reader of one design or a list of them."""
-    names = [stated] if isinstance(stated, str) else stated
-    if not isinstance(names, Sequence) or not names:
-        raise ConfigError(
-            "{value} is not allowed; one of {names}, or both as [{both}]",
-            value=show(stated), names=", ".join(DESIGNS), both=",".join(DESIGNS),
-        )
-    named = set(map(word(*DESIGNS), names))
+def _in_order(named: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in DESIGNS if name in named)
 
 
@@ -83,18 +72,13 @@ def _weeks(stated: object, run: ValidationInfo) -> tuple[int, ...]:
     most = cast(Settings, run.context).days // 7
     if stated == "auto":
         return tuple(week for week in USUAL_WEEKS if week <= most)
-    weeks = stated if isinstance(stated, Sequence) and not isinstance(stated, str) else [stated]
-    if not weeks:
-        raise ConfigError(
-            "{value} is not allowed; auto, or whole weeks from 1 to {most}, the horizon", value=show(stated), most=most
-        )
-    return tuple(sorted({whole(1, most)(week) for week in weeks}))
+    return tuple(sorted(set(several(whole(1, most))(stated))))
 
 
 class Plan(Section):
     """The planned test: how it is assigned, when it is read and how it is judged; keys of `conf/premortem`."""
 
-    design: Annotated[tuple[str, ...], Reader(_designs)]
+    design: Annotated[tuple[str, ...], several(word(*DESIGNS)), AfterValidator(_in_order)]
     tests: Annotated[int, whole(1, MOST_TESTS)]  # assignments per point and design
     share: Annotated[float, inside(0.0, 1.0)]  # treated
     clusters: Annotated[int, BeforeValidator(_clusters)]  # of the cluster design
@@ -229,11 +213,11 @@ def readings(log: Log, extrapolation: float) -> Iterator[tuple[str, NDArray[Any]
 # -- one world ------------------------------------------------------------------------------------------------
 
 
-def run_world(settings: Settings, worlds: WorldsOf, plan: Plan, task: Task) -> pd.DataFrame:
+def run_world(settings: Settings, treated_arms: TreatedArms, plan: Plan, task: Task) -> pd.DataFrame:
     """All tests in the market of one point: rows of `tables.TESTS`."""
     drawn = settings.at(task.point)
     world = piloted(drawn, task.seed)
-    lab = Laboratory(world, treatment(worlds(drawn))[1], settings, plan)
+    lab = Laboratory(world, treatment(treated_arms(drawn))[1], settings, plan)
     rows = [row for design in plan.design for test in range(plan.tests) for row in lab.test(design, test)]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.TESTS[1:]])
     frame.insert(0, "point", task.replication)
@@ -298,24 +282,15 @@ def _effects(untreated: Log, rollout: Log, extrapolation: float) -> Iterator[tup
 
 
 def run_premortem(
-    settings: Settings, worlds: WorldsOf, plan: Plan, folder: Path, threads: int, progress: Progress
+    settings: Settings, treated_arms: TreatedArms, plan: Plan, folder: Path, threads: int, progress: Progress
 ) -> None:
     """Simulate all tests in all worlds; write config.yaml, tests.parquet and the assumptions into `folder`.
 
     `progress(done, of, what)` is called as worlds are finished.
     """
-    tasks = list(_tasks(settings))
-    with running(partial(run_world, settings, worlds, plan), threads, progress) as run:
+    tasks = study_tasks(settings, second_seeds=False)
+    with running(partial(run_world, settings, treated_arms, plan), threads, progress) as run:
         tests = pd.concat(run(tasks), ignore_index=True)
     write_config(folder, settings, premortem=plan.model_dump(mode="json"))
     write_parquet(folder, "tests.parquet", tests)
     write_assumptions(folder, settings, tasks)
-
-
-def _tasks(settings: Settings) -> Iterator[Task]:
-    """A task per point, as an ordinary run of as many replications has it."""
-    size = USUAL_POINTS if settings.replications == "auto" else settings.replications
-    first, until = (0, size) if settings.points == "all" else settings.points
-    design = points(settings, size)
-    for point in range(first, until):
-        yield Task(point, 0, design[point], replication_seed(settings.seed, point, 0), parts=False)

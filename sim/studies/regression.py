@@ -20,12 +20,13 @@ from typing import Annotated, Any, NamedTuple
 import yaml
 from pydantic import Field
 
-from sim.config.parameters import ConfigError, Reader, Text, real, show, text, word
+from sim.config.parameters import Reader, Text, real, show, text, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import replace_text
-from sim.run.replication import WorldsOf
+from sim.run.replication import TreatedArms
 from sim.tables import METRIC
 
 EXACT, STATISTICAL = "exact", "statistical"
@@ -184,12 +185,12 @@ def _json(value: Any) -> str:
 class Rerun:
     """Runs one configuration and returns its answer: the function that a pool sends to its workers.
 
-    `worlds` and `enough` are handed in as to `run_experiment`; `finish(folder)` makes the answer's table and
+    `treated_arms` and `enough` are handed in as to `run_experiment`; `finish(folder)` makes the answer's table and
     `numbers(folder)` reads it per point. `within` is a folder that the caller removes.
     """
 
     within: Path
-    worlds: WorldsOf
+    treated_arms: TreatedArms
     enough: Callable[[Settings], Enough]
     finish: Callable[[Path], object]
     numbers: Callable[[Path], Numbers]
@@ -199,12 +200,8 @@ class Rerun:
         name, settings = named
         folder = self.within / name
         folder.mkdir()
-        run_experiment(settings, self.worlds, folder, 1, lambda *_: None, self.enough(settings))
+        run_experiment(settings, self.treated_arms, folder, 1, lambda *_: None, self.enough(settings))
         self.finish(folder)
-        return Answer(table_hashes(folder), self.numbers(folder))
-
-
-def table_hashes(folder: Path) -> dict[str, str]:
-    """sha256 of each table of a run folder, by file name."""
-    tables = [path for path in sorted(folder.iterdir()) if path.suffix in TABLES]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
+        tables = [path for path in sorted(folder.iterdir()) if path.suffix in TABLES]
+        hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
+        return Answer(hashes, self.numbers(folder))

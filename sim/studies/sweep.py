@@ -25,19 +25,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from filelock import FileLock, Timeout
+from pydantic import BeforeValidator, Field
 from scipy.stats import qmc
 
-from sim.config.parameters import ConfigError, Parameter, listed, nearest, number, show, tidy, whole, word
+from sim.config.parameters import Parameter, Reader, number, optional, show, tidy, whole, word
 from sim.config.sampling import latin_hypercube
+from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.phrases import Phrase
+from sim.phrases import ConfigError, Phrase, nearest
 from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import drafted, replace_text
 from sim.run.provenance import inputs_hash, write_provenance
-from sim.run.replication import WorldsOf
+from sim.run.replication import TreatedArms
 
 PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"
@@ -74,12 +76,12 @@ class Ending(NamedTuple):
 class JobWork:
     """Does one job: the function that a pool sends to its workers.
 
-    `worlds` and `enough` are handed in as to `run_experiment`; `finish(folder)` makes the answer of the tables and
-    returns it as a line.
+    `treated_arms` and `enough` are handed in as to `run_experiment`; `finish(folder)` makes the answer of the tables
+    and returns it as a line.
     """
 
     folder: Path
-    worlds: WorldsOf
+    treated_arms: TreatedArms
     enough: Callable[[Settings], Enough]
     finish: Callable[[Path], str]
 
@@ -97,7 +99,7 @@ class JobWork:
     def _run(self, job: Job, place: Path) -> str:
         started = time.monotonic()
         with drafted(place, exact=True) as draft:
-            run_experiment(job.settings, self.worlds, draft.path, 1, lambda *_: None, self.enough(job.settings))
+            run_experiment(job.settings, self.treated_arms, draft.path, 1, lambda *_: None, self.enough(job.settings))
             line = self.finish(draft.path)
             seconds = time.monotonic() - started
             draft.publish(lambda found: write_provenance(draft.path, job.settings, 1, found, seconds))
@@ -222,37 +224,72 @@ def written(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-PARTS = ("description", "set", "points", "grid", "sample", "block")
 METHODS = ("latin_hypercube", "sobol")
 MOST_POINTS = 100_000
 
 Point = dict[str, Any]
 """Values by dotted key, in the order in which they were named."""
 
+Ends = tuple[float, float, bool]
+"""Lowest and highest value of a sampled key, and whether it takes whole numbers only."""
 
-def held(sweep: Mapping[str, Any]) -> Point:
+
+def _values(stated: object) -> Sequence[Any]:
+    if isinstance(stated, str) or not isinstance(stated, Sequence) or not stated:
+        raise ConfigError("{value} is not a list of values", value=show(stated))
+    return stated
+
+
+def _ends(stated: object) -> Ends | None:
+    """Reader of [low, high]; None for a parameter's own range."""
+    if stated == "own":
+        return None
+    if isinstance(stated, str) or not isinstance(stated, Sequence) or len(stated) != 2:
+        raise ConfigError(
+            "{value} is not allowed; [low, high], or own for the parameter's own range", value=show(stated)
+        )
+    low, high = map(number, stated)
+    if not low < high:
+        raise ConfigError("{value} is not allowed; [low, high] with low below high", value=show(stated))
+    return low, high, all(isinstance(end, int) for end in stated)
+
+
+class Sample(Section):
+    """A sample that fills the space of some keys."""
+
+    method: Annotated[str, word(*METHODS)] = METHODS[0]
+    size: Annotated[int, whole(1, MOST_POINTS)]
+    ranges: dict[str, Annotated[Ends | None, Reader(_ends)]]
+
+
+class SweepFile(Section):
+    """What a sweep file lists, `set` being the keys that all its points share."""
+
+    description: Any = None
+    set: Point = Field(default={})
+    points: Annotated[list[Point], BeforeValidator(_values)] | None = None
+    grid: dict[str, Annotated[Sequence[Any], Reader(_values)]] | None = None
+    sample: Sample | None = None
+    block: Annotated[int | None, optional(whole(1, 100_000))] = None
+
+
+def held(sweep: object) -> Point:
     """The keys a sweep file holds for all its points. Raises ConfigError for a file of another form."""
-    if not isinstance(sweep, Mapping):
-        raise ConfigError("sweep: {value} is not a group of keys; {allowed}", value=show(sweep), allowed=listed(PARTS))
-    for key in sweep:
-        if key not in PARTS:
-            raise ConfigError(
-                "sweep.{key}: no such key; {allowed}{hint}",
-                key=key, allowed=listed(PARTS), hint=nearest(str(key), PARTS),
-            )
-    return _keyed(sweep.get("set", {}), "sweep.set")
+    return SweepFile.read(sweep, "sweep").set
 
 
-def points(sweep: Mapping[str, Any], settings: Settings) -> list[Point]:
+def points(sweep: object, settings: Settings) -> list[Point]:
     """All points of a sweep file; one without any key where it lists none.
 
     `settings` are those without any swept key: they know ranges, seed and replications. Raises ConfigError.
     """
+    file = SweepFile.read(sweep, "sweep")
+    grid = file.grid or {}
     axes = [
-        _listed(sweep.get("points")),
-        list(_grid(sweep.get("grid"))),
-        _sampled(sweep.get("sample"), settings),
-        _blocks(sweep.get("block"), settings),
+        file.points or [{}],
+        [dict(zip(grid, combination, strict=True)) for combination in itertools.product(*grid.values())],
+        _sampled(file.sample, settings) if file.sample else [{}],
+        _blocks(file.block, settings) if file.block else [{}],
     ]
     found = [_merged(parts) for parts in itertools.product(*axes)]
     if len(found) > MOST_POINTS:
@@ -270,35 +307,8 @@ def _merged(parts: Sequence[Point]) -> Point:
     return point
 
 
-def _keyed(node: Any, path: str) -> Point:
-    """A mapping whose keys are written with dots."""
-    if not isinstance(node, Mapping):
-        raise ConfigError("{key}: {value} is not a group of keys", key=path, value=show(node))
-    return {str(key): value for key, value in node.items()}
-
-
-def _listed(node: Any) -> list[Point]:
-    if node is None:
-        return [{}]
-    if isinstance(node, str) or not isinstance(node, Sequence) or not node:
-        raise ConfigError("sweep.points: {value} is not a list of points", value=show(node))
-    return [_keyed(point, f"sweep.points[{place}]") for place, point in enumerate(node)]
-
-
-def _grid(node: Any) -> Iterator[Point]:
-    axes = _keyed(node, "sweep.grid") if node is not None else {}
-    for key, values in axes.items():
-        if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise ConfigError("sweep.grid.{key}: {value} is not a list of values", key=key, value=show(values))
-    for combination in itertools.product(*axes.values()):
-        yield dict(zip(axes, combination, strict=True))
-
-
-def _blocks(node: Any, settings: Settings) -> list[Point]:
+def _blocks(size: int, settings: Settings) -> list[Point]:
     """The points of one run, divided into jobs."""
-    if node is None:
-        return [{}]
-    size = _read(whole(1, 100_000), node, "sweep.block")
     if settings.replications == "auto":
         raise ConfigError("sweep.block: dividing a run into blocks of points needs replications as a number")
     until = settings.replications
@@ -308,53 +318,25 @@ def _blocks(node: Any, settings: Settings) -> list[Point]:
 # -- samples --------------------------------------------------------------------------------------------------
 
 
-def _sampled(node: Any, settings: Settings) -> list[Point]:
-    if node is None:
-        return [{}]
-    sample = _keyed(node, "sweep.sample")
-    for key in sample:
-        if key not in ("method", "size", "ranges"):
-            raise ConfigError("sweep.sample.{key}: no such key; one of method, size, ranges", key=key)
-    method = _read(word(*METHODS), sample.get("method", METHODS[0]), "sweep.sample.method")
-    size = _read(whole(1, MOST_POINTS), sample.get("size"), "sweep.sample.size")
-    ranges = {
-        key: _range(key, ends, settings) for key, ends in _keyed(sample.get("ranges"), "sweep.sample.ranges").items()
-    }
+def _sampled(sample: Sample, settings: Settings) -> list[Point]:
+    ranges = {key: ends or _own_range(key, settings) for key, ends in sample.ranges.items()}
     if not ranges:
         raise ConfigError("sweep.sample.ranges: is empty; name at least one key with its [low, high]")
-    unit = _unit(method, settings.seed, list(ranges), size)
+    unit = _unit(sample.method, settings.seed, list(ranges), sample.size)
     return [
         {key: _scaled(*ends, float(u)) for (key, ends), u in zip(ranges.items(), row, strict=True)} for row in unit
     ]
 
 
-def _read(reader: Any, value: object, path: str) -> Any:
-    try:
-        return reader(value)
-    except ConfigError as error:
-        raise ConfigError("{key}: {problem}", key=path, problem=error) from None
-
-
-def _range(key: str, ends: Any, settings: Settings) -> tuple[float, float, bool]:
-    """(low, high, whole numbers only) of a sampled key."""
-    path = f"sweep.sample.ranges.{key}"
-    if ends == "own":
-        one = dict(settings.parameters()).get(key)
-        if not isinstance(one, Parameter) or one.low is None or one.high is None:
-            known = [name for name, found in settings.parameters() if isinstance(found, Parameter) and found.uncertain]
-            raise ConfigError(
-                "{key}: has no range of its own; write [low, high]{hint}", key=path, hint=nearest(key, known)
-            )
-        return one.low, one.high, False
-    if isinstance(ends, str) or not isinstance(ends, Sequence) or len(ends) != 2:
+def _own_range(key: str, settings: Settings) -> Ends:
+    one = dict(settings.parameters()).get(key)
+    if not isinstance(one, Parameter) or one.low is None or one.high is None:
+        known = [name for name, found in settings.parameters() if isinstance(found, Parameter) and found.uncertain]
         raise ConfigError(
-            "{key}: {value} is not allowed; [low, high], or own for the parameter's own range",
-            key=path, value=show(ends),
+            "{key}: has no range of its own; write [low, high]{hint}",
+            key=f"sweep.sample.ranges.{key}", hint=nearest(key, known),
         )
-    low, high = (_read(number, end, path) for end in ends)
-    if not low < high:
-        raise ConfigError("{key}: {value} is not allowed; [low, high] with low below high", key=path, value=show(ends))
-    return low, high, all(isinstance(end, int) for end in ends)
+    return one.low, one.high, False
 
 
 def _unit(method: str, seed: int, names: list[str], size: int) -> Any:

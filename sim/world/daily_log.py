@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import AWARE, CUSTOMER, EXPRESS, LAPSED, NORUSH, STANDARD, STORE, UNAWARE, Columns
+from agents.columns import AWARE, CUSTOMER, LAPSED, STORE, UNAWARE, Columns
 from agents.compiled import loop
-from agents.records import Episodes, Messages, Visits
+from agents.records import Episodes, Messages
 from sim import tables
 from sim.company.support import Contacts
 from sim.tables import DETRACTOR, PROMOTER
@@ -60,11 +60,13 @@ class Recorder:
 
     def arrivals(self, day: int, arrivals: Arrivals) -> None:
         """Visits, orders by class, first orders, impressions."""
-        (express, standard, norush, store), acquired, discount, shown, clicked = _count_visits(arrivals.visits)
+        v = arrivals.visits
+        express, standard, norush, store = (int(np.count_nonzero(v["kind"] == kind)) for kind in range(STORE + 1))
+        acquired = np.count_nonzero(v["first"])
         self.put(
-            day, visits=len(arrivals.visits), orders=express + standard + norush + store, orders_express=express,
-            orders_standard=standard, orders_norush=norush, acquired=acquired, discount=discount, impressions=shown,
-            clicks=clicked,
+            day, visits=len(v), orders=express + standard + norush + store, orders_express=express,
+            orders_standard=standard, orders_norush=norush, acquired=acquired, discount=v["discount"].sum(),
+            impressions=np.count_nonzero(v["popup"]), clicks=np.count_nonzero(v["clicked"]),
         )  # fmt: skip
         self.status[UNAWARE] -= len(arrivals.learned)
         self.status[AWARE] += len(arrivals.learned) - acquired
@@ -88,8 +90,8 @@ class Recorder:
 
     def settled(self, day: int, episodes: Episodes, gone: int) -> None:
         """Talk and lapses; `gone` is the number of lapses by the time clock."""
-        positive, negative, lapsed = _count_episodes(episodes)
-        lapsed += gone
+        talk, lapsed = episodes["talk"], np.count_nonzero(episodes["lapsed"]) + gone
+        positive, negative = np.count_nonzero(talk > 0), np.count_nonzero(talk < 0)
         self.put(day, talk_positive=positive, talk_negative=negative, new_lapsed=lapsed)
         self.status[CUSTOMER] -= lapsed
         self.status[LAPSED] += lapsed
@@ -114,47 +116,11 @@ class Recorder:
         self.put(day, unaware=unaware, aware=aware, customer=customer, lapsed=lapsed)
 
 
-@loop
-def _count_visits(v: Visits) -> tuple[tuple[int, int, int, int], int, int, int, int]:
-    """(orders by class, first orders, discounts in yen, popups shown, popups clicked)."""
-    express, standard, norush, store, first, discount, shown, clicked = 0, 0, 0, 0, 0, 0, 0, 0
-    for j in range(len(v)):
-        express += v[j].kind == EXPRESS
-        standard += v[j].kind == STANDARD
-        norush += v[j].kind == NORUSH
-        store += v[j].kind == STORE
-        first += v[j].first
-        discount += v[j].discount
-        shown += v[j].popup > 0
-        clicked += v[j].clicked
-    return (express, standard, norush, store), first, discount, shown, clicked
-
-
-@loop
-def _count_episodes(e: Episodes) -> tuple[int, int, int]:
-    """(positive talks, negative talks, lapses)."""
-    positive, negative, lapsed = 0, 0, 0
-    for j in range(len(e)):
-        positive += e[j].talk > 0
-        negative += e[j].talk < 0
-        lapsed += e[j].lapsed
-    return positive, negative, lapsed
-
-
 def net_promoters(answers: NDArray[np.int8]) -> float:
     """NPS of answers 0 to 10 (-1: none): % of 9 and 10 less % of 0 to 6; NaN of nobody (Reichheld 2003)."""
-    promoters, detractors, total = _count_answers(answers)
+    promoters, total = np.count_nonzero(answers >= PROMOTER), np.count_nonzero(answers >= 0)
+    detractors = total - np.count_nonzero(answers > DETRACTOR)
     return 100.0 * (promoters - detractors) / total if total else float("nan")
-
-
-@loop
-def _count_answers(answers: NDArray[np.int8]) -> tuple[int, int, int]:
-    promoters, detractors, total = 0, 0, 0
-    for answer in answers:
-        total += answer >= 0
-        promoters += answer >= PROMOTER
-        detractors += 0 <= answer <= DETRACTOR
-    return promoters, detractors, total
 
 
 def mean_state(c: Columns, day: int) -> tuple[float, int, int, int, int]:

@@ -7,7 +7,7 @@ rows that may act run their rules.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,6 @@ BLOCK = 2048
 LAPSE_BLOCK = 256
 """Rows looked at together for a lapse: a block that has one is gone through row by row."""
 
-
 AHEAD = 16
 """Entries by which a loop prefetches records ahead of their turn."""
 
@@ -51,30 +50,6 @@ class Census(NamedTuple):
     census: NDArray[np.int8]
     sampled: NDArray[np.int8]
     stars: NDArray[np.int8]
-
-
-class Engine(Protocol):
-    """The parts of a day, each done for all customers concerned; rows of results ascend."""
-
-    def start(self, day: int) -> None: ...
-
-    def settle(self, day: int) -> None: ...
-
-    def receive(self, today: Today, messages: Messages) -> None: ...
-
-    def arrive(self, today: Today, messages: Messages) -> Arrivals: ...
-
-    def choose(self, today: Today, visits: Visits) -> None: ...
-
-    def experience(self, today: Today, episodes: Episodes) -> None: ...
-
-    def conclude(self, today: Today, episodes: Episodes) -> None: ...
-
-    def lapse(self, today: Today) -> NDArray[np.int32]: ...
-
-    def hear(self, today: Today, talks: Talks) -> None: ...
-
-    def survey(self, today: Today, share: float) -> Census: ...
 
 
 # -- by column -----------------------------------------------------------------------------------------------------
@@ -466,3 +441,7 @@ def _own_order(rows: NDArray[np.int32], walk: list[tuple[int, Customer]]) -> lis
     for n, (j, _) in enumerate(walk):
         place.setdefault(int(rows[j]), n)
     return sorted((j for j, _ in walk), key=lambda j: (place[int(rows[j])], j))
+
+
+Engine = ByColumn | ByAgent
+"""The parts of a day, each done for all customers concerned; rows of results ascend."""

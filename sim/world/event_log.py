@@ -127,7 +127,7 @@ class Journal:
         rows = rows[rows < self.limit]
         if len(rows):
             self._states.append((
-                rows, np.full(len(rows), day, np.int16), customers.felt(rows, day).astype(np.float32),
+                rows, np.full(len(rows), day, np.int16), customers.satisfaction_on(rows, day).astype(np.float32),
                 customers.expected(rows).astype(np.float32),
             ))  # fmt: skip
 

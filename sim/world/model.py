@@ -54,7 +54,7 @@ from sim.company.fulfilment import (
 )
 from sim.company.ledger import Books, book_calls, book_messages, book_visits
 from sim.company.meetings import MeetingState
-from sim.company.offers import Observed, Offers, Placed, offered, waiting_options_of, written
+from sim.company.offers import Observed, Offers, Placed, waiting_options_of, written
 from sim.company.support import Calls, Desk, ReplayedDesk, SupportDesk, WaitingRecord, calls_of, hang_up
 from sim.world.constants import World, quality, surroundings
 from sim.world.daily_log import Recorder
@@ -291,8 +291,9 @@ class CXModel(mesa.Model):
         )  # fmt: skip
 
     def _open_day(self, day: int) -> None:
-        if day == 0:
-            self._start_horizon()
+        if day == 0:  # outcomes count from here
+            for name in OUTCOMES:
+                self.customers.columns.of(name)[:] = 0
         self._change(day)
         self._today = self.today(day)
         self.recorder.put(day, coupons_expired=self.books.expire(day))
@@ -324,11 +325,6 @@ class CXModel(mesa.Model):
         if part and day >= 0:
             self.company_costs[day] += part
             self.recorder.add(day, "profit", -part)
-
-    def _start_horizon(self) -> None:
-        """Outcomes count from day 0."""
-        for name in OUTCOMES:
-            self.customers.columns.of(name)[:] = 0
 
     def _shopping(self, day: int) -> None:
         messages = self._write(day)
@@ -368,11 +364,10 @@ class CXModel(mesa.Model):
         columns, world = self.customers.columns, self.world
         offers = Offers(columns, visits, day, self.campaigns)
         rows, channel = np.ascontiguousarray(visits["row"]), np.ascontiguousarray(visits["channel"])
-        offered(
-            self.arm.interventions,
-            Observed(columns, rows, day, world.traits.personas.names, world.topics, channel),
-            offers,
-        )
+        seen = Observed(columns, rows, day, world.traits.personas.names, world.topics, channel)
+        for number, intervention in self.arm.interventions:
+            offers.speak_for(number)
+            intervention.on_visits(seen, offers)
         return offers.found
 
     def _book(self, day: int, visits: Visits) -> None:

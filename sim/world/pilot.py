@@ -22,8 +22,9 @@ from agents.day import bring_up_to_date, expectation_of
 from agents.exact import exp_each
 from agents.records import Surroundings
 from sim.company.support import servers_for
-from sim.config.parameters import DAYS_PER_YEAR, ConfigError
+from sim.config.parameters import DAYS_PER_YEAR
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 from sim.world.constants import CAPACITY_FROM, References, World, sized, with_references, world_of
 from sim.world.model import CXModel, Snapshot, founded
 

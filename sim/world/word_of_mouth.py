@@ -7,13 +7,13 @@ increments of the talker's stock; replaying the baseline's talks replays its wor
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.columns import FIXED_POINT
-from agents.compiled import compiled, loop
 from agents.records import Episodes
 
 
@@ -28,31 +28,9 @@ class Talks(NamedTuple):
 
 def talks_of(episodes: Episodes) -> Talks:
     """The talks about these episodes."""
-    return Talks(*_talks(episodes))
-
-
-@compiled
-def _talks(e: Episodes) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-    row, volume = np.empty(len(e), np.int32), np.empty(len(e), np.int32)
-    weight, score = np.empty(len(e), np.int32), np.empty(len(e), np.int32)
-    said = 0
-    for j in range(len(e)):
-        if e[j].talk != 0:
-            row[said], volume[said] = e[j].row, e[j].talk_volume
-            weight[said], score[said] = e[j].talk_weight, e[j].talk_score
-            said += 1
-    return row[:said], volume[:said], weight[:said], score[:said]
-
-
-@loop
-def _said(talks: Talks) -> tuple[int, int, int]:
-    """Exact sums of volume, weight and score, in 2^-20."""
-    volume, weight, score = 0, 0, 0
-    for k in range(len(talks.row)):
-        volume += talks.volume[k]
-        weight += talks.weight[k]
-        score += talks.score[k]
-    return volume, weight, score
+    told = episodes[episodes["talk"] != 0]
+    fields = ("row", "talk_volume", "talk_weight", "talk_score")
+    return Talks(*(np.ascontiguousarray(told[name]) for name in fields))
 
 
 class Public:
@@ -77,7 +55,7 @@ class Public:
 
     def end_day(self, day: int, decay: float, talks: Talks, besides: tuple[int, int, int] = (0, 0, 0)) -> None:
         """Let yesterday's talk fade, add today's and what came from elsewhere, and extend the sums."""
-        said = [new + more for new, more in zip(_said(talks), besides, strict=True)]
+        said = [int(new.sum(dtype=np.int64)) + more for new, more in zip(talks[1:], besides, strict=True)]
         self.stock = [math.floor(old * decay + 0.5) + new for old, new in zip(self.stock, said, strict=True)]
         i = day - self.base
         self.weight[i + 1] = self.weight[i] + self.share * self.stock[1] * self.unit
@@ -92,7 +70,4 @@ class Public:
 
     def copied(self) -> Public:
         """An independent copy."""
-        twin = object.__new__(Public)
-        twin.base, twin.share, twin.unit, twin.stock = self.base, self.share, self.unit, list(self.stock)
-        twin.weight, twin.score = self.weight.copy(), self.score.copy()
-        return twin
+        return deepcopy(self)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.effects.estimands import counted
 from analysis.folders.run_folder import Run
 from analysis.journeys import funnel_page
-from analysis.journeys.funnel import STAGES, funnel, lost_share
+from analysis.journeys.funnel import STAGES, funnel
 from analysis.journeys.read import Journeys
 from cxsim import cli
 from sim.tables import BASELINE, FUNNEL
@@ -82,7 +83,7 @@ def test_a_drop_off_is_what_the_stage_before_lost(folder: Path) -> None:
 @pytest.mark.parametrize(("lost", "of"), [(0, 9), (3, 9), (9, 9), (500, 2000)])
 def test_the_interval_is_where_the_score_test_does_not_reject(lost: int, of: int) -> None:
     """Wilson 1927: at its ends the standardised distance of the share is the normal quantile, here of 95 %."""
-    share, low, high = lost_share(lost, of)
+    share, low, high = counted(lost, of)[2:]
     assert share == lost / of
     for end in (low, high):
         if 0 < end < 1:
@@ -91,7 +92,7 @@ def test_the_interval_is_where_the_score_test_does_not_reject(lost: int, of: int
 
 
 def test_a_stage_of_nobody_has_no_drop_off() -> None:
-    assert all(math.isnan(value) for value in lost_share(0, 0))
+    assert all(math.isnan(value) for value in counted(0, 0)[2:])
 
 
 def test_event_counts(folder: Path) -> None:
@@ -105,7 +106,7 @@ def test_the_sentence_names_the_step_that_loses_most(tmp_path: Path) -> None:
     """Of ten who know the brand nine visit and two of these order: seven lost of nine."""
     lives = {row: [(1, "visit", WEBSITE), *([(1, "order", 5)] if row < 2 else [])] for row in range(9)}
     folder = write_log(tmp_path / "run", lives, {8: [(1, "visit", WEBSITE), (1, "order", 5)]}, customers=10)
-    _share, low, high = lost_share(7, 9)
+    _share, low, high = counted(7, 9)[2:]
     assert funnel_page.largest(funnel(Journeys(Run(folder)))) == (
         f"The largest drop-off: 7 of 9 customers visit and never order within 100 days, 77.8 % (90 % interval "
         f"{100 * low:.1f} to {100 * high:.1f}, chance of so many customers only). With treat it is 66.7 %."

@@ -74,12 +74,12 @@ def folder(
     path: Path, worth: dict[str, float] | None = None, said: pd.DataFrame | None = None,
     rated: pd.DataFrame | None = None, noise: float = 0.0,
 ) -> Path:  # fmt: skip
-    """The folder of `cxsim drivers` as the simulator leaves it."""
+    """The folder of `cxsim key-drivers` as the simulator leaves it."""
     path.mkdir()
     config = {
         "customers": 1000, "days": 120, "seed": 1, "replications": POINTS, "scenario": {"baseline": {}},
         "company": {"name": "cdnow"}, "personas": {"mix": {"a": {}, "b": {}}},
-        "drivers": {"step": 0.2, "comments": 0.3},
+        "key_drivers": {"step": 0.2, "comments": 0.3},
     }  # fmt: skip
     (path / "config.yaml").write_text(yaml.safe_dump(config))
     arms(worth or WORTH, noise).to_parquet(path / "key_drivers.parquet")
@@ -236,3 +236,8 @@ def test_the_terminal_shows_each_touchpoint(tmp_path: Path) -> None:
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"key_drivers\.parquet"):
         KeyDrivers(tmp_path)
+    older = folder(tmp_path / "older")
+    config = (older / "config.yaml").read_text()
+    (older / "config.yaml").write_text(config.replace("key_drivers:", "drivers:"))
+    with pytest.raises(RunError, match=r"\(drivers is now key_drivers\); run it again"):
+        KeyDrivers(older)

@@ -36,7 +36,7 @@ from analysis.style import fonts, language, look, words
 from analysis.style.language import told_in, translated
 from analysis.style.lines import folded, width
 from cxsim import cli
-from cxsim.foreign import of_argparse
+from cxsim.cli.terminal import Parser
 from cxsim.progress import Progress
 from sim.phrases import ConfigError, Phrase
 from sim.run.provenance import ROOT
@@ -117,16 +117,35 @@ def test_values_are_no_formats() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "japanese"),
+    ("words", "english", "japanese"),
     [
-        ("unrecognized arguments: --fast", "不明な引数です: --fast。"),
-        ("argument --cfg/-c: invalid choice: 'jobs' (choose from 'job', 'all')", "--cfg/-c: 'jobs' は指定できません。"),
-        ("something new", "something new"),
+        ("a --name b --fast", "unrecognized arguments: --fast", "不明な引数です: --fast。"),
+        ("--name b", "the following arguments are required: DIR", "次の引数が必要です: DIR。"),
+        ("a", "the following arguments are required: --name", "次の引数が必要です: --name。"),
+        ("a --name", "argument --name: expected one argument", "--name: 値を1つ指定してください。"),
+        ("a --name b -w x", "argument --weeks/-w: invalid int value: 'x'", "--weeks/-w: 'x' は整数ではありません。"),
+        ("a --name b --yen x", "argument --yen: invalid float value: 'x'", "--yen: 'x' は数値ではありません。"),
+        (
+            "a --name b --cfg c",
+            "argument --cfg: 'c' is not allowed; one of job, all",
+            "--cfg: 'c' は指定できません。指定できるのは次のいずれかです: job, all。",
+        ),
+        ("a --name b --we 1", "ambiguous option: --we could match --weeks, --wed", "ambiguous option: --we"),
     ],
 )
-def test_lines_of_argparse_are_told_in_japanese(line: str, japanese: str) -> None:
+def test_a_word_that_a_command_does_not_take(words: str, english: str, japanese: str) -> None:
+    parser = Parser(prog="cxsim it")
+    parser.add_argument("folder", metavar="DIR")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--weeks", "-w", type=int)
+    parser.add_argument("--wed")
+    parser.add_argument("--yen", type=float)
+    parser.add_argument("--cfg", choices=["job", "all"])
+    with pytest.raises(ConfigError) as refused:
+        parser.given(words.split())
+    assert str(refused.value) == f"it: {english}; see cxsim it --help"
     with told_in("ja"):
-        assert translated(of_argparse(line)).startswith(japanese)
+        assert translated(refused.value).startswith(f"it: {japanese}")
 
 
 # -- the sources ----------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from tests.analysis.fake_run import make_run
 EVIL = "<script>alert(1)</script>"
 UNITS = ("yen", "%", "points", "customers", "week", "part", "segment", "compared", "arm", "ratio", "logit",
          "parameter",          "correlation")  # fmt: skip
-NAMES = ("waterfall", "ab_test", "personas", "time", "journey", "ltv", "break_even", "drivers")
+NAMES = ("waterfall", "ab_test", "personas", "time", "journey", "ltv", "break_even", "sensitivity")
 
 
 class Page(HTMLParser):

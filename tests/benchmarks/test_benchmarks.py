@@ -15,7 +15,7 @@ from benchmarks import draws, engines
 from benchmarks.floor import ActingFloor, Floor
 from benchmarks.market import market, resumed, settings
 from benchmarks.mesa_objects import Market, Walk
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.run.replication import Task, run_task
 from sim.world.constants import AMPLE, World
 from sim.world.model import CXModel, burnt_in
@@ -120,7 +120,7 @@ def test_the_parts_of_a_draw_are_all_its_days() -> None:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(CXModel, "run", counted)
-        run_task(found, worlds_of, Task(0, 0, {}, 1, parts=False))
+        run_task(found, treated_arms, Task(0, 0, {}, 1, parts=False))
     days = {part: sum(some) for part, some in lived.items()}
     assert days == {"founding": 0, "pilots": 2 * 75, "burn-in": 40, "arms": 2 * 35, "rest": 0}
     assert sum(days.values()) == draws.days_of(found)

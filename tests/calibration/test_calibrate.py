@@ -19,8 +19,8 @@ from sim.calibration.company_file import company_text
 from sim.calibration.log import LogColumns
 from sim.calibration.log_columns import utilities_for
 from sim.calibration.repeat_buying import BgNbd, Model, ParetoNbd
-from sim.config.parameters import ConfigError
 from sim.config.settings import load_settings
+from sim.phrases import ConfigError
 from tests.config.compose import raw, shipped
 
 ROOT = Path(__file__).parents[2]

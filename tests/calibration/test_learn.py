@@ -13,8 +13,7 @@ import yaml
 from scipy.special import ndtr, ndtri
 
 from cxsim import cli
-from scenarios.intervention import worlds_of
-from sim.config.parameters import ConfigError
+from scenarios.intervention import treated_arms
 from sim.config.sampling import latin_hypercube, points, quantiles
 from sim.config.settings import Settings, load_settings
 from sim.learning.firm_tables import jackknife, orders_between
@@ -22,6 +21,7 @@ from sim.learning.lateness import Lateness, Table
 from sim.learning.learn import KINDS, Lesson, Simulated, learn, simulate
 from sim.learning.pieces import Observed, Piece, read_evidence
 from sim.learning.update import share_beyond, updated, with_sampling_error
+from sim.phrases import ConfigError
 from tests.calibration.firm import firms
 from tests.config.compose import raw, shipped
 
@@ -447,7 +447,7 @@ def test_end_to_end_in_a_tiny_world(
     rows = [f"c{i},{answer},{i // 10 % 2}" for i, answer in enumerate([7, 8, 8, 9, 9, 10, 6, 7, 8, 9] * 40)]
     Path("wave.csv").write_text("customer,answer,orders\n" + "\n".join(rows), encoding="utf-8")
     path = evidence(tmp_path, {"wave": {"kind": "survey", "file": "wave.csv", "within": 30}})
-    words = ["learn", str(path), "--name", "shop", "--draws", "30", "customers=1000", "burn_in=30", "threads=1"]
+    words = ["learn", str(path), "--name", "shop", "--points", "30", "customers=1000", "burn_in=30", "threads=1"]
     assert cli.main(words) == 0
     out = capsys.readouterr().out
     assert "survey.intercept" in out
@@ -472,9 +472,9 @@ def test_end_to_end_in_a_tiny_world(
     [
         ({"spring": TEST | {"scenario": "norush"}}, [], "spring: scenario=norush: no such scenario"),
         ({"spring": TEST}, ["--company", "cdnwo"], "company=cdnwo: no such company"),
-        ({"spring": TEST}, ["--draws", "3"], "--draws 3: is not allowed; at least 10 for 1 statistics"),
+        ({"spring": TEST}, ["--points", "3"], "--points 3: is not allowed; at least 10 for 1 statistics"),
         ({"spring": TEST}, ["--name", "cdnow"], "cxsim ships a company of that name"),
-        ({"spring": TEST | {"scenario": "baseline"}}, ["--draws", "10", "threads=1"], "baseline treats nobody"),
+        ({"spring": TEST | {"scenario": "baseline"}}, ["--points", "10", "threads=1"], "baseline treats nobody"),
     ],
 )
 def test_what_cannot_be_learned_from_is_one_line(
@@ -511,7 +511,7 @@ def lessons(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Settings, Le
                 "wave": {"kind": "survey", "file": "wave.csv", "within": WITHIN}}  # fmt: skip
         found.append((firm.truth, read_evidence(evidence(folder, node), KINDS)))
     pieces = found[0][1]
-    simulated = simulate(pieces, {"baseline": prior}, worlds_of, 160, 2, lambda *_: None)
+    simulated = simulate(pieces, {"baseline": prior}, treated_arms, 160, 2, lambda *_: None)
     return [
         (truth, learn(own, {one.name: one.observed() for one in own}, simulated, prior)) for truth, own in found
     ]

@@ -15,7 +15,7 @@ import sim.studies.regression
 import sim.studies.sweep
 from cxsim.cli import main
 from scenarios.intervention import REGISTRY, Intervention, completed, register
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError
 
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
 POPUP = "scenario.peach_popup.interventions.peach_popup"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,9 @@ class Pretended:
         assert threads == 1
         size = {"points": int(settings.replications), "days": 28, "customers": 50}
         make_run(folder, seed=self.seed, strength=self.strength, **size)
+        # Other draws are a change of the code here, not of the configuration.
+        config = folder / "config.yaml"
+        config.write_text(re.sub(r"(?m)^seed: .*$", "seed: 7", config.read_text()))
 
 
 @pytest.fixture
@@ -187,6 +191,49 @@ def test_an_error_of_our_own_is_not_hidden(recorded: Pretended, capsys: pytest.C
 
 def test_what_is_sent_to_workers_can_be_sent() -> None:
     assert pickle.loads(pickle.dumps(_work(Path("within")))) == _work(Path("within"))
+
+
+def test_another_configuration_is_told_whatever_the_numbers(
+    recorded: Pretended, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("draws", "exact"):
+        node = record(name)
+        node["tables"]["config.yaml"] = "of another configuration"
+        Path(f"own/regression/{name}.json").write_text(json.dumps(node))
+    capsys.readouterr()
+    assert mine() == 1
+    draws, exact = capsys.readouterr().out.split("\nexact: ")
+    hint = "a central value that has a range does not enter the points: they are spread over the range"
+    assert draws.startswith("draws: INPUTS CHANGED: as recorded but for chance; ")
+    assert exact.startswith("INPUTS CHANGED: other bytes: config.yaml\n")
+    assert hint in draws
+    assert hint in exact
+    assert mine("draws") == 0
+    recorded.seed = 8
+    capsys.readouterr()
+    assert mine("draws") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("draws: INPUTS CHANGED: as recorded but for chance; ")
+    assert hint not in told
+
+
+def test_a_report_in_japanese_writes_the_same_record(
+    recorded: Pretended, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded.strength = 3.0
+    capsys.readouterr()
+    assert mine("language=ja") == 1
+    told = capsys.readouterr().out
+    assert told.startswith("draws: 動きました: 該当")
+    assert "\nexact: 動きました: バイト列が異なる表: effects.csv, " in told
+    before = {name: Path(f"own/regression/{name}.json").read_text() for name in ("draws", "exact")}
+    written = []
+    for words in (("language=ja",), ()):
+        for name, text in before.items():
+            Path(f"own/regression/{name}.json").write_text(text)
+        assert mine(*UPDATE, *words) == 0
+        written.append([Path(f"own/regression/{name}.json").read_text() for name in before])
+    assert written[0] == written[1] != list(before.values())
 
 
 # ------------------------------------------------------------------------------------------- bad input
@@ -370,7 +417,7 @@ def test_other_luck_is_no_move(tmp_path: Path) -> None:
         before[name] = [[first[place] for place in twinned], [None] * len(twinned)]
         after[name] = [[second[place] for place in twinned], [None] * len(twinned)]
     compared = moves.by_points(before, after, {})
-    assert max(one.draws for one in compared) == 22
+    assert max(one.points for one in compared) == 22
     assert max(one.errors for one in compared) > 0.5  # chance did move them
     assert moves.beyond_chance(compared, regression.FALSE_ALARM) == []
 

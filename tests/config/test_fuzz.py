@@ -26,11 +26,12 @@ from hypothesis import strategies as st
 
 from cxsim.cli import COMMANDS, main
 from cxsim.compose import JobComposer, addable, composer
-from scenarios.intervention import completed, worlds_of
+from scenarios.intervention import completed, treated_arms
 from scenarios.rules import OBSERVABLES
-from sim.config.parameters import PARTS, ConfigError, Parameter
+from sim.config.parameters import PARTS, Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings, load_settings, resolved
+from sim.phrases import ConfigError
 from sim.studies import regression
 from sim.studies import sweep as sweep_files
 from tests.config.compose import raw, shipped
@@ -197,12 +198,12 @@ def told(read: Callable[[], Any]) -> Any:
 def answered(config: Any) -> None:
     """Settings are refused, or can be used in every way a run uses them."""
     found = told(lambda: load_settings(config))
-    if found is None or told(lambda: worlds_of(found)) is None:
+    if found is None or told(lambda: treated_arms(found)) is None:
         return
     again = load_settings(resolved(found) | {"engine": found.engine, "threads": found.threads})
     assert again.parameters() == found.parameters()
     for point in points(found, 3):
-        told(lambda point=point: worlds_of(found.at(point)))
+        told(lambda point=point: treated_arms(found.at(point)))
 
 
 def any_configuration(changes: list[Any]) -> None:
@@ -363,7 +364,7 @@ def search_overrides(profile: settings) -> None:
         @example(["hydra=on"])
         @profile
         def holds(found: list[str]) -> None:
-            told(lambda: worlds_of(jobs.settings([addable(one) for one in found])))
+            told(lambda: treated_arms(jobs.settings([addable(one) for one in found])))
 
         holds()
 

@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,16 @@ def test_a_package_that_writes_over_ours_is_noticed(
     (tmp_path / "agents" / "__init__.py").unlink()
     with pytest.raises(guard.ForeignPackage):
         guard.refuse_strangers()
+
+
+@pytest.mark.parametrize("name", guard.PACKAGES)
+def test_a_package_that_hides_ours_is_told_in_a_line(name: str, tmp_path: Path) -> None:
+    """Python finds packages of the current folder first."""
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "__init__.py").touch()
+    done = cxsim(["scenarios"], tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert f"another package of that name, at {tmp_path / name}, hides it" in done.stderr
 
 
 # -- examples -------------------------------------------------------------------------------------------------------
@@ -211,11 +222,39 @@ def interpreters() -> list[str]:
     return works
 
 
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """The interpreter of a new environment, with pip. Skips where pip can download nothing."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
+    found = tmp_path / "env" / "bin" / "python"
+    command = [found, "-m", "pip", "download", "-q", "--no-deps", "--retries", "0", "-d", tmp_path, "filelock"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"pip can download nothing here: {done.stderr.strip().splitlines()[-1]}")
+    return found
+
+
 @pytest.mark.slow
+def test_a_wheel_holds_nothing_that_an_earlier_build_left(python: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT, tmp_path / "copy", ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "runs"))
+    left = tmp_path / "copy" / "build" / "lib" / "agents" / "left_over.py"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    command = [python, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, tmp_path / "copy"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("cxsim-*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "agents/day.py" in names
+    assert "agents/left_over.py" not in names
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("python")
 @pytest.mark.parametrize("name", interpreters())
 def test_without_constraints_on_every_interpreter(name: str, tmp_path: Path) -> None:
-    subprocess.run([name, "-m", "venv", tmp_path / "env"], check=True)
-    python = tmp_path / "env" / "bin" / "python"
+    subprocess.run([name, "-m", "venv", tmp_path / "other"], check=True)
+    python = tmp_path / "other" / "bin" / "python"
     done = subprocess.run([python, "-m", "pip", "install", "-q", ROOT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     held = cxsim(["check", "baseline", "norush_coupon"], tmp_path, python)
@@ -224,13 +263,12 @@ def test_without_constraints_on_every_interpreter(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_a_wheel_works_by_itself(tmp_path: Path) -> None:
-    """Elsewhere than in the checkout: recorded answers hold, examples are there, a log is calibrated."""
-    python = tmp_path / "env" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "env"], check=True)
+def test_a_wheel_works_by_itself(python: Path, tmp_path: Path) -> None:
+    """Elsewhere than in the checkout: recorded answers hold, examples are there, a scenario of one's own runs."""
     command = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", ROOT]
     assert subprocess.run(command, capture_output=True).returncode == 0
-    assert cxsim(["check", "baseline"], tmp_path, python).returncode == 0
+    held = cxsim(["check", "baseline"], tmp_path, python)
+    assert held.returncode == 0, held.stdout + held.stderr
     assert cxsim(["examples", "mine"], tmp_path, python).returncode == 0
     words = [
         "run",

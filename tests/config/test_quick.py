@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sim.config.overlays import QUICK, lay_company
-from sim.config.parameters import ConfigError
+from sim.config.overlays import Quick, lay_company
 from sim.config.settings import load_settings
+from sim.phrases import ConfigError
 from tests.config import compose
 
 
@@ -26,7 +26,7 @@ def with_quick(raw: dict[str, Any], **figures: Any) -> dict[str, Any]:
 
 def test_quick_runs_as_shipped_and_means_what_it_says(raw: dict[str, Any]) -> None:
     settings = load_settings(raw)
-    assert set(raw["company"]["quick"]) == set(QUICK)
+    assert set(raw["company"]["quick"]) == set(Quick.model_fields)
     spend = settings.company.purchase.gamma_gamma
     assert spend.p.value * spend.gamma.value / (spend.q.value - 1) == pytest.approx(3500)
     assert settings.behaviour.choice.conversion_customer.value == 0.10
@@ -99,7 +99,7 @@ def test_bad_figures_are_told_by_their_key(raw: dict[str, Any], figures: dict[st
 @pytest.mark.parametrize(
     ("company", "told"),
     [
-        ({"quick": 5}, "company.quick: is not a group of keys"),
+        ({"quick": 5}, "company.quick: 5 is not a group of keys"),
         ({"quick": {"capacity_a_day": 50}}, "needs orders_a_month"),
         ({"behaviour": 5}, "company.behaviour: is not a group of keys"),
         ({"behaviour": {"delivery": {"utility_norsh": 1}}}, "utility_norsh: .*did you mean utility_norush"),

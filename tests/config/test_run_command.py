@@ -17,10 +17,10 @@ import pytest
 import conf
 from analysis.effects.answer import write_effects
 from cxsim import cli
-from cxsim.cli.terminal import shown
+from cxsim.compose import shown
 from cxsim.guard import PACKAGES, refuse_strangers
 from cxsim.progress import Progress
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError
 from sim.run.folder import drafted
 from sim.run.provenance import ROOT, git_state, inputs_hash
 from tests.analysis.fake_run import make_run

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from scenarios.intervention import worlds_of
-from sim.config.parameters import Bounds, choice, parameter
+from scenarios.intervention import treated_arms
+from sim.config.overlays import apply_both_arms
+from sim.config.parameters import Bounds, Choice, Parameter, choice, parameter
 from sim.config.sampling import value_at
-from sim.config.settings import Choice, ConfigError, Parameter, Settings, apply_both_arms, load_settings, resolved
+from sim.config.settings import Settings, load_settings, resolved
+from sim.phrases import ConfigError
 from tests.config import compose
 
 LIFT = "scenario.ma_email.interventions.ma_email.lift"
@@ -65,7 +67,7 @@ def test_draws_of_an_options_own_evidence_are_cut_at_its_bounds() -> None:
     assert isinstance(lift, Parameter)
     assert lift.bounds == Bounds(-10.0, 10.0)
     assert 9.0 < float(value_at(lift, 1.0 - 1e-9)) <= 10.0
-    worlds_of(known)
+    treated_arms(known)
 
 
 def test_what_does_nothing_gets_no_prior() -> None:
@@ -73,7 +75,7 @@ def test_what_does_nothing_gets_no_prior() -> None:
     for touchpoint, there in (("site", True), ("store", False)):
         found = compose.shipped("scenario=shock_outage", f"{path}.touchpoint={touchpoint}")
         assert (f"{path}.friction" in dict(found.parameters())) is there
-        worlds_of(found)
+        treated_arms(found)
 
 
 def test_every_uncertain_number_has_a_source(shipped: Settings) -> None:

@@ -20,8 +20,8 @@ from filelock import FileLock
 
 from cxsim import cli
 from cxsim.compose import JobComposer, compose, composer, settings_of
-from sim.config.parameters import ConfigError
 from sim.config.settings import resolved
+from sim.phrases import ConfigError
 from sim.run.workers import Pool, WorkerDied
 from sim.studies import sweep as sweeps
 from sim.studies.sweep import LOCKS, held, job_key, points

@@ -15,13 +15,12 @@ from sim.calibration.log import (
     CleanLog,
     LogColumns,
     LogError,
-    channel_shares,
-    class_shares,
     first_weeks,
     lateness,
     observed_cumulative_repeats,
     read_log,
     redemption,
+    shares,
     summarise,
 )
 
@@ -436,12 +435,12 @@ def full_log(tmp_path: Path, special: Rows) -> CleanLog:
 
 def test_absent_columns_give_none(tmp_path: Path) -> None:
     log = read(tmp_path, [])
-    assert [class_shares(log), channel_shares(log), lateness(log), redemption(log)] == [None] * 4
+    assert [shares(log, "delivery_class"), shares(log, "channel"), lateness(log), redemption(log)] == [None] * 4
 
 
 def test_blank_columns_give_none_but_no_coupons(tmp_path: Path) -> None:
     log = full_log(tmp_path, [])
-    assert [class_shares(log), channel_shares(log), lateness(log)] == [None] * 3
+    assert [shares(log, "delivery_class"), shares(log, "channel"), lateness(log)] == [None] * 3
     used = redemption(log)
     assert used is not None
     assert (used.orders, used.share, used.share_se) == (100, 0, 0)
@@ -458,8 +457,8 @@ def test_shares_and_lateness_counted_by_hand(tmp_path: Path) -> None:
             ("d", "2026-02-05", "5", "", "2026-02-07", "soon", "なし", ""),
         ],
     )
-    assert class_shares(log) == {"standard": 0.75, "express": 0.25}
-    assert channel_shares(log) == {"web": 0.75, "app": 0.25}
+    assert shares(log, "delivery_class") == {"standard": 0.75, "express": 0.25}
+    assert shares(log, "channel") == {"web": 0.75, "app": 0.25}
     late = lateness(log)
     assert late is not None
     assert (late.orders, late.on_time, late.mean_days_late) == (4, 0.5, 3.0)

@@ -33,7 +33,7 @@ TINY = [
 SHRUNK = {
     "run": TINY,
     "premortem": [*TINY, "tests=2", "replications=2"],
-    "drivers": [*TINY, "customers=2000", "replications=2"],
+    "key-drivers": [*TINY, "customers=2000", "replications=2"],
     "optimise": [*TINY, "customers=500", "optimise.trials=4", "optimise.points=2", "optimise.fresh_points=4"],
     "learn": [*TINY, "customers=2000", "--draws", "48"],
 }
@@ -95,7 +95,7 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
     if "sweep=uncertainty" in words:
         words = [*words, "replications=10"]  # one job a scenario instead of twenty
     match words[0]:
-        case "run" | "premortem" | "drivers" | "optimise" | "learn":
+        case "run" | "premortem" | "key-drivers" | "optimise" | "learn":
             return [*words, "customers=1"], "customers: 1 "
         case "calibrate":
             return [*words, "--yen", "0"], "--yen 0: "

@@ -26,7 +26,8 @@ from pydantic.fields import FieldInfo
 from scenarios.intervention import FOR_EVER, REGISTRY, Intervention, Prior, completed, options_of, reader_of
 from scenarios.rules import FLAGS
 from sim.company.offers import AMOUNTS, DAYS_SINCE
-from sim.config.parameters import ConfigError, tidy
+from sim.config.parameters import tidy
+from sim.phrases import ConfigError
 from sim.run.provenance import ROOT
 from tests.config.compose import raw
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cxsim.compose import compose, composer, settings_of
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.config.settings import Settings
 from sim.run.provenance import ROOT
 from sim.world.model import Arm, burnt_in
@@ -61,7 +61,7 @@ def test_a_shown_file_runs_and_does_something(name: str, text: str, tmp_path: Pa
     found = composed(tmp_path, name, text)
     world = tight_world(found, 7, orders=20.0)
     start = burnt_in(world)
-    everybody = Arm(worlds_of(found)[name], np.ones(world.customers, bool))
+    everybody = Arm(treated_arms(found)[name], np.ones(world.customers, bool))
     assert differences(arm_from(world, start), arm_from(world, start, everybody)) != []
 
 

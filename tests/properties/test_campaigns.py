@@ -14,7 +14,7 @@ from agents import behaviour
 from agents.attrition import schedule_lapse
 from agents.columns import AWARE, BY_MAIL, BY_PUSH, CUSTOMER, LAPSED, LIKES, NEVER, Columns
 from agents.records import VISIT, new_visits
-from scenarios.intervention import Intervention, worlds_of
+from scenarios.intervention import Intervention, treated_arms
 from scenarios.messages import Ask, Email, Popup, Push, Welcome
 from scenarios.rules import rule
 from sim.company.campaigns import CAP_DAYS, Campaign, Campaigns, Cycle, Message, new_tally
@@ -331,5 +331,5 @@ def test_a_rule_finds_by_what_is_logged() -> None:
     assert reached.sum() > 20
     assert (c.of("declared")[reached] == world.traits.personas.names.index("fan")).all()
     assert (c.of("first_order")[reached] != NEVER).all()
-    assert worlds_of(found) == {}
+    assert treated_arms(found) == {}
     assert VISIT["popup"] == np.uint8

@@ -13,18 +13,7 @@ from sim.config.settings import Settings
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in, founded
 from sim.world.pilot import piloted
-from tests.worlds import (
-    BUSY,
-    arm_from,
-    changed,
-    differences,
-    free_world,
-    lived,
-    placed,
-    raw,
-    settings,
-    treated,
-)
+from tests.worlds import BUSY, arm_from, changed, differences, free_world, lived, placed, raw, settings, treated
 
 SMALL = ("customers=2000", "days=120", "burn_in=40", "market.season.peaks.year_end.start=60", *BUSY)
 BOTH = "norush_coupon+peach_popup"

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from analysis.effects.estimands import effects_table
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.config.settings import Settings
 from sim.run.replication import Task, run_task
 from sim.world.constants import World
@@ -120,7 +120,7 @@ def test_an_order_untouched_by_treatment_keeps_its_ship_day_in_the_direct_world(
 
 def test_parts_of_a_simulated_effect_add_up_exactly() -> None:
     found = settings(*SMALL)
-    result = run_task(found, worlds_of, Task(0, 0, {}, 77))
+    result = run_task(found, treated_arms, Task(0, 0, {}, 77))
     table = effects_table(result.measures)
     table = table[
         (table["segment"] == "everybody") & table["metric"].isin(["ltv", "nps", "orders", "lead_time", "contacts"])

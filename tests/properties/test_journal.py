@@ -125,7 +125,8 @@ def test_the_last_state_is_the_customers(lived: str, request: pytest.FixtureRequ
     last = np.flatnonzero(np.append(row[1:] != row[:-1], True))
     now, mood = (model.customers.columns.of(name)[row[last]] for name in ("satisfaction", "mood"))
     assert np.array_equal(satisfaction[last][mood == 0], now[mood == 0])
-    then, left = (felt - (now - mood) for felt in (satisfaction[last], model.customers.felt(row[last], model.day - 1)))
+    faded = model.customers.satisfaction_on(row[last], model.day - 1)
+    then, left = (felt - (now - mood) for felt in (satisfaction[last], faded))
     assert (then * left >= 0).all()  # what messages had done to it
     assert (np.abs(then) >= np.abs(left) - 1e-6).all()
     assert (np.diff(day.astype(int))[row[1:] == row[:-1]] >= 0).all()

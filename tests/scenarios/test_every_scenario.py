@@ -12,7 +12,7 @@ import pytest
 
 import conf
 from cxsim.cli import main
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.config.settings import Settings
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in
@@ -58,7 +58,7 @@ def case(scenario: str) -> tuple[Settings, World, Snapshot]:
 
 def everybody(found: Settings) -> Arm:
     """All customers treated by everything the scenario names."""
-    placed = list(worlds_of(found).values())
+    placed = list(treated_arms(found).values())
     return Arm(placed[-1], np.ones(found.customers, bool)) if placed else Arm()
 
 

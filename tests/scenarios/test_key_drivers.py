@@ -14,8 +14,8 @@ from agents.columns import TOUCHPOINT_NAMES, new_columns
 from agents.draws import row_draws
 from cxsim import cli
 from sim import tables
-from sim.config.parameters import ConfigError
 from sim.config.settings import Settings
+from sim.phrases import ConfigError
 from sim.run.replication import Task
 from sim.studies.key_drivers import SUPPORT, Found, Plan, ears, lived, moves_of, run_world
 from sim.world.constants import World
@@ -56,16 +56,16 @@ def effects(found: Found) -> pd.Series:
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"step": 0, "comments": 0.3}, "drivers.step: 0 is not allowed; above 0"),
-        ({"step": "far", "comments": 0.3}, "drivers.step: 'far' is not a number"),
-        ({"step": 0.2, "comments": 1.5}, "drivers.comments: 1.5 is not allowed; from 0 to 1"),
-        ({"step": 0.2}, "drivers.comments: "),
-        ({"step": 0.2, "comments": 0.3, "stap": 1}, "drivers.stap: no such key; one of step, comments"),
+        ({"step": 0, "comments": 0.3}, "key_drivers.step: 0 is not allowed; above 0"),
+        ({"step": "far", "comments": 0.3}, "key_drivers.step: 'far' is not a number"),
+        ({"step": 0.2, "comments": 1.5}, "key_drivers.comments: 1.5 is not allowed; from 0 to 1"),
+        ({"step": 0.2}, "key_drivers.comments: "),
+        ({"step": 0.2, "comments": 0.3, "stap": 1}, "key_drivers.stap: no such key; one of step, comments"),
     ],
 )
 def test_a_plan_that_cannot_be_run_is_refused_in_one_line(keys: dict[str, object], words: str) -> None:
     with pytest.raises(ConfigError) as raised:
-        Plan.read(keys, "drivers")
+        Plan.read(keys, "key_drivers")
     assert str(raised.value).startswith(words)
     assert "\n" not in str(raised.value)
 
@@ -192,7 +192,7 @@ def test_a_world_is_the_same_whichever_way_it_is_asked_for() -> None:
 
 
 COMMAND = (
-    "drivers", "customers=1000", "days=56", "burn_in=30", "market.season.peaks={}", "replications=2", "threads=1",
+    "key-drivers", "customers=1000", "days=56", "burn_in=30", "market.season.peaks={}", "replications=2", "threads=1",
     *BUSY,
 )  # fmt: skip
 
@@ -211,9 +211,11 @@ def test_the_command_writes_a_whole_folder_and_the_same_twice(
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("step=none", "cxsim: drivers.step: 'none' is not a number\n"),
-        ("drivers.stap=3", "cxsim: drivers.stap: no such key; "),
-        ("drivers=mine", "cxsim: drivers=mine: no such drivers; only default\n"),
+        ("step=none", "cxsim: key_drivers.step: 'none' is not a number\n"),
+        ("drivers.step=0.3", "cxsim: drivers: no such key; did you mean key_drivers?\n"),
+        ("drivers=default", "cxsim: drivers: no such key; did you mean key_drivers?\n"),
+        ("key_drivers.stap=3", "cxsim: key_drivers.stap: no such key; "),
+        ("key_drivers=mine", "cxsim: key_drivers=mine: no such key_drivers; only default\n"),
         ("scenario=norush_coupon", "cxsim: scenario: norush_coupon intervenes; "),
         ("runs/mine", "cxsim: runs/mine: not of the form key=value; "),
     ],

@@ -16,10 +16,10 @@ import pytest
 from analysis.studies.optimise_page import write_report
 from cxsim import cli
 from cxsim.cli.optimise import _unit
-from scenarios.intervention import worlds_of
-from sim.config.parameters import ConfigError
+from scenarios.intervention import treated_arms
 from sim.config.settings import resolved
-from sim.studies.levers import Found, Point, Search, present_point
+from sim.phrases import ConfigError
+from sim.studies.levers import ArmValues, Point, Search, present_point
 from sim.studies.optimise import (
     FAILED,
     FEASIBLE,
@@ -67,7 +67,7 @@ class Fake:
         self.asked: list[Point] = []
         self.stop_after, self.fails = stop_after, fails
 
-    def __call__(self, items: Sequence[tuple[Point, bool]]) -> Iterator[tuple[int, Found | Exception]]:
+    def __call__(self, items: Sequence[tuple[Point, bool]]) -> Iterator[tuple[int, ArmValues | Exception]]:
         for number in reversed(range(len(items))):
             if self.stop_after is not None and len(self.asked) >= self.stop_after:
                 raise Stopped
@@ -75,7 +75,7 @@ class Fake:
             self.asked.append(point)
             yield number, self._found(point, anew) if point[FACE] < self.fails else ConfigError("face: too high")
 
-    def _found(self, point: Point, anew: bool) -> Found:
+    def _found(self, point: Point, anew: bool) -> ArmValues:
         face, share = point[FACE], point[SHARE]
         luck = 0.0 if anew else abs(np.sin(1000 * (face + share)))
         effect = 10 - ((face - 220) / 50) ** 2 - ((share - 0.3) / 0.2) ** 2 + luck
@@ -221,8 +221,8 @@ def test_statistics_by_hand() -> None:
             for over in ("mean", 0.25, "gain")
         ]
     )
-    found: Found = {"ltv": [[10.0, 20.0, 30.0], [11.0, 19.0, 36.0]]}
-    present: Found = {"ltv": [[10.0, 20.0, 30.0], [12.0, 18.0, 33.0]]}
+    found: ArmValues = {"ltv": [[10.0, 20.0, 30.0], [11.0, 19.0, 36.0]]}
+    present: ArmValues = {"ltv": [[10.0, 20.0, 30.0], [12.0, 18.0, 33.0]]}
     values = [one.value(found, present) for one in search.objectives]
     # effects 1, -1, 6; levels 11, 19, 36, above the present 12, 18, 33 in two of three
     assert values == pytest.approx([2.0, 0.0, 2 / 3, 22.0, 15.0, 2 / 3])
@@ -279,7 +279,7 @@ def test_a_lever_of_the_company_costs_what_is_said() -> None:
         levers = {"company.message_cap": {"low": 1, "high": 5, "cost_per_day": cost}}
         search = search_with(levers=levers, objectives=objectives, points=2)
         one = candidate(search, shipped(*TINY, "scenario=[norush_coupon]"), {"company.message_cap": 4})
-        found.append(Evaluation(worlds_of, search.metrics)(one))
+        found.append(Evaluation(treated_arms, search.metrics)(one))
     # 4 units at 0.5 yen a day and potential customer over 28 days
     for arm in (0, 1):
         assert np.subtract(found[0]["profit"][arm], found[1]["profit"][arm]) == pytest.approx(4 * 0.5 * 28)
@@ -305,7 +305,7 @@ def test_fresh_draws_are_other_worlds() -> None:
     again = fresh(search, one)
     assert again.points == 3
     assert again.settings.seed != one.settings.seed
-    found = Evaluation(worlds_of, ("ltv",))
+    found = Evaluation(treated_arms, ("ltv",))
     assert not set(found(one)["ltv"][0]) & set(found(again)["ltv"][0])
 
 

@@ -14,9 +14,9 @@ from scipy.stats import ttest_ind
 
 from agents.network import small_world
 from cxsim import cli
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim import tables
-from sim.config.parameters import ConfigError
+from sim.phrases import ConfigError
 from sim.run.replication import Task
 from sim.studies.premortem import (
     CLUSTER,
@@ -51,7 +51,7 @@ SPLITS = 2000
 def laboratory(silent: bool) -> Laboratory:
     """A world where nothing queues; where it is silent too, no customer affects another."""
     found = settings(*SMALL, *STRONG, *(SILENT if silent else ()))
-    return Laboratory(free_world(found, 5), treatment(worlds_of(found))[1], found, PLAN)
+    return Laboratory(free_world(found, 5), treatment(treated_arms(found))[1], found, PLAN)
 
 
 # -- the plan -------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_a_treatment_of_strength_zero_reports_the_split_to_the_bit() -> None:
         "scenario.norush_coupon.interventions.norush_coupon.face=0",
     )  # fmt: skip
     plan = PLAN.model_copy(update={"share": 0.3, "clusters": 10, "weeks": (2, 4)})
-    tests = run_world(found, worlds_of, plan, Task(3, 0, {}, 77, parts=False))
+    tests = run_world(found, treated_arms, plan, Task(3, 0, {}, 77, parts=False))
     assert list(tests.columns) == [column.name for column in tables.TESTS]
     assert all(str(tests[column.name].dtype) == column.dtype for column in tables.TESTS)
     assert len(tests) == 2 * 2 * 2 * len(tables.TEST_METRICS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.intervention import worlds_of
+from scenarios.intervention import treated_arms
 from sim.run.experiment import run_experiment
 from tests.worlds import settings
 
@@ -19,7 +19,7 @@ OVERRIDES = (
 def tables(folder: Path, threads: int, seed: int = 1, engine: str = "column") -> dict[str, bytes]:
     folder.mkdir()
     found = settings(*OVERRIDES, f"seed={seed}", f"engine={engine}")
-    run_experiment(found, worlds_of, folder, threads, lambda *_: None, lambda _: True)
+    run_experiment(found, treated_arms, folder, threads, lambda *_: None, lambda _: True)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
