@@ -58,7 +58,8 @@ class Parameter(BaseModel):
     """A number with what is known about it.
 
     `low` and `high` span its prior: a range whose median is `value`, or the central 90 % of the firm's own normal
-    evidence (then `mean` and `se` are set). Without spread the number is taken as known. `bounds` hold whatever the prior says.
+    evidence (then `mean` and `se` are set). Without spread the number is taken as known. `bounds` hold whatever the
+    prior says.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
