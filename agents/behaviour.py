@@ -72,6 +72,7 @@ class Rules(NamedTuple):
     basket_shape: float
     redemption: float
     margin: float
+    acquisition_cost: float
     discount_rate: float
     # episode
     experience_noise_sd: float

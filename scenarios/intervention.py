@@ -20,10 +20,10 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from sim.company.offers import Treatment
-from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, whole
+from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, real, show, whole
 from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings
-from sim.phrases import ConfigError, Phrase, nearest
+from sim.phrases import ConfigError, Phrase, listed, nearest
 
 FOR_EVER = 1 << 20
 
@@ -40,6 +40,50 @@ Days = Annotated[int, whole(1, FOR_EVER)]
 REGISTRY: dict[str, type[Intervention]] = {}
 
 
+class Costs(Section):
+    """What an intervention costs the firm as a whole, yen: once as it starts, and each day on which it acts."""
+
+    setup: Annotated[float, real(0.0, 1e12)] = 0.0
+    per_day: Annotated[float, real(0.0, 1e12)] = 0.0
+
+
+def read_costs(stated: object) -> Costs:
+    """Reader of costs."""
+    if isinstance(stated, Costs):
+        return stated
+    if not isinstance(stated, Mapping):
+        raise ConfigError("{value} is no group of costs; {names}", value=show(stated), names=listed(Costs.model_fields))
+    return Costs.read(stated)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The default of an option that a scenario file may leave out although it is not known."""
+
+    known: Parameter | Mapping[str, Parameter]
+
+    def __call__(self) -> Any:
+        """The central value, for an intervention made in Python without a scenario file."""
+        return self.known.value if isinstance(self.known, Parameter) else Costs.read(_plain(self.known))
+
+    def plain(self) -> Any:
+        """As a scenario file would state it."""
+        if isinstance(self.known, Parameter):
+            return self.known.plain()
+        return {name: one.plain() for name, one in self.known.items()}
+
+
+USUAL_COSTS = Prior({
+    "setup": Parameter(
+        value=500_000, low=100_000, high=2_000_000, unit="yen", grade="judgement", source="some weeks of one person"
+    ),
+    "per_day": Parameter(
+        value=1000, low=200, high=5000, unit="yen/day", grade="judgement", source="some hours of one person a month"
+    ),
+})  # fmt: skip
+"""Costs that are filled in where a scenario file states none."""
+
+
 class Intervention(Treatment, Section):
     """Base of all interventions: a name, and a window of days in which it acts. Fields with a reader are options."""
 
@@ -48,6 +92,7 @@ class Intervention(Treatment, Section):
     name: str
     start: Annotated[int, whole(0, 3650)] = 0
     days: Days = FOR_EVER
+    costs: Annotated[Costs, Reader(read_costs)] = Field(default_factory=USUAL_COSTS)
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
@@ -73,6 +118,10 @@ class Intervention(Treatment, Section):
     def active(self, day: int) -> bool:
         """Whether the intervention acts on `day`."""
         return self.start <= day < self.start + self.days
+
+    def cost_on(self, day: int) -> float:
+        """What it costs the firm as a whole on `day`, yen."""
+        return (self.costs.setup if day == self.start else 0.0) + (self.costs.per_day if self.active(day) else 0.0)
 
 
 Kind = TypeVar("Kind", bound=type[Intervention])
@@ -110,17 +159,6 @@ def reader_of(option: FieldInfo) -> Reader[Any]:
 
 def _readers(field: FieldInfo) -> list[Reader[Any]]:
     return [note for note in field.metadata if isinstance(note, Reader)]
-
-
-@dataclass(frozen=True)
-class Prior:
-    """The default of an option that a scenario file may leave out although it is not known."""
-
-    known: Parameter
-
-    def __call__(self) -> float:
-        """The central value, for an intervention made in Python without a scenario file."""
-        return self.known.value
 
 
 def uncertain(
@@ -170,7 +208,7 @@ def _completed(stated: Any) -> Any:
     cls = REGISTRY[kind]
     known, idle = options_of(cls), cls.idle(stated)
     left_out = {name: option.default_factory for name, option in known.items() if name not in (*stated, *idle)}
-    priors = {name: prior.known.plain() for name, prior in left_out.items() if isinstance(prior, Prior)}
+    priors = {name: prior.plain() for name, prior in left_out.items() if isinstance(prior, Prior)}
     return {name: _bounded(one, known.get(name)) for name, one in stated.items()} | priors
 
 

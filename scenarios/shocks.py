@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from agents.columns import SITE, TOUCHPOINT_NAMES
-from scenarios.intervention import Days, Intervention, register, uncertain
+from scenarios.intervention import Costs, Days, Intervention, read_costs, register, uncertain
 from sim.company.changes import NO_CHANGES, Changes, Shift
-from sim.config.parameters import real, word
+from sim.config.parameters import Reader, real, word
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
 
@@ -20,6 +20,8 @@ class Shock(Intervention):
     """Base of all shocks: they hit everybody."""
 
     company_wide: ClassVar[bool] = True
+
+    costs: Annotated[Costs, Reader(read_costs)] = Costs()  # nobody buys a shock
 
     def changes(self, day: int) -> Changes:
         """The changes of `blow` on the days on which the shock acts."""

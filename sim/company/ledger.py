@@ -1,7 +1,7 @@
 """Money and coupons: what is booked to which customer, in whole yen, on which day.
 
-An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, booked on its order
-day; support is booked on the day of contact, a message on the day it is sent or shown. Whole yen make sums exact: the
+An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, and less what a new
+customer costs if it is the first, booked on its order day; support is booked on the day of contact, a message on the day it is sent or shown. Whole yen make sums exact: the
 sum of the customers' ledgers is the cash, less what an intervention costs the firm as a whole.
 """
 
@@ -87,8 +87,9 @@ def _book_order(c: Columns, r: Rules, v: Visits, j: int, day: int) -> tuple[int,
     me.revenue += basket - discount + fee
     me.margin += earned
     me.cost += discount * discount_factor(r, day)
-    _book(c, r, row, day, earned)
-    return basket - discount + fee, earned
+    won = earned - (whole(r.acquisition_cost) if v[j].first else 0)
+    _book(c, r, row, day, won)
+    return basket - discount + fee, won
 
 
 @rule

@@ -148,6 +148,10 @@ class Treatment:
         """Regular meetings over customers' comments that it sets up, else None."""
         return None
 
+    def cost_on(self, day: int) -> float:
+        """What it costs the firm as a whole on `day`, yen, beside customers' costs, projects and revisions."""
+        return 0.0
+
     def scaled(self, share: float) -> Treatment | None:
         """The same with its lever (a coupon's face) times `share`, for the break-even; None without one."""
         return None

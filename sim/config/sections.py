@@ -410,6 +410,7 @@ class Company(Section):
     message_cap: Annotated[int, whole(0, 1000)]
     survey_share: Probability
     margin: Probability
+    acquisition_cost: NotNegative
     discount_rate: NotNegative
     fixed_cost_per_day: NotNegative
     jointly: Jointly | None = None

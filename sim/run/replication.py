@@ -8,7 +8,7 @@ intervention, for which nobody is untreated, has the arm of the total effect onl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -157,8 +157,10 @@ class _Replication:
         """One world in which a fair coin treats each customer, read as a dashboard would."""
         coin = draws.draws(self.world.seed, 0, self.world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
         outcome = self._finish(arm, self._model(Arm(own, coin)))
-        for group, side in (("treated", coin), ("control", ~coin)):
-            self._measure(arm, outcome, group, side)
+        # what the intervention costs the firm is the treated half's
+        spared = replace(outcome, company_costs=np.zeros_like(outcome.company_costs))
+        for group, side, half in (("treated", coin, outcome), ("control", ~coin, spared)):
+            self._measure(arm, half, group, side)
             self._measure(tables.BASELINE, self.baseline, f"{arm}:{group}", side)
 
     def _model(self, arm: Arm, journal: Journal | None = None) -> CXModel:

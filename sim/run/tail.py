@@ -324,7 +324,7 @@ def _prospect(r: Rules, at: Afterwards, person: Person, expectation: float) -> f
         left *= stays
     buys = _orders(r, at, person, AWARE, rest, 0.0)
     total += left * buys / (discount + buys) if buys > 0.0 else 0.0
-    return total * (person.per_order + _worth(r, at, person, person.usual, 0.0, rest))
+    return total * (person.per_order - r.acquisition_cost + _worth(r, at, person, person.usual, 0.0, rest))
 
 
 @rule

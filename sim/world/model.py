@@ -183,6 +183,7 @@ class CXModel(mesa.Model):
         self.centre, self.desk = self._company(start)
         self.meetings = self._meetings()
         self.recorder = Recorder(self.customers.columns, start.day, world.days)
+        self._owed = 0.0  # what a day's costs leave over of a whole yen is paid with the next
         self._part_order = 0.0  # what a day's capacity leaves over of a whole order is there the next day
         self._stores: list[Batch] = []
         self._episodes: Episodes = np.zeros(0, EPISODE)
@@ -270,6 +271,8 @@ class CXModel(mesa.Model):
             yield self.env.timeout(day + NIGHT - self.env.now)
             if (day + 1) % 7 == 0:
                 self._weekly(day)
+            if self.somebody:
+                self._spend(day, sum(one.cost_on(day) for _, one in self.arm.interventions))
             if self.somebody and not self.arm.replay_company:
                 self._spend(day, self.campaigns.revise(day))
             self._close_day(day)
@@ -321,8 +324,12 @@ class CXModel(mesa.Model):
 
     def _spend(self, day: int, yen: float) -> None:
         """Book a cost of the whole firm, yen: the simulated market bears its share of the members."""
-        part = round(yen * self.world.customers / self.world.members)
-        if part and day >= 0:
+        if day < 0:
+            return
+        self._owed += yen * self.world.customers / self.world.members
+        part = int(self._owed)
+        self._owed -= part
+        if part:
             self.company_costs[day] += part
             self.recorder.add(day, "profit", -part)
 
