@@ -1,8 +1,9 @@
 """Money and coupons: what is booked to which customer, in whole yen, on which day.
 
 An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, and less what a new
-customer costs if it is the first, booked on its order day; support is booked on the day of contact, a message on the day it is sent or shown. Whole yen make sums exact: the
-sum of the customers' ledgers is the cash, less what an intervention costs the firm as a whole.
+customer costs if it is the first one; it is booked on the order's day. Support is booked on the day of contact, a
+message on the day it is sent or shown. Whole yen make sums exact: the sum of the customers' ledgers is the cash, less
+what an intervention costs the firm as a whole.
 """
 
 from __future__ import annotations
