@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from zlib import crc32
 
 import numpy as np
@@ -10,10 +11,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sim.config.parameters import choice, parameter
+from sim.config.parameters import Parameter, choice, parameter
 from sim.config.sampling import latin_hypercube, points, value_at
 from sim.config.settings import Settings
 from tests.config.compose import shipped
+from tests.test_imports import ROOT
 
 NAMES = [f"group.parameter_{i}" for i in range(12)]
 
@@ -83,6 +85,17 @@ def test_points_lie_in_their_ranges_and_go_back_in() -> None:
             assert all(one.low <= value <= one.high for value in values)
 
 
+@pytest.mark.parametrize("scenario", [path.stem for path in sorted((ROOT / "conf" / "scenario").glob("*.yaml"))])
+def test_every_shipped_range_has_its_value_as_median(scenario: str) -> None:
+    stated = dict(shipped(f"scenario={scenario}").parameters())
+    ranges = {path: one for path, one in stated.items() if isinstance(one, Parameter) and one.low is not None}
+    assert len(ranges) > 50
+    for path, one in ranges.items():
+        assert value_at(one, 0.5) == one.value, path
+        ends = value_at(one, 1e-12), value_at(one, 1.0 - 1e-12)
+        assert ends == pytest.approx((one.low, one.high), abs=1e-6), path
+
+
 def test_normal_evidence_is_cut_at_the_hard_bounds() -> None:
     margin = parameter(0.0, 1.0)({"mean": 0.9, "se": 0.2})
     values = [value_at(margin, u) for u in (1e-12, 0.05, 0.5, 0.95, 1.0 - 1e-12)]
@@ -92,7 +105,9 @@ def test_normal_evidence_is_cut_at_the_hard_bounds() -> None:
 
 
 def test_quantiles_of_each_kind_of_prior() -> None:
-    assert value_at(parameter()({"value": 1, "range": [0, 4]}), 0.25) == 1.0
+    reaches_zero, scale = parameter()({"value": 1, "range": [0, 4]}), parameter()({"value": 2, "range": [1, 8]})
+    assert [value_at(reaches_zero, u) for u in (0.25, 0.5, 0.75)] == [0.5, 1.0, 2.5]
+    assert [value_at(scale, u) for u in (0.25, 0.5, 0.75)] == pytest.approx([math.sqrt(2.0), 2.0, 4.0])
     assert value_at(parameter()({"value": 1, "options": [1, 2]}), 0.75) == 2.0
     assert value_at(parameter()({"mean": 10, "se": 2}), 0.5) == pytest.approx(10.0)
     assert value_at(parameter()(3), 0.9) == 3.0
