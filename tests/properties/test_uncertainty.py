@@ -93,7 +93,7 @@ def test_every_shipped_range_has_its_value_as_median(scenario: str) -> None:
     for path, one in ranges.items():
         assert value_at(one, 0.5) == one.value, path
         ends = value_at(one, 1e-12), value_at(one, 1.0 - 1e-12)
-        assert ends == pytest.approx((one.low, one.high), abs=1e-6), path
+        assert ends == pytest.approx((one.low, one.high), rel=1e-6, abs=1e-6), path
 
 
 def test_normal_evidence_is_cut_at_the_hard_bounds() -> None:
