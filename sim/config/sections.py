@@ -516,9 +516,27 @@ def _option(key: str, value: Any) -> Any:
         raise ConfigError("{key}: {problem}", key=key, problem=error) from None
 
 
+class Title(Section):
+    """What people call a scenario, by language; where one is missing, the other language's."""
+
+    en: Text | None = None
+    ja: Text | None = None
+
+
+def _title(stated: object) -> Title | None:
+    """Reader of a title: one text for all languages, or one by language."""
+    if stated is None or isinstance(stated, Title):
+        return stated
+    if isinstance(stated, Mapping):
+        return Title.read(stated)
+    said = text(stated)
+    return Title(en=said, ja=said)
+
+
 class Scenario(Section):
     """A what-if: what changes in both arms, and the interventions of the treated arm."""
 
+    title: Annotated[Title | None, Reader(_title)] = None
     description: Text
     both_arms: dict[str, Any] = {}
     interventions: dict[Name, StatedIntervention]

@@ -313,7 +313,8 @@ def _plain(node: Any) -> Any:
     if isinstance(node, Parameter | Choice):
         return node.plain()
     if isinstance(node, Scenario):
-        return {"description": node.description, "interventions": _plain(node.interventions)}
+        title = {} if node.title is None else {"title": node.title.model_dump(exclude_none=True)}
+        return title | {"description": node.description, "interventions": _plain(node.interventions)}
     if isinstance(node, StatedIntervention):
         return {"kind": node.kind} | {key: _plain(option) for key, option in node.options.items()}
     if isinstance(node, (BaseModel, dict)):
