@@ -98,9 +98,8 @@ def test_at_puts_values_in_as_known(shipped: Settings) -> None:
     assert not any(found[path].uncertain for path in point)
     assert found["company.margin"].unit == "share of basket"
     assert present(put.scenario["norush_coupon"].interventions["norush_coupon"].options) == {
-        "face": 75,
-        "valid_days": 60,
-    }
+        "face": 75, "valid_days": 60, "costs": {"setup": 500_000, "per_day": 1000},
+    }  # fmt: skip
     assert shipped.company.margin.uncertain  # untouched
     assert load_settings({**resolved(put), "engine": "column", "threads": 1}) == put.model_copy(
         update={"threads": 1}
