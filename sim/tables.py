@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-FOLDER_VERSION = 2
+FOLDER_VERSION = 3
 """Version of the tables below, in provenance.json as `folder_version`. A folder that states none is of version 1."""
 
 RENAMED = {
@@ -51,7 +51,7 @@ RENAMED = {
     "trial_draws.parquet": "trial_points.parquet",
     "fresh_draws.parquet": "fresh_points.parquet",
 }
-"""Columns and files of version 1 that have another name since."""
+"""Columns and files of earlier versions that have another name since."""
 
 BASELINE = "baseline"
 EVERYBODY = "everybody"
