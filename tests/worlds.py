@@ -19,6 +19,8 @@ from sim.world.constants import AMPLE, References, World, sized, with_references
 from sim.world.model import Arm, CXModel, EngineName, Snapshot, founded
 from tests.config.compose import raw, shipped
 
+ONE_YEAR = "days=365"
+
 FLAT = ("market.season.peaks={}",)
 """No peak: override lists start from it."""
 
@@ -42,15 +44,15 @@ KNOWN = References(
 
 @lru_cache(maxsize=64)
 def settings(*overrides: str) -> Settings:
-    """Shipped settings under dotted overrides."""
-    return shipped(*overrides)
+    """Shipped settings under dotted overrides, over one year where they do not say otherwise."""
+    return shipped(ONE_YEAR, *overrides)
 
 
 def changed(changes: Mapping[str, Any], *overrides: str) -> Settings:
     """Shipped settings with whole groups replaced: for maps, where an override can only add."""
     from sim.config.settings import load_settings
 
-    composed = raw(*overrides)
+    composed = raw(ONE_YEAR, *overrides)
     for path, value in changes.items():
         node = composed
         *groups, last = path.split(".")
