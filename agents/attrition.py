@@ -25,8 +25,9 @@ def recover(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -> None:
         return
     me.satisfaction = satisfaction_on(c, r, w, row, day)
     if me.mood != 0.0 or me.fatigue != 0.0:
-        me.mood = behaviour.fatigue_after(r, float(me.mood), days)
-        me.fatigue = behaviour.fatigue_after(r, float(me.fatigue), days)
+        left = behaviour.share_left(r.fatigue_half_life, days)
+        me.mood = float(me.mood) * left
+        me.fatigue = float(me.fatigue) * left
     me.felt_day = day
 
 
@@ -35,9 +36,12 @@ def satisfaction_on(c: Columns, r: Rules, w: Surroundings, row: int, day: int) -
     """Satisfaction on `day`, su: what episodes made has returned towards the usual, what messages made has faded."""
     me = c.more[row]
     days = day - int(me.felt_day)
-    mood = float(me.mood)
-    lasting = behaviour.returned(r, float(me.satisfaction) - mood, w.usual[int(me.persona)], days)
-    return lasting + behaviour.fatigue_after(r, mood, days) if mood != 0.0 else lasting
+    left = behaviour.share_left(r.return_half_life, days)
+    usual: float = w.usual[int(me.persona)]
+    satisfaction = usual + (float(me.satisfaction) - usual) * left
+    if me.mood != 0.0:  # most have none
+        satisfaction += float(me.mood) * (behaviour.share_left(r.fatigue_half_life, days) - left)
+    return satisfaction
 
 
 @rule

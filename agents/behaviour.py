@@ -188,10 +188,12 @@ def awareness_by_talk(r: Rules, own_volume: float, public_volume: float) -> floa
 
 
 @rule
-def returned(r: Rules, value: float, usual: float, days: int) -> float:
-    """What has become of a satisfaction after so many days without an event, su: its gap to the usual halves every
-    `return_half_life` days (Knox and van Oest 2014: relationships return to normal)."""
-    return usual + (value - usual) * math.exp(-LN2 * days / r.return_half_life)
+def share_left(half_life: float, days: int) -> float:
+    """Share left, after so many days, of what halves every `half_life` days.
+
+    Satisfaction's gap to the usual does (Knox and van Oest 2014: relationships return to normal), fatigue and mood do.
+    """
+    return math.exp(-LN2 * days / half_life)
 
 
 @rule
@@ -324,12 +326,6 @@ def message_match(r: Rules, orders: int, fit: float, depth: float, relevant: boo
     known = 1.0 - math.exp(-(orders / 3.0))  # divided first: a count may be unsigned
     share = min(1.0, fit + depth * known)
     return r.match_floor + (1.0 - r.match_floor) * share
-
-
-@rule
-def fatigue_after(r: Rules, fatigue: float, days: int) -> float:
-    """Fatigue left after so many days."""
-    return fatigue * math.exp(-LN2 * days / r.fatigue_half_life)
 
 
 @rule

@@ -283,7 +283,8 @@ class Shopper(mesa.Agent):
     def feel(self) -> None:
         """Let satisfaction return to the usual up to today."""
         today, usual = self.model.today.day, self.model.around.usual[self.persona]
-        self.satisfaction = behaviour.returned(self.model.rules, self.satisfaction, usual, today - self.felt_day)
+        left = behaviour.share_left(self.model.rules.return_half_life, today - self.felt_day)
+        self.satisfaction = usual + (self.satisfaction - usual) * left
         self.felt_day = today
 
     def consume_hazard(self) -> None:

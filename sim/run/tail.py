@@ -28,6 +28,7 @@ from agents.behaviour import (
     order_utility,
     pack,
     reference_visits,
+    share_left,
 )
 from agents.columns import (
     APP,
@@ -331,7 +332,7 @@ def _prospect(r: Rules, at: Afterwards, person: Person, expectation: float) -> f
 def _mood(c: Columns, r: Rules, row: int, day: int) -> float:
     """The part of satisfaction on `day` that messages made, su."""
     me = c.more[row]
-    return float(me.mood) * math.exp(-LN2 * (day - int(me.felt_day)) / r.fatigue_half_life)
+    return float(me.mood) * share_left(r.fatigue_half_life, day - int(me.felt_day))
 
 
 @rule

@@ -14,7 +14,7 @@ from agents import behaviour
 from agents.attrition import schedule_lapse
 from agents.columns import AWARE, BY_MAIL, BY_PUSH, CUSTOMER, LAPSED, LIKES, NEVER, Columns
 from agents.records import VISIT, new_visits
-from scenarios.intervention import Intervention, treated_arms
+from scenarios.intervention import Costs, Intervention, treated_arms
 from scenarios.messages import Ask, Email, Popup, Push, Welcome
 from scenarios.rules import rule
 from sim.company.campaigns import CAP_DAYS, Campaign, Campaigns, Cycle, Message, new_tally
@@ -108,7 +108,7 @@ def test_clicks_follow_match(content: str, match: float) -> None:
     push = Push(name="a", content=content, appeal=behaviour.logit(0.1), slope=1.5, every=3650)
     model = sends(push, match_floor=0.4)
     found = tallies(model)
-    lapsed = (quiet()[2].customers.columns.status == LAPSED) & (model.customers.columns.of("fatigue_day") == NEVER)
+    lapsed = (quiet()[2].customers.columns.status == LAPSED) & (model.customers.columns.of("fatigue") == 0.0)
     seen = found["shown"][1] - int((lapsed & (quiet()[2].customers.columns.of("consent") & BY_PUSH > 0)
         & (quiet()[2].customers.columns.of("first_app") != NEVER)).sum())  # fmt: skip
     rate(found["clicked"][1], seen, 1.0 / (1.0 + math.exp(-(math.log(0.1 / 0.9) + 1.5 * (match - 0.5)))))
@@ -179,18 +179,19 @@ def test_two_campaigns_at_once_are_each_worth_less_than_alone() -> None:
 
 def test_what_messages_do_to_satisfaction_fades() -> None:
     """A customer who is mailed weekly and never orders loses at most the geometric sum of fading annoyances."""
-    model = sends(Email(name="a", every=7, appeal=-40.0), annoyance=0.04, match_floor=0.0)
+    model = sends(Email(name="a", every=7, appeal=-40.0), annoyance=0.04, match_floor=0.0, return_half_life=FOR_EVER)
     still, start = model.customers.columns, quiet()[2].customers.columns
     quiet_ones = idle(start, still) & (still.of("impressions_day") == 49)
     keep = 0.5 ** (7.0 / model.world.rules.fatigue_half_life)
-    since = 0.5 ** ((still.of("fatigue_day")[quiet_ones] - 49) / model.world.rules.fatigue_half_life)
+    since = 0.5 ** ((still.of("felt_day")[quiet_ones] - 49) / model.world.rules.fatigue_half_life)
     assert quiet_ones.sum() > 100
     assert np.allclose(lost(start, still, quiet_ones), since * 0.04 * (1.0 - keep**8) / (1.0 - keep), atol=1e-5)
 
 
 def test_after_the_last_message_satisfaction_recovers_and_the_hazard_of_lapse_follows() -> None:
     """Nothing but the ends of weeks happens to an idle customer after a single e-mail: the last one is day 55."""
-    model = sends(Email(name="a", every=7, days=1, appeal=-40.0), annoyance=0.04, match_floor=0.0)
+    mail = Email(name="a", every=7, days=1, appeal=-40.0)
+    model = sends(mail, annoyance=0.04, match_floor=0.0, return_half_life=FOR_EVER)
     still, start = model.customers.columns, quiet()[2].customers.columns
     mailed = idle(start, still) & (still.of("impressions_day") == 0)
     left = 0.04 * 0.5 ** (55.0 / model.world.rules.fatigue_half_life)
@@ -201,6 +202,11 @@ def test_after_the_last_message_satisfaction_recovers_and_the_hazard_of_lapse_fo
     for row in np.flatnonzero(mailed):
         schedule_lapse(model.customers.readable, model.customers.rules, row, 56)
     assert np.array_equal(still.lapse_day[mailed], scheduled)
+
+
+FREE = Costs()
+FOR_EVER = 1e12
+"""Days in which satisfaction does not return, so that what messages do stands alone."""
 
 
 def idle(start: Columns, still: Columns) -> np.ndarray:
@@ -312,7 +318,7 @@ def test_variants_stick_while_shares_stand() -> None:
 
 def test_revisions_are_paid_by_the_firm_as_a_whole() -> None:
     _, world, _ = quiet()
-    model = sends(Push(name="a", appeals=(0.0, 1.0), variants=(1.0, 1.0), cycle=Cycle(7, 100, 0.2, 50_000)))
+    model = sends(Push(name="a", appeals=(0.0, 1.0), variants=(1.0, 1.0), cycle=Cycle(7, 100, 0.2, 50_000), costs=FREE))
     per_revision = round(50_000 * world.customers / world.members)
     assert int(model.company_costs.sum()) == 8 * per_revision
 

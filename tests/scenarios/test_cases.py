@@ -89,7 +89,7 @@ def test_a_push_that_fits_is_opened_by_26_percent_three_times_a_blast() -> None:
     fitting, error = rates(push, "clicked", 1)
     uniform, other = rates(blast, "clicked")
     c = blast.customers.columns
-    never_looked = (c.of("fatigue_day") == NEVER) & (c.of("impressions_day") != NEVER)
+    never_looked = (c.of("fatigue") == 0.0) & (c.of("impressions_day") != NEVER)
     looks = 1.0 - 4 * never_looked.sum() / blast.campaigns.of[0].tally.shown[1]  # four weekly pushes to each
     print(f"fitting {100 * fitting[1]:.1f} %, blast {100 * uniform[1] / looks:.1f} % of those who look")
     assert fitting[1] == pytest.approx(0.26, abs=0.003 + 4 * error[1])
