@@ -47,7 +47,8 @@ def test_books_balance_every_day(from_midnight: bool, clock: str) -> None:
         }
         if day >= 0:
             holds |= {
-                "cash": int(columns.of("ledger").sum(dtype=np.int64)) == total("profit", horizon),
+                "cash": int(columns.of("ledger").sum(dtype=np.int64) - model.company_costs.sum())
+                == total("profit", horizon),
                 "revenue": int(columns.of("revenue").sum(dtype=np.int64)) == total("revenue", horizon),
                 "orders": int(columns.of("bought").sum(dtype=np.int64)) == total("orders", horizon),
                 "visits": int(columns.of("visits").sum(dtype=np.int64)) == total("visits", horizon),

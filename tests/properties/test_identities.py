@@ -36,8 +36,10 @@ def test_an_intervention_of_no_effect_changes_not_one_bit(arm: str, option: str,
     _, world, start, baseline = busy()
 
     def at(value: str) -> CXModel:
-        override = f"scenario.{arm}.interventions.{arm}.{option}={value}"
-        return arm_from(world, start, treated(settings(f"scenario={arm}", override, *SMALL), arm))
+        stated = f"scenario.{arm}.interventions.{arm}"
+        free = f"++{stated}.costs={{setup: 0, per_day: 0}}"
+        found = settings(f"scenario={arm}", f"{stated}.{option}={value}", free, *SMALL)
+        return arm_from(world, start, treated(found, arm))
 
     assert differences(baseline, at(none)) == ["customer eligible"]
     assert len(differences(baseline, at(least))) > 10

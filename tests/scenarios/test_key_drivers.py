@@ -17,7 +17,7 @@ from sim import tables
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
 from sim.run.replication import Task
-from sim.studies.key_drivers import SUPPORT, Found, Plan, ears, lived, moves_of, run_world
+from sim.studies.key_drivers import SUPPORT, Plan, WorldTables, ears, lived, moves_of, run_world
 from sim.world.constants import World
 from sim.world.daily_log import DETRACTOR
 from sim.world.model import CXModel, Snapshot, burnt_in
@@ -41,7 +41,7 @@ def start(*overrides: str) -> tuple[World, Snapshot, Settings]:
     return world, burnt_in(world), found
 
 
-def effects(found: Found) -> pd.Series:
+def effects(found: WorldTables) -> pd.Series:
     """Effect by persona, touchpoint, change and metric."""
     keys = ["persona", "touchpoint", "change", "metric"]
     values = found.arms.set_index(keys)["value"]
