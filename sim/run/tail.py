@@ -38,6 +38,7 @@ from agents.columns import (
     ONLINE_TOUCHPOINTS,
     SHOP,
     STORE_TOUCHPOINTS,
+    TOUCHPOINT_NAMES,
     UNAWARE,
     WEB,
     Columns,
@@ -71,12 +72,13 @@ class Afterwards(NamedTuple):
 
     season: float  # mean factor on visits over a year
     learning: float  # hazard per day at which the unaware learn of the brand
-    touched: float  # share of expectation, by weight, that an order moves
+    met: NDArray[np.float64]  # probability that an order meets a touchpoint, (touchpoints,)
+    weight: float  # sum of the touchpoints' weights
     heard: float  # how fast talk moves expectations, 1 / day
     support: NDArray[np.float64]  # yen per order
     prospect: NDArray[np.float64]  # expectation at rest of those who have not bought
     customer: NDArray[np.float64]  # expectation at rest of those who have, without lasting changes
-    learned: NDArray[np.float64]  # what lasting changes of quality add to it once they are expected
+    shift: NDArray[np.float64]  # lasting changes of quality, (personas, touchpoints)
     score: NDArray[np.float64]  # what they add to the score of an episode once they are expected
     surprise: NDArray[np.float64]  # what they add to it beside that as long as nobody expects them
 
@@ -116,21 +118,29 @@ def _afterwards(world: World, rules: Rules, lasting: Changes, day: int) -> After
     believed = at_first + (customer - at_first @ weights)[:, np.newaxis]
     before = _episode(world.rules, at_first, believed)
     expected, surprising = (_episode(rules, at_first + shift, one) for one in (believed + shift, believed))
-    store = 1.0 - rules.share_web - rules.share_app
+    met = np.zeros(len(weights))
+    for share, touchpoints in _orders_by_way(rules):
+        met[list(touchpoints)] += share
     return Afterwards(
         season=math.fsum(year) / len(year),
         learning=rules.ad_hazard * world.ad_intensity + rules.talk_hazard * world.talk,
         support=world.desk.service * world.desk.cost_per_minute
         * np.maximum(0.0, world.contacts_per_order + expected.contacts - before.contacts),
-        touched=(1.0 - store) * weights[list(ONLINE_TOUCHPOINTS)].sum()
-        + store * weights[list(STORE_TOUCHPOINTS)].sum(),
+        met=met,
+        weight=math.fsum(rules.weights),
         heard=rules.hearsay_rate * world.talk,
         prospect=at_first @ weights,
         customer=customer,
-        learned=shift @ weights,
+        shift=shift,
         score=expected.score - before.score,
         surprise=surprising.score - expected.score,
     )
+
+
+def _orders_by_way(rules: Rules) -> tuple[tuple[float, tuple[int, ...]], ...]:
+    """(share of visits, touchpoints that an order there meets) online and in the store."""
+    online = rules.share_web + rules.share_app
+    return (online, ONLINE_TOUCHPOINTS), (1.0 - online, STORE_TOUCHPOINTS)
 
 
 class _Episode(NamedTuple):
@@ -142,9 +152,8 @@ class _Episode(NamedTuple):
 
 def _episode(rules: Rules, quality: NDArray[np.float64], expectation: NDArray[np.float64]) -> _Episode:
     """An order in time, met with these qualities and expectations, su (personas, touchpoints): all channels' mean."""
-    store = 1.0 - rules.share_web - rules.share_app
     score, contacts = np.zeros(len(quality)), np.zeros(len(quality))
-    for share, touchpoints in ((1.0 - store, ONLINE_TOUCHPOINTS), (store, STORE_TOUCHPOINTS)):
+    for share, touchpoints in _orders_by_way(rules):
         met = list(touchpoints)
         for persona in range(len(quality)):
             mean, contact = _met(rules, quality[persona, met], expectation[persona, met], np.array(rules.weights)[met])
@@ -288,9 +297,12 @@ def _worth(
     usual_orders = _orders(r, at, person, CUSTOMER, at.customer[person.persona], 0.0)
     unexpected = back / (back + r.experience_rate * usual_orders)
     better = at.score[person.persona] + unexpected * at.surprise[person.persona]
-    believing = back + at.heard + at.touched * r.experience_rate * usual_orders
-    learning = at.touched * r.experience_rate * usual_orders * at.learned[person.persona] + at.heard * better
-    expected = at.customer[person.persona] + learning / believing
+    expected, believing = at.customer[person.persona], 0.0
+    for k in range(len(TOUCHPOINT_NAMES)):
+        weight, learning = r.weights[k], at.met[k] * r.experience_rate * usual_orders
+        pull = back + at.heard + learning
+        expected += weight / at.weight * (learning * at.shift[person.persona, k] + at.heard * better) / pull
+        believing += weight / at.weight * pull
     orders = _orders(r, at, person, CUSTOMER, expected, 0.0)
     feeling = back + r.memory * orders
     score = person.usual + better

@@ -12,7 +12,7 @@ import pytest
 
 import conf
 from cxsim.cli import main
-from scenarios.intervention import treated_arms
+from scenarios.intervention import Costs, treated_arms
 from sim.config.settings import Settings
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in
@@ -23,6 +23,7 @@ SHIPPED = sorted(path.stem for path in (Path(conf.__file__).parent / "scenario")
 SMALL = ("customers=800", "days=56", "burn_in=30", "market.season.peaks.year_end.start=40")
 
 MESSAGES = ("popup", "searched_popup", "welcome", "push", "email", "ask")
+FREE = {"costs": Costs()}
 NOTHING = {
     # what puts each kind of intervention out of action without taking it away
     "norush_coupon": {"face": 0},
@@ -87,7 +88,7 @@ def test_engines_agree_to_the_last_bit(scenario: str) -> None:
 def test_put_out_of_action_it_changes_not_one_bit(scenario: str) -> None:
     found, world, start = case(scenario)
     arm = everybody(found)
-    off: Any = [(number, one.model_copy(update=NOTHING[one.kind])) for number, one in arm.interventions]  # type: ignore[type-var]
+    off: Any = [(number, one.model_copy(update=NOTHING[one.kind] | FREE)) for number, one in arm.interventions]  # type: ignore[type-var]
     idle = arm_from(world, start, replace(arm, interventions=off))
     assert set(differences(arms(scenario)[0], idle)) <= {"customer eligible"}
 

@@ -108,7 +108,7 @@ def test_where_nobody_affects_anybody_the_personas_add_up_to_everybody() -> None
     world, before, found = start(*SILENT)
     table = effects(lived(world, before, found, PLAN, TASK))
     assert (table.xs("ltv", level="metric").abs() > 0).sum() > 30
-    for metric in ("ltv", "residual"):
+    for metric in ("ltv", "tail"):
         one = table.xs(metric, level="metric")
         everybody = one[tables.EVERYBODY].drop(index=SUPPORT, level="touchpoint")
         apart = one.drop(index=tables.EVERYBODY, level="persona").groupby(["touchpoint", "change"]).sum()
@@ -119,7 +119,7 @@ def test_a_store_without_customers_is_worth_nothing() -> None:
     world, before, found = start(*ONLINE)
     table = effects(lived(world, before, found, PLAN, TASK))
     assert (table.xs("store", level="touchpoint") == 0.0).all()
-    assert (table.xs("site", level="touchpoint").xs("residual", level="metric") != 0.0).all()
+    assert (table.xs("site", level="touchpoint").xs("tail", level="metric") != 0.0).all()
 
 
 # -- what the firm hears --------------------------------------------------------------------------------------
