@@ -228,7 +228,7 @@ def number(key: str) -> list[str]:
     if kind in kinds():
         stated = options_of(kinds()[kind])[option]
         prior = stated.default_factory
-        return _known(key, prior.known.plain() if isinstance(prior, Prior) else stated.default)
+        return _known(key, prior.plain() if isinstance(prior, Prior) else stated.default)
     node: Any = _shipped()
     for part in key.split("."):
         node = node[part]
