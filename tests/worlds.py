@@ -19,8 +19,8 @@ from sim.world.constants import AMPLE, References, World, sized, with_references
 from sim.world.model import Arm, CXModel, EngineName, Snapshot, founded
 from tests.config.compose import raw, shipped
 
-FLAT = ("market.season.peaks={}",)
-"""No peak: override lists start from it."""
+FLAT = ("calendar=flat",)
+"""Every day alike: override lists start from it."""
 
 BUSY = (
     "market.status={unaware: 0.3, aware: 0.3, customer: 0.4}",
