@@ -25,7 +25,7 @@ CONFIG_NAME = "config"
 NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise")
 """Groups of a composed configuration that are not part of `Settings`."""
 
-GROUPS = ("company", "personas", "market", "behaviour", "scenario", *NOT_SETTINGS[1:])
+GROUPS = ("company", "personas", "market", "calendar", "behaviour", "scenario", *NOT_SETTINGS[1:])
 
 TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
 
@@ -230,8 +230,11 @@ def _first_line(message: str) -> str:
 
 def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> ConfigError:
     """A key that conf/ does not have, with the nearest that it has."""
+    from sim.config.overlays import is_moved, moved
     from sim.config.parameters import PARTS
 
+    if is_moved(key):
+        return moved(key)
     known = _known_keys(hydra) if hydra is not None else []
     parent, _, last = key.rpartition(".")
     if key in known:
@@ -293,9 +296,31 @@ def compose(
 
     mode = RunMode.MULTIRUN if multirun else RunMode.RUN
     with hydras_errors_in_words(hydra):
-        config = hydra.compose_config(name, overrides, mode, with_log_configuration=False)
+        config = hydra.compose_config(name, emptying(overrides), mode, with_log_configuration=False)
+        config.hydra.overrides.task = [one for one in overrides if one in config.hydra.overrides.task or emptied(one)]
     refuse_code(config)
     return config
+
+
+def emptied(override: str) -> str:
+    """The key, none of Hydra's, that an override `key={}` empties; else nothing."""
+    found = re.fullmatch(r"\+{0,2}(?!hydra\.)([\w.\-]+)=\s*\{\s*\}\s*", override)
+    return found[1] if found else ""
+
+
+def emptying(overrides: Sequence[str]) -> list[str]:
+    """The overrides with `key={}` written such that the map is empty afterwards: Hydra would merge it, for nothing.
+
+    Raises ConfigError where the key is a group, which a file fills.
+    """
+    found: list[str] = []
+    for one in overrides:
+        key = emptied(one)
+        if key in GROUPS:
+            raise ConfigError("{key}={{}}: a group cannot be empty; {key}=NAME chooses one of its files", key=key)
+        # put there where it is missing or null, so that it can be taken away
+        found += [f"++{key}={{}}", f"~{key}", f"++{key}={{}}"] if key else [one]
+    return found
 
 
 def refuse_code(config: DictConfig) -> None:
@@ -412,7 +437,7 @@ class JobComposer:
         from hydra.core.override_parser.overrides_parser import OverridesParser
 
         with hydras_errors_in_words(self._hydra):
-            parsed = OverridesParser.create().parse_overrides(overrides)
+            parsed = OverridesParser.create().parse_overrides(emptying(overrides))
             _refuse_hydras(parsed)
             choices = [one for one in parsed if self._is_choice(one)]
             config = deepcopy(self._composed(tuple(str(one.input_line) for one in choices)))

@@ -32,7 +32,7 @@ SMALL_SHOP = [
     "company.purchase.pareto_nbd.alpha=2",  # people buy five times as often as CDNOW's customers ...
     "behaviour.awareness.talk_hazard=4.0",  # ... and listen to one another
     "company.capacity_ratio=1.1",  # the warehouse has little slack ...
-    "+market.season.peaks.sale={start: 14, days: 10, multiplier: 2.0}",  # ... for a sale
+    "+calendar.seasons.sale={dates: 01-15..01-24, multiplier: 2.0}",  # ... for a sale
 ]
 
 

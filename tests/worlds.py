@@ -21,8 +21,8 @@ from tests.config.compose import raw, shipped
 
 ONE_YEAR = "days=365"
 
-FLAT = ("market.season.peaks={}",)
-"""No peak: override lists start from it."""
+FLAT = ("calendar=flat",)
+"""Every day alike: override lists start from it."""
 
 BUSY = (
     "market.status={unaware: 0.3, aware: 0.3, customer: 0.4}",

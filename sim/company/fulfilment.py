@@ -9,6 +9,7 @@ Between two days a centre is plain data, so that a world can be copied at midnig
 
 from __future__ import annotations
 
+import math
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from agents import draws
 from agents.columns import FAR, NO_ORDER, NORUSH, STORE, Columns
 from agents.compiled import compiled, loop, rule
-from agents.draws import day_key, hash_draw, uniform_of
+from agents.draws import day_key, draw, hash_draw, uniform_of
 from agents.records import EPISODE, Episodes, Visits
 
 
@@ -31,20 +32,63 @@ class DeliveryTerms(NamedTuple):
     lead: tuple[int, int, int]
     transit: tuple[int, int, int]
     hold_norush: bool
+    warehouse_rests: frozenset[int] = frozenset()
+    carrier_rests: frozenset[int] = frozenset()
 
     def due(self, batch: Batch) -> int:
         """Day by which a batch must ship to keep its promise."""
-        return batch.day + self.lead[batch.kind] + batch.extra - self.transit[batch.kind]
+        return self._from(batch.kind, batch.day, batch.extra) - self.transit[batch.kind]
 
-    def handed_over(self, kind: int, order_day: int, ship_day: int, extra: int = 0) -> int:
+    def promised(self, kind: int, order_day: int, extra: int = 0) -> int:
+        """Day of delivery told at the order: lead days from the warehouse's next working day, on a working day of the
+        carrier. `extra` are the days beyond no-rush's lead that the customer chose to wait.
+        """
+        return working_day(self._from(kind, order_day, extra), self.carrier_rests)
+
+    def _from(self, kind: int, order_day: int, extra: int) -> int:
+        return working_day(order_day, self.warehouse_rests) + self.lead[kind] + extra
+
+    def handed_over(self, kind: int, order_day: int, ship_day: int, extra: int = 0, delay: int = 0) -> int:
         """Day of delivery of orders shipped on `ship_day`; a no-rush parcel may be held until its promised day.
 
-        `extra` are the days beyond no-rush's lead that the customer chose to wait.
+        `delay` are the carrier's days beyond transit; they count from where the parcel was held.
         """
         arrival = ship_day + self.transit[kind]
         if kind == NORUSH and self.hold_norush:
-            arrival = max(arrival, order_day + self.lead[kind] + extra)
-        return arrival
+            arrival = max(arrival, self.promised(kind, order_day, extra))
+        return working_day(arrival + delay, self.carrier_rests)
+
+
+def working_day(day: int, rests: frozenset[int]) -> int:
+    """The first day from `day` on that is none of rest."""
+    while day in rests:
+        day += 1
+    return day
+
+
+class CarrierLuck(NamedTuple):
+    """Delays on the way: the share of parcels delayed, and the mean of their days, geometric from 1 on."""
+
+    delayed: float
+    days: float
+
+
+PROMPT = CarrierLuck(0.0, 1.0)
+"""A carrier that delays no parcel."""
+
+MOST_DELAY = 60
+"""Days after which the longest delay ends."""
+
+
+@compiled
+def delay_of(seed: int, row: int, day: int, luck: CarrierLuck) -> int:
+    """Days by which the carrier delays the parcel that a customer ordered on `day`, whatever its class."""
+    if draw(seed, row, day, draws.CARRIER, 0) >= luck.delayed:
+        return 0
+    if luck.days <= 1.0:
+        return 1
+    further = math.log(draw(seed, row, day, draws.CARRIER, 1)) / math.log(1.0 - 1.0 / luck.days)
+    return min(MOST_DELAY, 1 + int(further))
 
 
 ORDER = np.dtype(
@@ -56,6 +100,7 @@ ORDER = np.dtype(
         ("kind", np.uint8),
         ("extra", np.uint8),  # days of waiting chosen beyond no-rush's lead
         ("first", np.uint8),
+        ("delay", np.uint8),  # days beyond transit that the carrier will take
     ],
     align=True,
 )
@@ -66,7 +111,7 @@ Orders = NDArray[Any]
 
 
 @compiled
-def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int) -> Orders:
+def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int, luck: CarrierLuck) -> Orders:
     """The day's orders, the store's too, sorted as they ship: by class, then the order's own draw, then row."""
     orders = np.empty(len(v), ORDER)
     count = 0
@@ -75,6 +120,7 @@ def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int) -
             one = orders[count]
             one.row, one.day, one.kind, one.first = v[j].row, day, v[j].kind, v[j].first
             one.extra = v[j].extra if v[j].kind == NORUSH else 0
+            one.delay = delay_of(seed, v[j].row, day, luck)
             one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / basket_shape)
             count += 1
     return as_they_ship(seed, day, orders[:count])
@@ -130,11 +176,14 @@ def episodes_of(batches: Sequence[Batch], terms: DeliveryTerms, day: int) -> Epi
         return np.zeros(0, EPISODE)
     # bytes are joined since NumPy first looks into the fields of what it concatenates, at fifty times the time
     joined = b"".join([batch.orders.tobytes() for batch in batches])
-    return _episodes(np.frombuffer(joined, ORDER), (*terms.lead, 0), day)
+    promised = [batch.day if batch.kind == STORE else terms.promised(batch.kind, batch.day, batch.extra)
+                for batch in batches]  # fmt: skip
+    sizes = [len(batch.orders) for batch in batches]
+    return _episodes(np.frombuffer(joined, ORDER), np.repeat(promised, sizes), day)
 
 
 @compiled
-def _episodes(orders: Orders, lead: tuple[int, int, int, int], day: int) -> Episodes:
+def _episodes(orders: Orders, promised: NDArray[np.int64], day: int) -> Episodes:
     key = np.empty(len(orders), np.int64)
     for j in range(len(orders)):
         key[j] = order_key(orders[j].row, orders[j].day, orders[j].kind)
@@ -144,7 +193,7 @@ def _episodes(orders: Orders, lead: tuple[int, int, int, int], day: int) -> Epis
         one.row, one.order_day, one.kind = order.row, order.day, order.kind
         one.first, one.saved = order.first, order.saved
         one.extra = order.extra
-        one.late = day - order.day - lead[order.kind] - order.extra
+        one.late = day - promised[j]
     return episodes
 
 
@@ -211,7 +260,8 @@ class FulfilmentCentre:
                 self._send(day, batch.part(slice(0, left)))
                 self.queue[0] = batch.part(slice(left, None))
                 left = 0
-        self.heads[day] = self._head()
+        if capacity > 0:  # on a day of rest no order leaves, not even one that takes no capacity
+            self.heads[day] = self._head()
         return capacity - left
 
     def _send(self, day: int, gone: Batch) -> None:
@@ -240,8 +290,14 @@ class FulfilmentCentre:
 
 
 def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:
-    """Add a batch that ships on `ship_day` to `arriving`, under its day of delivery."""
-    arriving.setdefault(terms.handed_over(batch.kind, batch.day, ship_day, batch.extra), []).append(batch)
+    """Add a batch that ships on `ship_day` to `arriving`, its orders under their days of delivery."""
+    delays = batch.orders["delay"]
+    if not np.count_nonzero(delays):
+        arriving.setdefault(terms.handed_over(batch.kind, batch.day, ship_day, batch.extra), []).append(batch)
+        return
+    for delay in np.unique(delays):
+        arrival = terms.handed_over(batch.kind, batch.day, ship_day, batch.extra, int(delay))
+        arriving.setdefault(arrival, []).append(batch.part(delays == delay))
 
 
 class ShippingRecord:

@@ -13,17 +13,43 @@ from sim.config.parameters import DAYS_PER_YEAR, PARTS, Parameter, Positive, is_
 from sim.config.sections import Section
 from sim.phrases import ConfigError, listed, nearest
 
-BOTH_ARMS_GROUPS = ("company", "market", "behaviour", "personas")
+BOTH_ARMS_GROUPS = ("company", "market", "calendar", "behaviour", "personas")
 """What a scenario may change in both arms."""
 
-NEW_NAMES_IN = "market.season.peaks"
-"""The one map of the world that a scenario may add names to."""
+NEW_NAMES_IN = ("calendar.seasons", "calendar.warehouse_rests", "calendar.carrier_rests")
+"""The maps of the world that a scenario may add names to."""
+
+MOVED = "market.season"
+"""A key that was, until the group `calendar` took its place."""
+
+
+def is_moved(key: str) -> bool:
+    """Whether a dotted key was one of the season's before the calendar."""
+    return key == MOVED or key.startswith(f"{MOVED}.")
+
+
+def moved(key: str) -> ConfigError:
+    """What is said of such a key."""
+    return ConfigError(
+        "{key}: is no longer a key; seasons stand in the group calendar, by date: calendar=flat, "
+        "calendar.seasons.NAME={{dates: 12-01..12-25, multiplier: 1.6}}",
+        key=key,
+    )
+
+
+def refuse_moved(raw: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a raw configuration, or what a scenario changes in both arms, has a key that moved."""
+    stated = [("", raw), *((f"scenario.{name}.both_arms.", world) for name, world in _both_arms(raw))]
+    for above, node in stated:
+        market = node.get("market")
+        if isinstance(market, Mapping) and "season" in market:
+            raise moved(above + MOVED)
 
 
 def apply_both_arms(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[str, Any]:
     """A new raw configuration with what all chosen scenarios change in both arms.
 
-    A null deletes a key of a map (a peak of the season). `explicit` are dotted keys given by hand on the
+    A null deletes a key of a map (a season of the calendar). `explicit` are dotted keys given by hand on the
     command line: they win over any scenario. Raises ConfigError where a scenario names a key that does not
     exist, or where two scenarios put the same key at different values.
     """
@@ -98,7 +124,7 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
     anew = False  # below a null of the configuration a world may write what it likes: the settings check it
     for depth, name in enumerate(groups):
         above = ".".join(groups[:depth])
-        if name not in node and above != NEW_NAMES_IN and not anew:
+        if name not in node and above not in NEW_NAMES_IN and not anew:
             raise ConfigError("{key}: no such key{hint}", key=full, hint=nearest(name, map(str, node)))
         below = node.setdefault(name, {})
         anew = anew or below is None
@@ -113,7 +139,7 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
             )
         del node[last]
         return
-    fresh = ".".join(groups) == NEW_NAMES_IN or ".".join(groups[:-1]) == NEW_NAMES_IN or last in PARTS
+    fresh = ".".join(groups) in NEW_NAMES_IN or ".".join(groups[:-1]) in NEW_NAMES_IN or last in PARTS
     if last not in node and not fresh and not anew:
         raise ConfigError("{key}: no such key{hint}", key=full, hint=nearest(last, map(str, node)))
     node[last] = copied(value)

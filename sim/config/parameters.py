@@ -305,14 +305,20 @@ def word(*allowed: str) -> Reader[str]:
     return Reader(read)
 
 
-def day_of_year(value: object) -> date:
-    """Reader of a calendar date."""
-    if isinstance(value, date):
-        return value
+FIRST_DATE, LAST_DATE = date(1900, 1, 1), date(2200, 12, 31)
+
+
+def calendar_date(value: object) -> date:
+    """Reader of a date."""
     try:
-        return date.fromisoformat(str(value)) if isinstance(value, str) else date.fromisoformat("")
+        found = value if isinstance(value, date) else date.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
         raise ConfigError("{value} is not a date; write it as 2027-01-31", value=show(value)) from None
+    if not FIRST_DATE <= found <= LAST_DATE:
+        raise ConfigError(
+            "{value} is not allowed; a date from {first} to {last}", value=found, first=FIRST_DATE, last=LAST_DATE
+        )
+    return found
 
 
 def is_parameter(value: object) -> bool:

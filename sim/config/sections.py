@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -392,6 +393,13 @@ class Onboarding(Section):
     link: InnerProbability
 
 
+class Carrier(Section):
+    """Delays on the way: the share of parcels delayed, and how many days those are, on average, from 1 on."""
+
+    delayed: Probability
+    days: Annotated[Parameter, parameter(1.0, 30.0)]
+
+
 class Company(Section):
     """The firm."""
 
@@ -404,6 +412,8 @@ class Company(Section):
     classes: Classes
     hold_norush: Switch
     capacity_ratio: Positive
+    planned: Probability
+    carrier: Carrier
     desk: Desk
     opt_in: OptIn = OptIn(mail=0.6, push=0.4)
     onboarding: Onboarding | None = None
@@ -449,20 +459,6 @@ class Network(Section):
     public_share: Probability
 
 
-class Peak(Section):
-    """Extra demand on some days; `multiplier` on the visit rate."""
-
-    start: Annotated[int, whole(0, 100_000)]
-    days: Annotated[int, whole(1, 100_000)]
-    multiplier: Positive
-
-
-class Season(Section):
-    """The demand calendar."""
-
-    peaks: dict[Name, Peak]
-
-
 class Market(Section):
     """The closed market of potential customers."""
 
@@ -470,7 +466,6 @@ class Market(Section):
     status: Status
     acquired_over: Annotated[int, whole(1, 36_500)]
     network: Network
-    season: Season
     ad_intensity: NotNegative
     competitor: Number
     topics: dict[Name, Probability]
@@ -502,8 +497,8 @@ def _option(key: str, value: Any) -> Any:
     try:
         if value is None or isinstance(value, Parameter | Choice | bool):
             return value
-        if isinstance(value, str):
-            return text(value)
+        if isinstance(value, str | date):
+            return text(str(value))
         if isinstance(value, list | tuple):
             return tuple(item if isinstance(item, str | bool) else number(item) for item in value)
         if not isinstance(value, Mapping):

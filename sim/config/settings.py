@@ -8,13 +8,14 @@ line. Real numbers are `Parameter` (read ``.value``); shares that must sum to on
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel
 
-from sim.config.overlays import apply_both_arms, lay_company
-from sim.config.parameters import Choice, Parameter, Reader, day_of_year, real, show, tidy, whole, whole_or, word
+from sim.config.calendar import Calendar, check_rests, in_horizon
+from sim.config.overlays import apply_both_arms, lay_company, refuse_moved
+from sim.config.parameters import Choice, Parameter, Reader, calendar_date, real, show, tidy, whole, whole_or, word
 from sim.config.sections import (
     LAST_CALL,
     Behaviour,
@@ -56,14 +57,20 @@ class Settings(Section):
     precision: Annotated[float, real(0.0, 0.5, above=True)]  # share of baseline LTV
     engine: Annotated[Literal["column", "agent"], word("column", "agent")]
     threads: Annotated[int | Literal["auto"], whole_or("auto", 1, 1024)]
-    start_date: Annotated[date, Reader(day_of_year)]
+    start_date: Annotated[date, Reader(calendar_date)]
     events: Annotated[int, whole(0, 20_000_000)]
     language: Annotated[Literal["en", "ja"], word("en", "ja")]
     company: Company
     personas: Personas
     market: Market
+    calendar: Calendar
     behaviour: Behaviour
     scenario: dict[Name, Scenario]
+
+    @property
+    def first_date(self) -> date:
+        """Date of the first simulated day, that of the burn-in."""
+        return self.start_date - timedelta(days=self.burn_in)
 
     def parameters(self) -> list[tuple[str, Parameter | Choice]]:
         """Every parameter with its dotted path, known ones included, sorted by path."""
@@ -136,11 +143,53 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
     if not isinstance(raw, Mapping):
         raise ConfigError("the configuration is {value}; a group of keys is expected", value=show(raw))
     _no_code(raw, "")
+    refuse_moved(raw)
     _scenarios_stand_apart(raw.get("scenario"))
     settings = Settings.read(apply_both_arms(lay_company(raw, explicit), explicit))
+    settings = _dates_as_days(settings)
     for check in _CROSS_CHECKS:
         check(settings)
     return settings
+
+
+def _dates_as_days(settings: Settings) -> Settings:
+    """The settings with the dates of interventions, their `start` and their last day as `days`, as numbers of days."""
+    scenarios = {}
+    for name, scenario in settings.scenario.items():
+        dated = {}
+        for key, stated in scenario.interventions.items():
+            try:
+                dated[key] = stated.model_copy(update={"options": _window_in_days(stated.options, settings)})
+            except ConfigError as error:
+                raise ConfigError(
+                    "scenario.{scenario}.interventions.{key}.{problem}", scenario=name, key=key, problem=error
+                ) from None
+        scenarios[name] = scenario.model_copy(update={"interventions": dated})
+    return settings.model_copy(update={"scenario": scenarios})
+
+
+def _window_in_days(options: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """An intervention's options with `start` as a day of the horizon and `days` as a number of them."""
+    found = dict(options)
+    first, last = settings.start_date, settings.start_date + timedelta(days=settings.days - 1)
+    for key in ("start", "days"):
+        if not isinstance(found.get(key), str):
+            continue
+        try:
+            if key == "days":  # its last day
+                first += timedelta(days=_known_start(found))
+            day = (in_horizon(found[key], first, last) - first).days
+        except ConfigError as error:
+            raise ConfigError("{key}: {problem}", key=key, problem=error) from None
+        found[key] = Parameter(value=float(day + (key == "days")))
+    return found
+
+
+def _known_start(options: Mapping[str, Any]) -> int:
+    start = options.get("start", Parameter(value=0.0))
+    if not isinstance(start, Parameter) or start.uncertain:
+        raise ConfigError("a last date needs a start that is taken as known")
+    return int(start.value)
 
 
 def _no_code(node: Any, path: str) -> None:
@@ -188,15 +237,8 @@ def _check_shares(settings: Settings) -> None:
         raise ConfigError("market.topics: shares sum to {topics:g}; at most 1", topics=topics)
 
 
-def _check_peaks(settings: Settings) -> None:
-    """A peak may begin after the horizon (never reached) or be cut by its end, but not be longer than it."""
-    for name, peak in settings.market.season.peaks.items():
-        if peak.days > settings.days:
-            path = f"market.season.peaks.{name}.days"
-            raise ConfigError(
-                "{key}: {days} exceeds the horizon; at most days={horizon}",
-                key=path, days=peak.days, horizon=settings.days,
-            )
+def _check_rests(settings: Settings) -> None:
+    check_rests(settings.calendar, settings.first_date, settings.burn_in + settings.days)
 
 
 def _check_windows(settings: Settings) -> None:
@@ -287,7 +329,7 @@ def _check_points(settings: Settings) -> None:
 
 
 _CROSS_CHECKS = (
-    _check_jointly, _check_points, _check_shares, _check_peaks, _check_windows, _check_classes,
+    _check_jointly, _check_points, _check_shares, _check_rests, _check_windows, _check_classes,
     _check_desk, _check_network,
 )
 

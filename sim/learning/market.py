@@ -11,17 +11,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.company.fulfilment import Batch, FulfilmentCentre
+from sim.company.fulfilment import PROMPT, Batch, FulfilmentCentre
+from sim.config.calendar import FLAT
 from sim.config.settings import Settings
 from sim.world.constants import AMPLE, World
 from sim.world.pilot import AMPLE_SERVERS, piloted
 
 
 def quiet_market(settings: Settings, seed: int, days: int) -> World:
-    """The market of these settings over `days` days, references known, warehouse and desk ample."""
-    world = piloted(settings.model_copy(update={"days": days}), seed)
+    """The market of these settings over `days` days, all alike; references known, nothing scarce, nothing delayed."""
+    world = piloted(settings.model_copy(update={"days": days, "calendar": FLAT}), seed)
     desk = world.desk._replace(servers=AMPLE_SERVERS)
-    return replace(world, capacity=np.full_like(world.capacity, AMPLE), desk=desk)
+    return replace(world, capacity=np.full_like(world.capacity, AMPLE), carrier=PROMPT, desk=desk)
 
 
 def silent(world: World) -> World:

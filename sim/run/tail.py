@@ -49,7 +49,7 @@ from agents.records import Surroundings
 from agents.wallet import open_coupons
 from sim.company.changes import Changes, changed_rules, shifted_quality
 from sim.config.parameters import DAYS_PER_YEAR
-from sim.world.constants import World, quality
+from sim.world.constants import YEAR, World, quality
 from sim.world.model import CXModel
 
 PANELS = 10
@@ -109,11 +109,11 @@ def tail_of(model: CXModel) -> Tail:
 
 
 def _afterwards(world: World, rules: Rules, lasting: Changes, day: int) -> Afterwards:
-    """What holds from `day` on, with the lasting changes of quality and the season of the year before."""
+    """What holds from `day` on, with the lasting changes of quality and the season of the year that follows."""
     personas, weights = world.traits.personas, np.array(rules.weights) / math.fsum(rules.weights)
     at_first = quality(world)
     shift = shifted_quality(at_first, lasting) - at_first
-    year = world.season[max(0, world.on(day) - round(DAYS_PER_YEAR)) : world.on(day)]
+    year = world.season[world.on(day) : world.on(day) + YEAR]
     customer = rules.expectation_ref + personas.quality - float(personas.share @ personas.quality)
     believed = at_first + (customer - at_first @ weights)[:, np.newaxis]
     before = _episode(world.rules, at_first, believed)

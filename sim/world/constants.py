@@ -6,8 +6,9 @@ Settings have the units in which numbers are published, such as per year or per 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -19,11 +20,13 @@ from agents.columns import ONLINE_TOUCHPOINTS, TOUCHPOINT_NAMES
 from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from agents.records import Surroundings
-from sim.company.fulfilment import DeliveryTerms
+from sim.company.fulfilment import CarrierLuck, DeliveryTerms
 from sim.company.support import DeskTerms
 from sim.config.parameters import DAYS_PER_WEEK, DAYS_PER_YEAR, Parameter
 from sim.config.sections import Section
 from sim.config.settings import Settings
+
+YEAR = round(DAYS_PER_YEAR)
 
 AMPLE = 1 << 40
 """Capacity that never binds."""
@@ -63,9 +66,11 @@ class World:
     terms: DeliveryTerms
     desk: DeskTerms
     desk_load: float
-    season: NDArray[np.float64]  # multiplier by day, from the burn-in's first
-    capacity: NDArray[np.int64]  # online orders by day, likewise
+    season: NDArray[np.float64]  # factor on visits by day, from the burn-in's first to a year after the horizon
+    capacity: NDArray[np.int64]  # online orders by day, from the burn-in's first; 0 where the warehouse rests
     capacity_ratio: float
+    planned: float  # share of a known season's extra demand that capacity follows
+    carrier: CarrierLuck
     topics: tuple[str, ...]
     topic_shares: NDArray[np.float64]
     degree: float
@@ -92,6 +97,7 @@ def world_of(settings: Settings, seed: int) -> World:
     """The constants for the parameters' `value`s, with first guesses in place of the references."""
     company, market, behaviour = settings.company, settings.market, settings.behaviour
     days = settings.burn_in + settings.days
+    rests = settings.calendar.warehouse(settings.first_date, days)
     return World(
         seed=seed,
         customers=settings.customers,
@@ -108,9 +114,11 @@ def world_of(settings: Settings, seed: int) -> World:
             company.desk.opens, company.desk.hours, company.desk.cost_per_minute.value,
         ),
         desk_load=company.desk.load.value,
-        season=_season(settings),
-        capacity=np.full(days, AMPLE, np.int64),
+        season=settings.calendar.visits(settings.first_date, days + YEAR),
+        capacity=np.where(rests, 0, AMPLE),
         capacity_ratio=company.capacity_ratio.value,
+        planned=company.planned.value,
+        carrier=CarrierLuck(company.carrier.delayed.value, company.carrier.days.value),
         topics=tuple(market.topics),
         topic_shares=np.cumsum([share.value for share in market.topics.values()]) if market.topics else np.zeros(0),
         degree=market.network.degree.value,
@@ -136,12 +144,29 @@ def with_references(world: World, known: References) -> World:
 
 
 def sized(world: World, known: References, servers: int) -> World:
-    """The constants with capacity, ratio times trend of the pilot's online orders, and a desk of `servers`."""
+    """The constants with capacity and a desk of `servers`.
+
+    Capacity is ratio times trend of the pilot's online orders; on days of a season it follows the planned share of it.
+    """
     day = np.arange(world.first_day, world.days)
-    expected = world.capacity_ratio * exp_each(known.orders_level + known.orders_trend * day)
+    trend = world.capacity_ratio * exp_each(known.orders_level + known.orders_trend * day)
+    rests = np.isin(day, list(world.terms.warehouse_rests))
+    expected = worked_off(trend * (1.0 + world.planned * (world.season[: len(day)] - 1.0)), rests)
     released = np.diff(np.floor(np.concatenate([[0.0], np.cumsum(expected)]))).astype(np.int64)
-    capacity = np.where(day >= CAPACITY_FROM, released, AMPLE)
+    capacity = np.where(rests, 0, np.where(day >= CAPACITY_FROM, released, AMPLE))
     return replace(world, capacity=capacity, desk=world.desk._replace(servers=servers))
+
+
+def worked_off(capacity: NDArray[np.float64], rests: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Capacity by day where that of a day of rest is spread evenly over the working days of the week it begins.
+
+    What finds no working day in that week is lost.
+    """
+    worked = np.where(rests, 0.0, capacity)
+    for day in np.flatnonzero(rests):
+        working = day + 1 + np.flatnonzero(~rests[day + 1 : day + 7])
+        worked[working] += capacity[day] / max(1, len(working))
+    return worked
 
 
 def surroundings(world: World, public_weight: NDArray[np.float64], public_score: NDArray[np.float64]) -> Surroundings:
@@ -166,14 +191,6 @@ def quality(world: World) -> NDArray[np.float64]:
     return np.array(world.traits.quality) + world.traits.personas.quality[:, np.newaxis]
 
 
-def _season(settings: Settings) -> NDArray[np.float64]:
-    season = np.ones(settings.burn_in + settings.days)
-    for peak in settings.market.season.peaks.values():
-        start = settings.burn_in + peak.start
-        season[start : start + peak.days] *= peak.multiplier.value
-    return season
-
-
 def _terms(settings: Settings) -> DeliveryTerms:
     classes = settings.company.classes
     three = (classes.express, classes.standard, classes.norush)
@@ -181,7 +198,15 @@ def _terms(settings: Settings) -> DeliveryTerms:
         (three[0].lead, three[1].lead, three[2].lead),
         (three[0].transit, three[1].transit, three[2].transit),
         settings.company.hold_norush,
+        _days_of(settings, settings.calendar.warehouse),
+        _days_of(settings, settings.calendar.carrier),
     )
+
+
+def _days_of(settings: Settings, rests: Callable[[date, int], NDArray[np.bool_]]) -> frozenset[int]:
+    """The days of rest from the burn-in's first to a year after the horizon, when parcels are still on their way."""
+    days = np.flatnonzero(rests(settings.first_date, settings.burn_in + settings.days + YEAR))
+    return frozenset((days - settings.burn_in).tolist())
 
 
 def _traits(settings: Settings) -> Traits:

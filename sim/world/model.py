@@ -387,7 +387,8 @@ class CXModel(mesa.Model):
 
     def _queue_orders(self, day: int, visits: Visits) -> None:
         """Online orders go to the warehouse in a batch per class; store purchases are handed over at once."""
-        orders = orders_of(self.customers.columns, visits, self.world.rules.basket_shape, self.world.seed, day)
+        world = self.world
+        orders = orders_of(self.customers.columns, visits, world.rules.basket_shape, world.seed, day, world.carrier)
         self._stores = []
         for batch in batches(day, orders):
             if batch.kind == STORE:

@@ -93,7 +93,7 @@ def measure(world: World, start: Snapshot, balance: bool = True) -> References:
     pilot = Pilot(world, start)
     pilot.run(world.days)
     level, trend = log_linear(
-        online_orders(pilot)[world.burn_in + CAPACITY_FROM :], world.season[world.burn_in + CAPACITY_FROM :]
+        online_orders(pilot)[world.on(CAPACITY_FROM) :], world.season[world.on(CAPACITY_FROM) : world.on(world.days)]
     )
     satisfaction, expectation, old, new, talk = np.array(pilot.weeks).T
     scores, contacts = np.concatenate(pilot.scores), pilot.recorder.rows["contacts"][world.burn_in :]

@@ -21,7 +21,7 @@ from sim.run.tail import tail_of
 from sim.world.constants import World
 from sim.world.daily_log import net_promoters
 from sim.world.model import CXModel, Snapshot, founded
-from tests.worlds import changed, free_world
+from tests.worlds import FLAT, free_world, settings
 
 WEEKS = 39
 DAYS = 7 * WEEKS
@@ -35,7 +35,7 @@ BARE = (
 
 def bare(customers: int, days: int, clock: str, *overrides: str) -> Settings:
     common = (f"customers={customers}", f"days={days}", f"behaviour.attrition.clock.value={clock}")
-    return changed({"market.season.peaks": {}}, *BARE, *common, *overrides)
+    return settings(*FLAT, *BARE, *common, *overrides)
 
 
 def newborn(found: Settings, seed: int) -> tuple[World, Snapshot]:
@@ -282,8 +282,8 @@ def test_nps_of_a_normal_latent_score(mean: float, sd: float) -> None:
 def test_bass_diffusion() -> None:
     """Everybody hears everybody, the aware buy at once, who bought talks for ever: Bass's F(t), within 3 / sqrt(N)."""
     n, years = 20_000, 8
-    found = changed(
-        {"market.season.peaks": {}}, f"customers={n}", f"days={365 * years}", "burn_in=30", "scenario=baseline",
+    found = settings(
+        *FLAT, f"customers={n}", f"days={365 * years}", "burn_in=30", "scenario=baseline",
         "company.channels={web: 0.0, app: 0.0, store: 1.0}", "market.network.public_share=1.0",
         "market.status={unaware: 1.0, aware: 0.0, customer: 0.0}", "behaviour.talk.half_life=1e12",
         "behaviour.talk.talkativeness_sd=0", "behaviour.talk.base=1.0",

@@ -22,7 +22,7 @@ from sim.world.model import CXModel, burnt_in
 from tests.worlds import BUSY
 
 DAYS = 42
-PEAK = f"market.season.peaks.year_end.start={DAYS // 2}"
+PEAK = "+calendar.seasons.peak={dates: 01-22..02-11, multiplier: 1.8}"
 """Extra demand within the days compared."""
 
 

@@ -419,7 +419,7 @@ def test_what_is_learned_of_a_sum_is_known_jointly() -> None:
 
 # --- synthetic firms --------------------------------------------------------------------------------------------
 
-SMALL = ("scenario=baseline", "customers=4000", "burn_in=30", "market.season.peaks={}")
+SMALL = ("scenario=baseline", "customers=4000", "burn_in=30", "calendar=flat")
 
 
 def test_lateness_costs_repurchase_in_proportion_to_the_slopes() -> None:
@@ -500,9 +500,9 @@ COVERED = 17
 def lessons(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Settings, Lesson]]:
     """(truth, lesson) of firms whose truths are drawn from the prior; one set of simulated worlds serves all."""
     folder = tmp_path_factory.mktemp("firms")
-    market = shipped("scenario=baseline", "customers=30000", "burn_in=60", "market.season.peaks={}", "seed=77",
+    market = shipped("scenario=baseline", "customers=30000", "burn_in=60", "calendar=flat", "seed=77",
                      "market.status={unaware: 0.2, aware: 0.2, customer: 0.6}")  # fmt: skip
-    prior = shipped("scenario=baseline", "customers=10000", "burn_in=60", "market.season.peaks={}")
+    prior = shipped("scenario=baseline", "customers=10000", "burn_in=60", "calendar=flat")
     found: list[tuple[Settings, list[Piece]]] = []
     for firm in firms(market, points(market, FIRMS), days=360):
         firm.deliveries().to_csv(folder / "late.csv", index=False)

@@ -18,6 +18,7 @@ from scenarios.intervention import REGISTRY, Intervention, completed, register
 from sim.phrases import ConfigError
 
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
+PEAK = "scenario.norush_coupon_peak.interventions.norush_coupon_peak"
 POPUP = "scenario.peach_popup.interventions.peach_popup"
 EMAIL = "scenario.ma_email.interventions.ma_email"
 MAIL = "scenario.ma_email.interventions.ma_email"
@@ -96,8 +97,8 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("company.purchase.gamma_gamma.q=0.9"), ["company.purchase.gamma_gamma.q: 0.9", "above 1"]),
     (run("company.desk=3"), ["company.desk: 3", "group of keys"]),
     # impossible combinations
-    (run("market.season.peaks.year_end.days=500"), ["peaks.year_end.days: 500", "at most days=365"]),
-    (run("days=28", "market.season.peaks.year_end.days=29"), ["peaks.year_end.days: 29", "at most days=28"]),
+    (run("+calendar.carrier_rests.a={dates: 01-29..03-02}", "burn_in=30"),
+        ["calendar.carrier_rests: more than 30 days", "to 2027-02-28"]),
     (run("personas.mix.fan.share=0.5"), ["personas.mix", "fan 0.5", "must sum to 1"]),
     (run("personas.mix.fan.share=-0.1"), ["personas.mix.fan.share: -0.1", "from 0 to 1"]),
     (run("~personas.mix.fan"), ["personas.mix", "must sum to 1"]),
@@ -109,7 +110,31 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("customers=100", "market.network.degree=200"), ["market.network.degree: 200", "customers=100"]),
     (run("customers=20000000", "market.network.degree=500"), ["market.network.degree: 500", "at most 106"]),
     (run("customers=100", "market.network.degree.range=[6,300]"), ["degree: 300", "customers=100"]),
-    (run("scenario=norush_coupon_peak", "days=60"), ["norush_coupon_peak.start: 120", "from 0 to 59"]),
+    (run("scenario=norush_coupon_peak", "days=60"),
+        ["norush_coupon_peak.start: 2027-06-10", "from 2027-01-01 to 2027-03-01"]),
+    (run("scenario=norush_coupon_peak", f"{PEAK}.start=2028-01-01"), ["start: 2028-01-01", "to 2027-12-31"]),
+    (run("scenario=norush_coupon_peak", f"{PEAK}.start=June"), ["start: 'June' is not a date", "2027-03-01 or 03-01"]),
+    (run("scenario=norush_coupon_peak", f"{PEAK}.days=2027-06-09"), ["days: 2027-06-09", "from 2027-06-10 to"]),
+    (run("scenario=norush_coupon_peak", f"{PEAK}.days=06-12", f"++{PEAK}.start={{value: 9, range: [1, 20]}}"),
+        ["norush_coupon_peak.days: a last date needs a start"]),
+    # the calendar
+    (run("calendar.seasons.obon.dates=08-32"), ["seasons.obon.dates: '08-32'", "12-01..12-25 or 12-25"]),
+    (run("calendar.seasons.pay_day.days_of_month=32"), ["pay_day.days_of_month: 32", "from 1 to 31"]),
+    (run("+calendar.warehouse_rests.a={every: sun}"), ["warehouse_rests.a.every: 'sun'", "did you mean sunday?"]),
+    (run("+calendar.seasons.a={multiplier: 2}"), ["calendar.seasons.a: names no day", "at least one of"]),
+    (run("+calendar.seasons.a={dates: 02-01..02-09, days_of_month: 25, multiplier: 2}"), ["a: names no day"]),
+    (run("calendar.weekdays.monday=0"), ["calendar.weekdays.monday: 0", "above 0"]),
+    (run("start_date=1899-12-31"), ["start_date: 1899-12-31", "from 1900-01-01 to 2200-12-31"]),
+    (run("company.planned=1.1"), ["company.planned: 1.1", "from 0 to 1"]),
+    (run("company.carrier.days=0.5"), ["company.carrier.days: 0.5", "from 1 to 30"]),
+    # the season, which is no longer the market's
+    (run("market.season.peaks={}"), ["market.season: is no longer a key", "group calendar"]),
+    (run("market.season.peaks.year_end.days=9"), ["peaks.year_end.days: is no longer a key", "group calendar"]),
+    (run("+market.season.peaks.a={start: 1}"), ["market.season: is no longer a key", "group calendar"]),
+    # maps emptied
+    (run("company={}"), ["company={}: a group cannot be empty", "company=NAME"]),
+    (run("personas.mix={}"), ["personas.mix: no shares", "must sum to 1"]),
+    (run("market.nope={}"), ["market.nope: no such key", "one of kind"]),
     # mechanisms
     (mail(f"+{MAIL}.rule.satisfaction={{at_least: 1}}"),
         ["ma_email.rule: satisfaction: a firm cannot log this", "one of orders"]),
@@ -142,8 +167,8 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("+customrs=3"), ["customrs: no such key", "did you mean customers?"]),
     (run("+company.desk.hour=3"), ["company.desk.hour: no such key", "did you mean hours?"]),
     (run("~company.margin"), ["company.margin: is missing"]),
-    (run("+market.season.peaks._x={start: 1}"), ["market.season.peaks._x", "begin with _"]),
-    (run("+market.season.peaks.a={start: 1, days: 2}"), ["peaks.a.multiplier: is missing"]),
+    (run("+calendar.seasons._x={dates: 01-01}"), ["calendar.seasons._x", "begin with _"]),
+    (run("+calendar.seasons.a={dates: 01-01}"), ["seasons.a.multiplier: is missing"]),
     (run("+personas.mix.a/b={share: 0}"), ["personas.mix.a/b"]),
     (run("+company._target_=os.system"), ["company._target_: os.system is refused"]),
     # choices of files
@@ -195,14 +220,12 @@ FILES: list[tuple[str | bytes, Sequence[str]]] = [
     (HEADER + "interventions: {}\nboth_arms: 3\n", ["scenario.mine.both_arms: 3"]),
     (HEADER + "interventions: {}\nworld: {}\n", ["scenario.mine.world: no such key", "did you mean both_arms?"]),
     (
-        HEADER + "interventions: {}\nboth_arms: {market: {season: {peaks: {easter: null}}}}\n",
-        ["both_arms.market.season.peaks.easter", "no easter to take away"],
+        HEADER + "interventions: {}\nboth_arms: {calendar: {seasons: {easter: null}}}\n",
+        ["both_arms.calendar.seasons.easter", "no easter to take away"],
     ),
     (
-        HEADER
-        + "interventions: {}\n"
-        + "both_arms: {market: {season: {peaks: {x: {start: 0, days: 400, multiplier: 2}}}}}\n",
-        ["market.season.peaks.x.days: 400", "at most days=365"],
+        HEADER + "interventions: {}\nboth_arms: {market: {season: {peaks: {x: null}}}}\n",
+        ["scenario.mine.both_arms.market.season: is no longer a key", "group calendar"],
     ),
     (HEADER + "interventions: {}\nboth_arms: {company: {margin: 7}}\n", ["company.margin: 7", "from 0 to 1"]),
     (HEADER + "interventions: {a: [}\n", ["no YAML", "mine.yaml", "line 3"]),

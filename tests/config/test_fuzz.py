@@ -440,7 +440,7 @@ def test_two_thousand_command_lines(line: list[str]) -> None:
 
 
 TINY = (
-    "burn_in=30", "replications=2", "threads=1", "hydra.run.dir=answer", "market.season.peaks.year_end.days=9",
+    "burn_in=30", "replications=2", "threads=1", "hydra.run.dir=answer", "calendar=flat",
     "market.status={unaware: 0.3, aware: 0.3, customer: 0.4}",  # so that there are orders
 )  # fmt: skip
 

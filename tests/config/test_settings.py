@@ -32,6 +32,9 @@ def shipped(raw: dict[str, Any]) -> Settings:
     return load_settings(raw)
 
 
+SHIPPED_SEASONS = ("year_end", "golden_week", "obon", "days_with_5", "pay_day")
+
+
 @pytest.fixture(scope="module")
 def peak() -> dict[str, Any]:
     return compose.raw("scenario=norush_coupon_peak")
@@ -143,7 +146,7 @@ def test_resolved_world_can_be_run_again(peak: dict[str, Any]) -> None:
     assert "both_arms" not in written["scenario"]["norush_coupon_peak"]
     again = load_settings({**written, "engine": "column", "threads": "auto"})
     assert resolved(again) == written
-    assert again.market.season.peaks.keys() == {"sale"}
+    assert again.calendar.seasons.keys() == {*SHIPPED_SEASONS, "sale"}
 
 
 def test_settings_are_frozen(shipped: Settings) -> None:
@@ -236,12 +239,12 @@ def test_options_of_an_intervention(raw: dict[str, Any]) -> None:
 # -------------------------------------------------------------------------------------------------- worlds
 
 
-def test_a_world_holds_for_the_company_and_takes_peaks_away(peak: dict[str, Any]) -> None:
+def test_a_world_holds_for_the_company_and_the_calendar(peak: dict[str, Any]) -> None:
     settings = load_settings(peak)
     assert settings.company.capacity_ratio.value == 1.13
     assert not settings.company.capacity_ratio.uncertain
-    assert set(settings.market.season.peaks) == {"sale"}
-    assert peak["market"]["season"]["peaks"].keys() == {"year_end"}  # the raw configuration is untouched
+    assert set(settings.calendar.seasons) == {*SHIPPED_SEASONS, "sale"}
+    assert peak["calendar"]["seasons"].keys() == set(SHIPPED_SEASONS)  # the raw configuration is untouched
 
 
 def test_what_is_given_by_hand_stands_above_a_world(peak: dict[str, Any]) -> None:
@@ -278,13 +281,10 @@ def test_a_world_may_say_more_about_a_plain_number(raw: dict[str, Any]) -> None:
     assert settings.company.margin.mean == 0.4
 
 
-def test_a_world_without_peaks(raw: dict[str, Any]) -> None:
-    assert load_settings(with_world(raw, a={"market": {"season": {"peaks": {}}}})).market.season.peaks == {}
-
-
-def test_a_peak_beyond_or_across_the_end_is_fine(raw: dict[str, Any]) -> None:
-    assert load_settings({**raw, "days": 60}).days == 60
-    assert load_settings({**raw, "days": 255}).days == 255
+def test_a_world_takes_seasons_away(raw: dict[str, Any]) -> None:
+    without = load_settings(with_world(raw, a={"calendar": {"seasons": {"obon": None}}}))
+    assert without.calendar.seasons.keys() == set(SHIPPED_SEASONS) - {"obon"}
+    assert load_settings(with_world(raw, a={"calendar": {"seasons": {}}})).calendar.seasons == {}
 
 
 # --------------------------------------------------------------------------------- refusals without Hydra

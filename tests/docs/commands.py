@@ -26,9 +26,9 @@ SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1
 
 TINY = [
     "customers=12000", "days=56", "burn_in=30", "replications=4", "threads=1", "events=12000",
-    "market.season.peaks={}",
+    "calendar=flat",
 ]  # fmt: skip
-"""For a typed page: as many customers as the numbers it names, and no peak beyond the short horizon."""
+"""For a typed page: as many customers as the numbers it names, and every day alike."""
 
 SHRUNK = {
     "run": TINY,

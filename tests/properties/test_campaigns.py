@@ -24,7 +24,7 @@ from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in
 from tests.worlds import BUSY, arm_from, free_world, settings
 
-SMALL = ("customers=20000", "days=56", "burn_in=60", "market.season.peaks={}")
+SMALL = ("customers=20000", "days=56", "burn_in=60", "calendar=flat")
 
 
 @lru_cache(maxsize=2)

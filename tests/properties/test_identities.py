@@ -15,7 +15,9 @@ from sim.world.model import Arm, CXModel, Snapshot, burnt_in, founded
 from sim.world.pilot import piloted
 from tests.worlds import BUSY, arm_from, changed, differences, free_world, lived, placed, raw, settings, treated
 
-SMALL = ("customers=2000", "days=120", "burn_in=40", "market.season.peaks.year_end.start=60", *BUSY)
+SMALL = (
+    "customers=2000", "days=120", "burn_in=40", "+calendar.seasons.peak={dates: 03-02..03-21, multiplier: 1.8}", *BUSY,
+)  # fmt: skip
 BOTH = "norush_coupon+peach_popup"
 
 

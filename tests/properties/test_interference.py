@@ -20,7 +20,7 @@ SMALL = (
     "customers=2000",
     "days=120",
     "burn_in=40",
-    "market.season.peaks.year_end.start=60",
+    "+calendar.seasons.peak={dates: 03-02..03-21, multiplier: 1.8}",
     *BUSY,
 )
 SILENT = ("behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0")

@@ -18,7 +18,7 @@ from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in
 from tests.worlds import BUSY, arm_from, free_world, placed, settings, tight_world
 
-FLAT = ("market.season.peaks={}",)
+FLAT = ("calendar=flat",)
 FULL = "behaviour.messages.shrink=1.0"
 
 

@@ -20,7 +20,7 @@ from tests.folders import differing
 from tests.worlds import BUSY, arm_from, differences, everything, settings, tight_world
 
 SHIPPED = sorted(path.stem for path in (Path(conf.__file__).parent / "scenario").glob("*.yaml"))
-SMALL = ("customers=800", "days=56", "burn_in=30", "market.season.peaks.year_end.start=40")
+SMALL = ("customers=800", "days=56", "burn_in=30", "+calendar.seasons.peak={dates: 02-10..03-01, multiplier: 1.8}")
 
 MESSAGES = ("popup", "searched_popup", "welcome", "push", "email", "ask")
 FREE = {"costs": Costs()}
@@ -131,7 +131,10 @@ def test_money_coupons_and_heads_are_conserved(scenario: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SHIPPED)
 def test_one_process_and_two_write_the_same_bytes(scenario: str, tmp_path: Path) -> None:
-    size = ("customers=600", "days=56", "burn_in=30", "replications=2", "market.season.peaks.year_end.start=30")
+    size = (
+        "customers=600", "days=56", "burn_in=30", "replications=2",
+        "+calendar.seasons.peak={dates: 01-31..02-19, multiplier: 1.8}",
+    )  # fmt: skip
     start = [f"scenario.{scenario}.interventions.{scenario}.start=20"] if scenario in LATE else []
     for threads in (1, 2):
         folder = f"hydra.run.dir={tmp_path / str(threads)}"

@@ -24,7 +24,7 @@ from sim.world.model import CXModel, Snapshot, burnt_in
 from tests.folders import differing, files
 from tests.worlds import BUSY, free_world, settings
 
-SMALL = ("scenario=baseline", "customers=1500", "days=56", "burn_in=30", "market.season.peaks={}", *BUSY)
+SMALL = ("scenario=baseline", "customers=1500", "days=56", "burn_in=30", "calendar=flat", *BUSY)
 SILENT = ("behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0")
 ONLINE = ("company.channels={web: 0.6, app: 0.4, store: 0.0}",)
 TASK = Task(0, 0, {}, 5, parts=False)
@@ -185,14 +185,14 @@ def test_the_tables_are_as_declared() -> None:
 
 
 def test_a_world_is_the_same_whichever_way_it_is_asked_for() -> None:
-    found = settings("scenario=baseline", "customers=600", "days=28", "burn_in=30", "market.season.peaks={}")
+    found = settings("scenario=baseline", "customers=600", "days=28", "burn_in=30", "calendar=flat")
     one, other = (run_world(found, PLAN, TASK) for _ in range(2))
     for mine, yours in zip(one, other, strict=True):
         pd.testing.assert_frame_equal(mine, yours, check_exact=True)
 
 
 COMMAND = (
-    "key-drivers", "customers=1000", "days=56", "burn_in=30", "market.season.peaks={}", "replications=2", "threads=1",
+    "key-drivers", "customers=1000", "days=56", "burn_in=30", "calendar=flat", "replications=2", "threads=1",
     *BUSY,
 )  # fmt: skip
 

@@ -18,7 +18,7 @@ from sim.world.constants import World
 from sim.world.model import CXModel, Snapshot, burnt_in
 from sim.world.pilot import piloted
 from tests.scenarios.watched import Watched, watch
-from tests.worlds import arm_from, changed, lived, settings, treated
+from tests.worlds import FLAT, arm_from, lived, settings, treated
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 OLIST = {0: 4.0, 1: 3.8, 2: 3.0, 3: 2.6, 5: 1.9, 8: 1.5}
@@ -28,11 +28,8 @@ OLIST = {0: 4.0, 1: 3.8, 2: 3.0, 3: 2.6, 5: 1.9, 8: 1.5}
 @lru_cache(maxsize=4)
 def flat(clock: str, seed: int = 1, customers: int = 20_000) -> CXModel:
     """The baseline as shipped, without a season."""
-    found = changed(
-        {"market.season.peaks": {}},
-        "scenario=baseline",
-        f"customers={customers}",
-        f"behaviour.attrition.clock.value={clock}",
+    found = settings(
+        *FLAT, "scenario=baseline", f"customers={customers}", f"behaviour.attrition.clock.value={clock}"
     )
     return lived(piloted(found, seed))
 

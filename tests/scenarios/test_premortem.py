@@ -36,7 +36,7 @@ from sim.studies.premortem import (
 from tests.folders import differing, files
 from tests.worlds import BUSY, free_world, settings
 
-SMALL = ("scenario=peach_popup", "customers=2000", "days=56", "burn_in=30", "market.season.peaks={}", *BUSY)
+SMALL = ("scenario=peach_popup", "customers=2000", "days=56", "burn_in=30", "calendar=flat", *BUSY)
 SILENT = ("behaviour.talk.base=0", "behaviour.talk.positive=0", "behaviour.talk.negative=0")
 STRONG = ("scenario.peach_popup.interventions.peach_popup.lift=3", "market.topics.campaign_route=0.5")
 KEYS = {"design": ["customer"], "tests": 8, "share": 0.5, "clusters": 47, "weeks": "auto", "level": 0.05, "power": 0.8}
@@ -246,7 +246,7 @@ def test_a_test_of_nothing_alarms_as_often_as_its_level_says() -> None:
 
 def test_a_treatment_of_strength_zero_reports_the_split_to_the_bit() -> None:
     found = settings(
-        "scenario=norush_coupon", "customers=1000", "days=28", "burn_in=30", "market.season.peaks={}",
+        "scenario=norush_coupon", "customers=1000", "days=28", "burn_in=30", "calendar=flat",
         "scenario.norush_coupon.interventions.norush_coupon.face=0",
     )  # fmt: skip
     plan = PLAN.model_copy(update={"share": 0.3, "clusters": 10, "weeks": (2, 4)})
@@ -260,7 +260,7 @@ def test_a_treatment_of_strength_zero_reports_the_split_to_the_bit() -> None:
 
 
 COMMAND = (
-    "premortem", "scenario=peach_popup", "customers=1000", "days=28", "burn_in=30", "market.season.peaks={}",
+    "premortem", "scenario=peach_popup", "customers=1000", "days=28", "burn_in=30", "calendar=flat",
     "replications=2", "tests=2", "design=cluster", "clusters=10", "threads=1",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from tests.worlds import settings
 
 OVERRIDES = (
     "customers=400", "days=35", "burn_in=30", "replications=2", "events=200", "scenario=norush_coupon",
-    "market.season.peaks.year_end.start=10",
+    "+calendar.seasons.peak={dates: 01-11..01-30, multiplier: 1.8}",
 )  # fmt: skip
 
 

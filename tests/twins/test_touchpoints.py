@@ -50,7 +50,7 @@ from sim.company.changes import Changes, Shift
 from sim.studies.key_drivers import moves_of
 from tests.worlds import BUSY, free_world, lived, settings
 found = settings("scenario=baseline", "customers=300", "days=30", "burn_in=30",
-                 "market.season.peaks.year_end.days=20", *BUSY)
+                 "calendar=flat", *BUSY)
 world = free_world(found, 1)
 column, agent = lived(world), lived(world, engine="agent")
 for model in (column, agent):

@@ -16,7 +16,7 @@ ROWS = (0, 7, 299)
 
 def young(engine: EngineName) -> CXModel:
     found = settings(
-        "scenario=baseline", "customers=300", "days=30", "burn_in=30", "market.season.peaks.year_end.days=20", *BUSY
+        "scenario=baseline", "customers=300", "days=30", "burn_in=30", "calendar=flat", *BUSY
     )
     world = free_world(found, 2)
     return CXModel(world, founded(world), engine=engine)
