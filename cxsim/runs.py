@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.folders.run_folder import Run as RunFolder
-    from sim.config.settings import Settings
 
 PathLike = str | Path
 
@@ -73,13 +72,6 @@ class Interrupted(Phrase, KeyboardInterrupt):
         self.folder = folder
 
 
-def enough(settings: Settings) -> Any:
-    """What says of a run's folder whether the answer is as precise as the settings want it."""
-    from analysis.effects import answer
-
-    return partial(answer.precise_enough, precision=settings.precision)
-
-
 def _answered(wanted: Asked) -> Path:
     """Run the settings and write answer and report; returns the run folder."""
     from scenarios.intervention import treated_arms
@@ -97,7 +89,7 @@ def _answered(wanted: Asked) -> Path:
             from sim.run.experiment import run_experiment
 
             with progress_here() as progress:
-                run_experiment(settings, treated_arms, draft.path, threads, progress, enough(settings))
+                run_experiment(settings, treated_arms, draft.path, threads, progress, answer.stable)
             answer.write_effects(draft.path)
             page.write_report(draft.path)
             seconds = time.monotonic() - started
@@ -155,11 +147,11 @@ class Run:
 
     @cached_property
     def verdict(self) -> str:
-        """The answer in words, in the run's language, a paragraph per intervention."""
-        from analysis.effects import answer
+        """The answer in words, in the run's language, a paragraph per intervention: what to do comes first."""
+        from analysis.decisions import verdict
 
         with one_line_errors(), told_in(self._language):
-            return answer.verdict(self.folder)
+            return verdict.told(self.folder)
 
     @cached_property
     def summary(self) -> str:
@@ -188,7 +180,8 @@ class Run:
         return f"cxsim.load({shown(self.folder)!r})"
 
     def _repr_html_(self) -> str:
-        """The answer as a notebook shows it: the main metrics, the verdict, where the report is."""
-        said = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in self.verdict.split("\n\n"))
-        return f"<pre>{escape(self.summary)}</pre>{said}<p><code>{escape(shown(self.folder))}</code></p>"
+        """The answer as a notebook shows it: the verdict, the main metrics, where the report is."""
+        paragraphs = (escape(paragraph).replace("\n", "<br>") for paragraph in self.verdict.split("\n\n"))
+        said = "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs)
+        return f"{said}<pre>{escape(self.summary)}</pre><p><code>{escape(shown(self.folder))}</code></p>"
 

@@ -31,7 +31,7 @@ from cxsim.compose import (
     words_of,
 )
 from cxsim.progress import progress_here
-from cxsim.runs import Interrupted, PathLike, Run, enough, one_line_errors
+from cxsim.runs import Interrupted, PathLike, Run, one_line_errors
 from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
@@ -228,7 +228,7 @@ class _Jobs:
         from scenarios.intervention import treated_arms
         from sim.studies.sweep import JobWork
 
-        return JobWork(self.folder, treated_arms, enough, answer.write_and_tell)
+        return JobWork(self.folder, treated_arms, answer.stable, answer.write_and_tell)
 
     # -- telling
 

@@ -31,6 +31,7 @@ FOLDER_VERSION = 3
 """Version of the tables below, in provenance.json as `folder_version`. A folder that states none is of version 1."""
 
 RENAMED = {
+    "mc_se": "se",
     "residual": "tail",
     "twin": "second_seed",
     "draw": "point",
@@ -66,6 +67,8 @@ PARTS = ("direct", "wom", "congestion")
 """Arms of the split where no company lever acts: everything replayed, then all but one interface."""
 ADAPTIVE_PARTS = (*PARTS, "company", "wom_congestion", "wom_company", "congestion_company")
 """Arms of the split where the company learns: every set of live interfaces but the full one."""
+PARTS_UNTIL = 16
+"""The split and the field test are run at the first so many points only."""
 SHOCKS = ("competitor_move", "outage", "supplier_delay", "viral_complaint")
 """Shipped kinds of intervention that nobody chooses."""
 COMPANY_WIDE = (*SHOCKS, "staff", "voice_of_customer")
@@ -152,7 +155,7 @@ MEASURES = (
 `X/ab:treated` and `X/ab:control`, the same split of customers in the untreated market, which the bias is adjusted by.
 """
 
-ROI = Metric("roi", "1", "ratio", "ROI", "change in LTV, net of the intervention's cost, per yen of that cost")
+ROI = Metric("roi", "1", "ratio", "ROI", "change in LTV, net of the intervention's cost, per yen of that cost: mean over mean, with the interval of that ratio (resampled points)")
 """Of effects, not of arms: its arms are one another's comparison."""
 
 PROMOTER, DETRACTOR = 9, 6
@@ -165,12 +168,15 @@ EFFECTS = (
     Column("estimand", "str", "", "one of ESTIMANDS"),
     Column("baseline", "float64", "unit", "mean over points of the baseline's value"),
     Column("scenario", "float64", "unit", "baseline plus effect"),
-    Column("effect", "float64", "unit", "mean over points"),
-    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the points: what is not known"),
+    Column("effect", "float64", "unit", "mean over points; of ROI, of means"),
+    Column("median", "float64", "unit", "median over points, the luck of the seed taken out where second seeds tell it"),
+    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the points, likewise: what is not known; blank below 30 points"),
     Column("ci_high", "float64", "unit", "upper end"),
-    Column("mc_se", "float64", "unit", "Monte Carlo standard error of the effect: what more computing would remove"),
-    Column("p_positive", "float64", "1", "probability that the effect is above zero"),
-    Column("replications", "int32", "1", "number of points"),
+    Column("least", "float64", "unit", "smallest of the points, likewise"),
+    Column("most", "float64", "unit", "largest of them"),
+    Column("se", "float64", "unit", "standard error of the mean over points, luck of the seed included"),
+    Column("p_positive", "float64", "1", "probability that the effect is above zero: (k + 1/2)/(n + 1) for k of n points"),
+    Column("replications", "int32", "1", "number of points; parts and field tests have those of the first 16 only"),
     Column("intervention", "str", "", "the scenario answered for: X, or `A+B`, or `A x B` for the interaction"),
 )
 
@@ -210,9 +216,9 @@ PROBABILITIES = (
     Column("value", "str", "", "option of a choice, or low, middle, high third of the parameter's range"),
     Column("low", "float64", "see parameters.csv", "lower end of the third"),
     Column("high", "float64", "see parameters.csv", "upper end"),
-    Column("points", "int32", "1", "points there"),
+    Column("points", "int32", "1", "points there, the luck of the seed taken out of their effects where second seeds tell it"),
     Column("positive", "int32", "1", "of them with an effect above zero"),
-    Column("probability", "float64", "1", "positive / points"),
+    Column("probability", "float64", "1", "(positive + 1/2) / (points + 1); an effect of zero counts half"),
     Column("ci_low", "float64", "1", "lower end of the 90 % interval of a probability counted at so many points (Wilson)"),
     Column("ci_high", "float64", "1", "upper end"),
 )
@@ -592,8 +598,10 @@ KEY_DRIVERS = (
     Column("change", "str", "", "of an effect: repaired, broken, or step (half the difference between the two)"),
     Column("unit", "str", "", "unit of value, interval and error"),
     Column("value", "float64", "unit", "mean over points"),
-    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the points; of a survey, its sampling is in it"),
+    Column("ci_low", "float64", "unit", "lower end of the 90 % interval over the points; of a survey, its sampling is in it; blank below 30 points"),
     Column("ci_high", "float64", "unit", "upper end"),
+    Column("least", "float64", "unit", "smallest of the points"),
+    Column("most", "float64", "unit", "largest of them"),
     Column("mc_se", "float64", "unit", "Monte Carlo standard error of the value: what more computing would remove"),
     Column("rank", "int32", "1", "place within persona, measure and change, 1 for the largest value; of broken, for the smallest"),
     Column("points", "int32", "1", "number of points with a value"),

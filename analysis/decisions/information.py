@@ -49,22 +49,6 @@ def perfect(effect: Array) -> float:
     return min(regret(effect))
 
 
-def without_monte_carlo_error(effect: Array, luck: float) -> Array:
-    """Effects (points,) pulled towards their mean until Monte Carlo error adds nothing to their spread.
-
-    Each point's effect is measured in one simulated world with Monte Carlo error of standard deviation `luck` (NaN: not
-    known, nothing is taken away). No evidence can tell this error beforehand, and counting it as something to learn
-    would make learning look too good. The result has the variance of the true effects (Louis 1984). The mean of n
-    points is itself known no better than to a share 1/n of their variance, which is left in.
-    """
-    n, variance = len(effect), float(np.var(effect, ddof=1)) if len(effect) > 1 else 0.0
-    if not variance > 0 or math.isnan(luck):
-        return effect
-    share = max(1 - luck**2 / variance, 0.0) + 1 / n
-    mean = float(np.mean(effect))
-    return np.asarray(mean + math.sqrt(min(share, 1.0)) * (effect - mean))
-
-
 # -- one parameter ----------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects import answer as effects
-from analysis.effects.estimands import Cube, effects_table
+from analysis.effects.estimands import Cube, by_point, effects_table
 from analysis.folders.run_folder import Run, interventions
 from analysis.folders.sweep_folder import Job, Sweep, column_of, written
 from analysis.style import words
@@ -98,9 +98,8 @@ class Option(NamedTuple):
         return effects.answer(self.configuration.effects, self.intervention, metric)
 
     def each(self, metric: str) -> pd.Series:
-        """Its total effect at each point (index replication), points without a value left out; first seeds only."""
-        cube = self.configuration.cube
-        return pd.Series(cube.effect(self.intervention, EVERYBODY, metric)[0], index=cube.replications).dropna()
+        """As `estimands.by_point`."""
+        return by_point(self.configuration.cube, self.intervention, metric)
 
     def returns(self) -> pd.Series:
         """Its ROI at each point that costs anything (index replication)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ from analysis.decisions.options import (
     varied,
 )
 from analysis.decisions.unknowns import space_together
+from analysis.decisions.verdict import DECISION_WORDS, Verdict, judged, members_of, usual
+from analysis.decisions.verdict import lines as verdict_lines
 from analysis.effects.answer import aligned
 from analysis.folders.sweep_folder import DONE, Job, Sweep, collect
 from analysis.style import look, words
@@ -52,6 +54,7 @@ class Answered:
     configurations: Sequence[Configuration]
     options: Sequence[Option]
     groups: Sequence[OptionGroup]
+    _verdicts: dict[int, Verdict] = field(default_factory=dict)
 
     @property
     def days(self) -> int:
@@ -60,9 +63,15 @@ class Answered:
 
     @property
     def members(self) -> int:
-        """The firm's members, of the first configuration; customers where it states none."""
-        run = self.configurations[0].runs[0]
-        return int(run.setting("company.members", run.config.get("customers", 0)))
+        """The firm's potential customers, of the first configuration."""
+        return members_of(self.configurations[0].runs[0])
+
+    def judged(self, option: Option) -> Verdict:
+        """The verdict on an option, by the thresholds that ship."""
+        key = id(option)
+        if key not in self._verdicts:
+            self._verdicts[key] = judged(option, usual())
+        return self._verdicts[key]
 
     @property
     def unknowns(self) -> list[Unknowns]:
@@ -115,7 +124,7 @@ def verdict(found: Answered) -> list[str]:
         return list(filter(None, [_("No job treats anybody: there is nothing to compare."), undone]))
     lines = [told.choice(group, found.members, found.days) for group in found.groups if len(group.options) > 1]
     lines += [told.first(found.options, varied(found.configurations), found.days), undone]
-    lines += [told.decided(found.options)]
+    lines += [words.sentences(verdict_lines(found.judged(option))) for option in found.options[: told.MOST_TOLD]]
     for one in found.unknowns[: told.MOST_TOLD]:
         lines += [words.sentences([told.probable(one), told.region(one.region, one.space)])]
     lines += [told.noise([one.option for one in found.unknowns]), told.apart(found.groups, found.options)]
@@ -132,11 +141,11 @@ def _undone(sweep: Sweep) -> str:
 
 def _short(found: Answered) -> str:
     """Table and verdict for a terminal."""
-    head = (_("option"), _("replications"), _("LTV, yen"), _("ROI"), _("NPS, points"))
+    head = (_("option"), _("what to do"), _("it pays in"), _("LTV, yen"), _("ROI"), _("NPS, points"))
     rows = [
         (
             one.label,
-            str(one.configuration.points),
+            *_decision(found.judged(one)),
             *(told.effect(one.answer(metric)) for metric in ("ltv", "roi", "nps")),
         )
         for one in found.options[:MOST_PRINTED]
@@ -145,6 +154,11 @@ def _short(found: Answered) -> str:
     more = len(found.options) - len(rows)
     parts += [_("{count} more options are in answers.csv.").format(count=more)] if more else []
     return "\n\n".join([*parts, "\n".join(folded(line, 110) for line in verdict(found))])
+
+
+def _decision(one: Verdict) -> tuple[str, str]:
+    """What to do about an option, and in how many of the worlds it pays."""
+    return _(DECISION_WORDS[one.decision]), words.percent(one.over.p_positive)
 
 
 # -- the page ---------------------------------------------------------------------------------------------------
@@ -161,7 +175,7 @@ def _context(found: Answered) -> dict[str, Any]:
             "trade_off": _trade_off(found, saved),
             "panels": _panels(found, saved),
             "groups": [_group(group, saved) for group in found.groups if not group.regret.empty],
-            "sections": [_section(number, one, saved) for number, one in enumerate(found.unknowns)],
+            "sections": [_section(number, one, found, saved) for number, one in enumerate(found.unknowns)],
             "apart": told.apart(found.groups, found.options),
             "jobs": [_job(job, found.sweep) for job in found.sweep.jobs],
             "keys": found.sweep.keys,
@@ -215,6 +229,7 @@ def _ranking(found: Answered, saved: _Pictures) -> dict[str, Any] | None:
         {
             "label": one.label,
             "costs": one.answer("roi") is not None,
+            **dict(zip(("decision", "pays"), _decision(found.judged(one)), strict=True)),
             "points": str(one.configuration.points),
             **{metric: told.effect(one.answer(metric)) for metric in ("ltv", "roi", "nps")},
             "sure": bool((ltv := one.answer("ltv")) and ltv.sign),
@@ -288,14 +303,15 @@ SENSITIVITY = N_(
 )
 
 
-def _section(number: int, one: Unknowns, saved: _Pictures) -> dict[str, Any]:
+def _section(number: int, one: Unknowns, found: Answered, saved: _Pictures) -> dict[str, Any]:
     """The section on what one option's answer depends on."""
     ltv = one.probabilities[one.probabilities["metric"] == "ltv"]
     sensitivity = one.sensitivity[one.sensitivity["metric"] == "ltv"]
     pictures = [saved(f"chances_{number}", sweep_plots.chances(ltv), _(CHANCES))]
     if len(sensitivity):
         pictures.append(saved(f"sensitivity_{number}", sweep_plots.sensitivity(sensitivity), _(SENSITIVITY)))
-    sentences = (told.probable(one), told.region(one.region, one.space), told.driven(one), told.noise([one.option]))
+    depends = told.probable(one), told.region(one.region, one.space), told.driven(one), told.noise([one.option])
+    sentences = (*verdict_lines(found.judged(one.option)), *depends)
     return {
         "label": one.option.label,
         "sentences": list(filter(None, sentences)),

@@ -24,10 +24,7 @@ MOST_TOLD = 3
 
 def effect(found: Answer | None) -> str:
     """An effect with its interval; a dash where there is none."""
-    if found is None:
-        return "-"
-    known = words.known(found.low)
-    return words.effect(found.effect, found.low, found.high) if known else words.signed(found.effect)
+    return "-" if found is None else words.effect(found.effect, found)
 
 
 def share(probability: float, low: float, high: float) -> str:
@@ -76,15 +73,6 @@ def _ranging(ranked: Sequence[Option], days: int) -> str:
     return text.format(
         days=days, low=effect(low.answer("ltv")), worst=low.label, high=effect(high.answer("ltv")), best=high.label
     )
-
-
-def decided(found: Sequence[Option]) -> str:
-    """For how many options the sign of the LTV effect is known."""
-    signs = [answer.sign for one in found if (answer := one.answer("ltv")) is not None]
-    text = _(
-        "Options: {all}. With a 90 % interval clear of zero {up} raise LTV and {down} lower it; undecided: {open}."
-    )
-    return text.format(all=len(signs), up=signs.count(1), down=signs.count(-1), open=signs.count(0))
 
 
 # -- what is not known ------------------------------------------------------------------------------------------
@@ -170,8 +158,8 @@ def noise(found: Sequence[Option]) -> str:
     if not shares:
         return ""
     text = _(
-        "Caution: up to {share} of the spread over replications is the luck of the seed, which draws probabilities "
-        "towards one half, hides drivers and inflates regret. More customers lessen it."
+        "Caution: up to {share} of the spread over replications is the luck of the seed. It hides what an answer hangs "
+        "on, and is taken out of probabilities and regrets as well as can be. More customers lessen it."
     )
     return text.format(share=words.percent(max(shares)))
 

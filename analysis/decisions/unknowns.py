@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.decisions.options import Option
-from analysis.effects.estimands import monte_carlo_error, share
+from analysis.effects.estimands import luck, probability, share
 from analysis.folders.run_folder import Run, cell
 from analysis.style.language import N_
 from sim.tables import EVERYBODY
@@ -57,10 +57,9 @@ def _range(table: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, fl
 def noise_share(option: Option) -> float:
     """Share of the variance of the LTV effect over points that is Monte Carlo error; NaN without second seeds."""
     effect = option.configuration.cube.effect(option.intervention, EVERYBODY, "ltv")
-    error = monte_carlo_error(effect)
     known = effect[0][~np.isnan(effect[0])]
     variance = float(np.var(known, ddof=1)) if len(known) > 1 else 0.0
-    return min(error**2 * len(known) / variance, 1.0) if variance > 0 else math.nan
+    return min(luck(effect) ** 2 / variance, 1.0) if variance > 0 else math.nan
 
 
 # -- probabilities ----------------------------------------------------------------------------------------------
@@ -80,8 +79,9 @@ def probabilities(option: Option, own: Space, leading: Sequence[str]) -> pd.Data
     for metric in GAINED:
         effect = effect_of(option, metric)
         for given, value, low, high, chosen in _parts(effect, own, leading if metric == "ltv" else ()):
-            found = share(effect[chosen].to_numpy() > 0)
-            if found.points:
+            there = effect[chosen].to_numpy()
+            if len(there):
+                found = share(there > 0)._replace(probability=probability(there))
                 rows.append((metric, given, value, low, high, *found))
     columns = ["metric", "given", "value", "low", "high", "points", "positive", "probability", "ci_low", "ci_high"]
     return pd.DataFrame(rows, columns=columns)

@@ -1,4 +1,4 @@
-"""From a run folder to its answer: effects.csv, the table for a terminal, the verdict in words.
+"""From a run folder to its answer: effects.csv, the table for a terminal, and sentences on it.
 
 The arithmetic and its sources are in analysis/effects/estimands.py.
 """
@@ -13,18 +13,26 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.effects import flips
-from analysis.effects.estimands import Cube, effects_table, monte_carlo_error, spread, turned
+from analysis.effects.estimands import (
+    Cube,
+    Spread,
+    Steadiness,
+    effects_table,
+    luck,
+    spread,
+    standard_error,
+    steadiness,
+)
 from analysis.folders.run_folder import Run, interventions
 from analysis.style import words
 from analysis.style.language import _, told_in
 from analysis.style.lines import padded, width
 from sim.tables import BASELINE, EVERYBODY
 
-__all__ = ["effects_table", "precise_enough", "summary_table", "verdict", "write_effects"]
+__all__ = ["effects_table", "stable", "summary_table", "write_effects"]
 
 SHOWN = (
-    "ltv", "residual", "profit", "revenue", "cost", "roi", "nps", "nps_surveyed", "csat", "conversion",
+    "ltv", "tail", "profit", "revenue", "cost", "roi", "nps", "nps_surveyed", "csat", "conversion",
     "repeat_rate", "churn", "acquired", "orders", "coupons_redeemed", "norush_share", "lead_time", "on_time",
     "backlog",
 )  # fmt: skip
@@ -37,16 +45,30 @@ class Answer(NamedTuple):
     baseline: float
     scenario: float
     effect: float
+    median: float
     low: float
     high: float
-    mc_se: float
+    least: float
+    most: float
+    se: float
     p_positive: float
     points: int
+
+    @classmethod
+    def of(cls, baseline: float, scenario: float, over: Spread, se: float = math.nan) -> Answer:
+        """From a spread over points."""
+        ends = over.low, over.high, over.least, over.most
+        return cls(baseline, scenario, over.mean, over.median, *ends, se, over.p_positive, over.points)
 
     @property
     def sign(self) -> int:
         """+1 or -1 where the 90 % interval lies on one side of zero, else 0."""
         return int(self.low > 0) - int(self.high < 0)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether no point has an effect."""
+        return self.least == self.most == 0
 
 
 def write_effects(folder: Path | str) -> pd.DataFrame:
@@ -76,33 +98,37 @@ def _short_answers(table: pd.DataFrame) -> Iterator[str]:
         for metric, short in (("ltv", "LTV"), ("nps", "NPS")):
             found = answer(table, name, metric)
             if found is not None:
-                yield f"{short} {words.effect(found.effect, found.low, found.high)}"
+                yield f"{short} {words.effect(found.effect, found)}"
 
 
-def precise_enough(measures: pd.DataFrame, precision: float) -> bool:
-    """Whether the points suffice: the Monte Carlo standard error of every intervention's total effect on LTV
-    is below `precision` (share) of the mean baseline LTV.
+STEADY = Steadiness(ends=0.1, probability=0.06)
+"""`replications=auto` goes on until every intervention's effect on LTV is told as well as that."""
 
-    False when there are no second seeds to estimate the error from; True when nothing was treated.
+
+def stable(measures: pd.DataFrame) -> bool:
+    """Whether more points would hardly move the interval of any intervention's effect on LTV, or P(> 0).
+
+    True when nothing was treated.
     """
     cube = Cube(measures[(measures["metric"] == "ltv") & (measures["segment"] == EVERYBODY)])
-    level = abs(float(np.nanmean(cube.get(BASELINE, EVERYBODY, "ltv")[0])))
-    errors = [monte_carlo_error(cube.effect(name, EVERYBODY, "ltv")) for name in interventions(measures)]
-    return all(error < precision * level for error in errors)
+    found = [steadiness(cube.effect(name, EVERYBODY, "ltv")) for name in interventions(measures)]
+    return all(one.ends < STEADY.ends and one.probability <= STEADY.probability for one in found)
 
 
-def answer(effects: pd.DataFrame, name: str, metric: str, segment: str = EVERYBODY) -> Answer | None:
-    """The total effect of intervention `name` on `metric`, or None when it was not measured."""
-    keys = {"intervention": name, "metric": metric, "segment": segment, "estimand": "total"}
+def answer(
+    effects: pd.DataFrame, name: str, metric: str, segment: str = EVERYBODY, estimand: str = "total"
+) -> Answer | None:
+    """The effect of intervention `name` on `metric`, or None when it was not measured."""
+    keys = {"intervention": name, "metric": metric, "segment": segment, "estimand": estimand}
     chosen = effects
     for column, value in keys.items():
         chosen = chosen[chosen[column] == value]
     if chosen.empty:
         return None
     row = chosen.iloc[0]
-    floats = ("baseline", "scenario", "effect", "ci_low", "ci_high", "mc_se", "p_positive")
-    baseline, scenario, effect, low, high, error, positive = (float(row[column]) for column in floats)
-    return Answer(baseline, scenario, effect, low, high, error, positive, int(row["replications"]))
+    columns = {"ci_low": "low", "ci_high": "high"} | {name: name for name in Answer._fields if name in row.index}
+    stated = {name: float(row[column]) for column, name in columns.items()}
+    return Answer(**stated, points=int(row["replications"]))
 
 
 def summary_table(folder: Path | str) -> str:
@@ -126,33 +152,9 @@ def levels(run: Run) -> list[tuple[str, Answer]]:
         values = cube.get(BASELINE, EVERYBODY, metric)
         kept = values[0][~np.isnan(values[0])]
         if len(kept):
-            over, error = spread(kept), monte_carlo_error(values)
-            found.append((metric, Answer(over.mean, math.nan, math.nan, over.low, over.high, error, 1.0, len(kept))))
+            own = Answer.of(float(np.mean(kept)), math.nan, spread(kept, luck(values)), standard_error(kept))
+            found.append((metric, own._replace(effect=math.nan)))
     return found
-
-
-def levels_span(found: Answer, places: int) -> str:
-    """Where a level lies over the points, or a dash where there is one point only."""
-    if not words.known(found.low):
-        return "-"
-    low, high = (words.number(end, places) for end in (found.low, found.high))
-    return _("{low} to {high}").format(low=low, high=high)
-
-
-def verdict(folder: Path | str) -> str:
-    """The answer in words, a paragraph per intervention: what happens to LTV and NPS over the stated
-    horizon, what would turn it, and why the run stopped where it did."""
-    run = Run(folder)
-    if not run.interventions:
-        return _baseline_words(run)
-    paragraphs = [words.sentences(verdict_sentences(run, name)) for name in run.interventions]
-    return "\n".join([*paragraphs, *interaction_words(run)])
-
-
-def verdict_sentences(run: Run, name: str) -> tuple[str, str, str]:
-    """Answer, what would turn it, and why the run stopped, for one intervention."""
-    turning = "" if "+" in name else flips.sentence(run, name)
-    return _answer_words(run, name), words.sentences((_beyond_words(run, name), turning)), _stopping_words(run, name)
 
 
 def _effect_rows(effects: pd.DataFrame, name: str) -> list[tuple[str, ...]]:
@@ -167,7 +169,7 @@ def _effect_rows(effects: pd.DataFrame, name: str) -> list[tuple[str, ...]]:
                     words.number(found.baseline, places),
                     words.number(found.scenario, places),
                     words.signed(found.effect, places),
-                    words.span(found.low, found.high, places),
+                    words.within(found, places),
                     words.unit(metric),
                 )
             )
@@ -178,7 +180,7 @@ def _level_rows(run: Run) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for metric, found in levels(run):
         places = words.decimals(found.baseline)
-        between = levels_span(found, places)
+        between = words.within(found, places, sign=False)
         rows.append((words.label(metric), words.number(found.baseline, places), between, words.unit(metric)))
     return rows
 
@@ -195,97 +197,60 @@ def aligned(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join([line(head), "-" * (sum(widths) + 2 * len(widths) - 2), *map(line, rows)])
 
 
-def _answer_words(run: Run, name: str) -> str:
-    found = answer(run.effects, name, "ltv")
+LIKELY = 2 / 3
+"""P from which an outcome is called likely, as the IPCC has it (Mastrandrea and others 2010)."""
+
+
+def likelihood(p: float) -> int:
+    """+1 where an effect is likely above zero, -1 where it is likely below, 0 where it is a toss-up."""
+    return int(p >= LIKELY) - int(p <= 1 - LIKELY)
+
+
+def nps_words(run: Run, name: str) -> str:
+    """What happens to NPS, in a sentence; empty where it was not measured."""
+    found = answer(run.effects, name, "nps")
     if found is None:
-        return _("No LTV was measured for {name}.").format(name=name)
-    places = words.decimals(found.effect, found.low, found.high)
-    if not words.known(found.low):
-        text = _(
-            "Over {days} days {name} changes LTV by {size} yen per potential customer in the one replication run: no "
-            "verdict."
-        )
-    elif found.low == found.high == 0:
-        text = _("Over {days} days {name} leaves LTV exactly as it is; {nps}.")
+        return ""
+    if found.nothing:
+        return _("NPS stays exactly as it is.")
+    if not words.known(found.p_positive):
+        text = _("NPS changes by {size} points in the one replication run.")
+    elif found.sign:
+        text = {1: _("NPS rises ({size} points, {span})."), -1: _("NPS falls ({size} points, {span}).")}[found.sign]
     else:
         text = {
-            1: _("Over {days} days {name} raises LTV by {amount} yen per potential customer ({between}); {nps}."),
-            -1: _("Over {days} days {name} lowers LTV by {amount} yen per potential customer ({between}); {nps}."),
-            0: _(
-                "Over {days} days the effect of {name} on LTV is undecided: {size} yen per potential customer, and the "
-                "interval spans zero ({between}); {nps}."
-            ),
-        }[found.sign]
-    return text.format(
-        days=run.days,
-        name=name,
-        size=words.signed(found.effect, places),
-        amount=words.number(abs(found.effect), places),
-        between=_between_words(found, places),
-        nps=_nps_words(run, name),
-    )
-
-
-def _beyond_words(run: Run, name: str) -> str:
-    """Where what is to be expected beyond the horizon outweighs the effect within it."""
-    within, beyond = answer(run.effects, name, "ltv"), answer(run.effects, name, "residual")
-    if within is None or beyond is None or not turned(within.effect, beyond.effect):
-        return ""
-    places = words.decimals(beyond.effect, beyond.low, beyond.high)
-    return _(
-        "What is to be expected beyond the {days} days would turn the sign: {size} yen per potential customer (90 % "
-        "interval {span})."
-    ).format(days=run.days, size=words.signed(beyond.effect, places), span=words.span(beyond.low, beyond.high, places))
-
-
-def _between_words(found: Answer, places: int) -> str:
-    """The interval; where the effect is decided, the effect as a share of the baseline too."""
-    span = words.span(found.low, found.high, places)
-    if found.sign == 0 or not found.baseline:
-        return _("90 % interval {span}").format(span=span)
-    share = words.signed(100 * found.effect / found.baseline)
-    return _("90 % interval {span}; {share} % of baseline").format(span=span, share=share)
-
-
-def _nps_words(run: Run, name: str) -> str:
-    found = answer(run.effects, name, "nps")
-    if found is None or not words.known(found.low):
-        return _("NPS has no interval")
+            1: _("NPS is likely to rise (P {p}; {size} points, {span})."),
+            -1: _("NPS is likely to fall (P of a rise {p}; {size} points, {span})."),
+            0: _("Whether NPS rises or falls is a toss-up (P of a rise {p}; {size} points, {span})."),
+        }[likelihood(found.p_positive)]
     places = words.decimals(found.effect, found.low, found.high)
-    text = {
-        1: _("NPS rises ({size} points, {span})"),
-        -1: _("NPS falls ({size} points, {span})"),
-        0: _("NPS is undecided ({size} points, {span})"),
-    }[found.sign]
-    return text.format(size=words.signed(found.effect, places), span=words.span(found.low, found.high, places))
+    size, span = words.signed(found.effect, places), words.between(found, places)
+    return text.format(size=size, span=span, p=words.percent(found.p_positive))
 
 
-def _stopping_words(run: Run, name: str) -> str:
+def points_words(run: Run, name: str) -> str:
+    """At how many points the answer was reached, whether more would move it, and from how many its parts come."""
     found = answer(run.effects, name, "ltv")
-    if found is None:
+    if found is None or not words.known(found.se):
         return ""
-    points = (_("{count} replication") if found.points == 1 else _("{count} replications")).format(count=found.points)
-    if not words.known(found.mc_se):
-        text = _("{points}; the Monte Carlo error was not estimated (it takes a second seed).")
-    elif run.config.get("replications") != "auto":
-        text = _("{points} as asked; the Monte Carlo error is {error} yen.")
-    elif precise_enough(run.measures, _precision(run)):
+    if run.config.get("replications") != "auto":
+        text = _("{points} replications as asked; the standard error of the mean effect is {error} yen.")
+    elif stable(run.measures):
         text = _(
-            "Stopped at {points}, precise enough: the Monte Carlo error is {error} yen, below {target} % of baseline "
-            "LTV."
+            "Stopped at {points} replications, where interval and P are steady; the standard error of the mean effect "
+            "is {error} yen."
         )
     else:
         text = _(
-            "Stopped at the maximum of {points}, short of the precision asked for: the Monte Carlo error is {error} "
-            "yen, not below {target} % of baseline LTV."
+            "Stopped at {points} replications, the most that are run, though more would still move interval or P; the "
+            "standard error of the mean effect is {error} yen."
         )
-    target = words.number(100 * _precision(run), 2)
-    return text.format(points=points, error=words.number(found.mc_se), target=target)
-
-
-def _precision(run: Run) -> float:
-    """The Monte Carlo error asked for, as a share of baseline LTV."""
-    return float(run.config.get("precision", 0.0025))
+    told = text.format(points=found.points, error=words.number(found.se))
+    direct = answer(run.effects, name, "ltv", estimand="direct")
+    if direct is None or direct.points == found.points:
+        return told
+    text = _("Direct effect, spillover and field test are from {points} points.")
+    return words.sentences((told, text.format(points=direct.points)))
 
 
 def interaction_words(run: Run) -> list[str]:
@@ -295,19 +260,20 @@ def interaction_words(run: Run) -> list[str]:
         found = answer(run.effects, name, "ltv") if name not in run.interventions else None
         if found is not None:
             text = {
-                1: _("{name}: together they do more than the sum of each alone ({size} yen, 90 % interval {span})."),
-                -1: _("{name}: together they do less than the sum of each alone ({size} yen, 90 % interval {span})."),
+                1: _("{name}: together they do more than the sum of each alone ({size} yen, {span})."),
+                -1: _("{name}: together they do less than the sum of each alone ({size} yen, {span})."),
                 0: _(
                     "{name}: together they do neither clearly more nor less than the sum of each alone ({size} yen, "
-                    "90 % interval {span})."
+                    "{span})."
                 ),
             }[found.sign]
-            size, span = words.signed(found.effect), words.span(found.low, found.high)
+            size, span = words.signed(found.effect), words.between(found)
             lines.append(text.format(name=name, size=size, span=span))
     return lines
 
 
-def _baseline_words(run: Run) -> str:
+def baseline_words(run: Run) -> str:
+    """LTV and NPS of a run without interventions."""
     found = dict(levels(run))
     ltv, nps = found.get("ltv"), found.get("nps")
     if ltv is None:

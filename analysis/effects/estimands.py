@@ -17,12 +17,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import stdtr, stdtrit
 from scipy.stats import binomtest
 
 from analysis.folders.run_folder import interventions
@@ -38,13 +37,30 @@ NO_AB = frozenset({"ltv_acquired", "nps_stayers"})
 SHARE = 0.90
 
 
+FEWEST = 30
+"""Points below which no interval is told: quantiles near the ends would be those of two or three points."""
+
+SKEWED = 0.1
+"""Share of the interval's width by which the median lies off the mean from which it is told beside it."""
+
+RESAMPLES = 1000
+"""Of a bootstrap (Efron 1979): its own error is then some 2 % of the error it tells."""
+
+
 class Spread(NamedTuple):
-    """Mean over points, the 90 % predictive interval and the probability of a positive value."""
+    """What points say of one further point, in the unit of their values.
+
+    The interval holds 90 %; its ends are NaN below FEWEST points. `least` and `most` are the outermost points.
+    """
 
     mean: float
     low: float
     high: float
     p_positive: float
+    median: float
+    least: float
+    most: float
+    points: int
 
 
 class Cube:
@@ -77,10 +93,17 @@ class Cube:
         return on_grid(self.get(arm, segment, metric)) - on_grid(self.get(BASELINE, segment, metric))
 
 
+def by_point(cube: Cube, name: str, metric: str) -> pd.Series:
+    """The total effect for everybody at each point (index replication), points without a value left out, the luck of
+    the seed taken out where second seeds tell it."""
+    effect = cube.effect(name, EVERYBODY, metric)
+    known = ~np.isnan(effect[0])
+    return pd.Series(without_luck(effect[0, known], luck(effect)), index=cube.replications[known])
+
+
 def ltv_by_point(measures: pd.DataFrame, name: str) -> pd.Series:
-    """The total effect on everybody's LTV at each point (index replication), points without a value left out."""
-    cube = Cube(measures[(measures["metric"] == "ltv") & (measures["segment"] == EVERYBODY)])
-    return pd.Series(cube.effect(name, EVERYBODY, "ltv")[0], index=cube.replications).dropna()
+    """As `by_point`, on LTV."""
+    return by_point(Cube(measures[(measures["metric"] == "ltv") & (measures["segment"] == EVERYBODY)]), name, "ltv")
 
 
 def on_grid(values: Array) -> Array:
@@ -141,57 +164,107 @@ def coalitions(cube: Cube, name: str, segment: str, metric: str) -> dict[str, Ar
     return total
 
 
-def turned(effect: float, more: float) -> bool:
-    """Whether an effect has the other sign once `more` is added."""
-    return effect * (effect + more) < 0
+def without_luck(effect: Array, luck: float) -> Array:
+    """Effects (points,) pulled towards their mean until the luck of the seed adds nothing to their spread.
+
+    Each point's effect is measured in one simulated world, with an error of standard deviation `luck` (NaN: not known,
+    nothing is taken away). The result has the variance of the true effects (Louis 1984). The mean of n points is itself
+    known no better than to a share 1/n of their variance, which is left in.
+    """
+    n, variance = len(effect), float(np.var(effect, ddof=1)) if len(effect) > 1 else 0.0
+    if not variance > 0 or math.isnan(luck):
+        return effect
+    share = max(1 - luck**2 / variance, 0.0) + 1 / n
+    mean = float(np.mean(effect))
+    return np.asarray(mean + math.sqrt(min(share, 1.0)) * (effect - mean))
 
 
-def spread(values: Array) -> Spread:
-    """The 90 % predictive interval for one further point, and the probability that it is positive.
+def spread(values: Array, luck: float = math.nan) -> Spread:
+    """What points (points,) say of one further point, the seed's luck of this standard deviation taken out.
 
-    mean +- t(.95, n-1) * sd * sqrt(1 + 1/n), Student's t, for n points (1,). The question is where the effect of the
-    one real world lies, a further point from the same range of parameters, not where the mean over points lies; hence 1
-    + 1/n and not 1/n (Hahn and Meeker 1991). With 8 points the 5 % and 95 % quantiles would lie between the two
-    outermost points at either end and cover far less than 90 %; t pays for not knowing the standard deviation, at the
-    price of assuming that effects over points are roughly normal.
-
-    With one point, or none, the ends and the probability are NaN. Where all points agree the interval is
-    that point and the probability is 1, 0 or one half at zero.
+    The interval's ends are the 5 % and 95 % quantiles (Hyndman and Fan 1996, definition 8). They lie between points, so
+    never outside what the metric can be.
     """
     n = len(values)
     if n == 0:
-        return Spread(math.nan, math.nan, math.nan, math.nan)
-    mean = float(np.mean(values))
-    if n == 1:
-        return Spread(mean, math.nan, math.nan, math.nan)
-    if np.ptp(values) == 0:
-        constant = float(values[0])
-        return Spread(constant, constant, constant, (1.0 + float(np.sign(constant))) / 2)
-    scale = float(np.std(values, ddof=1)) * math.sqrt(1 + 1 / n)
-    half = float(stdtrit(n - 1, (1 + SHARE) / 2)) * scale
-    return Spread(mean, mean - half, mean + half, float(stdtr(n - 1, mean / scale)))
+        return Spread(math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, 0)
+    kept = without_luck(values, luck)
+    low, high = interval(kept) if n >= FEWEST else (math.nan, math.nan)
+    ends = float(np.min(kept)), float(np.max(kept))
+    return Spread(float(np.mean(values)), low, high, probability(kept), float(np.median(kept)), *ends, n)
+
+
+def interval(values: Array) -> tuple[float, float]:
+    """The 5 % and 95 % quantiles of points (points,)."""
+    low, high = np.quantile(values, [(1 - SHARE) / 2, (1 + SHARE) / 2], method="median_unbiased")
+    return float(low), float(high)
+
+
+def probability(effect: Array) -> float:
+    """P(> 0) over points (points,): (k + 1/2)/(n + 1), so that points alone never claim certainty.
+
+    k of the n effects are above zero; one that is zero counts half. NaN below two points.
+    """
+    above = float(np.sum(effect > 0)) + float(np.sum(effect == 0)) / 2
+    return (above + 0.5) / (len(effect) + 1) if len(effect) > 1 else math.nan
+
+
+def skewed(over: Any) -> bool:
+    """Whether the median says something else than the mean; `over` has mean or effect, median, low and high."""
+    mean = over.mean if isinstance(over, Spread) else over.effect
+    return bool(abs(over.median - mean) > SKEWED * (over.high - over.low))
+
+
+def luck(effect: Array) -> float:
+    """Standard deviation of one point's effect that is due to the seed alone; NaN without second seeds.
+
+    effect: (seeds, points). Two seeds at the same point differ by the luck of the seed only, so its variance is the
+    mean over points with two seeds of half the squared difference (a paired one-way random effects model).
+    """
+    both = ~np.isnan(effect[:2]).any(axis=0)
+    return math.sqrt(float(np.mean((effect[0, both] - effect[1, both]) ** 2)) / 2) if both.any() else math.nan
 
 
 def monte_carlo_error(effect: Array) -> float:
-    """Standard error of the mean over points of row 0 that is due to the seed alone; NaN without second seeds.
+    """Standard error that the luck of the seed leaves in the mean over points of row 0; NaN without second seeds."""
+    return luck(effect) / math.sqrt(max(int(np.sum(~np.isnan(effect[0]))), 1))
 
-    effect: (seeds, points). Two seeds at the same point of the parameters differ by Monte Carlo noise only,
-    so the variance of one run is estimated by the mean over points with two seeds of half the squared difference
-    (a paired one-way random effects model), and the error of a mean of n points is the root of that over n.
-    """
-    first, second = effect[0], effect[1]
-    both = ~(np.isnan(first) | np.isnan(second))
-    if not both.any():
-        return math.nan
-    variance = float(np.mean((first[both] - second[both]) ** 2)) / 2
-    return math.sqrt(variance / int(np.sum(~np.isnan(first))))
+
+def standard_error(values: Array) -> float:
+    """Of a mean over points (points,), by what is not known and by luck together; NaN below two points."""
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+
+
+class Steadiness(NamedTuple):
+    """Bootstrap standard errors: of the interval's worse end as a share of its width, and of P(> 0)."""
+
+    ends: float
+    probability: float
+
+
+def steadiness(effect: Array) -> Steadiness:
+    """How well the points tell their interval and P(> 0); infinite below FEWEST points. effect: (seeds, points)."""
+    known = effect[0, ~np.isnan(effect[0])]
+    if len(known) < FEWEST:
+        return Steadiness(math.inf, math.inf)
+    values = without_luck(known, luck(effect))
+    drawn = values[resamples(len(values))]
+    ends = np.quantile(drawn, [(1 - SHARE) / 2, (1 + SHARE) / 2], axis=1, method="median_unbiased")
+    low, high = interval(values)
+    errors = np.std(ends, axis=1).max() / (high - low) if high > low else 0.0
+    return Steadiness(float(errors), float(np.std([probability(one) for one in drawn])))
+
+
+def resamples(points: int) -> npt.NDArray[np.int64]:
+    """Bootstrap samples, rows of indices (RESAMPLES, points); always the same ones."""
+    return np.random.default_rng(0).integers(points, size=(RESAMPLES, points))
 
 
 def effects_table(measures: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS) -> pd.DataFrame:
     """Rows of effects.csv (columns of sim.tables.EFFECTS) for every intervention, metric, segment and estimand.
 
-    A point in which any arm of a metric has no value (an NPS without customers) is left out of all of that
-    metric's estimands, so that parts always add up; `replications` says how many remain.
+    A point in which an arm of the split has no value (an NPS without customers, or a point without a split) is left out
+    of all parts, so that these add up to the total at the same points; `replications` says how many each row has.
     """
     cube, names = Cube(measures), interventions(measures)
     rows: list[dict[str, object]] = []
@@ -209,19 +282,28 @@ def effects_table(measures: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS)
 
 
 def _metric_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterator[dict[str, object]]:
-    """Total and its parts, then the field test."""
+    """The total at all points, its parts at those that have them, then the field test."""
     base = on_grid(cube.get(BASELINE, segment, metric.name))
     used = coalitions(cube, name, segment, metric.name)
-    keep = ~np.isnan(np.vstack([base[:1], *[values[:1] for values in used.values()]])).any(axis=0)
+    keep = _known(base, used["total"])
     if keep.any():
+        whole = used["total"][:, keep]
+        yield _row(name, metric, segment, "total", grid_mean(base[0, keep]), grid_mean(whole[0]), whole)
+    keep = _known(base, *used.values())
+    if len(used) > 1 and keep.any():
         values = {part: table[:, keep] for part, table in used.items()}
-        mean = {part: np.asarray(grid_mean(table[0])) for part, table in values.items()}
-        per_point, means = (parts(values), parts(mean)) if len(used) > 1 else (values, mean)
+        means = parts({part: np.asarray(grid_mean(table[0])) for part, table in values.items()})
         level = grid_mean(base[0, keep])
-        for estimand, effect in per_point.items():
-            yield _row(name, metric, segment, estimand, level, float(means[estimand]), effect)
+        for estimand, effect in parts(values).items():
+            if estimand != "total":
+                yield _row(name, metric, segment, estimand, level, float(means[estimand]), effect)
     if metric.kind != "sum" and metric.name not in NO_AB:
         yield from _test_rows(cube, name, metric, segment)
+
+
+def _known(*tables: Array) -> npt.NDArray[np.bool_]:
+    """The points at which none of these (seeds, points) lacks a value under the first seed."""
+    return np.asarray(~np.isnan(np.vstack([table[:1] for table in tables])).any(axis=0))
 
 
 def _test_rows(cube: Cube, name: str, metric: Metric, segment: str) -> Iterator[dict[str, object]]:
@@ -256,15 +338,24 @@ def field_test_bias(cube: Cube, name: str, metric: str, segment: str) -> Array:
 
 
 def _roi_rows(cube: Cube, name: str, segment: str) -> Iterator[dict[str, object]]:
-    """(Gross change in LTV - cost) / cost per point; gross = change in LTV + cost, so this is change over cost.
+    """Mean change in LTV, which is net of the cost, over mean cost; no row where nothing costs anything.
 
-    No row where no point costs anything. Levels are blank: without the intervention there is no return on it.
+    Levels are blank: without the intervention there is no return on it. The interval is that of the ratio of the two
+    means, from resampled points. P(> 0) and the outermost points are of the return at each point that costs anything.
     """
-    gain, cost = cube.effect(name, segment, "ltv"), cube.effect(name, segment, "cost")
-    roi = np.divide(gain, cost, out=np.full_like(gain, np.nan), where=cost != 0)
-    keep = ~np.isnan(roi[0])
-    if keep.any():
-        yield _row(name, ROI, segment, "total", math.nan, grid_mean(roi[0, keep]), roi[:, keep])
+    effect, cost = cube.effect(name, segment, "ltv"), cube.effect(name, segment, "cost")[0]
+    keep = ~np.isnan(effect[0]) & ~np.isnan(cost)
+    gain, cost = without_luck(effect[0, keep], luck(effect)), cost[keep]
+    if not cost.any():
+        return
+    mean = float(on_grid(np.mean(gain) / np.mean(cost)))
+    each = spread(gain[cost != 0] / cost[cost != 0])
+    chosen = resamples(len(gain))
+    drawn = np.mean(gain[chosen], axis=1) / np.mean(cost[chosen], axis=1)
+    ends = interval(drawn) if len(gain) >= FEWEST else (math.nan, math.nan)
+    over = each._replace(mean=mean, low=ends[0], high=ends[1], median=mean, points=len(gain))
+    error = float(np.std(drawn)) if len(gain) > 1 else math.nan
+    yield _entry(name, ROI, segment, "total", math.nan, over, error)
 
 
 def _interaction_rows(
@@ -291,26 +382,35 @@ def _row(
     name: str, metric: Metric, segment: str, estimand: str, level: float, mean: float, effect: Array
 ) -> dict[str, object]:
     """One row; effect: (seeds, points), without blank points in row 0."""
-    over = spread(effect[0])
+    over = spread(effect[0], luck(effect))._replace(mean=mean)
+    return _entry(name, metric, segment, estimand, level, over, standard_error(effect[0]))
+
+
+def _entry(
+    name: str, metric: Metric, segment: str, estimand: str, level: float, over: Spread, error: float
+) -> dict[str, object]:
     return {
         "metric": metric.name,
         "unit": metric.unit,
         "segment": segment,
         "estimand": estimand,
         "baseline": level,
-        "scenario": level + mean,
-        "effect": mean,
+        "scenario": level + over.mean,
+        "effect": over.mean,
+        "median": over.median,
         "ci_low": over.low,
         "ci_high": over.high,
-        "mc_se": monte_carlo_error(effect),
+        "least": over.least,
+        "most": over.most,
+        "se": error,
         "p_positive": over.p_positive,
-        "replications": effect.shape[1],
+        "replications": over.points,
         "intervention": name,
     }
 
 
 class Share(NamedTuple):
-    """A probability counted over points, with Wilson's (1927) 90 % interval; NaN where there is no point."""
+    """A share counted over points, with Wilson's (1927) 90 % interval; NaN where there is no point."""
 
     points: int
     positive: int

@@ -174,4 +174,4 @@ def _aware_share(run: Run, scenario: str) -> Answer | None:
         return None
     over = spread((wide[scenario] - wide[BASELINE]).to_numpy())
     level = float(wide[BASELINE].mean())
-    return Answer(level, level + over.mean, over.mean, over.low, over.high, math.nan, over.p_positive, len(wide))
+    return Answer.of(level, level + over.mean, over)

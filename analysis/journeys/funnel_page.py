@@ -234,7 +234,7 @@ def _point_rows(found: Funnel) -> list[tuple[str, ...]]:
     for name, answer in found.points:
         places = words.decimals(answer.effect, answer.low, answer.high)
         levels = (words.number(answer.baseline, places), words.number(answer.scenario, places))
-        effect = words.signed(answer.effect, places), words.span(answer.low, answer.high, places)
+        effect = words.signed(answer.effect, places), words.within(answer, places)
         rows.append((_(STEP_WORDS[name]), *levels, *effect, str(answer.points)))
     return rows
 

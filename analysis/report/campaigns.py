@@ -80,7 +80,7 @@ def _quantities(rows: pd.DataFrame, untreated: pd.DataFrame) -> Iterator[tuple[s
     wins = counted(int(won.sum()), len(won))
     yield "wins", "%", won, (100 * wins.probability, 100 * wins.low, 100 * wins.high)
     final = 100.0 * rows["share"].to_numpy(dtype=float)
-    yield "share", "%", final, _within(final)
+    yield "share", "%", final, spread(final)[:3]
     for quantity, unit in (
         ("shown", "times"), ("opted_out", "receivers"), ("cost", "yen"), ("revisions", "times"),
     ):  # fmt: skip
@@ -95,15 +95,8 @@ def rate(rows: pd.DataFrame, column: str) -> Array:
 
 
 def _interval(values: Array, count: pd.Series, shown: pd.Series) -> tuple[float, float, float]:
-    """A rate's mean over points with the interval of one point more, which stays a share; Wilson's where there is
-    one."""
+    """A rate's mean over points with its interval; Wilson's where there is one point."""
     if len(values) == 1:
         rate = counted(int(count.sum()), int(shown.sum()))
         return 100 * rate.probability, 100 * rate.low, 100 * rate.high
-    return _within(values)
-
-
-def _within(values: Array) -> tuple[float, float, float]:
-    """Mean over points with the interval of one point more, which stays between 0 and 100 %."""
-    over = spread(values)
-    return over.mean, float(np.maximum(over.low, 0.0)), float(np.minimum(over.high, 100.0))
+    return spread(values)[:3]

@@ -263,11 +263,7 @@ def _ltv(run: Run, name: str, points: pd.Index) -> str:
     if not len(effect):
         return "-"
     over = spread(effect)
-    places = words.decimals(over.mean, over.low, over.high)
-    size = words.signed(over.mean, places)
-    if not words.known(over.low):
-        return size
-    return _("{effect} ({span})").format(effect=size, span=words.span(over.low, over.high, places))
+    return words.effect(over.mean, over)
 
 
 # -- the figure ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ tables: SVG ids are hashed with a fixed salt and neither format carries a date o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -62,17 +63,17 @@ def level_figures(run: Run) -> dict[str, Figure]:
 
 
 def waterfall(run: Run, name: str) -> Figure | None:
-    """Direct effect, the parts of the spillover, and the total they add up to, each with its interval."""
+    """Direct effect, the parts of the spillover, each with its interval, and the total they add up to."""
     rows = _rows(run, name, "ltv").set_index("estimand")
     if any(part not in rows.index for part in PARTS):
         return None
     figure, axes = look.one_panel(3.2)
     start = 0.0
     for i, (part, (_name, colour)) in enumerate(PARTS.items()):
-        effect = cell(rows, part, "effect")
+        effect = start if part == "total" else cell(rows, part, "effect")
         bottom = 0.0 if part == "total" else start
         axes.bar(i, effect, bottom=bottom, width=0.62, color=colour, alpha=0.85)
-        low, high = (bottom + cell(rows, part, end) for end in ("ci_low", "ci_high"))
+        low, high = (math.nan if part == "total" else bottom + cell(rows, part, end) for end in ("ci_low", "ci_high"))
         top = look.whisker(axes, i, low, high, max(bottom, bottom + effect))
         axes.annotate(
             words.typeset(words.signed(effect)), (i, top), (0, 4), textcoords="offset points", ha="center", va="bottom"

@@ -48,8 +48,8 @@ def _return_sentence(run: Run, name: str) -> str:
     roi = answer(run.effects, name, "roi")
     if roi is None:
         return _("No project has cost anything yet, so that there is no return to tell.")
-    return _("Each yen spent on them brings {roi} yen net within {days} days (90 % interval {span}).").format(
-        roi=words.signed(roi.effect, 2), days=run.days, span=words.span(roi.low, roi.high, 2)
+    return _("Each yen spent on them brings {roi} yen net within {days} days ({span}).").format(
+        roi=words.signed(roi.effect, 2), days=run.days, span=words.between(roi, 2)
     )
 
 

@@ -6,16 +6,17 @@ printed, so the same run gives the same bytes. Text from the configuration is es
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.decisions import verdict
 from analysis.effects import answer as effects
 from analysis.effects import flips
-from analysis.effects.estimands import ltv_by_point, spread
-from analysis.folders import run_folder
+from analysis.effects.estimands import ltv_by_point, skewed, spread
 from analysis.folders.run_folder import Run
 from analysis.journeys import funnel_page, map_page, story_page
 from analysis.journeys.read import Journeys
@@ -23,11 +24,11 @@ from analysis.report import campaigns_section, figures, meetings, recovery
 from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import Picture, pictures, write_page
-from sim.tables import EVERYBODY
+from sim.tables import YEARS
 
 FEW_POINTS = look.FEW_POINTS
 TABLE = {
-    N_("Money, yen per potential customer"): ("ltv", "residual", "profit", "revenue", "margin", "cost"),
+    N_("Money, yen per potential customer"): ("ltv", *YEARS, "tail", "profit", "revenue", "margin", "cost"),
     N_("Return"): ("roi", "ltv_acquired"),
     N_("How customers feel"): ("nps", "nps_surveyed", "nps_stayers", "csat"),
     N_("What customers do"): ("conversion", "repeat_rate", "churn", "acquired", "orders", "visits"),
@@ -36,6 +37,7 @@ TABLE = {
 }
 """The effect table: groups of metrics."""
 
+PARTS = ("direct", "spillover", "wom", "congestion", "company")
 YEARLY = ("ltv", "profit", "revenue", "cost", "orders", "acquired", "coupons_redeemed", "contacts")
 TESTED = ("ab_conversion_14d", "ab_profit_per_visitor_14d", "ltv", "profit", "nps", "conversion", "churn")
 NOT_COSTED = (
@@ -134,20 +136,22 @@ def _point_count(run: Run) -> int:
 def _section(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
     """Everything the page says about one intervention."""
     made = figures.figures(run, name)
-    found, turning, stopping = effects.verdict_sentences(run, name)
+    found = verdict.of_run(run, name)
+    nps, turning, points = verdict.beside(run, name)
     rows = run.effects[run.effects["intervention"] == name]
     return {
         "name": name,
         "questions": _questions(run, name),
-        "verdict": found,
+        "head": verdict.lines(found)[0],
+        "verdict": [*verdict.lines(found)[1:], *filter(None, [nps])],
         "turning": turning,
-        "stopping": stopping,
+        "stopping": points,
         "effects": _effect_groups(run, name),
         "yearly": _yearly(run, name),
         "scaling": _scaling(run),
-        "origin": _origin(rows),
-        "test": _test_words(rows),
-        "test_rows": _test_rows(rows),
+        "origin": _origin(run, name),
+        "test": _test_words(run, name),
+        "test_rows": _test_rows(run, name),
         "segments": _segment_rows(rows),
         "choices": _choices(run, name),
         "face": flips.stated_face(run, name),
@@ -195,7 +199,7 @@ def _overview(run: Run) -> list[dict[str, str]]:
 
 
 def _short(found: effects.Answer | None) -> str:
-    return "-" if found is None else words.effect(found.effect, found.low, found.high)
+    return "-" if found is None else words.effect(found.effect, found)
 
 
 def _effect_groups(run: Run, name: str) -> list[tuple[str, list[dict[str, str]]]]:
@@ -218,17 +222,17 @@ def _effect_row(metric: str, found: effects.Answer) -> dict[str, str]:
         "baseline": words.number(found.baseline, places),
         "scenario": words.number(found.scenario, places),
         "effect": words.signed(found.effect, places),
-        "interval": words.span(found.low, found.high, places),
+        "median": words.signed(found.median, places) if words.known(found.low) and skewed(found) else "",
+        "interval": words.within(found, places),
         "p": words.percent(found.p_positive),
-        "error": words.number(found.mc_se, 2) if words.known(found.mc_se) else "-",
+        "error": words.number(found.se, 2) if words.known(found.se) else "-",
         "sign": str(found.sign),
     }
 
 
 def _scale(run: Run) -> tuple[int, float]:
     """The firm's members, and horizons in a year."""
-    members = int(run.setting("company.members", run.config.get("customers", 0)))
-    return members, 365 / run.days
+    return verdict.members_of(run), verdict.DAYS_PER_YEAR / run.days
 
 
 def _scaling(run: Run) -> str:
@@ -260,38 +264,37 @@ def _yearly(run: Run, name: str) -> list[dict[str, str]]:
             continue
         money = words.METRIC[metric].kind == "mean"
         factor = years * (members / 1e6 if money else members / max(int(run.config.get("customers", 1)), 1))
-        effect, low, high = (factor * value for value in (found.effect, found.low, found.high))
-        places = words.decimals(effect, low, high)
+        ends = {name: factor * getattr(found, name) for name in ("effect", "low", "high", "least", "most")}
+        scaled = found._replace(**ends)
+        places = words.decimals(scaled.effect, scaled.low, scaled.high)
         rows.append(
             {
                 "label": _("LTV, yearly share") if metric == "ltv" else words.label(metric),
                 "unit": _("million yen a year")
                 if money
                 else _("{unit} a year").format(unit=_(words.METRIC[metric].unit)),
-                "effect": words.signed(effect, places),
-                "interval": words.span(low, high, places),
+                "effect": words.signed(scaled.effect, places),
+                "interval": words.within(scaled, places),
             }
         )
     return rows
 
 
-def _everybody(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Rows of one metric for everybody, by estimand."""
-    return rows[(rows["metric"] == metric) & (rows["segment"] == EVERYBODY)].set_index("estimand")
-
-
-def _origin(rows: pd.DataFrame) -> str:
+def _origin(run: Run, name: str) -> str:
     """Where the effect comes from, in words."""
-    ltv = _everybody(rows, "ltv")
-    if "spillover" not in ltv.index:
+    found = {part: effects.answer(run.effects, name, "ltv", estimand=part) for part in PARTS}
+    known = {part: one.effect for part, one in found.items() if one is not None}
+    points = found["direct"].points if found["direct"] is not None else 0
+    if len(known) < len(PARTS):
         return ""
-    size = {part: words.signed(run_folder.cell(ltv, part, "effect")) for part in ltv.index}
+    size = {part: words.signed(effect) for part, effect in known.items()}
     text = _(
-        "Treated one at a time among untreated customers, each customer's LTV would change by {direct} yen (direct "
-        "effect). With everybody treated, what customers do to one another adds {spillover} yen (spillover: word of "
-        "mouth {wom}, congestion {congestion}, company {company}). Together: {total} yen per potential customer."
-    ).format(**size)
-    direct, spillover = run_folder.cell(ltv, "direct", "effect"), run_folder.cell(ltv, "spillover", "effect")
+        "From {points} points: treated one at a time among untreated customers, each customer's LTV would change by "
+        "{direct} yen (direct effect). With everybody treated, what customers do to one another adds {spillover} yen "
+        "(spillover: word of mouth {wom}, congestion {congestion}, company {company}). Together at these points: "
+        "{total} yen per potential customer."
+    ).format(**size, total=words.signed(known["direct"] + known["spillover"]), points=points)
+    direct, spillover = known["direct"], known["spillover"]
     if direct * spillover < 0 and abs(spillover) >= 0.2 * abs(direct):
         share = f"{100 * abs(spillover / direct):.0f}"
         back = _("The spillover takes back {share} % of the direct effect.").format(share=share)
@@ -299,45 +302,40 @@ def _origin(rows: pd.DataFrame) -> str:
     return text
 
 
-def _test_words(rows: pd.DataFrame) -> str:
-    ltv = _everybody(rows, "ltv")
-    if "ab_test" not in ltv.index:
+def _test_words(run: Run, name: str) -> str:
+    test, bias = (effects.answer(run.effects, name, "ltv", estimand=part) for part in ("ab_test", "ab_bias"))
+    if test is None:
         return ""
-    raw, total = (words.signed(run_folder.cell(ltv, key, "effect")) for key in ("ab_test", "total"))
     text = _(
-        "A test that treats a fair half of the customers for the whole horizon would report {raw} yen of LTV per "
-        "potential customer; a full rollout changes LTV by {total} yen."
-    ).format(raw=raw, total=total)
-    if "ab_bias" in ltv.index:
-        bias, low, high = (run_folder.cell(ltv, "ab_bias", key) for key in ("effect", "ci_low", "ci_high"))
-        off = _(
-            "Cleared of the luck of the split, the test is off by {bias} yen (90 % interval {span}): both halves "
-            "share delivery, support and talk, which a rollout changes for all."
-        ).format(bias=words.signed(bias), span=words.span(low, high))
-        return words.sentences((text, off))
-    return text
+        "From {points} points: a test that treats a fair half of the customers for the whole horizon would report "
+        "{raw} yen of LTV per potential customer."
+    ).format(raw=words.signed(test.effect), points=test.points)
+    if bias is None:
+        return text
+    off = _(
+        "Cleared of the luck of the split, the test is off from a full rollout's effect at the same points by {bias} "
+        "yen ({between}): both halves share delivery, support and talk, which a rollout changes for all."
+    ).format(bias=words.signed(bias.effect), between=words.between(bias))
+    return words.sentences((text, off))
 
 
-def _test_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
+def _test_rows(run: Run, name: str) -> list[dict[str, str]]:
     found = []
     for metric in TESTED:
-        table = _everybody(rows, metric)
-        if "ab_test" not in table.index:
+        test = effects.answer(run.effects, name, metric, estimand="ab_test")
+        if test is None:
             continue
-        early = metric.startswith("ab_")
-        keys = ("baseline", "scenario", "effect", "ci_low", "ci_high")
-        control, treated, effect, low, high = (run_folder.cell(table, "ab_test", key) for key in keys)
-        places = words.decimals(effect, low, high)
-        total = run_folder.cell(table, "total", "effect") if "total" in table.index else float("nan")
+        total = effects.answer(run.effects, name, metric)
+        places = words.decimals(test.effect, test.low, test.high)
         found.append(
             {
-                "label": words.label(metric) if early else _whole_horizon(metric),
+                "label": words.label(metric) if metric.startswith("ab_") else _whole_horizon(metric),
                 "unit": words.unit(metric),
-                "control": words.number(control, places),
-                "treated": words.number(treated, places),
-                "effect": words.signed(effect, places),
-                "interval": words.span(low, high, places),
-                "total": words.signed(total, places),
+                "control": words.number(test.baseline, places),
+                "treated": words.number(test.scenario, places),
+                "effect": words.signed(test.effect, places),
+                "interval": words.within(test, places),
+                "total": words.signed(math.nan if total is None else total.effect, places),
             }
         )
     return found
@@ -370,8 +368,8 @@ def _choices(run: Run, name: str) -> list[dict[str, str]]:
         chosen = effect[effect.index.isin(points)].to_numpy()
         if len(chosen):
             over = spread(chosen)
-            interval = f"{words.signed(over.mean)} ({words.span(over.low, over.high)})"
-            rows.append({"name": path, "option": _(option), "points": str(len(chosen)), "effect": interval})
+            told = words.effect(over.mean, over)
+            rows.append({"name": path, "option": _(option), "points": str(len(chosen)), "effect": told})
     return rows
 
 
@@ -386,11 +384,11 @@ def _levels(run: Run, journeys: Journeys | None) -> dict[str, Any]:
                 "meaning": words.meaning(metric),
                 "unit": words.unit(metric),
                 "baseline": words.number(found.baseline, places),
-                "interval": effects.levels_span(found, places),
+                "interval": words.within(found, places, sign=False),
             }
         )
     return {
-        "verdict": effects.verdict(run.folder),
+        "verdict": effects.baseline_words(run),
         "questions": _questions(run, "baseline"),
         "rows": rows,
         "pictures": _pictures(run, "baseline", figures.level_figures(run)),
@@ -434,5 +432,4 @@ def _grades(parameters: pd.DataFrame) -> str:
 def _command(run: Run) -> str:
     single = [name for name in run.interventions if "+" not in name] or list(run.config.get("scenario") or ["baseline"])
     language = run.config.get("language", "en")
-    plan = {"precision": run.config.get("precision"), "language": None if language == "en" else language}
-    return run.command("cxsim run", single, plan)
+    return run.command("cxsim run", single, {"language": None if language == "en" else language})

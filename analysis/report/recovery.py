@@ -104,15 +104,9 @@ def _rows(run: Run, name: str) -> Iterator[tuple[object, ...]]:
         paths = [path(row[row.index >= 0].to_numpy(dtype=float)) for _point, row in table.iterrows()]
         for quantity in Path._fields:
             values = np.array([getattr(one, quantity) for one in paths])
-            ends = _depths(values) if quantity == "depth" else _days(values)
+            ends = spread(values)[:3] if quantity == "depth" else _days(values)
             key = (name, metric, METRICS[metric], begins(run, name), quantity)
             yield *key, *ends, int(np.sum(~np.isnan(values))), len(values)
-
-
-def _depths(values: Array) -> tuple[float, float, float]:
-    """Mean over points with the interval of one point more; no depth is below zero."""
-    over = spread(values)
-    return over.mean, float(np.maximum(over.low, 0.0)), over.high
 
 
 def _days(values: Array) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.effects.estimands import Array, Spread, monte_carlo_error, spread
+from analysis.effects.estimands import Array, Spread, luck, monte_carlo_error, spread
 from analysis.folders.run_folder import Run, RunError
 from sim.tables import (
     BASELINE,
@@ -218,12 +218,14 @@ def summarised(values: dict[Cell, Array], personas: list[str]) -> pd.DataFrame:
 def _rows(values: dict[Cell, Array]) -> Iterator[dict[str, Any]]:
     for key, cells in values.items():
         known = cells[0][~np.isnan(cells[0])]
-        over = spread(known)
+        over = spread(known, luck(cells))
         yield dict(zip(CELL, key, strict=True)) | {
             "unit": UNITS[key[2]],
             "value": over.mean,
             "ci_low": over.low,
             "ci_high": over.high,
+            "least": over.least,
+            "most": over.most,
             "mc_se": monte_carlo_error(cells),
             "points": len(known),
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -93,11 +93,24 @@ def _worth(run: KeyDrivers, first: str) -> str:
 def _with_span(row: pd.Series) -> str:
     """`+5.2 (90 % interval -1.7 to +12.0)`."""
     places = words.decimals(row["value"])
-    if not words.known(row["ci_low"]):
-        return words.signed(row["value"], places)
-    return _("{value} (90 % interval {span})").format(
-        value=words.signed(row["value"], places), span=words.span(row["ci_low"], row["ci_high"], places)
+    return _("{value} ({span})").format(
+        value=words.signed(row["value"], places), span=words.between(_over(row), places)
     )
+
+
+class _Over(NamedTuple):
+    """What a row says of its points."""
+
+    low: float
+    high: float
+    least: float
+    most: float
+    points: int
+
+
+def _over(row: pd.Series) -> _Over:
+    low, high, least, most = (float(row[name]) for name in ("ci_low", "ci_high", "least", "most"))
+    return _Over(low, high, least, most, int(row["points"]))
 
 
 def _ahead(run: KeyDrivers, first: str, second: str) -> str:
@@ -144,17 +157,17 @@ def _instead(run: KeyDrivers, measure: str, first: str) -> str:
     text = {
         COMPLAINED: _(
             "Complaints disagree: they name {named} first ({value} of them), where a step brings {less} yen less "
-            "(90 % interval {span}; less in {ahead} of {points} replications)."
+            "({span}; less in {ahead} of {points} replications)."
         ),
         SURVEYED: _(
             "The survey's key-driver chart disagrees: it has {named} first (weight {value}), where a step brings "
-            "{less} yen less (90 % interval {span}; less in {ahead} of {points} replications)."
+            "{less} yen less ({span}; less in {ahead} of {points} replications)."
         ),
     }[measure]
     lead = run.lead(EVERYBODY, first, named)
     return text.format(
         named=words.touchpoint(named), value=value, less=words.number(lead.over.mean),
-        span=words.span(lead.over.low, lead.over.high), **_counted(lead),
+        span=words.between(lead.over), **_counted(lead),
     )  # fmt: skip
 
 
@@ -309,7 +322,7 @@ def _effect(run: KeyDrivers, persona: str, name: str, metric: str) -> dict[str, 
     found = {"touchpoint": words.touchpoint(name), "error": words.number(rows[STEP]["mc_se"], 2)}
     for change, row in rows.items():
         found[change] = words.signed(row["value"], 2)
-        found[f"{change}_span"] = words.span(row["ci_low"], row["ci_high"], 2)
+        found[f"{change}_span"] = words.within(_over(row), 2)
     return found | {"beyond": words.signed(beyond["value"], 1), "rank": str(rows[STEP]["rank"])}
 
 
@@ -324,18 +337,12 @@ def _rankings(run: KeyDrivers, persona: str) -> list[dict[str, str]]:
             | {
                 "touchpoint": words.touchpoint(name),
                 "share": words.percent(share["value"] / 100),
-                "share_span": _unsigned(max(share["ci_low"], 0.0), min(share["ci_high"], 100.0), 0),
+                "share_span": words.within(_over(share), 0, sign=False),
                 "weight": words.number(weight["value"], 2),
-                "weight_span": _unsigned(weight["ci_low"], weight["ci_high"], 2),
+                "weight_span": words.within(_over(weight), 2, sign=False),
             }
         )
     return rows
-
-
-def _unsigned(low: float, high: float, places: int) -> str:
-    if not (words.known(low) and words.known(high)):
-        return "-"
-    return _("{low} to {high}").format(low=words.number(low, places), high=words.number(high, places))
 
 
 RANKINGS = {LTV: N_("LTV"), NPS: N_("NPS"), COMPLAINED: N_("complaints"), SURVEYED: N_("survey")}

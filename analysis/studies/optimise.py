@@ -7,7 +7,6 @@ a difference, taken point by point with the same draws, is that which more fresh
 from __future__ import annotations
 
 import json
-import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.effects.estimands import Array, spread
+from analysis.effects.estimands import Array, Spread, spread, standard_error
 from analysis.folders.run_folder import RunError
 from analysis.style import words
 from analysis.style.language import _
@@ -24,22 +23,19 @@ PRESENT = -1
 FEASIBLE, INFEASIBLE, FAILED = "feasible", "infeasible", "failed"
 FILES = ("optimise.json", "trials.csv", "fresh.csv", "trial_points.parquet", "fresh_points.parquet")
 BEYOND = 2.0
-"""Monte Carlo errors from which a difference is told from chance."""
+"""Standard errors from which a difference is told from chance."""
 
 
 class Difference(NamedTuple):
-    """Against the present configuration, point by point: mean, 90 % interval of one further point, Monte Carlo
-    error."""
+    """Against the present configuration, point by point, and the standard error of its mean."""
 
-    mean: float
-    low: float
-    high: float
+    over: Spread
     error: float
 
     @property
     def told(self) -> bool:
-        """Whether it is beyond Monte Carlo error."""
-        return abs(self.mean) > BEYOND * self.error
+        """Whether its mean is beyond chance."""
+        return abs(self.over.mean) > BEYOND * self.error
 
 
 class Wanted(NamedTuple):
@@ -116,8 +112,7 @@ class Searched:
     def against_present(self, number: int, metric: str, of: str) -> Difference:
         """A trial less the present configuration, on fresh replications."""
         gap = self.values(number, metric, of, True) - self.values(PRESENT, metric, of, True)
-        over = spread(gap)
-        return Difference(over.mean, over.low, over.high, float(np.std(gap, ddof=1)) / math.sqrt(len(gap)))
+        return Difference(spread(gap), standard_error(gap))
 
     @property
     def in_both_arms(self) -> list[dict[str, Any]]:
@@ -153,7 +148,7 @@ class Searched:
 def front(found: Searched) -> pd.DataFrame:
     """A row per point of the levers, on fresh replications, the present configuration first: trial, status there,
     levers; of each objective its value in the search and afresh, 90 % interval, and the difference to the present with
-    interval and Monte Carlo error."""
+    interval and standard error."""
     rows = []
     for number in [PRESENT, *found.best]:
         row: dict[str, Any] = {"trial": number, "status": found.fresh.loc[number, "status"]}
@@ -166,10 +161,10 @@ def front(found: Searched) -> pd.DataFrame:
                 f"{one.name}: fresh": found.statistic(number, one, True),
                 f"{one.name}: ci_low": over.low,
                 f"{one.name}: ci_high": over.high,
-                f"{one.name}: less present": gap.mean,
-                f"{one.name}: less present, ci_low": gap.low,
-                f"{one.name}: less present, ci_high": gap.high,
-                f"{one.name}: less present, mc_se": gap.error,
+                f"{one.name}: less present": gap.over.mean,
+                f"{one.name}: less present, ci_low": gap.over.low,
+                f"{one.name}: less present, ci_high": gap.over.high,
+                f"{one.name}: less present, se": gap.error,
             }
         rows.append(row)
     return pd.DataFrame(rows)
@@ -210,14 +205,14 @@ def _one(found: Searched) -> list[str]:
     places = words.decimals(over.mean, over.low, over.high)
     best = _(
         "Best of {trials} trials ({feasible} keep the constraints): {point}. On {points} fresh replications of {days} "
-        "days it comes to {size} {unit} ({what}, 90 % interval {span})."
+        "days it comes to {size} {unit} ({what}, {span})."
     ).format(
         **_counts(found),
         point=found.point(number),
         what=goal.words,
         size=_size(over.mean, goal, places),
         unit=words.unit(goal.metric),
-        span=words.span(over.low, over.high, places),
+        span=words.between(over, places),
     )
     return [best, _flattered(found, number, goal), _regret(found, number, goal)]
 
@@ -244,29 +239,30 @@ def _regret(found: Searched, number: int, goal: Wanted) -> str:
     """What the present configuration forgoes, and whether that is more than chance."""
     gap = found.against_present(number, goal.metric, goal.of)
     sign = 1.0 if found.maximised[0] else -1.0
-    places = words.decimals(gap.mean, gap.low, gap.high)
+    over = gap.over
+    places = words.decimals(over.mean, over.low, over.high)
     if not gap.told:
         text = _(
             "The present configuration ({point}) is as good as can be told: the best differs by {size} {unit}, "
-            "replication by replication (90 % interval {span}), within two Monte Carlo errors ({error} each)."
+            "replication by replication ({span}), within two standard errors ({error} each)."
         )
-    elif sign * gap.mean > 0:
+    elif sign * over.mean > 0:
         text = _(
-            "The present configuration ({point}) forgoes {amount} {unit} against it, replication by replication (90 % "
-            "interval of the difference {span}); that is beyond two Monte Carlo errors ({error} each)."
+            "The present configuration ({point}) forgoes {amount} {unit} against it, replication by replication "
+            "({span}); that is beyond two standard errors ({error} each)."
         )
     else:
         text = _(
             "On fresh replications the present configuration ({point}) is the better one, by {amount} {unit}, "
-            "replication by replication (90 % interval of the difference {span}), beyond two Monte Carlo errors "
-            "({error} each): the search found nothing better."
+            "replication by replication ({span}), beyond two standard errors ({error} each): the search found nothing "
+            "better."
         )
     return text.format(
         point=found.point(PRESENT),
-        size=words.signed(gap.mean, places),
-        amount=words.number(abs(gap.mean), places),
+        size=words.signed(over.mean, places),
+        amount=words.number(abs(over.mean), places),
         unit=words.unit(goal.metric),
-        span=words.span(gap.low, gap.high, places),
+        span=words.between(over, places),
         error=words.number(gap.error, places),
     )
 
@@ -287,12 +283,12 @@ def _many(found: Searched) -> list[str]:
     if not better:
         present = _(
             "No point of the front is better than the present configuration ({point}) in every objective beyond "
-            "Monte Carlo error: what one gains, another loses, or nothing can be told."
+            "chance: what one gains, another loses, or nothing can be told."
         )
     else:
         present = _(
-            "{count} of them are better than the present configuration ({point}) in every objective, beyond Monte "
-            "Carlo error."
+            "{count} of them are better than the present configuration ({point}) in every objective, beyond "
+            "chance."
         )
     curse = _("A front chosen for looking good looks too good where it was chosen, so only the fresh numbers count.")
     return [told, present.format(point=found.point(PRESENT), count=len(better)), curse]
@@ -307,10 +303,10 @@ def _range(found: Searched, goal: Wanted, ends: tuple[int, int]) -> str:
 
 
 def _dominates(found: Searched, number: int) -> bool:
-    """Whether a trial is better than the present configuration in every objective, beyond Monte Carlo error."""
+    """Whether a trial is better than the present configuration in every objective, beyond chance."""
     signs = [1.0 if up else -1.0 for up in found.maximised]
     gaps = [found.against_present(number, goal.metric, goal.of) for goal in found.objectives]
-    return all(gap.told and sign * gap.mean > 0 for gap, sign in zip(gaps, signs, strict=True))
+    return all(gap.told and sign * gap.over.mean > 0 for gap, sign in zip(gaps, signs, strict=True))
 
 
 def _broken(found: Searched) -> list[str]:

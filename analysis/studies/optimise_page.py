@@ -161,7 +161,7 @@ def answer(found: Searched) -> Figure:
     """Present and best on fresh replications, and their difference."""
     goal, best = found.objectives[0], found.best[0]
     own = [spread(found.values(number, goal.metric, goal.of, True)) for number in (PRESENT, best)]
-    gap = found.against_present(best, goal.metric, goal.of)
+    gap = found.against_present(best, goal.metric, goal.of).over
     ends = [(one.mean, one.low, one.high) for one in own] + [(gap.mean, gap.low, gap.high)]
     figure, axes = look.one_panel(1.9)
     labels = (_("present"), _("best"), _("difference"))
@@ -230,15 +230,14 @@ def _point_row(found: Searched, number: int) -> dict[str, Any]:
 
 def _with_interval(over: Spread, goal: Wanted) -> str:
     """An effect with its interval; a level alone, since levels differ between points for reasons that no lever has."""
-    return words.number(over.mean) if goal.of == "level" else words.effect(over.mean, over.low, over.high)
+    return words.number(over.mean) if goal.of == "level" else words.effect(over.mean, over)
 
 
 def _gap(found: Searched, number: int, goal: Wanted) -> str:
-    """A difference to the present with its interval and Monte Carlo error."""
-    gap = found.against_present(number, goal.metric, goal.of)
-    places = words.decimals(gap.mean, gap.low, gap.high)
-    span = words.span(gap.low, gap.high, places)
-    return f"{words.signed(gap.mean, places)} ± {words.number(gap.error, places)} ({span})"
+    """A difference to the present with its interval and standard error."""
+    over, error = found.against_present(number, goal.metric, goal.of)
+    places = words.decimals(over.mean, over.low, over.high)
+    return f"{words.signed(over.mean, places)} ± {words.number(error, places)} ({words.within(over, places)})"
 
 
 def _lever_row(lever: dict[str, Any], found: Searched) -> dict[str, str]:

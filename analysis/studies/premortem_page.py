@@ -128,17 +128,18 @@ def _against_others(run: PreMortem, row: pd.Series) -> str:
 def _bias(run: PreMortem, row: pd.Series) -> str:
     """What it reports on average, and which part of its bias comes from where."""
     places = words.decimals(row["estimate"], row["truth"])
-    told = _(
-        "On average it reports {estimate} where the truth is {truth}: {interference} (Monte Carlo error {error}) "
-        "because treated and untreated customers affect one another."
-    )
-    if 7 * row["weeks"] < run.days:
-        told = _(
-            "On average it reports {estimate} where the truth is {truth}: {interference} (Monte Carlo error {error}) "
-            "because treated and untreated customers affect one another, {early} because it is read before {days} days "
-            "are over."
+    if abs(row["interference"]) > 2.0 * row["interference_mc_se"]:
+        text = _(
+            "On average it reports {estimate} where the truth is {truth}: {interference} (standard error {error}) "
+            "because treated and untreated customers affect one another."
         )
-    return told.format(
+    else:
+        text = _(
+            "On average it reports {estimate} where the truth is {truth}. That treated and untreated customers affect "
+            "one another cannot be told from chance ({interference}, standard error {error})."
+        )
+    early = _("Being read before {days} days are over makes {early} of the difference.")
+    return words.sentences((text, early if 7 * row["weeks"] < run.days and row["early"] != 0 else "")).format(
         estimate=words.signed(row["estimate"], places),
         truth=words.signed(row["truth"], places),
         interference=words.signed(row["interference"], places),

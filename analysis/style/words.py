@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from functools import reduce
-from typing import Final
+from typing import Final, Protocol
 
 from analysis.style.language import N_, _
 from sim.tables import AB_METRICS, ELIGIBLE, EVERYBODY, METRICS, ROI, Metric
@@ -160,10 +160,43 @@ def span(low: float, high: float, places: int | None = None) -> str:
     return _("{low} to {high}").format(low=signed(low, places), high=signed(high, places))
 
 
-def effect(size: float, low: float, high: float) -> str:
+class Ends(Protocol):
+    """What is told of a spread over points: a 90 % interval, NaN where points are too few, and the outermost points."""
+
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def least(self) -> float: ...
+    @property
+    def most(self) -> float: ...
+    @property
+    def points(self) -> int: ...
+
+
+def within(over: Ends, places: int | None = None, sign: bool = True) -> str:
+    """The interval in words; of too few points how many there are and where they lie; a dash for a single one."""
+    show = signed if sign else number
+    text = _("{low} to {high}") if known(over.low) else _("{points} points, from {low} to {high}")
+    low, high = (over.low, over.high) if known(over.low) else (over.least, over.most)
+    if over.points < 2 or not known(low):
+        return "-"
+    places = decimals(low, high) if places is None else places
+    return text.format(points=over.points, low=show(low, places), high=show(high, places))
+
+
+def between(over: Ends, places: int | None = None) -> str:
+    """As `within`, for a sentence, which says what the ends are."""
+    told = within(over, places)
+    return _("90 % interval {span}").format(span=told) if known(over.low) else told
+
+
+def effect(size: float, over: Ends) -> str:
     """An effect with its interval in brackets, to the digits that their sizes ask for."""
-    places = decimals(size, low, high)
-    return f"{signed(size, places)} ({span(low, high, places)})"
+    places = decimals(size, over.low, over.high)
+    told = within(over, places)
+    return signed(size, places) if told == "-" else f"{signed(size, places)} ({told})"
 
 
 def percent(share: float) -> str:

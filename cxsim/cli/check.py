@@ -17,7 +17,6 @@ from cxsim.cli import BAD_INPUT, MOVED, OK
 from cxsim.cli.terminal import Parser, file_to_write, without_language
 from cxsim.compose import addable, compose, composer, errors_of, processors, settings_of
 from cxsim.progress import progress_here
-from cxsim.runs import enough
 from cxsim.shipped import shipped
 from sim.phrases import ConfigError, Phrase, listed, nearest
 from sim.run.folder import replace_text
@@ -197,7 +196,7 @@ def _work(within: Path) -> Rerun:
     from scenarios.intervention import treated_arms
     from sim.studies.regression import Rerun
 
-    return Rerun(within, treated_arms, enough, effects.write_effects, moves.numbers_of)
+    return Rerun(within, treated_arms, effects.stable, effects.write_effects, moves.numbers_of)
 
 
 def _mendable() -> tuple[type[Exception], ...]:

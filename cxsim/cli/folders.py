@@ -17,7 +17,7 @@ from cxsim.shipped import shipped
 from sim.phrases import ConfigError, listed
 
 if TYPE_CHECKING:
-    from analysis.decisions.gate import Thresholds
+    from analysis.decisions.verdict import Thresholds
 
 
 def story(words: list[str]) -> int:
@@ -190,7 +190,7 @@ def gate(words: list[str]) -> int:
     found = decision.gate(given.folder, thresholds)
     replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     for verdict in found["verdicts"]:
-        print("\n  ".join([verdict["sentence"], *verdict["notes"]]), end="\n\n")
+        print("\n".join([*verdict["lines"], *(f"  {note}" for note in verdict["notes"])]), end="\n\n")
     print(shown(place))
     return OK
 
@@ -233,11 +233,7 @@ def _thresholds(overrides: list[str], config_dir: str | None) -> Thresholds:
 
 
 def _read_thresholds(node: Any) -> Thresholds:
-    from analysis.decisions.gate import Thresholds
-    from analysis.decisions.information import Cost
+    from analysis.decisions.verdict import Thresholds
     from sim.config.sections import Gate
 
-    found = Gate.read(node, GATE).model_dump()
-    test = found.pop("test")
-    cost = Cost(test.pop("fixed_cost"), test.pop("daily_cost"))
-    return Thresholds(**found, **test, cost=cost)
+    return Thresholds.of(Gate.read(node, GATE).model_dump())

@@ -34,7 +34,7 @@ def run(words: list[str]) -> int:
 
         return sweep(overrides, arguments.config_dir, name)
     answered = runs.run(*overrides, config_dir=arguments.config_dir, config_name=name)
-    print(answered.summary, answered.verdict, shown(answered.folder), sep="\n\n")
+    print(answered.verdict, answered.summary, shown(answered.folder), sep="\n\n")
     return OK
 
 

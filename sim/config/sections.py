@@ -39,6 +39,13 @@ NAME = re.compile(r"[^\W_][\w-]*")
 """Names a user gives: they become parts of dotted paths, of arms and of file names."""
 
 
+GONE = {
+    "precision": Phrase("is no longer a key; replications=auto adds points until interval and probability are steady"),
+    "gate.metric": Phrase("is no longer a key; the gate judges LTV, which holds what comes after the horizon too"),
+}
+"""Former keys by dotted path, each with what holds now."""
+
+
 class Section(BaseModel):
     """A part of the configuration. Its errors name the nearest right key."""
 
@@ -87,7 +94,7 @@ def first_finding(error: ValidationError, path: str = "") -> Phrase:
     if isinstance(cause, KeyFault):
         keys.append(str(cause.values["key"]))
     key = ".".join(filter(None, keys))
-    problem = cause if isinstance(cause, Phrase) else _in_our_words(found)
+    problem = GONE.get(key) or (cause if isinstance(cause, Phrase) else _in_our_words(found))
     return Phrase("{key}: {problem}", key=key, problem=problem) if key else problem
 
 
@@ -549,7 +556,6 @@ class FieldTests(Section):
 class Gate(Section):
     """Thresholds of the rollout gate; keys of `conf/gate`."""
 
-    metric: Annotated[str, word("profit", "ltv")]
     go_probability: Annotated[float, real(0.5, 1.0)]
     stop_probability: Annotated[float, real(0.5, 1.0)]
     regret_share: Share

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from sim.config.calendar import Calendar, check_rests, in_horizon
 from sim.config.overlays import apply_both_arms, lay_company, refuse_moved
-from sim.config.parameters import Choice, Parameter, Reader, calendar_date, real, show, tidy, whole, whole_or, word
+from sim.config.parameters import Choice, Parameter, Reader, calendar_date, show, tidy, whole, whole_or, word
 from sim.config.sections import (
     LAST_CALL,
     Behaviour,
@@ -54,7 +54,6 @@ class Settings(Section):
     replications: Annotated[int | Literal["auto"], whole_or("auto", 2, 100_000)]
     points: Annotated[Literal["all"] | tuple[int, int], Reader(_block)]
     arms: Annotated[Literal["all", "total"], word("all", "total")]
-    precision: Annotated[float, real(0.0, 0.5, above=True)]  # share of baseline LTV
     engine: Annotated[Literal["column", "agent"], word("column", "agent")]
     threads: Annotated[int | Literal["auto"], whole_or("auto", 1, 1024)]
     start_date: Annotated[date, Reader(calendar_date)]

@@ -1,7 +1,7 @@
 """A whole run: all arms in all replications, and the tables of a run folder.
 
 Replication r is one point of a Latin hypercube over what is not known, shared by all its arms. Some points are
-simulated under a second seed too, which separates the Monte Carlo error from the spread over points. Probes move one
+simulated under a second seed too, which tells the luck of the seed from the spread over points. Probes move one
 thing at a time from the central point: what would flip the answer.
 """
 
@@ -27,12 +27,12 @@ from sim.run.replication import Result, Task, TreatedArms, replication_seed, run
 from sim.run.workers import Pool, WorkerDied
 from sim.run.writing import _write_first, kpis, write_assumptions, write_config, write_parquet
 
-FIRST_BATCH, MOST = 8, 64
+FIRST_BATCH, MOST = 64, 256
 """`replications=auto` starts with so many points and doubles, up to so many."""
 
 SECOND_SEED_EVERY, SECOND_SEED_UNTIL = 3, 66
-"""Every third of the first 66 points is simulated under a second seed too: at most 22, which tell the Monte Carlo
-error to about 15 %."""
+"""Every third of the first 66 points is simulated under a second seed too: at most 22, which tell the luck of the seed
+to about 15 %."""
 
 PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
 FACES = (0.5, 2.0)
@@ -49,8 +49,8 @@ def run_experiment(
 ) -> None:
     """Simulate everything a configuration asks for and write the tables of `sim.tables` into `folder`.
 
-    `progress(done, of, what)` is called as work is finished; `enough(measures)` says whether the Monte Carlo error
-    is small enough (asked between batches under `replications=auto`).
+    `progress(done, of, what)` is called as work is finished; `enough(measures)` says whether more points would hardly
+    move the answer (asked between batches under `replications=auto`).
     """
     placed = treated_arms(settings)
     with running(partial(run_task, settings, treated_arms), threads, progress) as run:
@@ -102,7 +102,7 @@ def _succeeded(outcome: Answer | Exception) -> Answer:
 
 
 def _replicate(settings: Settings, placed: Mapping[str, Placed], run: Run, enough: Enough) -> list[Result]:
-    """All replications: a fixed number, a block of them, or batches until the Monte Carlo error is small enough."""
+    """All replications: a fixed number, a block of them, or batches until there are enough."""
     if settings.replications != "auto":
         first, until = (0, settings.replications) if settings.points == "all" else settings.points
         return run(list(_tasks(settings, first, until, settings.replications)))
@@ -117,7 +117,7 @@ def _replicate(settings: Settings, placed: Mapping[str, Placed], run: Run, enoug
 
 
 def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Task]:
-    """Points first .. until - 1 of a design of `size`; some under a second seed as well."""
+    """Points first .. until - 1 of a design of `size`; some under a second seed as well, the first with all arms."""
     design = points(settings, size)
     whole = settings.arms == "all"
     for replication in range(first, until):
@@ -125,7 +125,8 @@ def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Ta
         for second_seed in (0, 1) if twice else (0,):
             seed = replication_seed(settings.seed, replication, second_seed)
             journal = settings.events if replication == 0 and second_seed == 0 and whole else -1
-            yield Task(replication, second_seed, design[replication], seed, parts=whole, journal=journal)
+            parts = whole and replication < tables.PARTS_UNTIL
+            yield Task(replication, second_seed, design[replication], seed, parts=parts, journal=journal)
 
 
 USUAL_POINTS = 16

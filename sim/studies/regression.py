@@ -191,7 +191,7 @@ class Rerun:
 
     within: Path
     treated_arms: TreatedArms
-    enough: Callable[[Settings], Enough]
+    enough: Enough
     finish: Callable[[Path], object]
     numbers: Callable[[Path], Numbers]
 
@@ -200,7 +200,7 @@ class Rerun:
         name, settings = named
         folder = self.within / name
         folder.mkdir()
-        run_experiment(settings, self.treated_arms, folder, 1, lambda *_: None, self.enough(settings))
+        run_experiment(settings, self.treated_arms, folder, 1, lambda *_: None, self.enough)
         self.finish(folder)
         tables = [path for path in sorted(folder.iterdir()) if path.suffix in TABLES]
         hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}

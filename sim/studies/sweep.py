@@ -82,7 +82,7 @@ class JobWork:
 
     folder: Path
     treated_arms: TreatedArms
-    enough: Callable[[Settings], Enough]
+    enough: Enough
     finish: Callable[[Path], str]
 
     def __call__(self, job: Job) -> Ending:
@@ -99,7 +99,7 @@ class JobWork:
     def _run(self, job: Job, place: Path) -> str:
         started = time.monotonic()
         with drafted(place, exact=True) as draft:
-            run_experiment(job.settings, self.treated_arms, draft.path, 1, lambda *_: None, self.enough(job.settings))
+            run_experiment(job.settings, self.treated_arms, draft.path, 1, lambda *_: None, self.enough)
             line = self.finish(draft.path)
             seconds = time.monotonic() - started
             draft.publish(lambda found: write_provenance(draft.path, job.settings, 1, found, seconds))

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PERSONAS = ("hurried", "bargain", "fan", "plain")
 SEGMENTS = (tables.EVERYBODY, tables.ELIGIBLE, *PERSONAS)
 LEVELS = {
-    "ltv": 1480.0, "residual": 1120.0, "profit": 1555.0, "profit_sd": 4200.0, "revenue": 5320.0, "margin": 1580.0,
+    "ltv": 1480.0, "year_1": 300.0, "year_2": 35.0, "year_3": 25.0, "tail": 1120.0,
+    "profit": 1555.0, "profit_sd": 4200.0, "revenue": 5320.0, "margin": 1580.0,
     "cost": 0.0,
     "ltv_acquired": 2100.0, "nps": -15.2, "nps_surveyed": -8.1, "nps_stayers": -15.0, "csat": 61.0,
     "conversion": 7.9, "repeat_rate": 58.0, "churn": 31.0, "acquired": 2100.0, "orders": 61000.0,
@@ -30,7 +31,8 @@ LEVELS = {
     "norush_share": 10.1, "lead_time": 4.9, "on_time": 93.9, "backlog": 118.0, "contacts": 3600.0,
 }  # fmt: skip
 DIRECT = {
-    "ltv": 9.0, "residual": 6.5, "profit": 9.6, "profit_sd": 31.0, "revenue": 61.0, "margin": 9.8, "cost": 11.0,
+    "ltv": 9.0, "year_1": 2.0, "year_2": 0.3, "year_3": 0.2, "tail": 6.5,
+    "profit": 9.6, "profit_sd": 31.0, "revenue": 61.0, "margin": 9.8, "cost": 11.0,
     "ltv_acquired": 4.0, "nps": 0.9, "nps_surveyed": 0.8, "nps_stayers": 0.7, "csat": 0.4, "conversion": 0.1,
     "repeat_rate": 0.4,
     "churn": -0.3, "acquired": 4.0, "orders": 690.0, "visits": 5200.0, "coupons_issued": 6100.0,
@@ -104,7 +106,7 @@ def _config(chosen: Mapping[str, str], days: int, customers: int, seed: int) -> 
         config
         | {"scenario": scenario}
         | top
-        | {"precision": 0.0025, "start_date": "2027-01-01", "events": 100}
+        | {"start_date": "2027-01-01", "events": 100}
     )
 
 

@@ -1,4 +1,4 @@
-"""Effects by hand: estimands, intervals, Monte Carlo errors, verdicts."""
+"""Effects by hand: estimands, intervals, probabilities, errors, and what is said of a run."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
+from analysis.decisions.verdict import told
 from analysis.effects import flips
-from analysis.effects.answer import precise_enough, summary_table, verdict, write_effects
-from analysis.effects.estimands import effects_table, monte_carlo_error, spread
+from analysis.effects.answer import stable, summary_table, write_effects
+from analysis.effects.estimands import effects_table, luck, monte_carlo_error, spread, steadiness, without_luck
 from analysis.folders.run_folder import Run, RunError
 from sim.tables import EFFECTS, ESTIMANDS, MEASURES
 from tests.analysis.fake_run import make_run
@@ -58,28 +58,63 @@ def test_shapley_split_by_hand() -> None:
 def test_one_point_has_an_effect_and_no_interval() -> None:
     row = pick(effects_table(measures(ONE)), "total")
     assert (row["baseline"], row["scenario"], row["effect"], row["replications"]) == (100, 105, 5, 1)
-    assert all(math.isnan(row[name]) for name in ("ci_low", "ci_high", "mc_se", "p_positive"))
+    assert all(math.isnan(row[name]) for name in ("ci_low", "ci_high", "se", "p_positive"))
 
 
-def test_interval_is_students_predictive_interval() -> None:
-    values = np.array([1.0, 2.0, 4.0, 5.0])
-    over = spread(values)
-    scale = values.std(ddof=1) * math.sqrt(1.25)
-    low, high = stats.t.interval(0.90, 3, loc=3.0, scale=scale)
-    assert over.mean == 3.0
-    assert over.low == pytest.approx(low)
-    assert over.high == pytest.approx(high)
-    assert over.p_positive == pytest.approx(stats.t.cdf(3.0 / scale, 3))
+def test_the_interval_is_that_of_hyndman_and_fans_eighth_quantiles() -> None:
+    """Of n = 40 points 1 .. 40 the quantile p lies at the position p (n + 1/3) + 1/3."""
+    over = spread(np.random.default_rng(1).permutation(np.arange(1.0, 41.0)))
+    assert (over.mean, over.median, over.least, over.most, over.points) == (20.5, 20.5, 1.0, 40.0, 40)
+    assert over.low == pytest.approx(0.05 * (40 + 1 / 3) + 1 / 3)
+    assert over.high == pytest.approx(0.95 * (40 + 1 / 3) + 1 / 3)
 
 
-@pytest.mark.parametrize(("value", "probability"), [(2.5, 1.0), (-2.5, 0.0), (0.0, 0.5)])
+def test_few_points_have_no_interval_but_their_ends() -> None:
+    over = spread(np.arange(29.0) - 4.0)
+    assert math.isnan(over.low)
+    assert math.isnan(over.high)
+    assert (over.least, over.most) == (-4.0, 24.0)
+
+
+def test_an_interval_never_leaves_what_the_points_are() -> None:
+    """A cost is zero at most points and large at a few: its level cannot be told to lie below zero."""
+    over = spread(np.array([0.0] * 60 + [100.0] * 4))
+    assert (over.low, over.high) == (0.0, 100.0)
+
+
+@pytest.mark.parametrize(("positive", "zero"), [(0, 0), (3, 0), (64, 0), (10, 20)])
+def test_probability_counts_half_a_point_more(positive: int, zero: int) -> None:
+    values = np.array([1.0] * positive + [0.0] * zero + [-1.0] * (64 - positive - zero))
+    assert spread(values).p_positive == pytest.approx((positive + zero / 2 + 0.5) / 65)
+
+
+def test_luck_is_taken_out_of_the_interval_and_of_the_probability() -> None:
+    """Points spread by 3 of which 2.4 are luck: 36 % of the variance is left, and of the mean's own 1/n."""
+    values = 3.0 * np.tile([-1.0, 1.0], 50) * math.sqrt(99 / 100) + 1.0
+    kept = without_luck(values, 2.4)
+    assert kept.mean() == pytest.approx(1.0)
+    assert np.var(kept, ddof=1) == pytest.approx(9.0 * (0.36 + 0.01))
+    assert spread(values, 2.4)[:3] == pytest.approx((1.0, kept.min(), kept.max()))
+
+
+@pytest.mark.parametrize(("value", "probability"), [(2.5, 40.5 / 41), (-2.5, 0.5 / 41), (0.0, 0.5)])
 def test_points_that_agree_leave_no_interval(value: float, probability: float) -> None:
-    assert spread(np.full(3, value)) == (value, value, value, probability)
+    assert spread(np.full(40, value)) == (value, value, value, probability, value, value, value, 40)
+
+
+def test_steadiness_is_the_bootstraps() -> None:
+    """P's standard error is that of a share, root of p (1 - p) / n times n / (n + 1); ends that agree are sure."""
+    agreed = np.vstack([np.full(64, 2.0), np.full(64, np.nan)])
+    assert steadiness(agreed) == (0.0, 0.0)
+    split = np.vstack([np.repeat([-1.0, 1.0], 32), np.full(64, np.nan)])
+    assert steadiness(split).probability == pytest.approx(0.5 / 8 * 64 / 65, rel=0.07)
+    assert steadiness(split[:, :29]) == (math.inf, math.inf)
 
 
 def test_monte_carlo_error_from_second_seeds_by_hand() -> None:
     """Twins differ by 2 and by 4: variance (4 + 16) / 2 / 2 = 5, of a mean of four points 5 / 4."""
     effect = np.array([[1.0, 2.0, 3.0, 4.0], [3.0, 6.0, np.nan, np.nan]])
+    assert luck(effect) == pytest.approx(math.sqrt(5))
     assert monte_carlo_error(effect) == pytest.approx(math.sqrt(5 / 4))
 
 
@@ -87,7 +122,11 @@ def test_second_seeds_do_not_move_the_effect() -> None:
     first, second = measures(ONE), measures(coalition({"baseline": [90], "X": [101]}), second_seed=1)
     row = pick(effects_table(pd.concat([first, second])), "total")
     assert row["effect"] == 5
-    assert row["mc_se"] == pytest.approx(math.sqrt((5 - 11) ** 2 / 2))
+
+
+def test_the_standard_error_is_that_of_the_mean_over_points() -> None:
+    arms = coalition({"baseline": [100.0] * 4, "X": [101.0, 102.0, 103.0, 106.0]})
+    assert pick(effects_table(measures(arms)), "total")["se"] == pytest.approx(math.sqrt(14 / 3 / 4))
 
 
 def test_field_test_is_raw_and_its_bias_is_adjusted() -> None:
@@ -121,12 +160,22 @@ def test_stayers_have_no_field_test() -> None:
     assert list(table["estimand"]) == ["total", "direct", "spillover", "wom", "congestion", "company"]
 
 
-def test_roi_is_gross_gain_less_cost_over_cost() -> None:
-    """LTV rises by 5 net of a cost of 20: gross 25, ROI (25 - 20) / 20."""
-    cost = measures(coalition({"baseline": [0], "X": [20]}), "cost")
-    row = pick(effects_table(pd.concat([measures(ONE), cost])), "total", "roi")
-    assert row["effect"] == 0.25
+def test_roi_is_mean_over_mean() -> None:
+    """LTV rises by 5 and 25 net of costs of 20 and 40: 30 / 60, and not the mean of 5 / 20 and 25 / 40."""
+    ltv = measures(coalition({"baseline": [100, 100], "X": [105, 125]}))
+    cost = measures(coalition({"baseline": [0, 0], "X": [20, 40]}), "cost")
+    row = pick(effects_table(pd.concat([ltv, cost])), "total", "roi")
+    assert (row["effect"], row["least"], row["most"]) == (0.5, 0.25, 0.625)
     assert math.isnan(row["baseline"])
+
+
+def test_roi_has_an_interval_of_its_own() -> None:
+    """A ratio that is the same at all points is sure whatever the points are, though the effect is not."""
+    gain = [float(one) for one in range(1, 41)]
+    ltv = measures(coalition({"baseline": [100.0] * 40, "X": [100 + one for one in gain]}))
+    cost = measures(coalition({"baseline": [0.0] * 40, "X": [2 * one for one in gain]}), "cost")
+    row = pick(effects_table(pd.concat([ltv, cost])), "total", "roi")
+    assert (row["ci_low"], row["ci_high"]) == (pytest.approx(0.5), pytest.approx(0.5))
 
 
 def test_no_roi_without_cost() -> None:
@@ -139,15 +188,19 @@ def test_interaction_is_what_the_sum_misses() -> None:
     table = effects_table(measures(arms))
     assert list(pd.unique(table["intervention"])) == ["A", "B", "A+B", "A x B"]
     assert pick(table, "total", name="A x B")["effect"] == -2
-    assert pick(table, "total", name="A x B")["ci_low"] == -2
+    assert pick(table, "total", name="A x B")["least"] == -2
 
 
-def test_a_point_without_a_value_leaves_all_parts_together() -> None:
+def test_parts_come_from_the_points_that_have_them_and_the_total_from_all() -> None:
+    """At the second point, where word of mouth was not run, the effect is 9."""
     arms = {arm: [*series, series[0] + 1] for arm, series in ONE.items()}
-    arms["X/wom", "all"] = [114, math.nan]
+    arms |= {("X/wom", "all"): [114, math.nan], ("X", "all"): [105, 110]}
     table = effects_table(measures(arms))
-    assert set(table["replications"]) == {1}
-    assert pick(table, "wom")["effect"] == 3
+    assert table.set_index("estimand")["replications"].to_dict() == {
+        "total": 2, "direct": 1, "spillover": 1, "wom": 1, "congestion": 1, "company": 1,
+    }  # fmt: skip
+    assert pick(table, "total")["effect"] == 7
+    assert pick(table, "direct")["effect"] + pick(table, "spillover")["effect"] == 5
 
 
 def test_a_value_given_twice_is_an_error() -> None:
@@ -155,14 +208,13 @@ def test_a_value_given_twice_is_an_error() -> None:
         effects_table(pd.concat([measures(ONE), measures(ONE)]))
 
 
-def test_precise_enough_needs_second_seeds_and_a_small_error() -> None:
-    first = measures(coalition({"baseline": [100, 100], "X": [105, 107]}))
-    second = measures(coalition({"baseline": [100, 100], "X": [106, 108]}), second_seed=1)
-    both = pd.concat([first, second])
-    assert not precise_enough(first, 0.5)
-    assert precise_enough(both, 0.0051)  # error: sqrt((1 + 1) / 2 / 2 / 2) = 0.5 yen of 100
-    assert not precise_enough(both, 0.0050)
-    assert precise_enough(measures(coalition({"baseline": [100]})), 0.001)
+def test_points_are_enough_once_interval_and_probability_are_steady() -> None:
+    """64 even points: an end's standard error is some 3 % of the width. Where P is one half, its own is above 6 %."""
+    sure, open_question = np.linspace(1.0, 5.0, 64), np.linspace(-5.0, 5.0, 64)
+    for effect, steady in ((sure, True), (open_question, False), (np.repeat(sure, 4)[::8], True), (sure[:29], False)):
+        arms = coalition({"baseline": [100.0] * len(effect), "X": list(100.0 + effect)})
+        assert stable(measures(arms)) is steady
+    assert stable(measures(coalition({"baseline": [100]})))
 
 
 def test_csv_reads_back_to_the_same_bits_and_adds_up(tmp_path: Path) -> None:
@@ -196,48 +248,28 @@ def test_summary_names_metrics_and_units(tmp_path: Path) -> None:
     assert len({len(line) for line in text.splitlines() if line.endswith("points")}) == 1
 
 
-@pytest.mark.parametrize(("strength", "phrase"), [(1.0, "undecided"), (0.0, "leaves LTV exactly as it is")])
-def test_verdict_names_the_horizon_and_the_answer(tmp_path: Path, strength: float, phrase: str) -> None:
-    write_effects(make_run(tmp_path / "run", strength=strength))
-    text = verdict(tmp_path / "run")
-    assert "Over 112 days" in text
-    assert phrase in text
-    assert "Stopped at 8 replications, precise enough" in text
+def test_nothing_changes_where_no_point_has_an_effect(tmp_path: Path) -> None:
+    write_effects(make_run(tmp_path / "run", strength=0.0))
+    text = told(tmp_path / "run")
+    assert text.startswith("Nothing changes: norush_coupon leaves LTV as it is at each of 8 points.")
+    assert "NPS stays exactly as it is." in text
+    assert "undecided" not in text
 
 
-@pytest.mark.parametrize(("size", "verb"), [(5.0, "raises"), (-5.0, "lowers")])
-def test_verdict_takes_a_side_where_the_interval_does(tmp_path: Path, size: float, verb: str) -> None:
+def test_points_without_a_split_are_said(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    arms = coalition(
-        {"baseline": [100, 100, 100], "norush_coupon": [100 + size, 100 + 1.1 * size, 100 + 0.9 * size]}
-    )
-    measures(arms).to_parquet(folder / "measures.parquet")
+    table = Run(folder).measures
+    late = (table["replication"] >= 4) & table["arm"].str.contains("/")
+    table[~late].to_parquet(folder / "measures.parquet")
     write_effects(folder)
-    assert f"norush_coupon {verb} LTV by 5.00 yen" in verdict(folder)
-    assert "Monte Carlo error was not estimated" in verdict(folder)
-
-
-@pytest.mark.parametrize(
-    ("residual", "told"), [(-9.0, True), (-4.0, False), (9.0, False)], ids=["outweighs", "lessens", "adds"]
-)
-def test_verdict_says_where_the_time_beyond_the_horizon_would_turn_it(
-    tmp_path: Path, residual: float, told: bool
-) -> None:
-    folder = make_run(tmp_path / "run")
-    tables = [
-        measures(coalition({"baseline": [100] * 3, "norush_coupon": [100 + size] * 3}), metric)
-        for metric, size in (("ltv", 5.0), ("residual", residual))
-    ]
-    pd.concat(tables).to_parquet(folder / "measures.parquet")
-    write_effects(folder)
-    assert (f"beyond the 112 days would turn the sign: {residual:.2f} yen" in verdict(folder)) is told
+    assert "Direct effect, spillover and field test are from 4 points." in told(folder)
 
 
 def test_verdict_of_two_scenarios_and_of_none(tmp_path: Path) -> None:
     write_effects(make_run(tmp_path / "two", {"A": "a", "B": "b"}))
-    assert "A x B: together they do" in verdict(tmp_path / "two")
+    assert "A x B: together they do" in told(tmp_path / "two")
     make_run(tmp_path / "none", {})
-    assert verdict(tmp_path / "none").startswith(
+    assert told(tmp_path / "none").startswith(
         "Nothing was changed. The company as it is, over 112 days: LTV"
     )
     assert "90 % of worlds" in summary_table(tmp_path / "none")
@@ -273,7 +305,7 @@ def test_folders_that_are_no_runs_say_so(tmp_path: Path) -> None:
         Run(tmp_path)
     folder = make_run(tmp_path / "run")
     with pytest.raises(RunError, match=r"has no effects.csv"):
-        verdict(folder)
+        told(folder)
     (folder / "config.yaml").write_text("a: [", encoding="utf-8")
     with pytest.raises(RunError, match="not readable YAML") as caught:
         _ = Run(folder).config

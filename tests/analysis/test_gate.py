@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from analysis.decisions.gate import GO, STOP, TEST, Thresholds, gate
+from analysis.decisions.gate import gate
 from analysis.decisions.information import Cost
+from analysis.decisions.verdict import GO, NOTHING, STOP, TEST, Thresholds, usual
 from analysis.folders.run_folder import RunError
 from cxsim import cli
 from scenarios.shocks import Shock
@@ -21,14 +22,14 @@ from sim.tables import COMPANY_WIDE, SHOCKS
 from tests.docs.tables import kinds
 
 DAYS, MEMBERS = 100, 10_000
-THRESHOLDS = Thresholds("profit", 0.9, 0.9, 0.1, (1000, 5000), (10, 20), Cost())
+THRESHOLDS = Thresholds(0.9, 0.9, 0.1, (1000, 5000), (10, 20), Cost())
 
 
 def folder(
-    place: Path, effects: Sequence[float], *, profit_sd: float = 1.0, luck: float = 0.0, residual: float = 0.0,
+    place: Path, effects: Sequence[float], *, profit_sd: float = 1.0, luck: float = 0.0,
     bias: Sequence[float] = (), arms: Sequence[str] = ("baseline", "coupon"),
 ) -> Path:  # fmt: skip
-    """A run folder whose profit effects are these; every point has a second seed, `luck` apart."""
+    """A run folder whose effects on LTV are these; every point has a second seed, `luck` apart."""
     place.mkdir(parents=True)
     config = f"days: {DAYS}\nseed: 1\ncustomers: 500\ncompany: {{members: {MEMBERS}}}\n"
     (place / "config.yaml").write_text(config, encoding="utf-8")
@@ -40,15 +41,14 @@ def folder(
     for point, effect in enumerate(effects):
         for second_seed in (0, 1):
             for arm in arms:
-                note(point, second_seed, arm, "profit", 1000.0 + (arm != "baseline") * (effect + second_seed * luck))
+                note(point, second_seed, arm, "ltv", 1000.0 + (arm != "baseline") * (effect + second_seed * luck))
                 note(point, second_seed, arm, "profit_sd", profit_sd)
-                note(point, second_seed, arm, "residual", 5000.0 + (arm != "baseline") * residual)
             if len(bias):
                 treated = 1000.0 + effect + second_seed * luck + bias[point]
-                note(point, second_seed, "coupon/ab", "profit", treated, "treated")
-                note(point, second_seed, "coupon/ab", "profit", 1000.0, "control")
-                note(point, second_seed, "baseline", "profit", 1000.0, "coupon/ab:treated")
-                note(point, second_seed, "baseline", "profit", 1000.0, "coupon/ab:control")
+                note(point, second_seed, "coupon/ab", "ltv", treated, "treated")
+                note(point, second_seed, "coupon/ab", "ltv", 1000.0, "control")
+                note(point, second_seed, "baseline", "ltv", 1000.0, "coupon/ab:treated")
+                note(point, second_seed, "baseline", "ltv", 1000.0, "coupon/ab:control")
     columns = ["replication", "second_seed", "arm", "group", "segment", "metric", "value"]
     table = pd.DataFrame(rows, columns=columns).astype({"replication": "int32", "second_seed": "int8"})
     table.to_parquet(place / "measures.parquet", index=False)
@@ -78,7 +78,7 @@ def test_a_sure_gain_goes_and_a_sure_loss_stops(tmp_path: Path) -> None:
 def test_a_probable_gain_with_a_large_regret_does_not_go(tmp_path: Path) -> None:
     effects = [1.0] * 38 + [-30.0] * 2
     found = only(gate(folder(tmp_path / "rare_loss", effects), THRESHOLDS))
-    assert found["p_positive"]["probability"] == 0.95
+    assert found["p_positive"] == pytest.approx(38.5 / 41, rel=1e-5)
     assert found["regret"]["going"] == pytest.approx(60 / 40)
     assert found["regret"]["stopping"] == pytest.approx(38 / 40)
     assert found["decision"] != GO
@@ -89,6 +89,7 @@ def test_an_open_question_is_tested_where_the_test_pays(tmp_path: Path) -> None:
     place = folder(tmp_path / "open", spread_over(-10, 12), profit_sd=5.0)
     found = only(gate(place, THRESHOLDS))
     assert found["decision"] == TEST
+    assert found["cheapest_test"]["cost"] == min(test["cost"] for test in found["tests"] if test["net"] > 0)
     best = found["best_test"]
     assert best["net"] == max(test["net"] for test in found["tests"]) > 0
     assert best["net"] == pytest.approx(best["information"] - best["delay"] - best["cost"], rel=1e-5)
@@ -103,7 +104,7 @@ def test_where_nothing_is_worth_testing_the_sign_decides(tmp_path: Path, mean: f
     dear = THRESHOLDS._replace(cost=Cost(fixed=1e9))
     found = only(gate(place, dear))
     assert (found["decision"], found["clear"]) == (decision, False)
-    assert "nothing is worth testing" in found["sentence"]
+    assert "no test considered is worth its cost" in found["lines"][0]
 
 
 def test_a_noisy_dashboard_makes_a_test_worthless(tmp_path: Path) -> None:
@@ -127,44 +128,63 @@ def test_luck_of_the_worlds_is_not_worth_learning(tmp_path: Path) -> None:
     effects = spread_over(-2, 4)
     sd = float(np.std(effects, ddof=1))
     found = only(gate(folder(tmp_path / "luck", effects, luck=sd * np.sqrt(2)), THRESHOLDS))
-    assert found["monte_carlo_share"] == pytest.approx(1.0)
-    assert found["p_positive"]["probability"] == 1.0  # mean 1.0, its standard error 0.28
-    assert found["effect"]["ci_low"] < 0  # the interval for one more point stays the report's
+    assert found["luck_share"] == pytest.approx(1.0)
+    assert found["p_positive"] == pytest.approx(40.5 / 41, rel=1e-5)  # mean 1.0, its standard error 0.28
+    assert found["effect"]["low"] > 0
     assert any("luck" in note for note in found["notes"])
 
 
-def test_few_points_are_called_rough_and_no_unknown_is_named(tmp_path: Path) -> None:
+def test_few_points_have_no_interval_and_no_unknown_is_named(tmp_path: Path) -> None:
     found = only(gate(folder(tmp_path / "few", spread_over(1, 5, 8)), THRESHOLDS))
-    assert found["rough"]
-    assert found["evppi"] is None
-    # Wilson (1927) for 8 of 8: the lower end is 1 / (1 + z²/8), z = 1.645.
-    assert found["p_positive"]["low"] == pytest.approx(1 / (1 + 1.6449**2 / 8), abs=1e-4)
-    assert found["notes"][0].startswith("The probability is rough: 8 replications")
-
-
-def test_a_residual_that_would_turn_the_sign_is_told(tmp_path: Path) -> None:
-    found = only(gate(folder(tmp_path / "late", spread_over(1, 5), residual=-9.0), THRESHOLDS))
-    assert found["decision"] == GO
-    assert "would turn the sign: -9.00" in found["sentence"]
-    found = only(gate(folder(tmp_path / "fine", spread_over(1, 5), residual=-1.0), THRESHOLDS))
-    assert "turn the sign" not in found["sentence"]
+    assert (found["evppi"], found["hinges"], found["effect"]["low"]) == (None, None, None)
+    assert found["p_positive"] == pytest.approx(8.5 / 9, rel=1e-5)
+    assert "(8 points, from +1.00 to +5.00)" in found["lines"][-1]
 
 
 def test_what_knowing_is_worth_says_of_which_choice(tmp_path: Path) -> None:
-    place = folder(tmp_path / "open", spread_over(-10, 12))
-    for metric, told in (("profit", "by profit"), ("ltv", "by LTV")):
-        if metric == "ltv":
-            table = pd.read_parquet(place / "measures.parquet")
-            table["metric"] = table["metric"].replace({"profit": "ltv"})
-            table.to_parquet(place / "measures.parquet", index=False)
-        notes = only(gate(place, THRESHOLDS._replace(metric=metric)))["notes"]
-        (note,) = [one for one in notes if "neither bounds the other" in one]
-        assert f"between coupon and doing nothing, {told}, " in note
+    notes = only(gate(folder(tmp_path / "open", spread_over(-10, 12)), THRESHOLDS))["notes"]
+    (note,) = [one for one in notes if "neither bounds the other" in one]
+    assert "between coupon and doing nothing" in note
 
 
-def test_nothing_at_all_stops(tmp_path: Path) -> None:
+def test_money_is_the_firms(tmp_path: Path) -> None:
+    """Two yen for each of 10,000 potential customers, over 100 of 365 days."""
+    found = only(gate(folder(tmp_path / "two", [1.0, 3.0] * 20), THRESHOLDS))
+    assert (found["members"], found["effect"]["firm"]) == (MEMBERS, 20_000)
+    assert found["effect"]["firm_year"] == pytest.approx(73_000)
+    assert found["lines"][1].startswith("Expected value: +73,000 yen a year for the firm, that is +2.00 yen of LTV")
+    assert "potential customers, whether they buy or not" in found["lines"][1]
+    assert "a set-up cost of up to 20,000 yen" in found["lines"][4]
+
+
+def test_lines_come_in_the_order_in_which_they_matter(tmp_path: Path) -> None:
+    place = folder(tmp_path / "open", spread_over(-10, 12), profit_sd=5.0)
+    told = ("Test coupon first.", "Expected value: ", "It pays in ", "Expected regret ", "Beyond the costs ",
+            "The cheapest test worth its cost: ", "Effect on LTV, ")  # fmt: skip
+    lines = only(gate(place, THRESHOLDS))["lines"]
+    assert [line.startswith(start) for line, start in zip(lines, told, strict=True)] == [True] * len(told)
+
+
+def test_a_skewed_effect_has_its_median_beside_the_mean(tmp_path: Path) -> None:
+    found = only(gate(folder(tmp_path / "skewed", [1.0] * 35 + [41.0] * 5), THRESHOLDS))
+    assert "+6.0 on average, median +1.0" in found["lines"][-1]
+
+
+def test_where_no_point_has_an_effect_nothing_changes(tmp_path: Path) -> None:
     found = only(gate(folder(tmp_path / "zero", [0.0] * 40), THRESHOLDS))
-    assert (found["decision"], found["evpi"]) == (STOP, 0)
+    assert (found["decision"], found["evpi"], len(found["lines"])) == (NOTHING, 0, 1)
+
+
+def test_a_run_judges_by_the_thresholds_that_ship() -> None:
+    assert usual() == Thresholds.of(
+        {
+            "go_probability": 0.9, "stop_probability": 0.9, "regret_share": 0.1,
+            "test": {
+                "customers": [1000, 2000, 5000, 10000, 20000, 50000, 100000], "days": [14, 28, 56],
+                "fixed_cost": 200000, "daily_cost": 5000,
+            },
+        }
+    )  # fmt: skip
 
 
 # -- what acts on everybody at once -----------------------------------------------------------------------------
@@ -194,10 +214,10 @@ def test_what_acts_on_everybody_is_never_tested_on_some(kind: str, mean: float, 
     found = only(gate(stated(folder(tmp_path / "wide", effects), "total", coupon=kind), THRESHOLDS))
     assert (found["decision"], found["clear"], found["company_wide"]) == (decision, False, True)
     assert (found["tests"], found["best_test"]) == ([], None)
-    assert "no A/B test can remove the doubt" in found["sentence"]
-    assert "to try it over time, or to bring data" in found["sentence"]
+    assert "no A/B test can remove the doubt" in found["lines"][0]
+    assert "to try it over time, or to bring data" in found["lines"][0]
     assert any("season, trend" in note and "cxsim learn" in note for note in found["notes"])
-    assert not any("worth testing" in text or "field test" in text for text in (found["sentence"], *found["notes"]))
+    assert not any("cheapest test" in text or "field test" in text for text in (*found["lines"], *found["notes"]))
 
 
 def test_a_combination_with_a_part_that_acts_on_everybody_is_not_tested_either(tmp_path: Path) -> None:
@@ -221,7 +241,7 @@ def test_a_kind_of_ones_own_is_known_by_the_field_test_that_a_whole_run_lacks(tm
 def test_a_sure_verdict_on_what_acts_on_everybody_says_what_it_said(tmp_path: Path) -> None:
     found = only(gate(stated(folder(tmp_path / "sure", spread_over(1, 5)), "total", coupon="staff"), THRESHOLDS))
     assert (found["decision"], found["clear"]) == (GO, True)
-    assert found["sentence"].startswith("Go: coupon raises profit")
+    assert found["lines"][0] == "Go with coupon."
     assert found["notes"][-1].endswith("none can leave a part of the customers out.")
 
 
@@ -271,7 +291,7 @@ def test_the_command_writes_one_json_and_says_one_sentence(tmp_path: Path, capsy
     first = (place / "gate.json").read_bytes()
     found = json.loads(first)
     assert found["thresholds"]["go_probability"] == 0.95
-    assert told.startswith(only(found)["sentence"])
+    assert told.startswith("\n".join(only(found)["lines"]))
     assert told.endswith(f"{place / 'gate.json'}\n")
     assert cli.main(["gate", str(place), "gate.go_probability=.95", "--out", str(tmp_path / "again.json")]) == cli.OK
     assert (tmp_path / "again.json").read_bytes() == first
@@ -283,7 +303,7 @@ def test_the_command_writes_one_json_and_says_one_sentence(tmp_path: Path, capsy
         (["gate.go_probability=2"], "gate.go_probability: 2 is not allowed; from 0.5 to 1"),
         (["gate.go_probabilty=.9"], "gate.go_probabilty: no such key"),
         (["gate.test.days=[]"], "gate.test.days: [] is not allowed; at least one"),
-        (["gate.metric=nps"], "gate.metric: 'nps' is not allowed; one of profit, ltv"),
+        (["gate.metric=profit"], "gate.metric: is no longer a key; the gate judges LTV"),
         (["customers=3"], "customers: is no threshold of the gate"),
     ],
 )

@@ -18,10 +18,9 @@ from analysis.decisions.information import (
     regret,
     sample,
     standard_error,
-    without_monte_carlo_error,
     worth,
 )
-from analysis.effects.estimands import Array
+from analysis.effects.estimands import Array, without_luck
 
 N = 400
 
@@ -107,14 +106,14 @@ def test_worth_adds_up_by_hand() -> None:
 def test_luck_is_taken_out_of_the_spread() -> None:
     rng = np.random.default_rng(3)
     truth, luck = rng.normal(1.0, 2.0, 20_000), rng.normal(0.0, 1.5, 20_000)
-    found = without_monte_carlo_error(truth + luck, 1.5)
+    found = without_luck(truth + luck, 1.5)
     assert np.mean(found) == pytest.approx(np.mean(truth + luck))
     assert np.var(found) == pytest.approx(2.0**2, rel=3 * math.sqrt(2 / 20_000) * 2.5**2 / 2**2)
 
 
 def test_where_all_is_luck_the_mean_alone_is_uncertain() -> None:
     effect = normal_draws(0.2, 1.0)[:16]
-    found = without_monte_carlo_error(effect, 5.0)
+    found = without_luck(effect, 5.0)
     assert np.std(found, ddof=1) == pytest.approx(np.std(effect, ddof=1) / 4)
 
 

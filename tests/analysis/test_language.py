@@ -200,7 +200,7 @@ def test_templates_say_nothing_untranslated(path: Path) -> None:
 # -- the command line -----------------------------------------------------------------------------------------
 
 KINDS = (
-    "customers=0", "customers=many", "customers=null", "days=on", "seed=inf", "replications=1", "precision=0",
+    "customers=0", "customers=many", "customers=null", "days=on", "seed=inf", "replications=1", "precision=0.01",
     "engine=colunm", "start_date=tomorrow", "company.hold_norush=1", "company.capacity_ratio=0", "company.margin=1.5",
     "company.margin.value=0.9", "company.margin={mean: 0.3}", "company.margin={rnage: [0, 1]}", "company.desk=3",
     "personas.mix.fan.share=0.5", "customers=100 market.network.degree=200", "customer=1000", "company.zzz=1",

@@ -100,12 +100,12 @@ def test_report_stands_alone_and_says_what_it_must(folder: Path) -> None:
     assert page.tags.count("svg") == len(NAMES)
     for phrase in (
         "A customer who lets an order wait", "What changes", "For the whole firm, in a year",
-        "50,000 members", "Where the effect comes from",
+        "members (potential customers, whether they buy or not)", "Where the effect comes from",
         "What a field test would have said", "Whom it reaches",
         "Over time",
         "The journey, stage by stage", "How LTV is spread", "Break-even face value", "What is not costed",
         "What we do not know", "The assumptions", "How to read an interval here",
-        "cxsim run scenario=norush_coupon", "judgement", "Student",
+        "cxsim run scenario=norush_coupon", "judgement", "95 % quantile",
     ):  # fmt: skip
         assert phrase in text, phrase
     assert str(folder) not in text
@@ -154,7 +154,7 @@ def test_one_point_without_optional_tables_still_reports(tmp_path: Path) -> None
     for name in ("probes.csv", "points.parquet", "parameters.csv", "customers.parquet", "provenance.json"):
         (run / name).unlink()
     text = write_report(run).read_text(encoding="utf-8")
-    assert "no verdict" in text
+    assert "No decision on norush_coupon: LTV was measured at 1 points" in text
     assert "not probed" in text
 
 

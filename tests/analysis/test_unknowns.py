@@ -157,7 +157,7 @@ def test_probabilities_over_all_points_by_clock_and_by_third(tmp_path: Path) -> 
     values_at = option.configuration.values_at
     one = values_at[CLOCK] == 1
     assert ltv.loc[("", ""), "positive"] == int((one & (values_at[CAPACITY] > 1.5)).sum())
-    assert ltv.loc[(CLOCK, "episode"), "probability"] == 0.0
+    assert ltv.loc[(CLOCK, "episode"), "probability"] == 0.5 / 61
     assert ltv.loc[(CLOCK, "time"), "points"] == 60
     thirds = ltv.loc[CAPACITY]
     assert list(thirds.index) == ["low", "middle", "high"]
@@ -229,7 +229,10 @@ def test_as_many_points_as_an_uncertain_sweep_has(tmp_path: Path) -> None:
     found = option.answer("ltv")
     assert found is not None
     assert (found.effect, found.points) == (2.0, 200)
-    assert found.mc_se == pytest.approx(math.sqrt(2.0 / 200), rel=1e-5)  # seeds differ by 2: variance 2
+    variance = 4 * 200 / 199  # of which 2 are luck, since seeds differ by 2
+    assert found.se == pytest.approx(math.sqrt(variance / 200))
+    kept = math.sqrt(1 - 2 / variance + 1 / 200)
+    assert (found.low, found.high) == pytest.approx((2 - 2 * kept, 2 + 2 * kept), rel=1e-5)
 
 
 def test_scenarios_of_different_worlds_are_not_compared(tmp_path: Path) -> None:

@@ -60,9 +60,7 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("replications=automatic"), ["replications: 'automatic'", "auto or"]),
     (run("threads=0"), ["threads: 0", "auto or a whole number from 1"]),
     (run("events=-1"), ["events: -1", "from 0"]),
-    (run("precision=0"), ["precision: 0", "above 0"]),
-    (run("precision=nan"), ["precision: nan", "not a finite number"]),
-    (run("precision=2"), ["precision: 2", "to 0.5"]),
+    (run("precision=0.01"), ["precision: is no longer a key", "replications=auto adds points until"]),
     # words, dates, switches
     (run("engine=gpu"), ["engine: 'gpu'", "one of column, agent"]),
     (run("engine=colunm"), ["engine: 'colunm'", "did you mean column?"]),

@@ -47,11 +47,12 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Exp
     monkeypatch.chdir(tmp_path)
     effects, report = ModuleType("analysis.effects.answer"), ModuleType("analysis.report.page")
     effects.write_effects = lambda folder: (folder / "effects.csv").write_text("metric\n")  # type: ignore[attr-defined]
-    effects.precise_enough = lambda measures, precision: True  # type: ignore[attr-defined]
+    effects.stable = lambda measures: True  # type: ignore[attr-defined]
     effects.summary_table = lambda folder: "the table"  # type: ignore[attr-defined]
-    effects.verdict = lambda folder: "the verdict"  # type: ignore[attr-defined]
+    verdict = ModuleType("analysis.decisions.verdict")
+    verdict.told = lambda folder: "the verdict"  # type: ignore[attr-defined]
     report.write_report = lambda folder: (folder / "report.html").write_text("report")  # type: ignore[attr-defined]
-    for module in (effects, report):
+    for module in (effects, report, verdict):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(f"analysis.{module.__name__.partition('.')[2]}", module, raising=False)
 
@@ -77,7 +78,7 @@ def test_a_run_appears_whole_and_is_reported(experiment: Any, capsys: pytest.Cap
         *(f"out/answer/{made}" for made in ("effects.csv", "report.html", "provenance.json")),
     }
     out, err = capsys.readouterr()
-    assert out == "the table\n\nthe verdict\n\nout/answer\n"
+    assert out == "the verdict\n\nthe table\n\nout/answer\n"
     assert err.splitlines() == ["replications 1/2", "replications 2/2"]
     found = json.loads(Path("out/answer/provenance.json").read_text())
     assert found["folder"] == str(Path("out/answer").resolve())

@@ -1,0 +1,363 @@
+"""One verdict for every intervention, and the sentences that say it: in run, report, gate and a sweep's report.
+
+Going and stopping are judged by the effect on LTV at each point of what is not known, the luck of the seed taken out.
+One goes where a gain is probable and the regret of going small, and stops likewise. Else one tests first if some field
+test is worth more than its cost and delay; if none is, the sign of the expected effect decides. Nobody chooses a shock,
+and where no point has an effect nothing changes.
+
+Money for the firm is the effect on LTV, per potential customer, times the firm's members, who are its potential
+customers; a year's is that over the years of the horizon.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from analysis.decisions import information
+from analysis.decisions.information import Cost, Design, Firm, Regret, Worth
+from analysis.decisions.options import Configuration, Option
+from analysis.effects import flips
+from analysis.effects.answer import baseline_words, interaction_words, likelihood, nps_words, points_words
+from analysis.effects.estimands import FEWEST, Array, Spread, field_test_bias, luck, skewed, spread, without_luck
+from analysis.effects.sensitivity import chance, rank_correlations
+from analysis.folders.run_folder import Run
+from analysis.style import words
+from analysis.style.language import N_, _
+from sim.tables import COMPANY_WIDE, EVERYBODY, PARTS_UNTIL, SHOCKS
+
+GO, TEST, STOP, SHOCK, NOTHING, UNKNOWN = "go", "test", "stop", "shock", "nothing", "unknown"
+DAYS_PER_YEAR = 365
+
+LTV = "ltv"
+
+
+class Thresholds(NamedTuple):
+    """What a verdict hangs on; conf/gate has defaults and meaning."""
+
+    go_probability: float
+    stop_probability: float
+    regret_share: float
+    customers: tuple[int, ...]
+    days: tuple[int, ...]
+    cost: Cost
+
+    @classmethod
+    def of(cls, stated: dict[str, Any]) -> Thresholds:
+        """From the keys of a file in conf/gate."""
+        test = stated["test"]
+        go, stop, share = (float(stated[name]) for name in ("go_probability", "stop_probability", "regret_share"))
+        cost = Cost(test["fixed_cost"], test["daily_cost"])
+        return cls(go, stop, share, tuple(test["customers"]), tuple(test["days"]), cost)
+
+
+@lru_cache
+def usual() -> Thresholds:
+    """The thresholds that ship: what a run and a report judge by."""
+    text = files("conf").joinpath("gate", "default.yaml").read_text(encoding="utf-8")
+    return Thresholds.of(yaml.safe_load(text))
+
+
+class Verdict(NamedTuple):
+    """What is to be done about one option, and why; yen per potential customer unless said otherwise.
+
+    `decision` is one of GO, TEST, STOP, SHOCK, NOTHING and UNKNOWN (too few points); `clear` whether the points or a
+    test's worth decide, and not only the sign of the mean. `effect` is the effect on LTV at each point (points,), the
+    luck of the seed taken out; `luck_share` what that was of the variance. `hinges` is the unknown that the effect
+    follows most, if beyond chance.
+    """
+
+    option: Option
+    decision: str
+    clear: bool
+    effect: Array
+    over: Spread
+    luck_share: float
+    regret: Regret
+    bias: Array
+    company_wide: bool
+    tests: list[Worth]
+    hinges: str | None
+
+    @property
+    def run(self) -> Run:
+        """The run that states the configuration."""
+        return self.option.configuration.runs[0]
+
+    @property
+    def members(self) -> int:
+        """The firm's potential customers; the simulated market's where the configuration states none."""
+        return members_of(self.run)
+
+    @property
+    def firm(self) -> float:
+        """Expected value for the firm, yen: of all members, over the horizon and after it."""
+        return self.over.mean * self.members
+
+    @property
+    def year(self) -> float:
+        """The same, yen a year of the horizon."""
+        return self.firm * DAYS_PER_YEAR / self.run.days
+
+    @property
+    def best(self) -> Worth | None:
+        """The test that is worth most, if any could be held."""
+        return max(self.tests, key=lambda one: one.net, default=None)
+
+    @property
+    def cheapest(self) -> Worth | None:
+        """The cheapest test, in money and then in customers, that is worth more than its cost and delay."""
+        worth_it = [one for one in self.tests if one.net > 0]
+        return min(worth_it, key=lambda one: (one.cost, one.design.customers), default=None)
+
+
+def judged(option: Option, thresholds: Thresholds) -> Verdict:
+    """The verdict on an option."""
+    both = option.configuration.cube.effect(option.intervention, EVERYBODY, LTV)
+    measured = both[0, ~np.isnan(both[0])]
+    over, effect = spread(measured, luck(both)), without_luck(measured, luck(both))
+    regret = information.regret(effect) if len(effect) else Regret(math.nan, math.nan)
+    bias = _bias(option)
+    wide = _company_wide(option, bias)
+    tests = [] if wide or len(effect) < 2 else _tests(option, effect, bias, thresholds)
+    found = Verdict(
+        option, UNKNOWN, False, effect, over, _luck_share(measured, luck(both)), regret, bias, wide, tests,
+        _hinges(option),
+    )  # fmt: skip
+    decision, clear = _decide(found, thresholds)
+    return found._replace(decision=decision, clear=clear)
+
+
+def _decide(found: Verdict, thresholds: Thresholds) -> tuple[str, bool]:
+    """(decision, clear)."""
+    going, stopping = found.regret
+    gain = found.over.p_positive
+    kinds = kinds_of(found.option)
+    if found.over.points < 2:
+        return UNKNOWN, False
+    if kinds and not kinds - set(SHOCKS):
+        return SHOCK, True
+    if not found.effect.any():
+        return NOTHING, True
+    if gain >= thresholds.go_probability and going <= thresholds.regret_share * stopping:
+        return GO, True
+    if 1 - gain >= thresholds.stop_probability and stopping <= thresholds.regret_share * going:
+        return STOP, True
+    if found.cheapest is not None:
+        return TEST, True
+    return (GO if found.over.mean > 0 else STOP), False
+
+
+def members_of(run: Run) -> int:
+    """The firm's potential customers, whom effects are averaged over."""
+    return int(run.setting("company.members", run.config.get("customers", 0)))
+
+
+def kinds_of(option: Option) -> set[str]:
+    """Kinds of its interventions; none where the run's configuration does not state them."""
+    run = option.configuration.runs[0]
+    stated = [run.node(f"scenario.{name}.interventions") or {} for name in option.intervention.split("+")]
+    return {one["kind"] for interventions in stated for one in interventions.values()}
+
+
+def _bias(option: Option) -> Array:
+    """The simulated field test's bias at each point (points,), luck taken out; empty where no test was simulated."""
+    both = field_test_bias(option.configuration.cube, option.intervention, LTV, EVERYBODY)
+    return without_luck(both[0, ~np.isnan(both[0])], luck(both))
+
+
+def _company_wide(option: Option, bias: Array) -> bool:
+    """Whether it acts on everybody at once, so that no test can leave a part of the customers out.
+
+    Shipped kinds are listed in `COMPANY_WIDE`; a firm's own kind acts so if a run with arms=all has no field test at
+    the points that have one.
+    """
+    configuration = option.configuration
+    asked = configuration.runs[0].config.get("arms") == "all" and (configuration.cube.replications < PARTS_UNTIL).any()
+    return bool(asked and not len(bias)) or not kinds_of(option).isdisjoint(COMPANY_WIDE)
+
+
+def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -> list[Worth]:
+    """What tests of the sizes and durations considered are worth; none where the spread of profit was not measured."""
+    run, cube = option.configuration.runs[0], option.configuration.cube
+    spreads = cube.get(option.intervention, EVERYBODY, "profit_sd")[0]
+    known = spreads[~np.isnan(spreads)]
+    if not len(known):
+        return []
+    members = members_of(run)
+    bias_sd = float(np.std(bias, ddof=1)) if len(bias) > 1 else 0.0
+    firm = Firm(run.days, members, math.sqrt(float(np.mean(known**2))), bias_sd)
+    sizes = sorted({min(customers, members) for customers in thresholds.customers})
+    designs = [Design(size, days) for days in sorted(set(thresholds.days)) if days < run.days for size in sizes]
+    return [information.worth(effect, design, firm, thresholds.cost) for design in designs]
+
+
+def _luck_share(measured: Array, luck: float) -> float:
+    """Share of the variance over points that is the luck of the seed; NaN where it is not known."""
+    variance = float(np.var(measured, ddof=1)) if len(measured) > 1 else 0.0
+    return min(luck**2 / variance, 1.0) if variance > 0 else math.nan
+
+
+def _hinges(option: Option) -> str | None:
+    """The unknown with the strongest rank correlation with the effect; None where that may be chance."""
+    effect = option.each(LTV)
+    if len(effect) < FEWEST or not any(len(run.points) for run in option.configuration.runs):
+        return None
+    table = rank_correlations(option.configuration.values_at.astype(float), effect)
+    if table.empty or abs(float(table["rank_correlation"].iloc[0])) <= chance(len(table), len(effect)):
+        return None
+    return str(table["name"].iloc[0])
+
+
+# -- in words ---------------------------------------------------------------------------------------------------
+
+HEADS = {
+    (GO, True): N_("Go with {name}."),
+    (STOP, True): N_("Stop {name}."),
+    (TEST, True): N_("Test {name} first."),
+    (GO, False): N_("Go with {name}, though not beyond doubt: no test considered is worth its cost."),
+    (STOP, False): N_("Stop {name}, though not beyond doubt: no test considered is worth its cost."),
+    (SHOCK, True): N_("No decision on {name}: it is a shock, which nobody chooses."),
+    (NOTHING, True): N_("Nothing changes: {name} leaves LTV as it is at each of {points} points."),
+    (UNKNOWN, False): N_("No decision on {name}: LTV was measured at {points} points, and it takes at least two."),
+}
+UNTESTABLE = {
+    GO: N_(
+        "Go with {name}, though not beyond doubt: it acts on everybody at once, so that no A/B test can remove the "
+        "doubt, and what is left is to decide now, to try it over time, or to bring data."
+    ),
+    STOP: N_(
+        "Stop {name}, though not beyond doubt: it acts on everybody at once, so that no A/B test can remove the "
+        "doubt, and what is left is to decide now, to try it over time, or to bring data."
+    ),
+}
+"""What is said of a company-wide intervention that the points leave open."""
+
+LIKELIHOODS = {1: N_("likely gain"), 0: N_("toss-up"), -1: N_("likely loss")}
+DECISION_WORDS = {
+    GO: N_("go"),
+    TEST: N_("test first"),
+    STOP: N_("stop"),
+    SHOCK: N_("shock: no decision"),
+    NOTHING: N_("nothing changes"),
+    UNKNOWN: N_("no decision: one point"),
+}
+"""A verdict in a cell of a table."""
+
+
+def lines(found: Verdict) -> list[str]:
+    """The verdict in sentences, in the order in which they matter; the same wherever it is told."""
+    head = _(_head(found)).format(name=found.option.label, points=found.over.points)
+    if found.decision in (NOTHING, UNKNOWN):
+        return [head]
+    chosen = (_worlds, _regrets, _set_up, _finding_out) if found.decision != SHOCK else ()
+    makers = (_value, *chosen, _interval)
+    return [head, *filter(None, (make(found) for make in makers))]
+
+
+def _head(found: Verdict) -> str:
+    if found.company_wide and not found.clear and found.decision in UNTESTABLE:
+        return UNTESTABLE[found.decision]
+    return HEADS[found.decision, found.clear]
+
+
+def _value(found: Verdict) -> str:
+    return _(
+        "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members "
+        "(potential customers, whether they buy or not) over the {years} years of the horizon."
+    ).format(
+        year=money(found.year, sign=True),
+        size=words.signed(found.over.mean, _places(found)),
+        members=f"{found.members:,}",
+        years=words.plain(found.run.days / DAYS_PER_YEAR),
+    )
+
+
+def _worlds(found: Verdict) -> str:
+    told = _(LIKELIHOODS[likelihood(found.over.p_positive)])
+    return _("It pays in {p} of the worlds: {likelihood}.").format(
+        p=words.percent(found.over.p_positive), likelihood=told
+    )
+
+
+def _regrets(found: Verdict) -> str:
+    return _(
+        "Expected regret of the firm: {lost} yen if it goes ahead (lost where it does not pay), {missed} yen if it is "
+        "left out (missed where it pays)."
+    ).format(lost=money(found.regret.going * found.members), missed=money(found.regret.stopping * found.members))
+
+
+def _set_up(found: Verdict) -> str:
+    if found.firm <= 0:
+        return _("It is worth no set-up cost.")
+    return _("Beyond the costs that its file states it is worth a set-up cost of up to {firm} yen.").format(
+        firm=money(found.firm)
+    )
+
+
+def _finding_out(found: Verdict) -> str:
+    """What it hinges on, and the cheapest test if one is worth its cost."""
+    told = []
+    if found.hinges is not None:
+        told = [_("It hinges most on: {unknown}.").format(unknown=words.moved(found.hinges))]
+    elif found.over.points >= FEWEST and any(len(run.points) for run in found.option.configuration.runs):
+        told = [_("It hinges on no single unknown beyond chance.")]
+    if found.cheapest is not None and found.decision == TEST:
+        told += [
+            _("The cheapest test worth its cost: {customers} customers for {days} days, worth {net} yen more than "
+              "deciding now.").format(
+                customers=f"{found.cheapest.design.customers:,}", days=found.cheapest.design.days,
+                net=money(found.cheapest.net * found.members),
+            )
+        ]  # fmt: skip
+    return words.sentences(told)
+
+
+def _interval(found: Verdict) -> str:
+    over, places = found.over, _places(found)
+    text = _("Effect on LTV, yen per potential customer: {size} ({between}).")
+    if words.known(over.low) and skewed(over):
+        text = _("Effect on LTV, yen per potential customer: {size} on average, median {median} ({between}).")
+    size, median = words.signed(over.mean, places), words.signed(over.median, places)
+    return text.format(size=size, median=median, between=words.between(over, places))
+
+
+def _places(found: Verdict) -> int:
+    """Decimals of the effect."""
+    return words.decimals(found.over.mean, found.over.low, found.over.high)
+
+
+def money(yen: float, sign: bool = False) -> str:
+    """An amount in whole yen, to three digits."""
+    kept = float(f"{yen:.3g}")
+    return words.signed(kept, 0) if sign else words.number(kept, 0)
+
+
+# -- of a run ---------------------------------------------------------------------------------------------------
+
+
+def of_run(run: Run, name: str) -> Verdict:
+    """The verdict on an intervention of one run, by the thresholds that ship."""
+    return judged(Option(Configuration({}, [run], 1), name, name), usual())
+
+
+def beside(run: Run, name: str) -> tuple[str, str, str]:
+    """What is told beside a verdict: NPS, what would turn it, and how many points say so; empty where not known."""
+    turning = "" if "+" in name else flips.sentence(run, name)
+    return nps_words(run, name), turning, points_words(run, name)
+
+
+def told(folder: Any) -> str:
+    """The answer of a run folder in words: a line per sentence of each verdict, a paragraph per intervention."""
+    run = Run(folder)
+    if not run.interventions:
+        return baseline_words(run)
+    paragraphs = [
+        "\n".join(filter(None, [*lines(of_run(run, name)), *beside(run, name)])) for name in run.interventions
+    ]
+    return "\n\n".join([*paragraphs, *interaction_words(run)])
