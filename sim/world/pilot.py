@@ -25,7 +25,7 @@ from sim.company.support import servers_for
 from sim.config.parameters import DAYS_PER_YEAR
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
-from sim.world.constants import CAPACITY_FROM, References, World, sized, with_references, world_of
+from sim.world.constants import CAPACITY_FROM, YEAR, References, World, sized, with_references, world_of
 from sim.world.model import CXModel, Snapshot, founded
 
 STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)
@@ -33,7 +33,8 @@ STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)
 
 FIRST_PILOT = (20_000, 50_000)
 """Customers of the first pilot, at least and at most: the balance does not depend on the market's size, and purchase
-rates are so unequal that fewer would leave it to chance; capacity is read off the second, which has the market's."""
+rates are so unequal that fewer would leave it to chance; capacity is read off the second, which has the market's size
+and horizon."""
 
 NEWCOMERS_LAPSE = 2.0
 """Guess for the first pilot: all lapses a day, newcomers' included, over those of the initial customers."""
@@ -52,11 +53,20 @@ def references(world: World) -> tuple[World, References]:
     if world.established:
         trial = first_guess(pilot, stock.customers.columns)
         pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=trial))
-    small = replace(pilot, customers=int(np.clip(pilot.customers, *FIRST_PILOT)))
-    first = measure(small, stock.copied() if small.customers == pilot.customers else founded(small))
-    second = measure(with_references(pilot, first), stock, balance=False)
+    first = measure(_first_pilot(pilot))
+    second = measure(with_references(pilot, first), balance=False)
     desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, second), second, desk), second
+
+
+def _first_pilot(pilot: World) -> World:
+    """The world of the first pilot: of its own size, and of a year at most."""
+    days = min(pilot.days, YEAR)
+    until = pilot.burn_in + days
+    customers = int(np.clip(pilot.customers, *FIRST_PILOT))
+    return replace(
+        pilot, customers=customers, days=days, season=pilot.season[: until + YEAR], capacity=pilot.capacity[:until]
+    )
 
 
 def piloted(settings: Settings, seed: int) -> World:
@@ -88,9 +98,9 @@ class Pilot(CXModel):
             self.weeks.append((*mean_state(self, day), self.public.volume))
 
 
-def measure(world: World, start: Snapshot, balance: bool = True) -> References:
+def measure(world: World, balance: bool = True) -> References:
     """Run one pilot over burn-in and horizon and read off the references."""
-    pilot = Pilot(world, start)
+    pilot = Pilot(world, founded(world))
     pilot.run(world.days)
     level, trend = log_linear(
         online_orders(pilot)[world.on(CAPACITY_FROM) :], world.season[world.on(CAPACITY_FROM) : world.on(world.days)]
