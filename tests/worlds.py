@@ -15,7 +15,7 @@ from agents.wallet import NONE
 from scenarios.intervention import treated_arms
 from sim.config.settings import Settings
 from sim.run.replication import Placed
-from sim.world.constants import AMPLE, References, World, sized, with_references, world_of
+from sim.world.constants import References, World, sized, with_references, world_of
 from sim.world.model import Arm, CXModel, EngineName, Snapshot, founded
 from tests.config.compose import raw, shipped
 
@@ -91,11 +91,6 @@ def lived(
     model = CXModel(world, founded(world), arm, engine, shuffle=shuffle)
     model.run(world.days if until is None else until)
     return model
-
-
-def all_ample(world: World) -> bool:
-    """Whether capacity never binds."""
-    return bool((world.capacity >= AMPLE).all())
 
 
 def wallets(model: CXModel, rows: Sequence[int] | None = None) -> list[tuple[tuple[int, int], ...]]:

@@ -27,7 +27,7 @@ SOURCES = sorted(
     path for folder in ("analysis", "cxsim", "scenarios", "sim") for path in (ROOT / folder).rglob("*.py")
 )
 TEMPLATES = sorted((ROOT / "analysis" / "templates").glob("*.j2"))
-WORLD = ("company", "personas", "market", "behaviour")
+WORLD = ("company", "personas", "market", "calendar", "behaviour")
 
 
 def texts() -> dict[str, str]:

@@ -22,8 +22,8 @@ from sim.world.model import CXModel, burnt_in
 from tests.worlds import BUSY
 
 DAYS = 42
-PEAK = "+calendar.seasons.peak={dates: 01-22..02-11, multiplier: 1.8}"
-"""Extra demand within the days compared."""
+PEAK = ("calendar=flat", "+calendar.seasons.peak={dates: 01-22..02-11, multiplier: 1.8}", "company.carrier.delayed=0")
+"""Extra demand within the days compared; the objects' parcels are neither held up nor delayed."""
 
 
 def unhurried(world: World) -> World:
@@ -61,7 +61,7 @@ def test_objects_and_columns_live_alike(walk: Walk, clock: str) -> None:
 
     They share their luck. What room there is, is for talk, which objects hear the same day and in floats.
     """
-    world = unhurried(market(4000, 60, 30, *BUSY, PEAK, f"behaviour.attrition.clock.value={clock}"))
+    world = unhurried(market(4000, 60, 30, *BUSY, *PEAK, f"behaviour.attrition.clock.value={clock}"))
     start = burnt_in(world)
     columns = resumed(world, start, "column")
     columns.run(DAYS)

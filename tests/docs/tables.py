@@ -36,8 +36,8 @@ MARK = re.compile(r"<!-- (kinds|options|observables|numbers|case|scenarios)(?:: 
 
 OPTIONS = {
     # what each option says; where kinds differ, by kind
-    "start": "first day it acts",
-    "days": "how many days it acts",
+    "start": "first day it acts, or its date: `2027-03-01`, or `03-01` for the first one in the horizon",
+    "days": "how many days it acts, or the date of the last one",
     "face": "yen of the coupon",
     "delivery_choice.face": "yen of the coupon at no-rush's own lead",
     "extra_days": "days beyond no-rush's lead that may be chosen",
