@@ -178,14 +178,10 @@ def _opt_out_sentence(run: Run, name: str, one: Rates) -> str:
     left = one.of("opted_out")
     if not left["value"] > 0:
         return ""
-    low, high = max(float(left["ci_low"]), 0.0), float(left["ci_high"])
     return _(
-        "{left} receivers opt out in the simulated market over {days} days, {low} to {high} in a replication more; "
-        "over the same days the scenario as a whole changes LTV by {ltv} yen per potential customer."
-    ).format(
-        left=words.number(left["value"], 0), days=run.days, low=words.number(low, 0), high=words.number(high, 0),
-        ltv=_ltv(run, name, pd.Index(run.measures["replication"].unique())),
-    )  # fmt: skip
+        "Receivers who opt out in the simulated market over {days} days: {left}. Over the same days the scenario as a "
+        "whole changes LTV by {ltv} yen per potential customer."
+    ).format(left=told(left), days=run.days, ltv=_ltv(run, name, pd.Index(run.measures["replication"].unique())))
 
 
 def _cost_sentence(run: Run, one: Rates) -> str:

@@ -17,7 +17,7 @@ from analysis.style.language import N_, _
 from analysis.style.page import pictures, write_page
 from sim.tables import BROKEN, DRIVEN, EVERYBODY, METRIC, REPAIRED, STEP
 
-LTV, RESIDUAL, NPS = DRIVEN
+LTV, TAIL, NPS = DRIVEN
 SUPPORT = "support"
 
 CAPTIONS = {
@@ -318,7 +318,7 @@ def _effects(run: KeyDrivers, metric: str) -> dict[str, Any]:
 def _effect(run: KeyDrivers, persona: str, name: str, metric: str) -> dict[str, str]:
     """A row: both moves with intervals, the step with its Monte Carlo error, and what it does beyond the horizon."""
     rows = {change: run.cell(persona, name, metric, change) for change in (REPAIRED, BROKEN, STEP)}
-    beyond = run.cell(persona, name, RESIDUAL, STEP)
+    beyond = run.cell(persona, name, TAIL, STEP)
     found = {"touchpoint": words.touchpoint(name), "error": words.number(rows[STEP]["mc_se"], 2)}
     for change, row in rows.items():
         found[change] = words.signed(row["value"], 2)

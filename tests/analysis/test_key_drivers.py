@@ -26,7 +26,7 @@ def arms(worth: dict[str, float], noise: float = 0.0) -> pd.DataFrame:
     for point in range(POINTS):
         for second_seed in (0, 1):
             luck = noise * (1 if second_seed else -1)
-            for metric, scale in (("ltv", 1.0), ("residual", 5.0), ("nps", 0.1)):
+            for metric, scale in (("ltv", 1.0), ("tail", 5.0), ("nps", 0.1)):
                 rows.append((point, second_seed, "", "", BASELINE, metric, 100.0 + point))
                 for persona, share in ((EVERYBODY, 1.0), ("a", 0.75), ("b", 0.25)):
                     for name, value in worth.items():

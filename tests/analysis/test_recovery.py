@@ -109,7 +109,7 @@ def test_the_section_says_what_is_beyond_the_horizon(tmp_path: Path) -> None:
     assert found is not None
     nps = found["rows"][0]
     assert nps == [
-        "NPS (true)", "points", "10.0 (10.0 to 10.0)", "3 (3 to 3)",
+        "NPS (true)", "points", "10.0", "3 (3 to 3)",
         "not within the horizon (1 of 3 replications get there)",
         "not within the horizon (0 of 3 replications get there)",
     ]  # fmt: skip
