@@ -90,6 +90,11 @@ class Verdict(NamedTuple):
         return self.option.configuration.runs[0]
 
     @property
+    def name(self) -> str:
+        """What people call the option: its scenario's title, and what it has of swept keys."""
+        return self.option.label.replace(self.option.intervention, self.run.title(self.option.intervention), 1)
+
+    @property
     def members(self) -> int:
         """The firm's potential customers; the simulated market's where the configuration states none."""
         return members_of(self.run)
@@ -252,7 +257,7 @@ DECISION_WORDS = {
 
 def lines(found: Verdict) -> list[str]:
     """The verdict in sentences, in the order in which they matter; the same wherever it is told."""
-    head = _(_head(found)).format(name=found.option.label, points=found.over.points)
+    head = _(_head(found)).format(name=found.name, points=found.over.points)
     if found.decision in (NOTHING, UNKNOWN):
         return [head]
     chosen = (_worlds, _regrets, _set_up, _finding_out) if found.decision != SHOCK else ()

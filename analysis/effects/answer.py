@@ -140,7 +140,7 @@ def summary_table(folder: Path | str) -> str:
     blocks = []
     for name in pd.unique(run.effects["intervention"]):
         table = aligned(head, _effect_rows(run.effects, str(name)))
-        blocks.append(f"{name}\n{table}")
+        blocks.append(f"{run.title(str(name))}\n{table}")
     return "\n\n".join(blocks)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.style.language import installing
+from analysis.style.language import installing, language
 from sim import tables
 from sim.phrases import ConfigError, Phrase, enumerated
 
@@ -186,6 +186,15 @@ class Run:
             node = self.node(str(path))
             for index, option in enumerate((node.get("options") or ()) if isinstance(node, dict) else ()):
                 yield str(path), str(option), pd.Index(points.loc[points["value"] == index, "replication"])
+
+    def title(self, name: str) -> str:
+        """What people call an intervention, in the language in use: `A+B` and `A x B` by each scenario's title or key."""
+        parts = (part.split("+") for part in name.split(" x "))
+        return " x ".join(" + ".join(map(self._title_of, keys)) for keys in parts)
+
+    def _title_of(self, scenario: str) -> str:
+        titles = self.node(f"scenario.{scenario}.title") or {}
+        return str(titles.get(language()) or next(iter(titles.values()), scenario))
 
     def setting(self, dotted: str, default: Any = None) -> Any:
         """The configuration's value under a dotted path; of a parameter with a range, its central value."""

@@ -91,7 +91,7 @@ def write_report(folder: Path | str, language: str | None = None) -> Path:
 def _context(run: Run) -> dict[str, Any]:
     names, journeys = run.interventions, Journeys.kept(run)
     return {
-        "title": _title(names),
+        "title": _title(run, names),
         "facts": _facts(run),
         "overview": _overview(run) if len(names) > 1 else [],
         "interactions": effects.interaction_words(run) if len(names) > 1 else [],
@@ -108,8 +108,8 @@ def _context(run: Run) -> dict[str, Any]:
     }
 
 
-def _title(names: list[str]) -> str:
-    single = [name for name in names if "+" not in name]
+def _title(run: Run, names: list[str]) -> str:
+    single = [run.title(name) for name in names if "+" not in name]
     if not single:
         return _("How the company stands with nothing added")
     return _("What would {scenarios} do?").format(scenarios=words.listed(single))
@@ -140,7 +140,7 @@ def _section(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
     nps, turning, points = verdict.beside(run, name)
     rows = run.effects[run.effects["intervention"] == name]
     return {
-        "name": name,
+        "name": run.title(name),
         "questions": _questions(run, name),
         "head": verdict.lines(found)[0],
         "verdict": [*verdict.lines(found)[1:], *filter(None, [nps])],
@@ -194,7 +194,7 @@ def _overview(run: Run) -> list[dict[str, str]]:
     rows = []
     for name in map(str, pd.unique(run.effects["intervention"])):
         ltv, nps = (effects.answer(run.effects, name, metric) for metric in ("ltv", "nps"))
-        rows.append({"name": name, "ltv": _short(ltv), "nps": _short(nps)})
+        rows.append({"name": run.title(name), "ltv": _short(ltv), "nps": _short(nps)})
     return rows
 
 
