@@ -188,7 +188,7 @@ class Run:
                 yield str(path), str(option), pd.Index(points.loc[points["value"] == index, "replication"])
 
     def title(self, name: str) -> str:
-        """What people call an intervention, in the language in use: `A+B` and `A x B` by each scenario's title or key."""
+        """What people call an intervention, in the language in use: of `A+B` and `A x B` each scenario's title."""
         parts = (part.split("+") for part in name.split(" x "))
         return " x ".join(" + ".join(map(self._title_of, keys)) for keys in parts)
 
