@@ -12,6 +12,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po
 
 from cxsim import cli
+from scenarios.intervention import USUAL_COSTS
 from sim import tables
 from sim.calibration import log
 from sim.learning import ab_test
@@ -48,6 +49,7 @@ def _all() -> Iterator[tuple[str, str]]:
         for row in (table, *(table if isinstance(table, tuple) else ())):
             if isinstance(row, tables.Metric):
                 yield from ((text, "sim/tables.py") for text in (row.label, row.meaning, row.unit) if text != "1")
+    yield from ((text, "scenarios/intervention.py") for text in _of_parameters(USUAL_COSTS.plain(), ("costs",)))
     yield from ((what, "cxsim/cli/__init__.py") for _use, what in cli.HELP)
     for path in sorted((ROOT / "conf").rglob("*.yaml")):
         yield from ((text, str(path.relative_to(ROOT))) for text in of_configuration(path))
