@@ -52,7 +52,11 @@ def test_much_happens_in_these_worlds() -> None:
     assert len(by_column(BOTH).recorder.censuses) == 4
 
 
-@pytest.mark.parametrize("name", ["baseline", "norush_coupon", "norush_coupon_peak", "peach_popup", BOTH])
+ALONE = [pytest.param(name, marks=pytest.mark.slow) for name in ("norush_coupon", "peach_popup")]
+"""Scenarios that stand in BOTH too."""
+
+
+@pytest.mark.parametrize("name", ["baseline", "norush_coupon_peak", BOTH, *ALONE])
 def test_engines_agree_to_the_last_bit(name: str) -> None:
     world, arm = case(name)
     assert differences(by_column(name), lived(world, arm, "agent")) == []
