@@ -23,7 +23,7 @@ from sim.company.offers import Treatment
 from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, real, show, whole
 from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings
-from sim.phrases import ConfigError, Phrase, listed, nearest
+from sim.phrases import ConfigError, Phrase, nearest
 
 FOR_EVER = 1 << 20
 
@@ -52,7 +52,9 @@ def read_costs(stated: object) -> Costs:
     if isinstance(stated, Costs):
         return stated
     if not isinstance(stated, Mapping):
-        raise ConfigError("{value} is no group of costs; {names}", value=show(stated), names=listed(Costs.model_fields))
+        raise ConfigError(
+            "{value} is no group of costs; a group of {names}", value=show(stated), names=", ".join(Costs.model_fields)
+        )
     return Costs.read(stated)
 
 

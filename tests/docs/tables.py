@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
-from scenarios.intervention import FOR_EVER, REGISTRY, Intervention, Prior, completed, options_of, reader_of
+from scenarios.intervention import FOR_EVER, REGISTRY, Costs, Intervention, Prior, completed, options_of, reader_of
 from scenarios.rules import FLAGS
 from sim.company.offers import AMOUNTS, DAYS_SINCE
 from sim.config.parameters import tidy
@@ -57,6 +57,7 @@ OPTIONS = {
     "left to the others, yen per revision",
     "topic": "search topic of `market.topics`",
     "within_days": "days since the search",
+    "costs": "of the firm as a whole: `setup` in yen on its first day, `per_day` in yen while it acts",
     "every": "days between two messages",
     "voice_of_customer.every": "days between two meetings",
     "opt_out": "probability of opting out per unclicked message and unit of fatigue",
@@ -175,6 +176,8 @@ def default(name: str, option: FieldInfo) -> str:
         return f"[{', '.join(str(tidy(x)) for x in value)}]" if value else "none"
     if isinstance(value, int | float):
         return f"{tidy(value):,}"
+    if isinstance(value, Costs):
+        return f"{value.setup:,.0f}; {value.per_day:,.0f}"
     return value if isinstance(value, str) else "everybody"
 
 
