@@ -10,11 +10,13 @@ Prospects count as well: who buys earlier because of an intervention is no longe
 from __future__ import annotations
 
 import math
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import qmc
 
 from agents.attrition import satisfaction_on
 from agents.behaviour import (
@@ -47,7 +49,7 @@ from agents.compiled import loop, rule
 from agents.day import bring_up_to_date, current_debt, expectation_of
 from agents.records import Surroundings
 from agents.wallet import open_coupons
-from sim.company.changes import Changes, changed_rules, shifted_quality
+from sim.company.changes import NO_CHANGES, Changes, changed_rules, shifted_quality
 from sim.config.parameters import DAYS_PER_YEAR
 from sim.world.constants import YEAR, World, quality
 from sim.world.model import CXModel
@@ -55,8 +57,8 @@ from sim.world.model import CXModel
 PANELS = 10
 """Panels of half the half-life of the return each: what is left of a gap after them is below one part in 32."""
 
-NODES = 24
-"""Nodes of each touchpoint's performance in the expected score of an episode."""
+POINTS = 14
+"""Logarithm to the base 2 of the points over which the expected score of an episode is a mean."""
 
 
 class Tail(NamedTuple):
@@ -116,8 +118,10 @@ def _afterwards(world: World, rules: Rules, lasting: Changes, day: int) -> After
     year = world.season[world.on(day) : world.on(day) + YEAR]
     customer = rules.expectation_ref + personas.quality - float(personas.share @ personas.quality)
     believed = at_first + (customer - at_first @ weights)[:, np.newaxis]
-    before = _episode(world.rules, at_first, believed)
-    expected, surprising = (_episode(rules, at_first + shift, one) for one in (believed + shift, believed))
+    before = expected = surprising = _Episode(np.zeros(len(shift)), np.zeros(len(shift)))
+    if lasting != NO_CHANGES:
+        before = _episode(world.rules, at_first, believed)
+        expected, surprising = (_episode(rules, at_first + shift, one) for one in (believed + shift, believed))
     met = np.zeros(len(weights))
     for share, touchpoints in _orders_by_way(rules):
         met[list(touchpoints)] += share
@@ -166,8 +170,7 @@ def _met(
     r: Rules, quality: NDArray[np.float64], expectation: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[float, float]:
     """(mean score after support, probability of a contact) of an order that meets these touchpoints."""
-    noise, chance = _normal(len(quality))
-    performance = quality + r.experience_noise_sd * noise
+    performance = quality + r.experience_noise_sd * _normal(len(quality))
     gap = performance - expectation
     y = performance + r.gain_weight * np.where(gap >= 0.0, gap, r.loss_aversion * gap)
     peak = np.take_along_axis(y, np.abs(y).argmax(axis=1)[:, np.newaxis], axis=1)[:, 0]
@@ -177,16 +180,14 @@ def _met(
     resolved = served + r.recovery * np.maximum(-served, 0.0)
     helped = r.resolution * resolved + (1.0 - r.resolution) * (served - r.unresolved)
     after = score + contact * (helped - score)
-    return float(chance @ after), float(chance @ contact)
+    return math.fsum(after) / len(after), math.fsum(contact) / len(contact)
 
 
 @lru_cache(maxsize=4)
-def _normal(dimensions: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Independent standard normals on a grid, (cells, dimensions), and the probability of each cell (Gauss-Hermite)."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
-    grid = np.stack(np.meshgrid(*[nodes] * dimensions, indexing="ij"), axis=-1).reshape(-1, dimensions)
-    chance = reduce(np.multiply.outer, [weights / weights.sum()] * dimensions).ravel()
-    return grid, chance
+def _normal(dimensions: int) -> NDArray[np.float64]:
+    """Independent standard normals at points that are spread evenly (Sobol 1967), (2 ** POINTS, dimensions)."""
+    spread = qmc.Sobol(dimensions, scramble=False).random_base2(POINTS)
+    return np.asarray(ndtri(spread + 0.5 / len(spread)))
 
 
 @loop
