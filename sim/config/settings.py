@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel
 
-from sim.config.calendar import Calendar, check_rests, in_horizon
 from sim.config.overlays import apply_both_arms, lay_company, refuse_moved
 from sim.config.parameters import Choice, Parameter, Reader, calendar_date, show, tidy, whole, whole_or, word
+from sim.config.seasons import Calendar, check_rests, in_horizon
 from sim.config.sections import (
     LAST_CALL,
     Behaviour,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.company.fulfilment import PROMPT, Batch, FulfilmentCentre
-from sim.config.calendar import FLAT
+from sim.config.seasons import FLAT
 from sim.config.settings import Settings
 from sim.world.constants import AMPLE, World
 from sim.world.pilot import AMPLE_SERVERS, piloted

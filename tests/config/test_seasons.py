@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from sim.config.calendar import FLAT, Calendar, Dates, DaysOfYear
+from sim.config.seasons import FLAT, Calendar, Dates, DaysOfYear
 from sim.config.settings import Settings, resolved
 from tests.config.compose import raw, shipped
 
