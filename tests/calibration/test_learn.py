@@ -14,7 +14,7 @@ from scipy.special import ndtr, ndtri
 
 from cxsim import cli
 from scenarios.intervention import treated_arms
-from sim.config.sampling import latin_hypercube, points, quantiles
+from sim.config.sampling import latin_hypercube, points, quantiles, value_at
 from sim.config.settings import Settings, load_settings
 from sim.learning.firm_tables import jackknife, orders_between
 from sim.learning.lateness import Lateness, Table
@@ -320,7 +320,8 @@ class Told:
 def taught(pieces: list[Told], draws: int = 200) -> Lesson:
     settings = shipped("scenario=baseline")
     places = latin_hypercube(settings.seed, [SLOPE], draws)
-    slopes = 0.2 + 1.3 * places
+    slope = dict(settings.parameters())[SLOPE]
+    slopes = np.array([[value_at(slope, float(u))] for u in places[:, 0]])
     simulated = Simulated(
         settings.seed, draws, {one.name: slopes for one in pieces}, {one.name: np.zeros((draws, 0)) for one in pieces}
     )

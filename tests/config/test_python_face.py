@@ -57,7 +57,7 @@ def test_the_face_asks_what_the_command_line_asks(scenario: str, monkeypatch: py
     assert called == [typed] * 3
 
 
-@pytest.mark.parametrize(("scenario", "days"), [("norush_coupon_peak", 150), ("muji_voc", 28)])
+@pytest.mark.parametrize(("scenario", "days"), [("norush_coupon_peak", 200), ("muji_voc", 28)])
 def test_the_same_keys_give_the_same_bytes(scenario: str, days: int) -> None:
     words = [f"{key}={value}" for key, value in (TINY | {"days": days}).items()]
     ratio = "company.capacity_ratio=1.5"

@@ -101,7 +101,7 @@ def test_dates_of_interventions_are_days(start_date: str, start: str, days: str,
 
 
 def test_the_shipped_sale_and_its_coupon_are_on_the_same_days() -> None:
-    found = shipped("scenario=norush_coupon_peak", "start_date=2026-10-01")
+    found = shipped("scenario=norush_coupon_peak", "start_date=2026-10-01", "days=365")
     options = found.scenario["norush_coupon_peak"].interventions["norush_coupon_peak"].options
     sale = found.calendar.seasons["sale"].on(Dates.of(found.start_date, found.days))
     first, days = int(options["start"].value), int(options["days"].value)

@@ -43,7 +43,7 @@ def test_the_default_run_answers(checkout: Path, capsys: pytest.CaptureFixture[s
     assert cli.main(["run", *SMALL]) == cli.OK
     out = capsys.readouterr().out
     head = next(line for line in blocks("")[0].splitlines() if line.startswith("metric"))
-    assert head.split() == out.splitlines()[1].split()  # the excerpt's columns are those that appear
+    assert head.split() in [line.split() for line in out.splitlines()]  # the excerpt's columns are those that appear
     for row in re.findall(r"^[A-Z][\w() -]+?(?=  )", blocks("")[0], flags=re.MULTILINE):
         assert row in out
     folder = Path(out.splitlines()[-1])
@@ -60,13 +60,13 @@ def test_an_own_scenario_answers(checkout: Path, capsys: pytest.CaptureFixture[s
     words = next(words for words in commands() if "scenario=patient_customers" in words)
     early = "scenario.patient_customers.interventions.patient_customers.start=7"  # its days, in the short horizon
     assert cli.main([*words, *SMALL, early]) == cli.OK
-    assert capsys.readouterr().out.startswith("patient_customers\n")
+    assert "\npatient_customers\n" in capsys.readouterr().out
 
 
 def test_a_class_of_ones_own_answers(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = next(words for words in commands() if "scenario=regulars_coupon" in words)
     assert cli.main([*words, *SMALL]) == cli.OK
-    assert capsys.readouterr().out.startswith("regulars_coupon\n")
+    assert "\nregulars_coupon\n" in capsys.readouterr().out
 
 
 def test_shown_files_are_the_shipped_ones() -> None:
@@ -117,7 +117,7 @@ def test_dotted_keys_of_the_model_exist() -> None:
 
     known = yaml.safe_load((ROOT / "conf" / "behaviour" / "default.yaml").read_text(encoding="utf-8"))
     text = (ROOT / "docs" / "ODD.md").read_text(encoding="utf-8")
-    table = text[text.index("| symbol | key |") : text.index("Two slopes decide")]
+    table = text[text.index("| symbol | key |") : text.index("Two slopes are")]
     for row in table.splitlines():
         group = None
         for key in re.findall(r"`([\w.*]+)`", row):

@@ -13,6 +13,7 @@ import pytest
 
 from agents.columns import DELIVERY, NEVER, NORUSH, STORE
 from agents.records import Episodes, Today, Visits
+from scenarios.intervention import USUAL_COSTS
 from sim.config.settings import Settings
 from sim.world.constants import World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in
@@ -150,7 +151,9 @@ def test_a_meeting_is_paid_for_and_a_faster_cadence_starts_no_more_than_people_a
     for model in (weekly, monthly):
         projects = model.meetings[0].started
         part = round(2e6 * model.world.customers / model.world.members)
-        assert int(model.company_costs.sum()) == part * len(projects)
+        share = model.world.customers / model.world.members
+        running = round(share * (USUAL_COSTS().setup + USUAL_COSTS().per_day * model.world.days))
+        assert int(model.company_costs.sum()) == part * len(projects) + running
         for day, _ in projects:
             assert sum(day <= other < day + 42 for other, _ in projects) <= 2
     assert len(monthly.meetings[0].started) <= len(weekly.meetings[0].started) <= 8
@@ -292,7 +295,8 @@ def test_the_coupon_shifts_classes_and_its_own_orders_make_the_others_late() -> 
 
 def test_customers_pick_the_days_that_are_worth_most_to_them_and_get_them_on_time() -> None:
     """A day more is worth waiting for where its coupon, as weighed, exceeds the customer's own cost of a day."""
-    found, world, start = case("scenario=delivery_choice", "customers=8000", "days=90", *BUSY)
+    prompt = (*FLAT, "company.carrier.delayed=0")
+    found, world, start = case("scenario=delivery_choice", "customers=8000", "days=90", *prompt, *BUSY)
     seen: list[np.ndarray] = []
     model = CXModel(world, start.copied(), Arm(placed(found, "delivery_choice"), np.ones(8000, bool)))
     choose, conclude = model.engine.choose, model.engine.conclude

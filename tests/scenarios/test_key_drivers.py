@@ -17,6 +17,7 @@ from sim import tables
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
 from sim.run.replication import Task
+from sim.run.tail import tail_of
 from sim.studies.key_drivers import SUPPORT, Plan, WorldTables, ears, lived, moves_of, run_world
 from sim.world.constants import World
 from sim.world.daily_log import DETRACTOR
@@ -100,7 +101,8 @@ def test_listening_changes_nothing() -> None:
     ltv = arms[(arms["change"] == tables.BASELINE) & (arms["metric"] == "ltv")]["value"].item()
     fixed = arms[(arms["change"] == tables.REPAIRED) & (arms["metric"] == "ltv")]["value"].unique()
     assert list(fixed) == [ltv]
-    assert model.customers.columns.of("npv").sum() / world.customers == pytest.approx(ltv, rel=1e-12)
+    worth = model.customers.columns.of("npv") + tail_of(model).value
+    assert worth.sum() / world.customers == pytest.approx(ltv, rel=1e-12)
 
 
 def test_where_nobody_affects_anybody_the_personas_add_up_to_everybody() -> None:
