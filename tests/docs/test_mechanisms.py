@@ -21,7 +21,10 @@ from tests.worlds import BUSY, arm_from, differences, tight_world
 FOLDER = ROOT / "docs" / "mechanisms"
 PAGES = sorted(page for page in FOLDER.glob("*.md") if page.name != "README.md")
 PARTS = ("## As built", "## Numbers", "## In a scenario file", "## What it cannot say")
-SMALL = ("customers=1500", "days=42", "burn_in=30", "start_date=2027-06-01", *(one for one in BUSY if not one.startswith("market")))
+SMALL = (
+    "customers=1500", "days=42", "burn_in=30", "start_date=2027-06-01",
+    *(one for one in BUSY if not one.startswith("market")),
+)  # fmt: skip
 
 
 def files(page: Path) -> list[tuple[str, str]]:
