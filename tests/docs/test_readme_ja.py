@@ -64,9 +64,9 @@ def test_every_page_that_the_other_readme_leads_to_is_named() -> None:
 
 def test_the_numbers_shown_are_those_of_the_other_readme() -> None:
     number = r"[+-]?\d[\d,.]*(?![\d,.]|人)"
-    ours, theirs = (
-        [re.findall(number, row)[-5:] for row in blocks("", page)[0].splitlines()[3:9]] for page in PAGES
-    )
+    tables = (re.split(r"^-{20,}$", blocks("", page)[0], flags=re.MULTILINE)[1] for page in PAGES)
+    ours, theirs = ([re.findall(number, row)[-5:] for row in table.strip().splitlines()] for table in tables)
+    assert len(ours) == 6
     assert ours == theirs
 
 
