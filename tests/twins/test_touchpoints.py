@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agents.columns import TOUCHPOINT_NAMES
 from analysis.style.words import TOUCHPOINT_NAMES as HEADINGS
 from analysis.style.words import TOUCHPOINT_WORDS
@@ -71,6 +73,7 @@ def test_every_list_names_the_same_touchpoints() -> None:
     assert {name for name in Experience.model_fields if name.startswith("weight_")} == {f"weight_{n}" for n in names}
 
 
+@pytest.mark.slow
 def test_a_touchpoint_is_added_in_seven_files(tmp_path: Path) -> None:
     """Customers then expect something of it, blame it, rate it, under both engines alike."""
     for folder in ("agents", "analysis", "conf", "cxsim", "scenarios", "sim", "tests"):
