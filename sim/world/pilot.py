@@ -53,8 +53,9 @@ def references(world: World) -> tuple[World, References]:
     if world.established:
         trial = first_guess(pilot, stock.customers.columns)
         pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=trial))
-    first = measure(_first_pilot(pilot))
-    second = measure(with_references(pilot, first), balance=False)
+    small = _first_pilot(pilot)
+    first = measure(small, founded(small))
+    second = measure(with_references(pilot, first), stock, balance=False)
     desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, second), second, desk), second
 
@@ -98,9 +99,9 @@ class Pilot(CXModel):
             self.weeks.append((*mean_state(self, day), self.public.volume))
 
 
-def measure(world: World, balance: bool = True) -> References:
+def measure(world: World, start: Snapshot, balance: bool = True) -> References:
     """Run one pilot over burn-in and horizon and read off the references."""
-    pilot = Pilot(world, founded(world))
+    pilot = Pilot(world, start)
     pilot.run(world.days)
     level, trend = log_linear(
         online_orders(pilot)[world.on(CAPACITY_FROM) :], world.season[world.on(CAPACITY_FROM) : world.on(world.days)]
