@@ -20,6 +20,7 @@ from agents.exact import exp_each
 from sim import tables
 from sim.config.parameters import DAYS_PER_YEAR
 from sim.run.tail import Tail, tail_of
+from sim.world.constants import YEAR
 from sim.world.daily_log import net_promoters
 from sim.world.engines import Census
 from sim.world.model import CXModel
@@ -55,7 +56,7 @@ def finished(model: CXModel, look: int = FIELD_TEST_DAYS) -> Outcome:
     early = {name: s.columns.of(name).copy() for name in ("visits", "bought", "ledger")}
     years = []
     for year in range(1, len(tables.YEARS)):
-        model.run(min(round(year * DAYS_PER_YEAR), world.days))
+        model.run(min(YEAR * year, world.days))
         years.append(s.columns.of("npv").copy())
     model.run(world.days)
     censuses = [model.recorder.censuses[day] for day in sorted(model.recorder.censuses)]
@@ -79,22 +80,11 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
     def ratio(top: float, bottom: float, scale: float = 1.0) -> float:
         return scale * top / bottom if bottom else math.nan
 
-    present = exp_each(-outcome.discount_rate * np.arange(outcome.days) / DAYS_PER_YEAR)
-    common = present * (outcome.fixed + outcome.company_costs)  # yen per potential customer by day, booked to nobody
-    so_far = [0.0, *(float(npv[rows].sum()) for npv in outcome.years), total("npv")]
-    ends = [*(round(year * DAYS_PER_YEAR) for year in range(len(tables.YEARS))), outcome.days]
-    by_year = {
-        name: ratio(so_far[k + 1] - so_far[k], n) - math.fsum(common[ends[k] : ends[k + 1]])
-        for k, name in enumerate(tables.YEARS)
-    }
-    tail = ratio(float(outcome.tail.value[rows].sum()), n)
     first = c.of("first_order")[rows]
     acquired = (first >= 0) & (first < outcome.days)
-    company = math.fsum(present * outcome.company_costs)
+    company = math.fsum(_present(outcome) * outcome.company_costs)
     return {
-        "ltv": ratio(total("npv"), n) - math.fsum(common) + tail,
-        **by_year,
-        "tail": tail,
+        **_values(outcome, rows),
         "profit": ratio(count.ledger, n) - outcome.fixed * outcome.days - math.fsum(outcome.company_costs),
         "profit_sd": standard_deviation(c.of("ledger")[rows]),
         "revenue": ratio(count.revenue, n),
@@ -119,6 +109,29 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
         "on_time": 100.0 - ratio(count.late, count.delivered, 100.0),
         "contacts": float(count.contacts),
     }
+
+
+def _present(outcome: Outcome) -> NDArray[np.float64]:
+    """Value on day 0 of a yen on each day of the horizon, float64 (days,)."""
+    return exp_each(-outcome.discount_rate * np.arange(outcome.days) / DAYS_PER_YEAR)
+
+
+def _values(outcome: Outcome, rows: Rows) -> dict[str, float]:
+    """LTV and the parts that add up to it: years of the horizon, and the tail; yen per potential customer."""
+    n = len(rows)
+
+    def mean(npv: NDArray[np.float64]) -> float:
+        return float(npv.sum()) / n if n else math.nan
+
+    common = _present(outcome) * (outcome.fixed + outcome.company_costs)  # yen by day, booked to nobody
+    npv, tail = outcome.columns.of("npv")[rows], mean(outcome.tail.value[rows])
+    so_far = [0.0, *(float(before[rows].sum()) for before in outcome.years), float(npv.sum())]
+    by_year = {}
+    for year, name in enumerate(tables.YEARS):
+        last = outcome.days if name == tables.YEARS[-1] else YEAR * (year + 1)
+        earned = (so_far[year + 1] - so_far[year]) / n if n else math.nan
+        by_year[name] = earned - math.fsum(common[YEAR * year : last])
+    return {"ltv": mean(npv) - math.fsum(common) + tail, **by_year, "tail": tail}
 
 
 TOTALS = np.dtype([

@@ -31,6 +31,7 @@ from agents.behaviour import (
     pack,
     reference_visits,
     share_left,
+    visit_rate,
 )
 from agents.columns import (
     APP,
@@ -50,6 +51,7 @@ from agents.day import bring_up_to_date, current_debt, expectation_of
 from agents.records import Surroundings
 from agents.wallet import open_coupons
 from sim.company.changes import NO_CHANGES, Changes, changed_rules, shifted_quality
+from sim.company.ledger import discount_factor
 from sim.config.parameters import DAYS_PER_YEAR
 from sim.world.constants import YEAR, World, quality
 from sim.world.model import CXModel
@@ -196,7 +198,7 @@ def _tail(
     count: NDArray[np.int64], faces: NDArray[np.float64], out: Tail,
 ) -> None:  # fmt: skip
     r = rules[0]
-    discount = math.exp(-r.discount_rate * (last + 1) / DAYS_PER_YEAR)
+    discount = discount_factor(r, last + 1)
     for row in range(len(c.status)):
         bring_up_to_date(c, r, w, row, last, base)
         out.expectation[row] = expectation_of(c, r, row)
@@ -233,12 +235,8 @@ def _person(c: Columns, r: Rules, w: Surroundings, at: Afterwards, row: int) -> 
     price = w.persona_price[persona]
     total, store = 0.0, 0.0
     for channel in (WEB, APP, SHOP):
-        orders = _share(r, channel) * logistic(
-            order_utility(r, CUSTOMER, at.customer[persona], 0.0, price, 0.0, 0.0, channel)
-        )
-        total += orders
-        if channel == SHOP:
-            store = orders
+        store = _conversion(r, CUSTOMER, at.customer[persona], 0.0, price, channel)  # the last one
+        total += store
     profit = expected_order_profit(r, r.basket_shape / me.spend, me.waiting_cost, 1.0 - store / total)
     return Person(
         persona, float(me.rate), float(me.lapse_trait), me.activated == 1, price, w.usual[persona],
@@ -255,16 +253,19 @@ def _share(r: Rules, channel: int) -> float:
 
 
 @rule
+def _conversion(r: Rules, status: int, expectation: float, saved: float, price: float, channel: int) -> float:
+    """Share of all visits that order through a channel."""
+    return _share(r, channel) * logistic(order_utility(r, status, expectation, saved, price, 0.0, 0.0, channel))
+
+
+@rule
 def _orders(r: Rules, at: Afterwards, person: Person, status: int, expectation: float, saved: float) -> float:
     """Orders per day; `saved` is a coupon's share of the mean basket."""
     conversion = 0.0
     for channel in (WEB, APP, SHOP):
-        utility = order_utility(r, status, expectation, saved, person.price, 0.0, 0.0, channel)
-        conversion += _share(r, channel) * logistic(utility)
-    visits = at.season * reference_visits(r, status, person.rate)
-    if person.activated:
-        visits *= 1.0 + r.activation_lift
-    return visits * conversion
+        conversion += _conversion(r, status, expectation, saved, person.price, channel)
+    reference = reference_visits(r, status, person.rate)
+    return visit_rate(r, reference, at.season, False, person.activated, 0.0) * conversion
 
 
 @rule
@@ -304,10 +305,10 @@ def _worth(
         pull = back + at.heard + learning
         expected += weight / at.weight * (learning * at.shift[person.persona, k] + at.heard * better) / pull
         believing += weight / at.weight * pull
-    orders = _orders(r, at, person, CUSTOMER, expected, 0.0)
-    feeling = back + r.memory * orders
+    resting = _orders(r, at, person, CUSTOMER, expected, 0.0)
+    feeling = back + r.memory * resting
     score = person.usual + better
-    rest = person.usual + r.memory * orders / feeling * better
+    rest = person.usual + r.memory * resting / feeling * better
     fading = LN2 / r.fatigue_half_life
     total, left = 0.0, 1.0
     for panel in range(PANELS):
@@ -320,8 +321,8 @@ def _worth(
         stays = math.exp(-ends * length)
         total += left * orders * (1.0 - stays) / ends
         left *= stays
-    orders = _orders(r, at, person, CUSTOMER, expected, 0.0)
-    return person.per_order * (total + left * orders / (discount + _hazard(r, person, rest, score, orders)))
+    ends = discount + _hazard(r, person, rest, score, resting)
+    return person.per_order * (total + left * resting / ends)
 
 
 @rule
