@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.decisions.options import Option
-from analysis.effects.estimands import luck, probability, share
+from analysis.effects.estimands import luck, luck_share, probability, share
 from analysis.folders.run_folder import Run, cell
 from analysis.style.language import N_
 from sim.tables import EVERYBODY
@@ -57,9 +57,7 @@ def _range(table: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, fl
 def noise_share(option: Option) -> float:
     """Share of the variance of the LTV effect over points that is Monte Carlo error; NaN without second seeds."""
     effect = option.configuration.cube.effect(option.intervention, EVERYBODY, "ltv")
-    known = effect[0][~np.isnan(effect[0])]
-    variance = float(np.var(known, ddof=1)) if len(known) > 1 else 0.0
-    return min(luck(effect) ** 2 / variance, 1.0) if variance > 0 else math.nan
+    return luck_share(effect[0][~np.isnan(effect[0])], luck(effect))
 
 
 # -- probabilities ----------------------------------------------------------------------------------------------

@@ -24,7 +24,17 @@ from analysis.decisions.information import Cost, Design, Firm, Regret, Worth
 from analysis.decisions.options import Configuration, Option
 from analysis.effects import flips
 from analysis.effects.answer import baseline_words, interaction_words, likelihood, nps_words, points_words
-from analysis.effects.estimands import FEWEST, Array, Spread, field_test_bias, luck, skewed, spread, without_luck
+from analysis.effects.estimands import (
+    FEWEST,
+    Array,
+    Spread,
+    field_test_bias,
+    luck,
+    luck_share,
+    skewed,
+    spread,
+    without_luck,
+)
 from analysis.effects.sensitivity import chance, rank_correlations
 from analysis.folders.run_folder import Run
 from analysis.style import words
@@ -125,13 +135,14 @@ def judged(option: Option, thresholds: Thresholds) -> Verdict:
     """The verdict on an option."""
     both = option.configuration.cube.effect(option.intervention, EVERYBODY, LTV)
     measured = both[0, ~np.isnan(both[0])]
-    over, effect = spread(measured, luck(both)), without_luck(measured, luck(both))
+    by_seed = luck(both)
+    over, effect = spread(measured, by_seed), without_luck(measured, by_seed)
     regret = information.regret(effect) if len(effect) else Regret(math.nan, math.nan)
     bias = _bias(option)
     wide = _company_wide(option, bias)
     tests = [] if wide or len(effect) < 2 else _tests(option, effect, bias, thresholds)
     found = Verdict(
-        option, UNKNOWN, False, effect, over, _luck_share(measured, luck(both)), regret, bias, wide, tests,
+        option, UNKNOWN, False, effect, over, luck_share(measured, by_seed), regret, bias, wide, tests,
         _hinges(option),
     )  # fmt: skip
     decision, clear = _decide(found, thresholds)
@@ -200,12 +211,6 @@ def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -
     sizes = sorted({min(customers, members) for customers in thresholds.customers})
     designs = [Design(size, days) for days in sorted(set(thresholds.days)) if days < run.days for size in sizes]
     return [information.worth(effect, design, firm, thresholds.cost) for design in designs]
-
-
-def _luck_share(measured: Array, luck: float) -> float:
-    """Share of the variance over points that is the luck of the seed; NaN where it is not known."""
-    variance = float(np.var(measured, ddof=1)) if len(measured) > 1 else 0.0
-    return min(luck**2 / variance, 1.0) if variance > 0 else math.nan
 
 
 def _hinges(option: Option) -> str | None:

@@ -225,6 +225,12 @@ def luck(effect: Array) -> float:
     return math.sqrt(float(np.mean((effect[0, both] - effect[1, both]) ** 2)) / 2) if both.any() else math.nan
 
 
+def luck_share(values: Array, luck: float) -> float:
+    """Share of the variance over points (points,) that is the luck of the seed; NaN where it is not known."""
+    variance = float(np.var(values, ddof=1)) if len(values) > 1 else 0.0
+    return min(luck**2 / variance, 1.0) if variance > 0 else math.nan
+
+
 def monte_carlo_error(effect: Array) -> float:
     """Standard error that the luck of the seed leaves in the mean over points of row 0; NaN without second seeds."""
     return luck(effect) / math.sqrt(max(int(np.sum(~np.isnan(effect[0]))), 1))
