@@ -16,7 +16,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 
 from agents.attrition import satisfaction_on
 from agents.behaviour import (
@@ -188,6 +187,8 @@ def _met(
 @lru_cache(maxsize=4)
 def _normal(dimensions: int) -> NDArray[np.float64]:
     """Independent standard normals at points that are spread evenly (Sobol 1967), (2 ** POINTS, dimensions)."""
+    from scipy.stats import qmc  # takes long to import, and few runs change quality for good
+
     spread = qmc.Sobol(dimensions, scramble=False).random_base2(POINTS)
     return np.asarray(ndtri(spread + 0.5 / len(spread)))
 
