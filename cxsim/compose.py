@@ -230,14 +230,12 @@ def _first_line(message: str) -> str:
 
 def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> ConfigError:
     """A key that conf/ does not have, with the nearest that it has."""
-    from sim.config.overlays import is_moved, moved
     from sim.config.parameters import PARTS
-    from sim.config.sections import GONE
+    from sim.config.sections import gone
 
-    if is_moved(key):
-        return moved(key)
-    if key in GONE:
-        return ConfigError("{key}: {problem}", key=key, problem=GONE[key])
+    former = gone(key)
+    if former is not None:
+        return ConfigError("{key}: {problem}", key=key, problem=former[1])
     known = _known_keys(hydra) if hydra is not None else []
     parent, _, last = key.rpartition(".")
     if key in known:

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from scipy.special import betaincinv, gammaincinv
 
 from sim.config.parameters import DAYS_PER_YEAR, PARTS, Parameter, Positive, is_parameter, parameter, show, tidy
-from sim.config.sections import Section
+from sim.config.sections import Section, gone
 from sim.phrases import ConfigError, listed, nearest
 
 BOTH_ARMS_GROUPS = ("company", "market", "calendar", "behaviour", "personas")
@@ -18,33 +18,6 @@ BOTH_ARMS_GROUPS = ("company", "market", "calendar", "behaviour", "personas")
 
 NEW_NAMES_IN = ("calendar.seasons", "calendar.warehouse_rests", "calendar.carrier_rests")
 """The maps of the world that a scenario may add names to."""
-
-MOVED = "market.season"
-"""A key that was, until the group `calendar` took its place."""
-
-
-def is_moved(key: str) -> bool:
-    """Whether a dotted key was one of the season's before the calendar."""
-    return key == MOVED or key.startswith(f"{MOVED}.")
-
-
-def moved(key: str) -> ConfigError:
-    """What is said of such a key."""
-    return ConfigError(
-        "{key}: is no longer a key; seasons stand in the group calendar, by date: calendar=flat, "
-        "calendar.seasons.NAME={{dates: 12-01..12-25, multiplier: 1.6}}",
-        key=key,
-    )
-
-
-def refuse_moved(raw: Mapping[str, Any]) -> None:
-    """Raise ConfigError where a raw configuration, or what a scenario changes in both arms, has a key that moved."""
-    stated = [("", raw), *((f"scenario.{name}.both_arms.", world) for name, world in _both_arms(raw))]
-    for above, node in stated:
-        market = node.get("market")
-        if isinstance(market, Mapping) and "season" in market:
-            raise moved(above + MOVED)
-
 
 def apply_both_arms(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[str, Any]:
     """A new raw configuration with what all chosen scenarios change in both arms.
@@ -119,6 +92,9 @@ def _agree(written: dict[str, tuple[str, Any]], name: str, path: str, value: Any
 
 def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
     """Put one value of a scenario into the raw configuration, in place."""
+    former = gone(path)
+    if former is not None:
+        raise ConfigError("{key}: {problem}", key=full.removesuffix(path) + former[0], problem=former[1])
     *groups, last = path.split(".")
     node: dict[str, Any] = raw
     anew = False  # below a null of the configuration a world may write what it likes: the settings check it

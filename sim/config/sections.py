@@ -42,8 +42,17 @@ NAME = re.compile(r"[^\W_][\w-]*")
 GONE = {
     "precision": Phrase("is no longer a key; replications=auto adds points until interval and probability are steady"),
     "gate.metric": Phrase("is no longer a key; the gate judges LTV, which holds what comes after the horizon too"),
+    "market.season": Phrase(
+        "is no longer a key; seasons stand in the group calendar, by date: calendar=flat, "
+        "calendar.seasons.NAME={dates: 12-01..12-25, multiplier: 1.6}"
+    ),
 }
-"""Former keys by dotted path, each with what holds now."""
+"""Former keys by dotted path, each with what holds now; what lay below them is gone too."""
+
+
+def gone(key: str) -> tuple[str, Phrase] | None:
+    """The former key at or above a dotted key, and what holds now; None where there is none."""
+    return next((one for one in GONE.items() if key == one[0] or key.startswith(f"{one[0]}.")), None)
 
 
 class Section(BaseModel):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel
 
-from sim.config.overlays import apply_both_arms, lay_company, refuse_moved
+from sim.config.overlays import apply_both_arms, lay_company
 from sim.config.parameters import Choice, Parameter, Reader, calendar_date, show, tidy, whole, whole_or, word
 from sim.config.seasons import Calendar, check_rests, in_horizon
 from sim.config.sections import (
@@ -142,7 +142,6 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
     if not isinstance(raw, Mapping):
         raise ConfigError("the configuration is {value}; a group of keys is expected", value=show(raw))
     _no_code(raw, "")
-    refuse_moved(raw)
     _scenarios_stand_apart(raw.get("scenario"))
     settings = Settings.read(apply_both_arms(lay_company(raw, explicit), explicit))
     settings = _dates_as_days(settings)
