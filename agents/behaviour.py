@@ -23,7 +23,7 @@ class Rules(NamedTuple):
     """Every number a customer's rules depend on, float64; rates per day unless named otherwise.
 
     Each is one number but for `weights`, one per touchpoint. All are those of the configuration at one point, except
-    the last block: the references that the pilots measure and freeze.
+    the last block: the references that the pilot measures and freezes.
     """
 
     # awareness, word of mouth, beliefs
@@ -124,9 +124,11 @@ class Rules(NamedTuple):
     respond: float
     respond_extreme: float
     respond_customer: float
-    # references, frozen by the pilots
+    # references, frozen by the pilot
     satisfaction_ref: float
     expectation_ref: float
+    lapse_offset: float
+    order_offset: float
     trial_scale: float
     cut_1: float
     cut_2: float
@@ -237,6 +239,18 @@ def visit_rate(r: Rules, reference: float, season: float, coupon_open: bool, act
 
 
 @rule
+def visits_in_day(rate: float, u: float) -> int:
+    """How often a customer visits on a day, from the draw that decides whether at all: a Poisson quantile, up to 99."""
+    term = math.exp(-rate)
+    total, visits = term, 0
+    while 1.0 - u > total and visits < 99:
+        visits += 1
+        term *= rate / visits
+        total += term
+    return visits
+
+
+@rule
 def visit_bound(r: Rules, reference: float, coupon: bool, activated: bool) -> float:
     """Upper bound of `visit_rate` at season 1, debt ignored; raised by 1e-6 of itself against rounding when stored."""
     return visit_rate(r, reference, 1.0, coupon, activated, 0.0) * 1.000001
@@ -288,9 +302,10 @@ def order_utility(
     channel: int,
 ) -> float:
     """Logit utility of ordering on a visit; `saved` is the coupon's share of the mean basket."""
-    base = logit(min(0.95, r.conversion_prospect * r.trial_scale)) if status == AWARE else logit(r.conversion_customer)
+    base = logit(r.conversion_prospect) if status == AWARE else logit(r.conversion_customer)
     return (
         base
+        + r.order_offset
         + r.expectation_slope * (expectation - r.expectation_ref)
         + r.price_slope * price_multiplier * saved
         + r.delivery_slope * logsum_gain
@@ -431,7 +446,7 @@ def talk_probability(r: Rules, talkativeness: float, score: float) -> float:
 @rule
 def lapse_probability(r: Rules, dropout: float, satisfaction: float, activated: bool) -> float:
     """P(lapse) after an episode under the episode clock (BG/NBD with a satisfaction slope)."""
-    x = logit(dropout) - r.satisfaction_slope * (satisfaction - r.satisfaction_ref)
+    x = logit(dropout) + r.lapse_offset - r.satisfaction_slope * (satisfaction - r.satisfaction_ref)
     if activated:
         x -= r.activation_slope
     return logistic(x)
@@ -440,7 +455,8 @@ def lapse_probability(r: Rules, dropout: float, satisfaction: float, activated: 
 @rule
 def lapse_hazard(r: Rules, hazard: float, satisfaction: float, activated: bool) -> float:
     """Daily lapse hazard under the time clock (Pareto/NBD with a satisfaction slope), idleness apart."""
-    x = r.competitor_slope * r.competitor - r.satisfaction_slope * (satisfaction - r.satisfaction_ref)
+    x = r.lapse_offset + r.competitor_slope * r.competitor
+    x -= r.satisfaction_slope * (satisfaction - r.satisfaction_ref)
     if activated:
         x -= r.activation_slope
     return hazard * math.exp(x)

@@ -221,7 +221,6 @@ def _react(
 @rule
 def arrive(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> int:
     """Learn of the brand, or visit; returns NOTHING, LEARNED_BY_AD, LEARNED_BY_TALK or VISITED."""
-    me = c.more[row]
     status = int(c.status[row])
     u = acting_draw(today.seed, today.day, status, row)
     if status == UNAWARE:
@@ -231,7 +230,6 @@ def arrive(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> int
     if u >= 1.0 - math.exp(-_visit_rate(c, r, today, row)):
         return NOTHING
     bring_up_to_date(c, r, w, row, today.day, today.base)
-    me.visits += 1
     return VISITED
 
 
@@ -239,7 +237,6 @@ def arrive(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> int
 def come_by(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> None:
     """Visit because of a click, on a day without a visit of one's own."""
     bring_up_to_date(c, r, w, row, today.day, today.base)
-    c.more[row].visits += 1
 
 
 @rule
@@ -303,10 +300,22 @@ def where_to(r: Rules, w: Surroundings, seed: int, day: int, row: int) -> tuple[
 
 
 @rule
+def _times(c: Columns, r: Rules, today: Today, row: int, forced: int) -> int:
+    """How often a visitor comes today, a click among it; the day's offers and decision are the same each time."""
+    status = int(c.status[row])
+    if status == UNAWARE:
+        return 1
+    u = acting_draw(today.seed, today.day, status, row)
+    return max(1, behaviour.visits_in_day(_visit_rate(c, r, today, row), u) + forced)
+
+
+@rule
 def look_around(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: int) -> None:
-    """Fill in channel and topic of visit j, which the firm sees before it makes offers."""
+    """Fill in channel and topic of entry j, which the firm sees before it makes offers, and count the day's visits."""
     row = int(v[j].row)
     me = c.more[row]
+    v[j].times = _times(c, r, today, row, int(v[j].forced))
+    me.visits += v[j].times
     channel, topic = where_to(r, w, today.seed, today.day, row)
     v[j].channel = channel
     if channel == APP and int(c.consent[row]) & HAS_APP == 0:

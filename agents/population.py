@@ -1,8 +1,8 @@
 """The initial customers, drawn from personas and from the fit to a firm's log.
 
-An established market holds customers acquired evenly over past years, as far as they have not lapsed since. Rejection
-sampling gives them the joint distribution of purchase rate, lapse and age that survival leaves (the young and the
-loyal), under either dropout clock. Each trait is the inverse CDF of one draw.
+An established market holds customers acquired evenly over past years, and those of them who have lapsed since, not
+too long ago. Rejection sampling gives both the joint distribution of purchase rate, lapse and age that survival leaves
+(current customers are young or loyal), under either dropout clock. Each trait is the inverse CDF of one draw.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from agents import draws
-from agents.columns import AWARE, BY_MAIL, CUSTOMER, NEVER, UNAWARE, Columns, new_columns
+from agents.columns import BY_MAIL, CUSTOMER, LAPSED, NEVER, Columns, new_columns
 from agents.compiled import compiled
 from agents.exact import exp_each, log_each
 from agents.quantiles import beta_quantiles, gamma_quantiles
@@ -48,7 +48,9 @@ class Traits(NamedTuple):
     personas: Personas
     unaware: float
     aware: float
+    lapsed: float
     acquired_over: float
+    lapsed_within: float  # days; who lapsed earlier is not among the members
     episode_clock: bool
     rate_shape: float  # Gamma(shape, rate)
     rate_rate: float
@@ -70,6 +72,7 @@ class Traits(NamedTuple):
 def draw_population(traits: Traits, seed: int, customers: int, first_day: int) -> Columns:
     """Columns of all customers as they stand before `first_day`."""
     c = new_columns(customers)
+    c.status[:] = _statuses(traits, seed, customers)
     for first in range(0, customers, CHUNK):
         last = min(customers, first + CHUNK)
         _draw_chunk(c.rows(first, last), traits, seed, first, last, first_day)
@@ -85,15 +88,31 @@ def _draw_chunk(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
     c.more["waiting_cost"][:] *= traits.waiting_cost * _lognormal(uniform(draws.WAITING_COST), traits.waiting_cost_sd)
     c.more["style"][:] = special.ndtri(uniform(draws.STYLE))
     c.more["spend"][:] = gamma_quantiles(traits.spend_shape, uniform(draws.SPEND)) / traits.spend_rate
-    status = uniform(draws.STATUS)
-    c.status[:] = np.where(
-        status < traits.unaware, UNAWARE, np.where(status < traits.unaware + traits.aware, AWARE, CUSTOMER)
-    )
     _draw_beliefs(c, traits, seed, first, last)
     _draw_lives(c, traits, seed, first, last, first_day)
-    c.consent[:] = BY_MAIL * ((c.status == CUSTOMER) & (uniform(draws.OPT_IN) < traits.opt_in_mail))
+    c.consent[:] = BY_MAIL * ((c.status >= CUSTOMER) & (uniform(draws.OPT_IN) < traits.opt_in_mail))
     c.more["heard_day"][:] = first_day - 1
     c.more["felt_day"][:] = first_day
+
+
+STRATUM = 64
+"""Customers in a row among whom the shares of the statuses hold."""
+
+GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
+
+
+def _statuses(traits: Traits, seed: int, customers: int) -> NDArray[np.uint8]:
+    """The stated shares, in every stratum as nearly as whole customers allow; a row's status depends on no other stratum.
+
+    Within a stratum the order is that of the customers' own draws. What a stratum has too many of, others have too few:
+    their places are shifted by multiples of the golden ratio, which fill the unit interval evenly.
+    """
+    strata = -(-customers // STRATUM)
+    own = draws.draws(seed, 0, strata * STRATUM, 0, draws.STATUS, 0).reshape(strata, STRATUM)
+    shift = np.modf(np.arange(strata) * GOLDEN)[0]
+    place = (own.argsort(axis=1, kind="stable").argsort(axis=1) + shift[:, np.newaxis]) / STRATUM
+    shares = (traits.unaware, traits.aware, 1.0 - traits.unaware - traits.aware - traits.lapsed)
+    return np.searchsorted(np.cumsum(shares), place.ravel()[:customers], side="right").astype(np.uint8)
 
 
 def _lognormal(u: NDArray[np.float64], sd: float, mean_one: bool = False) -> NDArray[np.float64]:
@@ -121,7 +140,7 @@ def _draw_beliefs(c: Columns, traits: Traits, seed: int, first: int, last: int) 
 
 def _draw_lives(c: Columns, traits: Traits, seed: int, first: int, last: int, first_day: int) -> None:
     """Purchase rate and lapse of everybody, and the past of those who are customers already."""
-    age = np.zeros(last - first)
+    age, until = np.zeros(last - first), np.zeros(last - first)
     pending = np.arange(last - first)
     for slot in range(ATTEMPTS):
         rows = (first + pending).astype(np.int32)
@@ -129,13 +148,15 @@ def _draw_lives(c: Columns, traits: Traits, seed: int, first: int, last: int, fi
         c.more["rate"][pending], c.more["lapse_trait"][pending] = rate, lapse
         tried = traits.acquired_over * draws.row_draws(seed, rows, 0, draws.AGE, slot)
         lost = rate * lapse if traits.episode_clock else lapse
-        survives = exp_each(-lost * tried)
-        stays = draws.row_draws(seed, rows, 0, draws.SURVIVES, slot) < survives
+        lifetime = -log_each(draws.row_draws(seed, rows, 0, draws.SURVIVES, slot)) / np.maximum(lost, 1e-300)
         age[pending] = tried
-        pending = pending[~(stays | (c.status[pending] != CUSTOMER))]
+        until[pending] = np.maximum(0.0, tried - lifetime)
+        status, lapsed = c.status[pending], (until[pending] > 0.0) & (until[pending] <= traits.lapsed_within)
+        fits = np.where(status == CUSTOMER, until[pending] == 0.0, (status != LAPSED) | lapsed)
+        pending = pending[~fits]
         if len(pending) == 0:
             break
-    _draw_past(c, traits, seed, first, last, first_day, age)
+    _draw_past(c, traits, seed, first, last, first_day, age, until)
 
 
 def _lives(
@@ -153,15 +174,26 @@ def _lives(
 
 
 def _draw_past(
-    c: Columns, traits: Traits, seed: int, first: int, last: int, first_day: int, age: NDArray[np.float64]
-) -> None:
-    """Orders so far of today's customers: Poisson over their age, thinned by having survived each of them."""
-    old = np.flatnonzero(c.status == CUSTOMER)
+    c: Columns, traits: Traits, seed: int, first: int, last: int, first_day: int, age: NDArray[np.float64],
+    until: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Orders so far of those who have bought: Poisson until they lapsed, `until` days ago, thinned by surviving each.
+
+    By the episode clock the order that made somebody lapse comes on top, on the day of the lapse.
+    """
+    old = np.flatnonzero(c.status >= CUSTOMER)
+    gone = c.status[old] == LAPSED
     dropout = c.more["lapse_trait"][old].astype(np.float64) if traits.episode_clock else 0.0
-    kept = c.more["rate"][old].astype(np.float64) * (1.0 - dropout) * age[old]
+    active = age[old] - until[old]
+    kept = c.more["rate"][old].astype(np.float64) * (1.0 - dropout) * active
     repeats = poisson_quantile(draws.draws(seed, first, last, 0, draws.PAST_ORDERS, 0)[old], kept)
     u = draws.draws(seed, first, last, 0, draws.PAST_RECENCY, 0)[old]
-    since = np.where(repeats > 0, age[old] * (1.0 - exp_each(log_each(u) / np.maximum(repeats, 1))), age[old])
+    idle = np.where(repeats > 0, active * (1.0 - exp_each(log_each(u) / np.maximum(repeats, 1))), active)
+    if traits.episode_clock:
+        repeats = repeats + gone
+        idle[gone] = 0.0
+    since = until[old] + idle
+    c.lapse_day[old[gone]] = np.maximum(NEVER + 1, first_day - 1 - np.floor(until[old][gone]))
     c.more["orders"][old] = np.minimum(65535, 1 + repeats)
     c.more["monetary"][old] = np.rint((1 + repeats) * traits.basket_shape / c.more["spend"][old])
     c.more["first_order"][old] = np.maximum(NEVER + 1, first_day - 1 - np.floor(age[old]))

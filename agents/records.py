@@ -81,6 +81,7 @@ VISIT = np.dtype(
     [
         ("row", np.int32),
         ("channel", np.uint8),
+        ("times", np.uint8),  # visits of the day
         # a push or an e-mail clicked on the way
         ("forced", np.uint8),
         ("boost", np.float64),  # logit

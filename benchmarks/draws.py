@@ -1,11 +1,11 @@
 """Time of one draw of the parameters: `python -m benchmarks.draws`.
 
-The unit that counts for a run: a draw's two pilots, its burn-in, the baseline and the treated arm, with everything
+The unit that counts for a run: a draw's pilot, its burn-in, the baseline and the treated arm, with everything
 around them, as `sim.run.replication.run_task` does them for `arms=total`, scenario norush_coupon. Seconds of processor
 time on one thread, the median over draws; a draw differs from the next by how much its customers visit. Parts:
 
-    founding    drawing the two populations and making their ties
-    pilots      days of the two pilots, with their weekly look at everybody
+    founding    drawing the populations of pilot and arms and making their ties
+    pilot       days of the pilot, without its looks at everybody
     burn-in     days up to day 0
     arms        days of the baseline and of the treated arm
     rest        measuring the arms, copying worlds, making tables
@@ -43,12 +43,12 @@ from sim.run.replication import Task, replication_seed, run_task
 from sim.world import model, pilot
 from sim.world.constants import world_of
 from sim.world.model import CXModel, founded
-from sim.world.pilot import Pilot
+from sim.world.pilot import PILOT_DAYS, Pilot
 
 OUT = Path(__file__).resolve().parent / "results" / "draws.json"
 
-FOUNDING, PILOTS, BURN_IN, ARMS, REST = "founding", "pilots", "burn-in", "arms", "rest"
-PARTS = (FOUNDING, PILOTS, BURN_IN, ARMS, REST)
+FOUNDING, PILOT, BURN_IN, ARMS, REST = "founding", "pilot", "burn-in", "arms", "rest"
+PARTS = (FOUNDING, PILOT, BURN_IN, ARMS, REST)
 TOTAL, FLOOR = "total", "floor"
 
 FULL = (50_000, 365, 180)
@@ -62,7 +62,7 @@ FLOOR_DAYS = 100
 def part_of(model: CXModel) -> str:
     """Which part of a draw a model's next days belong to."""
     if isinstance(model, Pilot):
-        return PILOTS
+        return PILOT
     return BURN_IN if model.day < 0 else ARMS
 
 
@@ -108,8 +108,8 @@ def floor_seconds(floor: Floor, days: int) -> float:
 
 
 def days_of(found: Settings) -> int:
-    """Days that one draw simulates: two pilots, the burn-in, two arms."""
-    return 2 * (found.burn_in + found.days) + found.burn_in + 2 * found.days
+    """Days that one draw simulates: the pilot, the burn-in, two arms."""
+    return max(PILOT_DAYS, found.burn_in) + found.burn_in + 2 * found.days
 
 
 def measured(customers: int, days: int, burn_in: int, draws: int) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def references(customers: int) -> References:
     """The shipped baseline's references for a market of this size."""
     return References(
         satisfaction=0.829, usual=(0.83,) * 4, expectation=0.812, cuts=(-0.635, -0.438, 0.081, 0.771),
-        trial_scale=1.527, orders_level=math.log(ONLINE_ORDERS * customers), orders_trend=1.7e-4,
+        trial_scale=2.33, orders_level=math.log(ONLINE_ORDERS * customers),
         contacts_per_day=CONTACTS * customers, contacts_per_order=CONTACTS / ONLINE_ORDERS, talk=0.003,
     )  # fmt: skip
 

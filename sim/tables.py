@@ -492,6 +492,18 @@ PROBES = (
 )
 """probes.csv: what would flip the answer. One thing moved at a time."""
 
+DASHBOARD = (
+    Column("fact", "str", "", "name of the fact, as in `company.facts`; `express` and `norush` are its classes"),
+    Column("unit", "str", "", "of the columns that follow, but for `within`"),
+    Column("given", "float64", "", "what the firm states, median over points; empty: not known"),
+    Column("tolerance", "float64", "", "how far off a simulated figure may be, beside two standard errors of its own"),
+    Column("median", "float64", "", "what the untreated market shows in its first year, median over points"),
+    Column("low", "float64", "", "5 % quantile over points"),
+    Column("high", "float64", "", "95 % quantile over points"),
+    Column("within", "float64", "share", "share of points within the tolerance; empty: not known"),
+)
+"""dashboard.csv: the firm on its dashboard, as given and as simulated. Established markets only."""
+
 TEST_METRICS = (
     Metric("profit_per_customer", "yen", "mean", "Profit per customer", "profit booked since the start per potential customer"),
     Metric("revenue_per_customer", "yen", "mean", "Revenue per customer", "baskets less discounts plus fees since the start per potential customer"),

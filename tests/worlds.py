@@ -21,10 +21,14 @@ from tests.config.compose import raw, shipped
 
 ONE_YEAR = "days=365"
 
+FITTED = "company=cdnow"
+"""A firm of whose dashboard little is known: what is configured stands."""
+
 FLAT = ("calendar=flat",)
 """Every day alike: override lists start from it."""
 
 BUSY = (
+    "company.facts.orders_a_month=null",
     "market.status={unaware: 0.3, aware: 0.3, customer: 0.4}",
     "company.purchase.pareto_nbd={r: 0.9, alpha: 2.5, s: 0.606, beta: 11.669}",
     "company.purchase.bg_nbd={r: 0.9, alpha: 2.5, a: 0.4, b: 2.4}",
@@ -37,22 +41,22 @@ BUSY = (
 
 KNOWN = References(
     satisfaction=0.8, usual=(0.8,) * 8, expectation=0.8, cuts=(-0.6, -0.4, 0.05, 0.75), trial_scale=1.0,
-    orders_level=float(np.log(50.0)), orders_trend=0.0, contacts_per_day=10.0, contacts_per_order=0.0, talk=0.0,
+    orders_level=float(np.log(50.0)), contacts_per_day=10.0, contacts_per_order=0.0, talk=0.0,
 )  # fmt: skip
 """References of a quiet, ordinary world; where they matter a test gives its own."""
 
 
 @lru_cache(maxsize=64)
 def settings(*overrides: str) -> Settings:
-    """Shipped settings under dotted overrides, over one year where they do not say otherwise."""
-    return shipped(ONE_YEAR, *overrides)
+    """Shipped settings under dotted overrides, of a fitted firm over one year where they do not say otherwise."""
+    return shipped(FITTED, ONE_YEAR, *overrides)
 
 
 def changed(changes: Mapping[str, Any], *overrides: str) -> Settings:
     """Shipped settings with whole groups replaced: for maps, where an override can only add."""
     from sim.config.settings import load_settings
 
-    composed = raw(ONE_YEAR, *overrides)
+    composed = raw(FITTED, ONE_YEAR, *overrides)
     for path, value in changes.items():
         node = composed
         *groups, last = path.split(".")
@@ -70,7 +74,7 @@ def free_world(found: Settings, seed: int, known: References = KNOWN, servers: i
 
 def tight_world(found: Settings, seed: int, orders: float, servers: int = 1, known: References = KNOWN) -> World:
     """A world with capacity for `orders` online orders a day times the configured ratio."""
-    known = known._replace(orders_level=float(np.log(orders)), orders_trend=0.0)
+    known = known._replace(orders_level=float(np.log(orders)))
     return sized(free_world(found, seed, known), known, servers)
 
 

@@ -33,6 +33,7 @@ SCHEMAS = {
     "parameters.csv": tables.PARAMETERS,
     "points.parquet": tables.POINTS,
     "probes.csv": tables.PROBES,
+    "dashboard.csv": tables.DASHBOARD,
     "campaigns.parquet": tables.CAMPAIGNS,
     "projects.parquet": tables.PROJECTS,
     "tests.parquet": tables.TESTS,

@@ -41,7 +41,7 @@ def calibrate(words: list[str]) -> int:
 
     place = place_for(given["name"], given["out"])
     with composer(None) as hydra:
-        config = compose(hydra, ["scenario=baseline"])
+        config = compose(hydra, ["company=cdnow", "scenario=baseline"])
         settings = settings_of(config, config.hydra)
     from analysis.studies.calibration import write_picture
     from sim.calibration.calibrate import calibrate

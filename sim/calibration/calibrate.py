@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from sim.calibration import lapse
 from sim.calibration import log as transactions
-from sim.calibration.cohort import CLOCK, expected_repeats, pilot_references, put, simulate
+from sim.calibration.cohort import CLOCK, expected_repeats, pilot_references, simulate
 from sim.calibration.log import CleanLog, LogColumns
-from sim.calibration.log_columns import Evidence, evidence_of, with_capacity
+from sim.calibration.log_columns import Evidence, evidence_of
 from sim.calibration.repeat_buying import (
     BgNbd,
     Fit,
@@ -145,7 +145,6 @@ def calibrate(
     clocks = tuple(
         _clock(key, fit, summary, births, len(observed), fitted_weeks, settings, say) for key, fit in fits.items()
     )
-    evidence = with_capacity(evidence, clean, put(settings, clocks[1].corrected), say)
     found = Calibration(name, log, clean, summary, fitted_weeks, observed, clocks, spend, yen, evidence)
     for line in _against_the_log(found):
         say(line)

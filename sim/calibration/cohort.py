@@ -66,9 +66,9 @@ def put(settings: Settings, model: Model) -> Settings:
 
 
 def pilot_references(settings: Settings, model: Model) -> World:
-    """The world of a run at these parameters with the references its own pilots freeze."""
-    world = world_of(put(settings, model), settings.seed)
-    world = replace(world, customers=min(world.customers, PILOT_CUSTOMERS))
+    """The world of a run at these parameters with the references that its own pilot freezes."""
+    small = settings.model_copy(update={"customers": min(settings.customers, PILOT_CUSTOMERS)})
+    world = world_of(put(small, model), settings.seed)
     return with_references(world, references(world)[1])
 
 
@@ -111,7 +111,7 @@ def _cohort_world(world: World, model: Model, days: int) -> World:
         days=days,
         burn_in=1,
         rules=world.rules._replace(talk_base=0.0, talk_positive=0.0, talk_negative=0.0),
-        traits=world.traits._replace(unaware=0.0, aware=1.0),
+        traits=world.traits._replace(unaware=0.0, aware=1.0, lapsed=0.0),
         desk=world.desk._replace(servers=AMPLE_SERVERS),
         season=np.ones(days + 1),
         capacity=np.full(days + 1, AMPLE, np.int64),
@@ -122,7 +122,7 @@ def _cohort_world(world: World, model: Model, days: int) -> World:
 
 def _first_orders(world: World) -> Snapshot:
     """Day 0 after a day on which every prospect visited and ordered, as a log's customers did on their first."""
-    eager = world.rules._replace(prospect_rate=EAGER, trial_scale=1.0, conversion_prospect=0.95)
+    eager = world.rules._replace(prospect_rate=EAGER, trial_scale=1.0, conversion_prospect=0.95, order_offset=0.0)
     return burnt_in(replace(world, rules=eager))
 
 

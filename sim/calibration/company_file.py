@@ -20,12 +20,13 @@ from sim.calibration.calibrate import LABEL, Calibration, Clock, mean_basket_se
 from sim.calibration.cohort import CLOCK
 from sim.calibration.repeat_buying import Fit
 from sim.config.parameters import is_parameter
+from sim.config.sections import Facts
 from sim.phrases import ConfigError
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 WORDS_OF_YAML = ("true", "false", "null", "nan", "inf")
 """Words that `company=NAME` would not read as a name."""
-DEFAULT = "cdnow"
+BASE, DEFAULT = "general", "cdnow"
 UNTOLD = "the default company's; the log does not tell"
 SHIPPED = resources.files("conf") / "company"
 
@@ -46,25 +47,31 @@ def place_for(name: str, folder: Path) -> Path:
 
 def company_text(found: Calibration) -> str:
     """The company file as YAML text."""
-    shipped = yaml.safe_load((SHIPPED / f"{DEFAULT}.yaml").read_text(encoding="utf-8"))
+    shipped = _shipped()
     evidence = found.evidence
     own: dict[str, Any] = {"name": found.name, "members": found.clean.customers, "purchase": dict(_purchase(found))}
+    own["facts"] = dict.fromkeys(Facts.model_fields) | {"on_time": evidence.on_time}
     if evidence.channels:
         own["channels"] = evidence.channels
-    if evidence.capacity_ratio:
-        own["capacity_ratio"] = evidence.capacity_ratio
+    if evidence.on_time:
+        own["capacity_ratio"] = None
     lines = [*_head(found)]
     for key, value in shipped.items():
-        mine = own.get(key)
         # A plain value cannot carry a grade: it is told in a comment.
-        comment = f"judgement: {UNTOLD}" if mine is None and not is_parameter(value) else ""
+        comment = f"judgement: {UNTOLD}" if key not in own and not is_parameter(value) else ""
         if key == "members":
             comment = "measured: the log's customers; put in the firm's potential customers, totals are for this many"
-        lines += written(key, value if mine is None else mine, 0, comment)
+        lines += written(key, own.get(key, value), 0, comment)
     if evidence.behaviour:
         lines.append("# The firm's own evidence, laid over the shared behaviour.")
         lines += written("behaviour", evidence.behaviour, 0)
     return "\n".join(lines) + "\n"
+
+
+def _shipped() -> dict[str, Any]:
+    """The shipped company whose keys a calibration fills, its facts left out."""
+    general, own = (yaml.safe_load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8")) for name in (BASE, DEFAULT))
+    return {key: own.get(key, value) for key, value in general.items()}
 
 
 def _head(found: Calibration) -> Iterator[str]:

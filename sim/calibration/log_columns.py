@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,10 @@ from scipy.special import ndtri
 from agents.behaviour import Rules, class_utility
 from agents.population import Personas
 from sim.calibration import log
-from sim.calibration.log import CleanLog, Lateness
+from sim.calibration.log import CleanLog
 from sim.config.settings import Settings
 from sim.phrases import ConfigError, Phrase
-from sim.world.constants import CAPACITY_FROM, sized, world_of
-from sim.world.model import CXModel, burnt_in
-from sim.world.pilot import references
+from sim.world.constants import world_of
 
 FloatArray = NDArray[np.float64]
 Say = Callable[[Phrase], None]
@@ -40,8 +38,8 @@ CHANNEL_WORDS = {
     "store": ("store", "shop", "pos", "店"),
 }
 
-RATIOS = (1.02, 1.05, 1.1, 1.2, 1.35, 1.6)
-"""Capacity ratios tried; between them the log odds of being on time are interpolated."""
+LEAST_ON_TIME, MOST_ON_TIME = 0.5, 0.9999
+"""Bounds of the fact."""
 
 NODES = 64
 TOLERANCE = 1e-10
@@ -52,28 +50,14 @@ class Evidence:
     """What the optional columns say, as it stands in a company's file; empty where the log has none of them."""
 
     channels: dict[str, float] | None = None
-    capacity_ratio: dict[str, Any] | None = None
+    on_time: dict[str, Any] | None = None
     behaviour: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def evidence_of(clean: CleanLog, settings: Settings, say: Say) -> Evidence:
-    """Read the optional columns, lateness apart, which takes a simulation: see `with_capacity`."""
+    """Read the optional columns."""
     found = {"delivery": _delivery(clean, settings, say), "coupons": _coupons(clean, settings, say)}
-    return Evidence(_channels(clean, say), None, {group: node for group, node in found.items() if node})
-
-
-def with_capacity(evidence: Evidence, clean: CleanLog, settings: Settings, say: Say) -> Evidence:
-    """The evidence with the capacity that makes the log's on-time rate. `settings` hold the corrected purchases."""
-    late = log.lateness(clean)
-    return replace(evidence, capacity_ratio=_capacity(late, _with(settings, evidence), say)) if late else evidence
-
-
-def _with(settings: Settings, evidence: Evidence) -> Settings:
-    """The settings with the log's channels and class utilities, on which lateness depends."""
-    delivery = evidence.behaviour.get("delivery", {})
-    found = settings.at({f"behaviour.delivery.{key}": node["mean"] for key, node in delivery.items()})
-    shares = found.company.channels.model_copy(update=evidence.channels or {})
-    return found.model_copy(update={"company": found.company.model_copy(update={"channels": shares})})
+    return Evidence(_channels(clean, say), _on_time(clean, say), {group: node for group, node in found.items() if node})
 
 
 def _named(
@@ -181,43 +165,23 @@ def _waiting_costs(personas: Personas, median: float, sd: float) -> tuple[FloatA
 # --- lateness, coupons, channels ----------------------------------------------------------------------------
 
 
-def _capacity(late: Lateness, settings: Settings, say: Say) -> dict[str, Any]:
-    """The capacity ratio whose simulated on-time rate is the log's, at the settings' number of customers."""
-    rates = np.maximum.accumulate(np.clip(on_time_at(settings, RATIOS), 1e-4, 1 - 1e-4))
-    odds = np.log(rates / (1 - rates)) + 1e-9 * np.arange(len(rates))
-
-    def ratio_for(rate: float) -> float:
-        rate = min(max(rate, 1e-4), 1 - 1e-4)
-        return round(float(np.interp(np.log(rate / (1 - rate)), odds, RATIOS)), 3)
-
-    error = 1.645 * late.on_time_se
-    low, value, high = (ratio_for(late.on_time + shift) for shift in (-error, 0.0, error))
-    reached = float(np.interp(value, RATIOS, rates))
-    told = f"{100 * late.on_time:.1f} % of {late.orders} orders"
-    nearest = f"{100 * reached:.1f} % simulated with {settings.customers} customers"
+def _on_time(clean: CleanLog, say: Say) -> dict[str, Any] | None:
+    """The log's on-time rate as a fact of the dashboard, by which the warehouse is sized."""
+    late = log.lateness(clean)
+    if late is None:
+        return None
     say(Phrase(
-        "on time: {share:.1f} % of {orders} orders, late ones by {days:.1f} days; nearest at capacity ratio {ratio:g}: "
-        "{reached:.1f} % simulated with {customers} customers",
-        share=100 * late.on_time, orders=late.orders, days=late.mean_days_late, ratio=value,
-        reached=100 * reached, customers=settings.customers,
+        "on time: {share:.1f} % of {orders} orders, late ones by {days:.1f} days",
+        share=100 * late.on_time, orders=late.orders, days=late.mean_days_late,
     ))  # fmt: skip
-    source = f"on-time rate {told}; {nearest}"
-    known = {"value": value, "unit": "ratio to mean orders", "grade": "measured", "source": source}
-    return known | ({"range": [low, high]} if low < high else {})
-
-
-def on_time_at(settings: Settings, ratios: tuple[float, ...]) -> FloatArray:
-    """Share of online deliveries on the promised day or before, over the horizon of the baseline, by capacity ratio."""
-    world, known = references(world_of(settings, settings.seed))
-    midnight = burnt_in(world, until=CAPACITY_FROM)
-    found = []
-    for ratio in ratios:
-        model = CXModel(sized(replace(world, capacity_ratio=ratio), known, world.desk.servers), midnight.copied())
-        model.run(world.days)
-        rows = model.recorder.rows
-        horizon = rows["day"] >= 0
-        found.append(1 - rows["late"][horizon].sum() / max(1, rows["delivered"][horizon].sum()))
-    return np.array(found)
+    if late.on_time < LEAST_ON_TIME:
+        raise ConfigError(
+            "on time: {share:.1f} % of {orders} orders is too few to size a warehouse by; at least {least:g} %",
+            share=100 * late.on_time, orders=late.orders, least=100 * LEAST_ON_TIME,
+        )  # fmt: skip
+    source = f"{late.orders} orders of the log"
+    rate = {"mean": round(min(late.on_time, MOST_ON_TIME), 4), "se": max(round(late.on_time_se, 5), 1e-5)}
+    return rate | {"unit": "share of parcels", "source": source}
 
 
 def _coupons(clean: CleanLog, settings: Settings, say: Say) -> dict[str, Any] | None:

@@ -74,6 +74,7 @@ class Parameter(BaseModel):
     grade: Grade = "known"
     source: str = ""
     bounds: Bounds = ANYWHERE
+    tolerance: float | None = None  # of a fact: how far a simulated dashboard may be off
 
     @property
     def uncertain(self) -> bool:
@@ -88,7 +89,8 @@ class Parameter(BaseModel):
 
     def plain(self) -> Any:
         """As it would be written in a configuration file."""
-        if not (self.uncertain or self.unit or self.source or self.grade != "known"):
+        own = {} if self.tolerance is None else {"tolerance": tidy(self.tolerance)}
+        if not (self.uncertain or self.unit or self.source or self.grade != "known" or own):
             return tidy(self.value)
         node: dict[str, Any]
         if self.se is not None and self.mean is not None:
@@ -99,7 +101,7 @@ class Parameter(BaseModel):
                 node["range"] = [tidy(self.low), tidy(self.high)]
         if self.options:
             node["options"] = [tidy(option) for option in self.options]
-        return node | _about(self)
+        return node | _about(self) | own
 
 
 class Choice(BaseModel):
@@ -340,6 +342,22 @@ def parameter(low: float = -math.inf, high: float = math.inf, above: bool = Fals
         return Parameter(**read_as(node, bounds), bounds=bounds)
 
     return Reader(read, bounds)
+
+
+def fact(low: float, high: float = math.inf) -> Reader[Parameter]:
+    """Reader of a parameter that a dashboard shows, from low to high, perhaps with a `tolerance` from 0 up."""
+    plain = parameter(low, high)
+
+    def read(value: object) -> Parameter:
+        if not isinstance(value, Mapping) or "tolerance" not in value:
+            return plain(value)
+        found = plain({key: part for key, part in value.items() if key != "tolerance"})
+        try:
+            return found.model_copy(update={"tolerance": real(0.0)(value["tolerance"])})
+        except ConfigError as error:
+            raise ConfigError("tolerance: {problem}", problem=error) from None
+
+    return Reader(read, plain.bounds)
 
 
 def choice(*allowed: str) -> Reader[Choice]:

@@ -25,6 +25,9 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 LONGEST_REST = 30
 """Days in a row on which warehouse or carrier may rest."""
 
+AFTER_PEAK = 14
+"""Days after a peak's last that still belong to it."""
+
 DateInYear = tuple[int, int]
 """Month and day."""
 
@@ -169,6 +172,18 @@ class Calendar(Section):
         for season in self.seasons.values():
             factor[season.on(dates)] *= season.multiplier.value
         return factor
+
+    def peaks(self, first: date, days: int) -> Mask:
+        """Which of so many days from a date on belong to a peak: a season named by dates that brings more visits, and
+        the AFTER_PEAK days in which its orders are worked off; bool (days,).
+        """
+        dates, peaks = Dates.of(first, days), np.zeros(days, bool)
+        for season in self.seasons.values():
+            if season.dates is not None and season.multiplier.value > 1.0:
+                peaks |= season.on(dates)
+        for day in np.flatnonzero(peaks):
+            peaks[day + 1 : day + 1 + AFTER_PEAK] |= not peaks[day + 1 : day + 2].any()
+        return peaks
 
     def warehouse(self, first: date, days: int) -> Mask:
         """On which of so many days from a date on the warehouse rests; bool (days,)."""

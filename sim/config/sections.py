@@ -23,8 +23,10 @@ from sim.config.parameters import (
     Switch,
     Text,
     choice,
+    fact,
     is_parameter,
     number,
+    optional,
     parameter,
     real,
     several,
@@ -42,6 +44,10 @@ NAME = re.compile(r"[^\W_][\w-]*")
 GONE = {
     "precision": Phrase("is no longer a key; replications=auto adds points until interval and probability are steady"),
     "gate.metric": Phrase("is no longer a key; the gate judges LTV, which holds what comes after the horizon too"),
+    "company.quick": Phrase("is no longer a key; its figures stand in company.facts, where company=quick shows them"),
+    "behaviour.choice.conversion_prospect": Phrase(
+        "is no longer a key; behaviour.choice.prospect_conversion is its share of customers' conversion"
+    ),
     "market.season": Phrase(
         "is no longer a key; seasons stand in the group calendar, by date: calendar=flat, "
         "calendar.seasons.NAME={dates: 12-01..12-25, multiplier: 1.6}"
@@ -168,7 +174,7 @@ class Purchase(Section):
     """Conversion and its slopes."""
 
     conversion_customer: InnerProbability
-    conversion_prospect: InnerProbability
+    prospect_conversion: Annotated[Parameter, parameter(0.0, 1.0, above=True)]
     expectation_slope: NotNegative
     price_slope: NotNegative
     delivery_slope: NotNegative
@@ -410,10 +416,40 @@ class Onboarding(Section):
 
 
 class Carrier(Section):
-    """Delays on the way: the share of parcels delayed, and how many days those are, on average, from 1 on."""
+    """Delays on the way: the share of parcels delayed, and how many days those are, on average, from 1 on.
+
+    `share_of_late` is the carrier's share of late parcels outside peaks: with the on-time rate known, the share delayed
+    follows from it.
+    """
 
     delayed: Probability
     days: Annotated[Parameter, parameter(1.0, 30.0)]
+    share_of_late: Probability
+
+
+class ClassShares(Section):
+    """Shares of online orders that choose express and no-rush; the rest takes standard."""
+
+    express: Annotated[Parameter, fact(1e-4, 0.9999)]
+    norush: Annotated[Parameter, fact(1e-4, 0.9999)]
+
+
+class Facts(Section):
+    """What the firm's dashboard shows: every point reproduces it. null: not known; what is configured elsewhere stands.
+
+    Figures are the firm's own: orders of all channels, customers who bought within 365 days, yen, shares, points.
+    docs/your-own-firm.md says how each is counted. A fact may state its `tolerance`, in its own unit.
+    """
+
+    orders_a_month: Annotated[Parameter | None, optional(fact(1e-6))] = None
+    active_customers: Annotated[Parameter | None, optional(fact(1.0))] = None
+    average_basket: Annotated[Parameter | None, optional(fact(1.0))] = None
+    conversion: Annotated[Parameter | None, optional(fact(1e-4, 0.95))] = None
+    repeat_share: Annotated[Parameter | None, optional(fact(0.01, 0.99))] = None
+    on_time: Annotated[Parameter | None, optional(fact(0.5, 0.9999))] = None
+    classes: ClassShares | None = None
+    nps: Annotated[Parameter | None, optional(fact(-99.0, 99.0))] = None
+    contacts_per_order: Annotated[Parameter | None, optional(fact(1e-4, 1.0))] = None
 
 
 class Company(Section):
@@ -421,13 +457,14 @@ class Company(Section):
 
     name: Text
     members: Annotated[int, whole(1, 2_000_000_000)]
+    facts: Facts = Facts()
     purchase: Fits
     quality: Quality
     channels: Shares
     friction: Friction
     classes: Classes
     hold_norush: Switch
-    capacity_ratio: Positive
+    capacity_ratio: Annotated[Parameter | None, optional(parameter(0.0, above=True))]
     planned: Probability
     carrier: Carrier
     desk: Desk
@@ -460,7 +497,10 @@ class Personas(Section):
 
 
 class Status(Section):
-    """Shares of the market at the start of the burn-in; they sum to one."""
+    """Shares of the market at the start of the burn-in; they sum to one.
+
+    Where the firm's facts tell how many have bought, the other two are shares of those who have not.
+    """
 
     unaware: Share
     aware: Share
@@ -481,6 +521,7 @@ class Market(Section):
     kind: Annotated[str, word("established", "launch")]
     status: Status
     acquired_over: Annotated[int, whole(1, 36_500)]
+    lapsed_within: Annotated[int, whole(1, 36_500)]
     network: Network
     ad_intensity: NotNegative
     competitor: Number

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel
 
+from sim.config.facts import refuse_replaced, replaced
 from sim.config.overlays import apply_both_arms, lay_company
 from sim.config.parameters import Choice, Parameter, Reader, calendar_date, show, tidy, whole, whole_or, word
 from sim.config.seasons import Calendar, check_rests, in_horizon
@@ -135,19 +136,26 @@ def _put(node: Any, parts: list[str], value: float | str) -> Any:
 def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Settings:
     """Check a raw configuration and return it as `Settings`.
 
-    The company's `quick` and `behaviour` are laid over it first, then what scenarios change in both arms. `explicit`
-    are the dotted keys given by hand, which win over both. Raises ConfigError of one line (key, value, what is
-    allowed, nearest right key).
+    The company's `behaviour` is laid over it first, then what scenarios change in both arms. `explicit` are the dotted
+    keys given by hand, which win over both. What follows from the company's facts is taken as known. Raises ConfigError
+    of one line (key, value, what is allowed, nearest right key).
     """
     if not isinstance(raw, Mapping):
         raise ConfigError("the configuration is {value}; a group of keys is expected", value=show(raw))
     _no_code(raw, "")
     _scenarios_stand_apart(raw.get("scenario"))
     settings = Settings.read(apply_both_arms(lay_company(raw, explicit), explicit))
-    settings = _dates_as_days(settings)
+    refuse_replaced(settings.company.facts, raw, explicit)
+    settings = _following_facts(_dates_as_days(settings))
     for check in _CROSS_CHECKS:
         check(settings)
     return settings
+
+
+def _following_facts(settings: Settings) -> Settings:
+    """The settings in which what follows from the firm's facts is taken as known: points do not differ in it."""
+    follows = replaced(settings.company.facts)
+    return settings.at({path: one.value for path, one in settings.parameters() if path in follows})
 
 
 def _dates_as_days(settings: Settings) -> Settings:
@@ -279,6 +287,15 @@ MOST_TIES = 1 << 31
 """Ends of ties that a network can index."""
 
 
+def _check_facts(settings: Settings) -> None:
+    """A capacity needs a ratio or the on-time rate, a repeat share the other two facts about buyers."""
+    company, facts = settings.company, settings.company.facts
+    if company.capacity_ratio is None and facts.on_time is None:
+        raise ConfigError("company.capacity_ratio: is null, and so is company.facts.on_time; one of them is needed")
+    if facts.repeat_share is not None and (facts.orders_a_month is None or facts.active_customers is None):
+        raise ConfigError("company.facts.repeat_share: needs orders_a_month and active_customers beside it")
+
+
 def _check_network(settings: Settings) -> None:
     degree = settings.market.network.degree
     largest = max(degree.value, degree.high or 0.0, *degree.options)
@@ -328,7 +345,7 @@ def _check_points(settings: Settings) -> None:
 
 _CROSS_CHECKS = (
     _check_jointly, _check_points, _check_shares, _check_rests, _check_windows, _check_classes,
-    _check_desk, _check_network,
+    _check_desk, _check_facts, _check_network,
 )
 
 

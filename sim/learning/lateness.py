@@ -254,7 +254,7 @@ def adjusted_effect(rows: pd.DataFrame, classes: list[tuple[int, int]]) -> Float
 def _order_rates(world: World, start: Snapshot) -> FloatArray:
     """Orders a day at references: of a customer her purchase rate, of a prospect visits times conversion."""
     columns, rules = start.customers.columns, world.rules
-    trial = rules.prospect_rate * rules.trial_scale * min(0.95, rules.conversion_prospect * rules.trial_scale)
+    trial = rules.prospect_rate * rules.trial_scale * rules.conversion_prospect
     return np.where(columns.status == AWARE, trial, columns.of("rate").astype(float))
 
 

@@ -23,9 +23,11 @@ from sim.config.parameters import Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings
 from sim.phrases import ConfigError, Phrase
+from sim.run.dashboard import dashboard_table
 from sim.run.replication import Result, Task, TreatedArms, replication_seed, run_task
 from sim.run.workers import Pool, WorkerDied
 from sim.run.writing import _write_first, kpis, write_assumptions, write_config, write_parquet
+from sim.world.constants import refuse_contradictions
 
 FIRST_BATCH, MOST = 64, 256
 """`replications=auto` starts with so many points and doubles, up to so many."""
@@ -53,6 +55,7 @@ def run_experiment(
     move the answer (asked between batches under `replications=auto`).
     """
     placed = treated_arms(settings)
+    refuse_contradictions(settings)
     with running(partial(run_task, settings, treated_arms), threads, progress) as run:
         results = _replicate(settings, placed, run, enough)
         probes = run(_probe_tasks(settings, placed)) if placed and settings.arms == "all" else []
@@ -67,6 +70,10 @@ def run_experiment(
             write_parquet(folder, f"{name}.parquet", found)
     if results[0].task.journal >= 0:
         _write_first(folder, results[0], settings)
+    if settings.market.kind == "established":
+        points_once = [result for result in results if result.task.second_seed == 0]
+        seen = dashboard_table([one.facts for one in points_once], [one.dashboard for one in points_once])
+        seen.to_csv(folder / "dashboard.csv", index=False, lineterminator="\n")
     write_assumptions(folder, settings, [result.task for result in results if result.task.second_seed == 0])
     probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")
 

@@ -7,6 +7,7 @@ comparison. Ratio metrics are each arm's own statistic.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -49,8 +50,11 @@ class Outcome:
     discount_rate: float  # per year
 
 
-def finished(model: CXModel, look: int = FIELD_TEST_DAYS) -> Outcome:
-    """Run an arm to its horizon, looking at it after `look` days and at the end of each year that is reported."""
+def finished(model: CXModel, look: int = FIELD_TEST_DAYS, after_a_year: Callable[[], None] | None = None) -> Outcome:
+    """Run an arm to its horizon, looking at it after `look` days and at the end of each year that is reported.
+
+    `after_a_year` is called at the end of the first year, or at the horizon if that is sooner.
+    """
     s, world = model.customers, model.world
     model.run(min(look, world.days))
     early = {name: s.columns.of(name).copy() for name in ("visits", "bought", "ledger")}
@@ -58,6 +62,8 @@ def finished(model: CXModel, look: int = FIELD_TEST_DAYS) -> Outcome:
     for year in range(1, len(tables.YEARS)):
         model.run(min(YEAR * year, world.days))
         years.append(s.columns.of("npv").copy())
+        if year == 1 and after_a_year is not None:
+            after_a_year()
     model.run(world.days)
     censuses = [model.recorder.censuses[day] for day in sorted(model.recorder.censuses)]
     return Outcome(

@@ -1,4 +1,4 @@
-"""One replication: pilots, the shared burn-in, the baseline, and every arm from the same midnight with the same draws.
+"""One replication: pilot, shared burn-in, the baseline, and every arm from the same midnight with the same draws.
 
 Arms are named in `sim.tables`. Shapley values need the treated world under every set of live interfaces: four treated
 runs, and eight where a campaign learns, so that company state acts too. A company-wide
@@ -20,7 +20,9 @@ from agents.columns import LAPSED, NEVER, STATUS_NAMES, TOUCHPOINT_NAMES
 from agents.draws import draw
 from sim import tables
 from sim.company.offers import Placed
+from sim.config.sections import Facts
 from sim.config.settings import Settings
+from sim.run.dashboard import Dashboard, Figure
 from sim.run.metrics import (
     Mask,
     Outcome,
@@ -55,7 +57,7 @@ class Task:
 
 @dataclass
 class Result:
-    """Tables of one replication; `journeys` are (arm, events, states).
+    """Tables of one replication; `journeys` are (arm, events, states), `facts` what its point gives of the dashboard.
 
     `journeys` and `customers` are of the first replication only; `campaigns` and `projects` may have no rows.
     """
@@ -65,6 +67,8 @@ class Result:
     daily: pd.DataFrame
     campaigns: pd.DataFrame
     projects: pd.DataFrame
+    facts: Facts
+    dashboard: Mapping[str, Figure]
     customers: pd.DataFrame | None = None
     journeys: list[tuple[str, Events, States]] = field(default_factory=list)
 
@@ -92,16 +96,18 @@ def run_task(settings: Settings, treated_arms: TreatedArms, task: Task) -> Resul
     """Simulate one replication."""
     drawn = settings.at(task.point)
     world = piloted(drawn, task.seed)
-    return _Replication(world, treated_arms(drawn), task, settings.engine, settings.personas.mix).run()
+    facts = drawn.company.facts
+    return _Replication(world, treated_arms(drawn), task, settings.engine, settings.personas.mix, facts).run()
 
 
 class _Replication:
     """Runs the arms of one replication one after the other; keeps only the outcomes others are compared with."""
 
     def __init__(
-        self, world: World, placed: Mapping[str, Placed], task: Task, engine: EngineName, personas: Mapping[str, object]
-    ) -> None:
-        self.world, self.placed, self.task, self.engine = world, placed, task, engine
+        self, world: World, placed: Mapping[str, Placed], task: Task, engine: EngineName,
+        personas: Mapping[str, object], facts: Facts,
+    ) -> None:  # fmt: skip
+        self.world, self.placed, self.task, self.engine, self.facts = world, placed, task, engine, facts
         self.personas = tuple(personas)
         self.rows: list[tuple[str, str, str, str, float]] = []
         self.days: list[pd.DataFrame] = []
@@ -115,7 +121,9 @@ class _Replication:
         everything = tuple({number: one for own in self.placed.values() for number, one in own}.items())
         journal = self._journal(True)
         model = self._model(Arm(interventions=everything), journal)
-        self.baseline = self._finish(tables.BASELINE, model)
+        seen = Dashboard.of(model)
+        dashboard: dict[str, Figure] = {}
+        self.baseline = self._finish(tables.BASELINE, model, lambda: dashboard.update(seen.figures()))
         self._keep_journey(tables.BASELINE, journal)
         self.segments = dict(self._segments(self.baseline))
         self._measure(tables.BASELINE, self.baseline)
@@ -132,7 +140,9 @@ class _Replication:
         days = pd.concat(self.days, ignore_index=True)
         campaigns = table(tables.CAMPAIGNS, self.campaigns, self.task)
         projects = table(tables.PROJECTS, self.projects, self.task)
-        return Result(self.task, self._measures(), days, campaigns, projects, customers, self.journeys)
+        return Result(
+            self.task, self._measures(), days, campaigns, projects, self.facts, dashboard, customers, self.journeys
+        )
 
     def _scenario(self, name: str, own: Placed, recorded: Recording | None, keep: bool) -> Outcome:
         """All arms of one scenario; the outcome of its total effect."""
@@ -168,9 +178,9 @@ class _Replication:
         record = arm.treated is None
         return CXModel(self.world, self.midnight.copied(), arm, self.engine, journal, record=record)
 
-    def _finish(self, arm: str, model: CXModel) -> Outcome:
+    def _finish(self, arm: str, model: CXModel, after_a_year: Callable[[], None] | None = None) -> Outcome:
         """Run an arm to the horizon and keep its tables."""
-        outcome = finished(model)
+        outcome = finished(model, after_a_year=after_a_year)
         self._keep_days(arm, outcome)
         self._keep_company(arm, model)
         return outcome

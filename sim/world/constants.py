@@ -21,33 +21,36 @@ from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from agents.records import Surroundings
 from sim.company.fulfilment import CarrierLuck, DeliveryTerms
+from sim.company.sizing import Demand, lateness, ratio_for
 from sim.company.support import DeskTerms
 from sim.config.parameters import DAYS_PER_WEEK, DAYS_PER_YEAR, Parameter
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.world.firm import Shares, Wanted, class_shares, firm_of
 
 YEAR = round(DAYS_PER_YEAR)
 
 AMPLE = 1 << 40
 """Capacity that never binds."""
 
-CAPACITY_FROM = -30
-"""First day of limited capacity: the burn-in before it has no queue to inherit."""
-
 
 class References(NamedTuple):
-    """What the baseline pilots measure and freeze for every arm."""
+    """What the pilot finds in the untreated market and freezes for every arm."""
 
     satisfaction: float  # su, mean over customers and days
     usual: tuple[float, ...]  # su, mean score of an episode by persona: what satisfaction returns to
     expectation: float  # su
     cuts: tuple[float, float, float, float]  # su, between one and two stars, and so on
-    trial_scale: float  # multiplier of prospects' visit rate and conversion
-    orders_level: float  # log of online orders a day at day 0, season divided out
-    orders_trend: float  # per day
+    trial_scale: float  # multiplier of prospects' visit rate
+    orders_level: float  # log of online orders on an ordinary day
     contacts_per_day: float
     contacts_per_order: float
     talk: float  # mean stock of talk per customer, both signs
+    lapse_offset: float = 0.0  # logit: makes the mean lapse that of the traits though satisfaction varies
+    order_offset: float = 0.0  # logit: makes mean conversion the stated one though expectation varies
+    contacts: float = 1.0  # multiplier of the probability of a contact
+    survey_intercept: float = math.nan  # points; NaN: as configured
+    conversion: tuple[float, float] = (math.nan, math.nan)  # of customers and prospects; NaN: as configured
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,9 @@ class World:
     desk: DeskTerms
     desk_load: float
     season: NDArray[np.float64]  # factor on visits by day, from the burn-in's first to a year after the horizon
+    peaks: NDArray[np.bool_]  # which of the season's days belong to a peak
     capacity: NDArray[np.int64]  # online orders by day, from the burn-in's first; 0 where the warehouse rests
-    capacity_ratio: float
+    capacity_ratio: float  # NaN: sized by the on-time rate
     planned: float  # share of a known season's extra demand that capacity follows
     carrier: CarrierLuck
     topics: tuple[str, ...]
@@ -82,6 +86,8 @@ class World:
     survey_share: float
     fixed_cost: float
     established: bool
+    wanted: Wanted
+    twin: Shares  # of the firm once it is established
 
     @property
     def first_day(self) -> int:
@@ -96,29 +102,34 @@ class World:
 def world_of(settings: Settings, seed: int) -> World:
     """The constants for the parameters' `value`s, with first guesses in place of the references."""
     company, market, behaviour = settings.company, settings.market, settings.behaviour
-    days = settings.burn_in + settings.days
-    rests = settings.calendar.warehouse(settings.first_date, days)
+    days = settings.burn_in + settings.days + YEAR
+    rests = settings.calendar.warehouse(settings.first_date, days - YEAR)
+    season = settings.calendar.visits(settings.first_date, days)
+    year = season[settings.burn_in : settings.burn_in + YEAR]
+    firm = firm_of(settings, _traits(settings), _rules(settings), math.fsum(year) / len(year))
+    ratio = company.capacity_ratio
     return World(
         seed=seed,
         customers=settings.customers,
         days=settings.days,
         burn_in=settings.burn_in,
-        rules=_rules(settings),
+        rules=firm.rules,
         usual=tuple(_at_quality(settings) + persona.quality.value for persona in settings.personas.mix.values()),
         contacts_per_order=0.0,
         talk=0.0,
-        traits=_traits(settings),
+        traits=firm.traits if market.kind == "established" else _traits_at_launch(settings, firm.traits),
         terms=_terms(settings),
         desk=DeskTerms(
             1, company.desk.service_minutes.value, company.desk.patience_minutes.value,
             company.desk.opens, company.desk.hours, company.desk.cost_per_minute.value,
         ),
         desk_load=company.desk.load.value,
-        season=settings.calendar.visits(settings.first_date, days + YEAR),
+        season=season,
+        peaks=settings.calendar.peaks(settings.first_date, days),
         capacity=np.where(rests, 0, AMPLE),
-        capacity_ratio=company.capacity_ratio.value,
+        capacity_ratio=ratio.value if ratio is not None else math.nan,
         planned=company.planned.value,
-        carrier=CarrierLuck(company.carrier.delayed.value, company.carrier.days.value),
+        carrier=CarrierLuck(firm.delayed, company.carrier.days.value),
         topics=tuple(market.topics),
         topic_shares=np.cumsum([share.value for share in market.topics.values()]) if market.topics else np.zeros(0),
         degree=market.network.degree.value,
@@ -130,31 +141,70 @@ def world_of(settings: Settings, seed: int) -> World:
         survey_share=company.survey_share.value,
         fixed_cost=company.fixed_cost_per_day.value,
         established=market.kind == "established",
+        wanted=firm.wanted,
+        twin=Shares.of(firm.traits),
     )  # fmt: skip
+
+
+def refuse_contradictions(settings: Settings) -> None:
+    """Raise ConfigError where the firm's facts contradict each other under a dropout clock that points may have."""
+    clock = settings.behaviour.attrition.clock
+    for option in clock.options or (clock.value,):
+        world_of(settings.at({"behaviour.attrition.clock": option}), settings.seed)
+
+
+def _traits_at_launch(settings: Settings, traits: Traits) -> Traits:
+    """The firm's traits in a market that stands as configured."""
+    status = settings.market.status
+    return traits._replace(unaware=status.unaware, aware=status.aware, lapsed=0.0)
 
 
 def with_references(world: World, known: References) -> World:
-    """The same constants with the pilots' references, and capacity and desk sized by them."""
-    rules = world.rules._replace(
+    """The same constants with the pilot's references, in place of the first guesses."""
+    configured = world.rules
+    rules = configured._replace(
         satisfaction_ref=known.satisfaction, expectation_ref=known.expectation, trial_scale=known.trial_scale,
+        lapse_offset=known.lapse_offset, order_offset=known.order_offset,
+        contact_base=configured.contact_base * known.contacts,
+        contact_bad=min(1.0, configured.contact_bad * known.contacts),
         cut_1=known.cuts[0], cut_2=known.cuts[1], cut_3=known.cuts[2], cut_4=known.cuts[3],
     )  # fmt: skip
+    if not math.isnan(known.survey_intercept):
+        rules = rules._replace(survey_intercept=known.survey_intercept)
+    if not math.isnan(known.conversion[0]):
+        rules = rules._replace(conversion_customer=known.conversion[0], conversion_prospect=known.conversion[1])
     contacts, talk = known.contacts_per_order, known.talk
     return replace(world, rules=rules, usual=known.usual, contacts_per_order=contacts, talk=talk)
 
 
 def sized(world: World, known: References, servers: int) -> World:
-    """The constants with capacity and a desk of `servers`.
+    """The constants with a desk of `servers`, and with a capacity of the configured ratio to mean online orders.
 
-    Capacity is ratio times trend of the pilot's online orders; on days of a season it follows the planned share of it.
+    Without a ratio it is the one at which the firm is on time as often as it says, outside peaks.
     """
-    day = np.arange(world.first_day, world.days)
-    trend = world.capacity_ratio * exp_each(known.orders_level + known.orders_trend * day)
-    rests = np.isin(day, list(world.terms.warehouse_rests))
-    expected = worked_off(trend * (1.0 + world.planned * (world.season[: len(day)] - 1.0)), rests)
-    released = np.diff(np.floor(np.concatenate([[0.0], np.cumsum(expected)]))).astype(np.int64)
-    capacity = np.where(rests, 0, np.where(day >= CAPACITY_FROM, released, AMPLE))
+    ratio = _ratio_on_time(world, known) if math.isnan(world.capacity_ratio) else world.capacity_ratio
+    capacity = _capacity(world, known, ratio, world.on(world.days))
     return replace(world, capacity=capacity, desk=world.desk._replace(servers=servers))
+
+
+def _capacity(world: World, known: References, ratio: float, days: int) -> NDArray[np.int64]:
+    """Capacity of so many days: a ratio to ordinary orders, which in a season follows the planned share of it."""
+    rests = np.isin(np.arange(days) + world.first_day, list(world.terms.warehouse_rests))
+    ordinary = ratio * math.exp(known.orders_level)
+    expected = worked_off(ordinary * (1.0 + world.planned * (world.season[:days] - 1.0)), rests)
+    released = np.diff(np.floor(np.concatenate([[0.0], np.cumsum(expected)]))).astype(np.int64)
+    return np.where(rests, 0, released)
+
+
+def _ratio_on_time(world: World, known: References) -> float:
+    """Ratio of capacity to mean orders at which the centre is on time as often as the facts have it."""
+    until = world.on(YEAR)
+    counted = ~world.peaks[:until]
+    counted[: world.burn_in] = False
+    mean = math.exp(known.orders_level) * world.season[:until]
+    demand = Demand(world.first_day, mean, class_shares(world.rules, world.traits), counted)
+    late = lateness(demand, world.terms, world.carrier)
+    return ratio_for(world.wanted.on_time, lambda ratio: late(_capacity(world, known, ratio, until)))
 
 
 def worked_off(capacity: NDArray[np.float64], rests: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -226,7 +276,9 @@ def _traits(settings: Settings) -> Traits:
         ),
         unaware=market.status.unaware,
         aware=market.status.aware,
+        lapsed=0.0,
         acquired_over=float(market.acquired_over),
+        lapsed_within=float(market.lapsed_within),
         episode_clock=clock,
         rate_shape=bg.r.value if clock else pareto.r.value,
         rate_rate=(bg.alpha.value if clock else pareto.alpha.value) * DAYS_PER_WEEK,
@@ -247,7 +299,7 @@ def _traits(settings: Settings) -> Traits:
 
 
 def _rules(settings: Settings) -> Rules:
-    """All numbers of the rules; references are first guesses until the pilots have measured them."""
+    """All numbers of the rules; references are first guesses until the pilot has found them."""
     derived = _derived(settings)
     named: dict[str, Any] = {name: _number(settings, key_of(name)) for name in Rules._fields if name not in derived}
     return Rules(**derived | named)
@@ -317,7 +369,10 @@ def _derived(settings: Settings) -> dict[str, Any]:
         onboarding=float(onboarding is not None),
         activation_base=logit(onboarding.link.value) if onboarding is not None else 0.0,
         episode_clock=float(b.attrition.clock.value == "episode"),
-        # Where the first pilot starts: satisfaction and expectation at quality, star cuts around it.
+        conversion_prospect=b.choice.conversion_customer.value * b.choice.prospect_conversion.value,
+        lapse_offset=0.0,
+        order_offset=0.0,
+        # Where the pilot starts: satisfaction and expectation at quality, star cuts around it.
         satisfaction_ref=start,
         expectation_ref=start,
         trial_scale=1.0,

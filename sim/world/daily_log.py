@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import AWARE, CUSTOMER, LAPSED, STORE, UNAWARE, Columns
+from agents.columns import AWARE, CUSTOMER, LAPSED, NO_ORDER, STORE, UNAWARE, Columns
 from agents.compiled import loop
 from agents.records import Episodes, Messages
 from sim import tables
@@ -61,12 +61,13 @@ class Recorder:
     def arrivals(self, day: int, arrivals: Arrivals) -> None:
         """Visits, orders by class, first orders, impressions."""
         v = arrivals.visits
-        express, standard, norush, store = (int(np.count_nonzero(v["kind"] == kind)) for kind in range(STORE + 1))
+        express, standard, norush = (int(np.count_nonzero(v["kind"] == kind)) for kind in range(STORE))
         acquired = np.count_nonzero(v["first"])
         self.put(
-            day, visits=len(v), orders=express + standard + norush + store, orders_express=express,
-            orders_standard=standard, orders_norush=norush, acquired=acquired, discount=v["discount"].sum(),
-            impressions=np.count_nonzero(v["popup"]), clicks=np.count_nonzero(v["clicked"]),
+            day, visits=v["times"].sum(dtype=np.int64), orders=len(v) - np.count_nonzero(v["kind"] == NO_ORDER),
+            orders_express=express, orders_standard=standard, orders_norush=norush, acquired=acquired,
+            discount=v["discount"].sum(), impressions=np.count_nonzero(v["popup"]),
+            clicks=np.count_nonzero(v["clicked"]),
         )  # fmt: skip
         self.status[UNAWARE] -= len(arrivals.learned)
         self.status[AWARE] += len(arrivals.learned) - acquired

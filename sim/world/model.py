@@ -120,6 +120,7 @@ class Arm:
 def founded(world: World) -> Snapshot:
     """A snapshot before the first day: customers and ties exist, nothing is on the way."""
     columns = draw_population(world.traits, world.seed, world.customers, world.first_day)
+    columns.of("satisfaction")[:] = np.array(world.usual)[columns.of("persona")]
     public = Public(world.first_day - 1, world.burn_in + world.days, world.rules.public_share, world.customers)
     customers = Customers(
         columns,

@@ -1,148 +1,330 @@
-"""Two pilots per configuration measure the references, capacity and staffing that all arms then share.
+"""The pilot: the untreated market is run once before the arms, until it is the firm that its dashboard shows.
 
-A pilot is a world of its own (own seed) with ample capacity and nobody treated. The first one scales prospects'
-trial so that new customers' purchases make up for those of lapsing ones; the second measures with the first one's
-references. (Numbers of customers were tried instead of purchases: with as many acquired as lapse orders still fall,
-since those who stay from a stock of three years buy more than the newcomers of a year.)
+What has a closed form is solved beforehand (`firm`, `buyers`). The rest depends on how satisfaction and expectation
+spread over customers, and is read off the simulated market itself: every TUNED_EVERY days the pilot looks at everybody
+and moves the references, so that lapse, conversion, new buyers, NPS and contacts have the mean that they should.
+Nothing is counted over time but the scores of episodes, so that even a small market is tuned without much noise.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from agents.attrition import feel_weekly
-from agents.behaviour import PackedRules
-from agents.columns import CUSTOMER, Columns
-from agents.compiled import loop
+from agents import behaviour
+from agents.attrition import feel_weekly, satisfaction_on
+from agents.behaviour import PackedRules, Rules, logistic, logit, order_utility
+from agents.columns import APP, AWARE, CUSTOMER, SHOP, WEB, Columns
+from agents.compiled import loop, rule
 from agents.day import bring_up_to_date, expectation_of
-from agents.exact import exp_each
+from agents.population import Traits, draw_population
 from agents.records import Surroundings
 from sim.company.support import servers_for
-from sim.config.parameters import DAYS_PER_YEAR
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
-from sim.world.constants import CAPACITY_FROM, YEAR, References, World, sized, with_references, world_of
+from sim.tables import DETRACTOR, PROMOTER
+from sim.world.buyers import Buyers
+from sim.world.constants import References, World, sized, with_references, world_of
+from sim.world.firm import Shares, converting
 from sim.world.model import CXModel, Snapshot, founded
 
 STAR_QUANTILES = (0.102, 0.133, 0.217, 0.413)
 """Cumulative shares of one to four stars in the baseline (Olist reviews, computed from the public subsample)."""
 
-FIRST_PILOT = (20_000, 50_000)
-"""Customers of the first pilot, at least and at most: the balance does not depend on the market's size, and purchase
-rates are so unequal that fewer would leave it to chance; capacity is read off the second, which has the market's size
-and horizon."""
+PILOT_DAYS = 180
+"""Days of the pilot, at least: twice the half-life with which satisfaction returns."""
 
-NEWCOMERS_LAPSE = 2.0
-"""Guess for the first pilot: all lapses a day, newcomers' included, over those of the initial customers."""
+TUNED_EVERY = 30
+"""Days between two looks at everybody."""
 
-MOST_SCALING = 10.0
-"""Largest factor on acquisitions from the first pilot to the second."""
+SETTLED = 60
+"""Days after which episodes count: before, expectations are still those of newcomers."""
 
-PILOT_SEED = 0x5EED
 AMPLE_SERVERS = 1000
+
+MOST_SCALING = 1e4
+"""Largest factor on prospects' visits."""
+
+FloatArray = NDArray[np.float64]
 
 
 def references(world: World) -> tuple[World, References]:
     """The world with its references frozen and its capacity and desk sized."""
-    pilot = replace(world, seed=world.seed ^ PILOT_SEED, desk=world.desk._replace(servers=AMPLE_SERVERS))
-    stock = founded(pilot)
-    if world.established:
-        trial = first_guess(pilot, stock.customers.columns)
-        pilot = replace(pilot, rules=pilot.rules._replace(trial_scale=trial))
-    small = _first_pilot(pilot)
-    first = measure(small, founded(small))
-    second = measure(with_references(pilot, first), stock, balance=False)
-    desk = servers_for(second.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
-    return sized(with_references(world, second), second, desk), second
-
-
-def _first_pilot(pilot: World) -> World:
-    """The world of the first pilot: of its own size, and of a year at most."""
-    days = min(pilot.days, YEAR)
-    until = pilot.burn_in + days
-    customers = int(np.clip(pilot.customers, *FIRST_PILOT))
-    return replace(
-        pilot, customers=customers, days=days, season=pilot.season[: until + YEAR], capacity=pilot.capacity[:until]
-    )
+    twin = _twin(world)
+    twin = replace(twin, traits=raked(twin))
+    guess = _guess(twin)
+    pilot = sized(with_references(twin, guess), guess, AMPLE_SERVERS)
+    tuning = _Tuning(twin, Pilot(pilot, founded(pilot)), guess)
+    last = twin.first_day + max(PILOT_DAYS, twin.burn_in)
+    for day in [*range(twin.first_day + TUNED_EVERY, last, TUNED_EVERY), last]:
+        tuning.pilot.run(day)
+        tuning.retune(day)
+    known, traits = tuning.known, tuning.traits()
+    world = replace(world, wanted=twin.wanted, traits=_with_shares(traits, Shares.of(world.traits)))
+    desk = servers_for(known.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
+    return sized(with_references(world, known), known, desk), known
 
 
 def piloted(settings: Settings, seed: int) -> World:
-    """The world of these settings with the references that its own pilots measure."""
+    """The world of these settings with the references that its own pilot finds."""
     return references(world_of(settings, seed))[0]
 
 
-class Pilot(CXModel):
-    """A baseline run for its references only: instead of surveys, everybody's latent state is read weekly.
+def _twin(world: World) -> World:
+    """The world of the pilot: the firm once it is established, in a year without its peaks."""
+    traits, wanted = world.traits, world.wanted
+    if not world.established:  # whoever has not bought from it knows it by then
+        shares = world.twin
+        buyers: float = 1.0 - shares.unaware - shares.aware - shares.lapsed
+        if buyers <= 0.0:
+            buyers, seen = USUAL_BUYERS, Buyers.of(traits).seen()
+            new = USUAL_BUYERS * world.customers / seen.current
+            wanted = wanted._replace(orders=new * seen.orders, newcomers=new * seen.newcomers)
+        traits = _with_shares(traits, Shares(0.0, 1.0 - shares.lapsed - buyers, shares.lapsed))
+    ordinary = math.fsum(world.season[~world.peaks]) / max(1, int(np.count_nonzero(~world.peaks)))
+    season = np.where(world.peaks, ordinary, world.season)
+    days = max(world.days, PILOT_DAYS - world.burn_in)
+    return replace(world, traits=traits, wanted=wanted, season=season, days=days)
 
-    `scores` holds the episode scores of each day of the horizon (su), `personas` whose they are, and `weeks` what
-    `mean_state` found each week, and the mean stock of talk.
+
+USUAL_BUYERS = 0.1
+"""Customers' share of the twin of a launch market whose firm states no facts."""
+
+
+def _with_shares(traits: Traits, shares: Shares) -> Traits:
+    return traits._replace(**shares._asdict())
+
+
+def _guess(world: World) -> References:
+    """References before the pilot: what the rules have as first guesses, and the orders expected."""
+    r = world.rules
+    return References(
+        satisfaction=r.satisfaction_ref, usual=world.usual, expectation=r.expectation_ref,
+        cuts=(r.cut_1, r.cut_2, r.cut_3, r.cut_4), trial_scale=_first_trial(world),
+        orders_level=math.log(world.wanted.orders * (r.share_web + r.share_app) + 1e-9),
+        contacts_per_day=0.0, contacts_per_order=0.0, talk=0.0,
+    )  # fmt: skip
+
+
+def _first_trial(world: World) -> float:
+    """Factor on prospects' visits at which as many buy as should, were all of them the same."""
+    r, prospects = world.rules, world.traits.aware * world.customers
+    trial = prospects * r.prospect_rate * r.conversion_prospect
+    return _scaling(world.wanted.newcomers, trial)
+
+
+def _scaling(wanted: float, found: float) -> float:
+    if found <= 0.0 or wanted <= 0.0:
+        return 1.0
+    return float(min(MOST_SCALING, max(1.0 / MOST_SCALING, wanted / found)))
+
+
+# -- the customers drawn -------------------------------------------------------------------------------------------
+
+
+def raked(world: World) -> Traits:
+    """Traits whose rates and baskets make the customers actually drawn order as often, and for as much, as wanted.
+
+    In a small market the few who buy most decide; all purchase rates, and all baskets, are scaled alike.
     """
+    traits, wanted = world.traits, world.wanted
+    for _ in range(2):  # by the episode clock who has lapsed depends on the rates
+        stock = draw_population(traits, world.seed, world.customers, world.first_day)
+        traits = _scaled(traits, stock, wanted.orders - wanted.newcomers, wanted.average_basket)
+    return traits
+
+
+def _scaled(traits: Traits, stock: Columns, orders: float, basket: float) -> Traits:
+    """The traits with rates and baskets scaled by what the current customers miss; NaN is left as it is."""
+    current = stock.status == CUSTOMER
+    rate, spend = (stock.of(name)[current].astype(np.float64) for name in ("rate", "spend"))
+    total = math.fsum(rate)
+    if total <= 0.0:
+        return traits
+    if orders > 0.0:
+        traits = traits._replace(rate_rate=traits.rate_rate * total / orders)
+    if not math.isnan(basket):
+        paid = math.fsum(rate * traits.basket_shape / spend) / total
+        traits = traits._replace(spend_rate=traits.spend_rate * basket / paid)
+    return traits
+
+
+# -- the pilot -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Kept:
+    """Of a day's episodes: scores before and after support, personas, whether the order was a repeat one, the lapse
+    trait, and what satisfaction was left above the usual, su.
+    """
+
+    before: FloatArray
+    after: FloatArray
+    persona: NDArray[np.uint8]
+    again: NDArray[np.bool_]
+    lapse: FloatArray
+    beyond_usual: FloatArray
+
+
+class Pilot(CXModel):
+    """An untreated world that keeps its episodes once it has settled; nobody is surveyed."""
 
     def __init__(self, world: World, start: Snapshot) -> None:
         super().__init__(world, start, record=False)
-        self.scores: list[NDArray[np.float64]] = []
-        self.personas: list[NDArray[np.uint8]] = []
-        self.weeks: list[tuple[float, ...]] = []
+        self.kept: list[_Kept] = []
+        self._before: FloatArray = np.zeros(0)
+
+    def _handing_over(self, day: int) -> None:
+        super()._handing_over(day)
+        self._before = self._episodes["score"].copy()
 
     def _settle(self, day: int) -> None:
         super()._settle(day)
-        if day >= 0:
-            self.scores.append(self._episodes["score"].copy())
-            self.personas.append(self.customers.columns.of("persona")[self._episodes["row"]])
+        if day < self.world.first_day + SETTLED:
+            return
+        e, c = self._episodes, self.customers.columns
+        rows = e["row"]
+        persona = c.of("persona")[rows]
+        self.kept.append(_Kept(
+            self._before, e["score"].copy(), persona, e["first"] == 0, c.of("lapse_trait")[rows].astype(np.float64),
+            c.of("satisfaction")[rows].astype(np.float64) - self.customers.around.usual[persona],
+        ))  # fmt: skip
 
     def _weekly(self, day: int) -> None:
-        if day >= 0:
-            self.weeks.append((*mean_state(self, day), self.public.volume))
+        pass
+
+    def episodes(self) -> _Kept | None:
+        """All that were kept, in one."""
+        if not self.kept:
+            return None
+        parts = ("before", "after", "persona", "again", "lapse", "beyond_usual")
+        return _Kept(*(np.concatenate([getattr(one, part) for one in self.kept]) for part in parts))
 
 
-def measure(world: World, start: Snapshot, balance: bool = True) -> References:
-    """Run one pilot over burn-in and horizon and read off the references."""
-    pilot = Pilot(world, start)
-    pilot.run(world.days)
-    level, trend = log_linear(
-        online_orders(pilot)[world.on(CAPACITY_FROM) :], world.season[world.on(CAPACITY_FROM) : world.on(world.days)]
-    )
-    satisfaction, expectation, old, new, talk = np.array(pilot.weeks).T
-    scores, contacts = np.concatenate(pilot.scores), pilot.recorder.rows["contacts"][world.burn_in :]
-    return References(
-        satisfaction=float(np.mean(satisfaction)),
-        usual=usual_scores(scores, np.concatenate(pilot.personas), world.usual),
-        expectation=float(np.mean(expectation)),
-        cuts=star_cuts(scores),
-        trial_scale=world.rules.trial_scale * (_balance(old, new) if world.established and balance else 1.0),
-        orders_level=level,
-        orders_trend=trend,
-        contacts_per_day=float(contacts.mean()),
-        contacts_per_order=float(contacts.sum() / max(1, pilot.recorder.rows["orders"][world.burn_in :].sum())),
-        talk=float(np.mean(talk)),
-    )
+@dataclass
+class _Tuning:
+    """The pilot with the references found so far."""
 
+    world: World  # without references
+    pilot: Pilot
+    known: References
 
-def _balance(old: NDArray[np.float64], new: NDArray[np.float64]) -> float:
-    """Factor on prospects' visit rate and on their conversion that keeps the market's purchase rate level.
+    def retune(self, day: int) -> None:
+        """Look at everybody before `day` and put the references that follow in force."""
+        pilot, s = self.pilot, self.pilot.customers
+        pilot.engine.settle(day)
+        episodes = pilot.episodes()
+        if episodes is not None:
+            self._put_usual(usual_scores(episodes.after, episodes.persona, self.known.usual))
+        seen = _Seen(*_look(s.columns, s.packed, s.around, day - 1, pilot.world.first_day - 1))
+        self.known = self._found(seen, episodes)
+        world = with_references(self.world, self.known)
+        pilot.world = replace(
+            pilot.world, rules=world.rules, usual=world.usual, contacts_per_order=world.contacts_per_order
+        )
+        s.use(world.rules)
+        pilot.engine.start(day)
 
-    `old` and `new` are weekly sums of purchase rates; acquisitions, and so `new`, grow with the factor's square.
-    """
-    week = np.arange(len(old)) - (len(old) - 1) / 2
-    loss, gain = -math.fsum(week * old), math.fsum(week * new)
-    if loss <= 0.0 or gain <= 0.0:
-        return 1.0
-    return float(np.sqrt(min(MOST_SCALING, max(1.0 / MOST_SCALING, loss / gain))))
+    def _put_usual(self, usual: tuple[float, ...]) -> None:
+        """Put what satisfaction returns to in force, and shift what everybody feels, which is relative to it."""
+        s, moved = self.pilot.customers, np.array(usual) - np.array(self.known.usual)
+        s.columns.of("satisfaction")[:] += moved[s.columns.of("persona")].astype(np.float32)
+        s.around.usual[:] = usual
+        self.known = self.known._replace(usual=usual)
 
+    def _found(self, seen: _Seen, episodes: _Kept | None) -> References:
+        """The references that follow from the state of everybody and from the episodes kept."""
+        known, wanted, r = self.known, self.world.wanted, self.pilot.world.rules
+        customers, prospects = max(seen.customers, 1.0), max(seen.prospects, 1.0)
+        online = seen.online / seen.converted if seen.converted > 0.0 else r.share_web + r.share_app
+        found = known._replace(
+            satisfaction=seen.satisfaction / customers if seen.customers else known.satisfaction,
+            expectation=seen.expectation / customers if seen.customers else known.expectation,
+            orders_level=math.log(wanted.orders * online + 1e-9),
+            contacts_per_order=known.contacts_per_order,
+            talk=float(self.pilot.public.volume),
+        )
+        if seen.rate > 0.0:
+            realised = logit(min(0.999, max(1e-6, seen.converted / seen.rate)))
+            moved = r.expectation_slope * (found.expectation - known.expectation)
+            found = found._replace(order_offset=known.order_offset + logit(r.conversion_customer) - realised + moved)
+        if self.world.established or not math.isnan(wanted.conversion):
+            found = found._replace(trial_scale=_scaling(wanted.newcomers, seen.trial / known.trial_scale))
+        if not math.isnan(wanted.conversion) and seen.trial > 0.0 and seen.rate > 0.0:
+            ratio = seen.trial_converted / prospects / (seen.converted / seen.rate)
+            again = converting(r, wanted.conversion, wanted.newcomers / wanted.orders, ratio)
+            own = r.conversion_prospect / r.conversion_customer
+            found = found._replace(conversion=(again.conversion_customer, min(0.95, again.conversion_customer * own)))
+        found = found._replace(lapse_offset=self._lapse_offset(seen, episodes))
+        return found if episodes is None else self._of_episodes(found, episodes)
 
-def first_guess(pilot: World, stock: Columns) -> float:
-    """Trial scale at which acquisitions would about balance lapses, were both pools constant."""
-    r = pilot.rules
-    customers = stock.status == CUSTOMER
-    lapse = stock.of("lapse_trait")[customers]
-    rate = lapse * stock.of("rate")[customers] if pilot.traits.episode_clock else lapse
-    prospects = pilot.traits.aware * pilot.customers
-    trial = prospects * r.prospect_rate * r.conversion_prospect
-    return math.sqrt(NEWCOMERS_LAPSE * float(rate.sum()) / max(trial, 1e-9))
+    def _lapse_offset(self, seen: _Seen, episodes: _Kept | None) -> float:
+        """Logit at which lapse has the mean of the traits, by the hazard of customers or by the orders that end it."""
+        r, known = self.pilot.world.rules, self.known
+        if not self.world.traits.episode_clock:
+            if seen.lapse <= 0.0:
+                return known.lapse_offset
+            moved = r.satisfaction_slope * (seen.satisfaction / seen.customers - known.satisfaction)
+            return known.lapse_offset - math.log(seen.hazard / seen.lapse) - moved
+        if episodes is None or not episodes.again.any():
+            return known.lapse_offset
+        trait = episodes.lapse[episodes.again]
+        felt = (episodes.beyond_usual + np.array(known.usual)[episodes.persona])[episodes.again]
+        x = np.log(trait / (1.0 - trait)) - r.satisfaction_slope * (felt - seen.satisfaction / max(seen.customers, 1.0))
+        low, high = -5.0, 5.0
+        for _ in range(40):
+            middle = 0.5 * (low + high)
+            above = float(np.mean(1.0 / (1.0 + np.exp(-(x + middle))))) > float(np.mean(trait))
+            low, high = (low, middle) if above else (middle, high)
+        return 0.5 * (low + high)
+
+    def _of_episodes(self, found: References, episodes: _Kept) -> References:
+        """Usual scores, cuts between stars, contacts, and the level of the survey's answers."""
+        wanted, r = self.world.wanted, self.world.rules
+        bad = float(np.mean(episodes.before < r.bad_below))
+        per_order = r.contact_base * (1.0 - bad) + r.contact_bad * bad
+        if not math.isnan(wanted.contacts_per_order) and per_order > 0.0:
+            found = found._replace(contacts=wanted.contacts_per_order / per_order)
+            per_order = wanted.contacts_per_order
+        found = found._replace(
+            cuts=star_cuts(episodes.after),
+            contacts_per_order=per_order,
+            contacts_per_day=per_order * wanted.orders,
+        )
+        if not math.isnan(wanted.nps):
+            found = found._replace(survey_intercept=self._intercept(found))
+        return found
+
+    def _intercept(self, found: References) -> float:
+        """Intercept of the survey at which those who answer have the NPS that the firm sees, points."""
+        c, r = self.pilot.customers.columns, self.pilot.world.rules
+        rows = np.flatnonzero(c.status >= CUSTOMER)
+        if len(rows) == 0:
+            return r.survey_intercept
+        felt = np.empty(len(rows))
+        _feel(c, self.pilot.customers.packed, self.pilot.customers.around, rows, self.pilot.day, felt)
+        answers = r.respond + r.respond_extreme * np.abs(felt - found.satisfaction)
+        answers += r.respond_customer * (c.status[rows] == CUSTOMER)
+        weight = 1.0 / (1.0 + np.exp(-answers))
+        level = r.survey_slope * felt + r.survey_style_sd * c.of("style")[rows]
+        noise = max(r.survey_noise_sd, 1e-6)
+        low, high = -50.0, 50.0
+        for _ in range(50):
+            middle = 0.5 * (low + high)
+            promoters = ndtr((middle + level - (PROMOTER - 0.5)) / noise)
+            detractors = ndtr((DETRACTOR + 0.5 - middle - level) / noise)
+            nps = 100.0 * float(np.average(promoters - detractors, weights=weight))
+            low, high = (low, middle) if nps > self.world.wanted.nps else (middle, high)
+        return 0.5 * (low + high)
+
+    def traits(self) -> Traits:
+        """The traits whose current customers order as often as wanted once the pilot has run."""
+        stock, wanted = self.pilot.customers.columns, self.world.wanted
+        return _scaled(self.world.traits, stock, wanted.orders - wanted.newcomers, wanted.average_basket)
 
 
 def usual_scores(
@@ -161,52 +343,78 @@ def star_cuts(scores: NDArray[np.float64]) -> tuple[float, float, float, float]:
     return float(cuts[0]), float(cuts[1]), float(cuts[2]), float(cuts[3])
 
 
-def online_orders(model: CXModel) -> NDArray[np.int64]:
-    """Online orders by day."""
-    rows = model.recorder.rows
-    return np.asarray(rows["orders_express"] + rows["orders_standard"] + rows["orders_norush"])
+# -- looking at everybody ------------------------------------------------------------------------------------------
 
 
-def log_linear(orders: NDArray[np.int64], season: NDArray[np.float64]) -> tuple[float, float]:
-    """(log level at day 0, trend per day) of counts: Poisson regression on the day with log season as offset."""
-    year = (np.arange(len(orders)) + CAPACITY_FROM) / DAYS_PER_YEAR
-    level, trend = math.log(max(int(orders.sum()), 1) / float(season.sum())), 0.0
-    for _ in range(25):  # Newton; the likelihood is concave
-        mean = season * exp_each(level + trend * year)
-        gap = orders - mean
-        m0, m1, m2 = (math.fsum(mean * year**power) for power in range(3))
-        g0, g1 = math.fsum(gap), math.fsum(gap * year)
-        determinant = m0 * m2 - m1 * m1
-        step = (m2 * g0 - m1 * g1) / determinant, (m0 * g1 - m1 * g0) / determinant
-        level, trend = level + step[0], trend + step[1]
-        if max(abs(step[0]), abs(step[1])) < 1e-10:
-            break
-    return level, trend / DAYS_PER_YEAR
-
-
-def mean_state(model: CXModel, day: int) -> tuple[float, float, float, float]:
-    """(satisfaction, expectation) averaged over current customers, both brought up to the end of `day`; su.
-
-    Then the sums of purchase rates, per day, of those who were customers before the first day and of those since.
+@dataclass
+class _Seen:
+    """Sums over everybody. Of customers: how many, satisfaction and expectation (su), purchase rates, the same times
+    conversion, online ones of these, lapse, and lapse by satisfaction. Of those aware: how many, first orders a day,
+    and conversion.
     """
-    s = model.customers
-    customers = np.flatnonzero(s.columns.status == CUSTOMER)
-    return _mean_state(s.columns, s.packed, s.around, customers, day, model.world.first_day - 1)
+
+    customers: float
+    satisfaction: float
+    expectation: float
+    rate: float
+    converted: float
+    online: float
+    lapse: float
+    hazard: float
+    prospects: float
+    trial: float
+    trial_converted: float
 
 
 @loop
-def _mean_state(
-    c: Columns, rules: PackedRules, w: Surroundings, customers: NDArray[np.intp], day: int, base: int
-) -> tuple[float, float, float, float]:
+def _look(
+    c: Columns, rules: PackedRules, w: Surroundings, day: int, base: int
+) -> tuple[float, float, float, float, float, float, float, float, float, float, float]:
     r = rules[0]
-    satisfaction, expectation, old, new = 0.0, 0.0, 0.0, 0.0
-    for row in customers:
+    customers, satisfaction, expectation, rate, converted, online = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    lapse, hazard, prospects, trial, trial_converted = 0.0, 0.0, 0.0, 0.0, 0.0
+    for row in range(len(c.status)):
+        status = int(c.status[row])
+        if status != CUSTOMER and status != AWARE:
+            continue
+        me = c.more[row]
         bring_up_to_date(c, r, w, row, day, base)
-        feel_weekly(c, r, w, row, day)
-        satisfaction += c.more[row].satisfaction
-        expectation += expectation_of(c, r, row)
-        if c.more[row].first_order > base:
-            new += c.more[row].rate
+        if status == CUSTOMER:
+            feel_weekly(c, r, w, row, day)
+            activated = int(me.activated) == 1
+            lift = 1.0 + r.activation_lift if activated else 1.0
+            everywhere, on_the_net = _conversion(c, r, w, row, status)
+            customers += 1.0
+            satisfaction += float(me.satisfaction)
+            expectation += expectation_of(c, r, row)
+            rate += float(me.rate)
+            converted += float(me.rate) * lift * everywhere
+            online += float(me.rate) * lift * on_the_net
+            lapse += float(me.lapse_trait)
+            hazard += behaviour.lapse_hazard(r, float(me.lapse_trait), float(me.satisfaction), activated)
         else:
-            old += c.more[row].rate
-    return satisfaction / max(len(customers), 1), expectation / max(len(customers), 1), old, new
+            everywhere, _ = _conversion(c, r, w, row, status)
+            prospects += 1.0
+            trial += behaviour.reference_visits(r, status, float(me.rate)) * everywhere
+            trial_converted += everywhere
+    return (
+        customers, satisfaction, expectation, rate, converted, online, lapse, hazard, prospects, trial, trial_converted
+    )  # fmt: skip
+
+
+@rule
+def _conversion(c: Columns, r: Rules, w: Surroundings, row: int, status: int) -> tuple[float, float]:
+    """(share of a customer's visits that end in an order, share that end in an online order), without any offer."""
+    expectation, price = expectation_of(c, r, row), w.persona_price[int(c.more[row].persona)]
+    web = r.share_web * logistic(order_utility(r, status, expectation, 0.0, price, 0.0, 0.0, WEB))
+    app = r.share_app * logistic(order_utility(r, status, expectation, 0.0, price, 0.0, 0.0, APP))
+    shop = 1.0 - r.share_web - r.share_app
+    shop *= logistic(order_utility(r, status, expectation, 0.0, price, 0.0, 0.0, SHOP))
+    return web + app + shop, web + app
+
+
+@loop
+def _feel(c: Columns, rules: PackedRules, w: Surroundings, rows: NDArray[np.intp], day: int, felt: FloatArray) -> None:
+    """Put these customers' satisfaction on `day` into `felt`, su."""
+    for k in range(len(rows)):
+        felt[k] = satisfaction_on(c, rules[0], w, rows[k], day)

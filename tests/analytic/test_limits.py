@@ -44,7 +44,7 @@ def newborn(found: Settings, seed: int) -> tuple[World, Snapshot]:
     burn_in = world.burn_in
     world = replace(
         world, burn_in=0, season=world.season[burn_in:], capacity=world.capacity[burn_in:],
-        traits=world.traits._replace(unaware=0.0, aware=1.0),
+        traits=world.traits._replace(unaware=0.0, aware=1.0, lapsed=0.0),
     )  # fmt: skip
     start = founded(world)
     c = start.customers.columns
@@ -288,7 +288,8 @@ def test_bass_diffusion() -> None:
         "market.status={unaware: 1.0, aware: 0.0, customer: 0.0}", "behaviour.talk.half_life=1e12",
         "behaviour.talk.talkativeness_sd=0", "behaviour.talk.base=1.0",
         "behaviour.talk.positive=1e9", "behaviour.talk.negative=1e9",
-        "behaviour.visits.prospect_rate=1000", "behaviour.choice.conversion_prospect=0.9",
+        "company.facts.orders_a_month=null", "behaviour.visits.prospect_rate=1000",
+        "behaviour.choice.conversion_customer=0.9", "behaviour.choice.prospect_conversion=1.0",
         "company.purchase.pareto_nbd={r: 0.5, alpha: 1e9, s: 0.606, beta: 11.669}",
     )  # fmt: skip
     world = free_world(found, 37)

@@ -105,7 +105,7 @@ def test_a_small_draw_is_timed_by_its_parts(tmp_path: Path, capsys: pytest.Captu
     assert set(report["shares"]) == set(draws.PARTS)
     assert report["draw_over_floor"] > 1
     assert report["targets"]["seconds_for_200_on_two_cores"] == {"value": None, "limit": 60.0, "met": None}
-    assert "pilots" in capsys.readouterr().out
+    assert "pilot " in capsys.readouterr().out
 
 
 def test_the_parts_of_a_draw_are_all_its_days() -> None:
@@ -122,5 +122,5 @@ def test_the_parts_of_a_draw_are_all_its_days() -> None:
         patched.setattr(CXModel, "run", counted)
         run_task(found, treated_arms, Task(0, 0, {}, 1, parts=False))
     days = {part: sum(some) for part, some in lived.items()}
-    assert days == {"founding": 0, "pilots": 2 * 75, "burn-in": 40, "arms": 2 * 35, "rest": 0}
+    assert days == {"founding": 0, "pilot": 180, "burn-in": 40, "arms": 2 * 35, "rest": 0}
     assert sum(days.values()) == draws.days_of(found)

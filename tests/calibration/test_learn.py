@@ -444,7 +444,6 @@ def test_end_to_end_in_a_tiny_world(
 ) -> None:
     """A survey at the far end of what is possible narrows the survey's own parameters; a run takes the file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sim.world.pilot.FIRST_PILOT", (1000, 1000))  # nothing below asks for precision
     rows = [f"c{i},{answer},{i // 10 % 2}" for i, answer in enumerate([7, 8, 8, 9, 9, 10, 6, 7, 8, 9] * 40)]
     Path("wave.csv").write_text("customer,answer,orders\n" + "\n".join(rows), encoding="utf-8")
     path = evidence(tmp_path, {"wave": {"kind": "survey", "file": "wave.csv", "within": 30}})

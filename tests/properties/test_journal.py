@@ -18,7 +18,7 @@ from tests.worlds import BUSY, settings, treated
 
 FOUND = settings(*BUSY, "customers=600", "days=40", "burn_in=30")
 SENDERS = "peach_popup", "ma_email", "rakuten_push", "mf_onboarding"
-SENT = settings(*BUSY, f"scenario=[{','.join(SENDERS)}]", "customers=3000", "days=40", "burn_in=30",
+SENT = settings(*BUSY, f"scenario=[{','.join(SENDERS)}]", "customers=9000", "days=40", "burn_in=30",
     "company.message_cap=2")  # fmt: skip
 ENGINES: tuple[EngineName, EngineName] = ("column", "agent")
 KINDS = {"popup": ("popup shown", "popup clicked"), "welcome": ("", "")}
