@@ -465,6 +465,7 @@ class Company(Section):
     classes: Classes
     hold_norush: Switch
     capacity_ratio: Annotated[Parameter | None, optional(parameter(0.0, above=True))]
+    capacity: Positive  # times what the on-time rate needs, or the ratio gives
     planned: Probability
     carrier: Carrier
     desk: Desk

@@ -73,6 +73,7 @@ class World:
     peaks: NDArray[np.bool_]  # which of the season's days belong to a peak
     capacity: NDArray[np.int64]  # online orders by day, from the burn-in's first; 0 where the warehouse rests
     capacity_ratio: float  # NaN: sized by the on-time rate
+    capacity_factor: float  # on what the ratio or the on-time rate gives
     planned: float  # share of a known season's extra demand that capacity follows
     carrier: CarrierLuck
     topics: tuple[str, ...]
@@ -128,6 +129,7 @@ def world_of(settings: Settings, seed: int) -> World:
         peaks=settings.calendar.peaks(settings.first_date, days),
         capacity=np.where(rests, 0, AMPLE),
         capacity_ratio=ratio.value if ratio is not None else math.nan,
+        capacity_factor=company.capacity.value,
         planned=company.planned.value,
         carrier=CarrierLuck(firm.delayed, company.carrier.days.value),
         topics=tuple(market.topics),
@@ -180,10 +182,11 @@ def with_references(world: World, known: References) -> World:
 def sized(world: World, known: References, servers: int) -> World:
     """The constants with a desk of `servers`, and with a capacity of the configured ratio to mean online orders.
 
-    Without a ratio it is the one at which the firm is on time as often as it says, outside peaks.
+    Without a ratio it is the one at which the firm is on time as often as it says, outside peaks. Either is multiplied by
+    the factor stated.
     """
     ratio = _ratio_on_time(world, known) if math.isnan(world.capacity_ratio) else world.capacity_ratio
-    capacity = _capacity(world, known, ratio, world.on(world.days))
+    capacity = _capacity(world, known, ratio * world.capacity_factor, world.on(world.days))
     return replace(world, capacity=capacity, desk=world.desk._replace(servers=servers))
 
 

@@ -325,10 +325,10 @@ def test_own_file_hidden_by_a_shipped_one(capsys: pytest.CaptureFixture[str]) ->
 def test_scenarios_that_want_different_worlds(capsys: pytest.CaptureFixture[str]) -> None:
     Path("own/scenario").mkdir(parents=True)
     Path("own/scenario/mine.yaml").write_text(
-        HEADER + "interventions: {}\nboth_arms: {company: {capacity_ratio: 2}}\n"
+        HEADER + "interventions: {}\nboth_arms: {company: {capacity: 2}}\n"
     )
     words = ["run", "--config-dir", "own", "scenario=[norush_coupon_peak,mine]"]
-    assert_refused(words, ["both_arms.company.capacity_ratio: 2", "1.13", "both arms differently"], capsys)
+    assert_refused(words, ["both_arms.company.capacity: 2", "0.97", "both arms differently"], capsys)
 
 
 def test_folder_that_is_not_empty(capsys: pytest.CaptureFixture[str]) -> None:

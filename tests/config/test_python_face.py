@@ -46,26 +46,26 @@ def test_the_face_asks_what_the_command_line_asks(scenario: str, monkeypatch: py
         raise cxsim.ConfigError("enough")
 
     monkeypatch.setattr(runs, "_answered", noted)
-    words = [f"scenario={scenario}", "company.capacity_ratio=1.5", "seed=7", "company.margin={mean: .3, se: .01}"]
+    words = [f"scenario={scenario}", "company.capacity=1.5", "seed=7", "company.margin={mean: .3, se: .01}"]
     assert cli.main(["run", *words]) == cli.BAD_INPUT
-    keys = {"scenario": scenario, "seed": 7, "company": {"capacity_ratio": 1.5, "margin": {"mean": 0.3, "se": 0.01}}}
+    keys = {"scenario": scenario, "seed": 7, "company": {"capacity": 1.5, "margin": {"mean": 0.3, "se": 0.01}}}
     for given, named in (([], keys), (words, {}), (words[:2], {key: keys[key] for key in ("seed", "company")})):
         with pytest.raises(cxsim.ConfigError, match="enough"):
             cxsim.run(*given, **named)
     typed, *called = (resolved(asked.settings) for asked in wanted)
-    assert typed["company"]["capacity_ratio"] == 1.5
+    assert typed["company"]["capacity"] == 1.5
     assert called == [typed] * 3
 
 
 @pytest.mark.parametrize(("scenario", "days"), [("norush_coupon_peak", 200), ("muji_voc", 28)])
 def test_the_same_keys_give_the_same_bytes(scenario: str, days: int) -> None:
     words = [f"{key}={value}" for key, value in (TINY | {"days": days}).items()]
-    ratio = "company.capacity_ratio=1.5"
+    ratio = "company.capacity=1.5"
     assert cli.main(["run", f"scenario={scenario}", ratio, *words, "hydra.run.dir=typed"]) == cli.OK
-    run = cxsim.run(folder="called", scenario=scenario, company={"capacity_ratio": 1.5}, **TINY | {"days": days})
+    run = cxsim.run(folder="called", scenario=scenario, company={"capacity": 1.5}, **TINY | {"days": days})
     assert differing(Path("typed"), Path("called")) == []
     assert differing(Path("called"), Path("typed")) == []
-    assert run.config["company"]["capacity_ratio"] == 1.5
+    assert run.config["company"]["capacity"] == 1.5
     assert run.folder == Path("called").resolve()
 
 
@@ -130,7 +130,7 @@ def test_keywords_are_words() -> None:
     [
         (lambda: cxsim.run(customers=3), "customers: 3 is not allowed"),
         (lambda: cxsim.run(customrs=300), "did you mean customers"),
-        (lambda: cxsim.run(company={"capacty_ratio": 1.5}), "did you mean capacity_ratio"),
+        (lambda: cxsim.run(company={"capacty_ratio": 1.5}), "did you mean capacity"),
         (lambda: cxsim.run(scenario="norush_cupon"), "did you mean norush_coupon"),
         (lambda: cxsim.run("customers 300"), "not of the form key=value"),
         (lambda: cxsim.run("seed=1,2"), "several values"),

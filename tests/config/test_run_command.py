@@ -35,7 +35,7 @@ def pretend(settings: Any, worlds: Any, folder: Path, threads: int, progress: An
     """An experiment's footprint: it reports progress and leaves files."""
     progress(1, 2, "replications")
     (folder / "worlds.json").write_text(json.dumps({name: len(built) for name, built in worlds(settings).items()}))
-    (folder / "capacity.txt").write_text(str(settings.company.capacity_ratio.value))
+    (folder / "capacity.txt").write_text(str(settings.company.capacity.value))
     (folder / "config.yaml").write_text(f"language: {settings.language}\n")
     (folder / "measures.parquet").touch()
     progress(2, 2, "replications")

@@ -129,7 +129,7 @@ def test_at_refuses(shipped: Settings, point: dict[str, Any], message: str) -> N
 
 def test_hard_bounds_hold_without_a_range(shipped: Settings) -> None:
     with pytest.raises(ConfigError, match="above 0"):
-        shipped.at({"company.capacity_ratio": 0.0})
+        shipped.at({"company.capacity": 0.0})
 
 
 def test_resolved_can_be_run_again_and_names_no_engine(shipped: Settings) -> None:
@@ -241,20 +241,20 @@ def test_options_of_an_intervention(raw: dict[str, Any]) -> None:
 
 def test_a_world_holds_for_the_company_and_the_calendar(peak: dict[str, Any]) -> None:
     settings = load_settings(peak)
-    assert settings.company.capacity_ratio.value == 1.13
-    assert not settings.company.capacity_ratio.uncertain
+    assert settings.company.capacity.value == 0.97
+    assert not settings.company.capacity.uncertain
     assert set(settings.calendar.seasons) == {*SHIPPED_SEASONS, "sale"}
     assert peak["calendar"]["seasons"].keys() == set(SHIPPED_SEASONS)  # the raw configuration is untouched
 
 
 def test_what_is_given_by_hand_stands_above_a_world(peak: dict[str, Any]) -> None:
     config = copy.deepcopy(peak)
-    config["company"]["capacity_ratio"] = 1.5
-    by_hand = ["company.capacity_ratio"]
-    assert load_settings(config, by_hand).company.capacity_ratio.value == 1.5
-    assert load_settings(config).company.capacity_ratio.value == 1.13
-    below = apply_both_arms(peak, ["company.capacity_ratio.value"])
-    assert below["company"]["capacity_ratio"] == peak["company"]["capacity_ratio"]
+    config["company"]["capacity"] = 1.5
+    by_hand = ["company.capacity"]
+    assert load_settings(config, by_hand).company.capacity.value == 1.5
+    assert load_settings(config).company.capacity.value == 0.97
+    below = apply_both_arms(peak, ["company.capacity.value"])
+    assert below["company"]["capacity"] == peak["company"]["capacity"]
 
 
 def with_world(raw: dict[str, Any], **worlds: Any) -> dict[str, Any]:
@@ -266,12 +266,12 @@ def with_world(raw: dict[str, Any], **worlds: Any) -> dict[str, Any]:
 
 
 def test_worlds_that_agree_and_worlds_that_do_not(raw: dict[str, Any]) -> None:
-    tight, also = {"company": {"capacity_ratio": 1.1}}, {"company": {"capacity_ratio": 1.1, "margin": 0.2}}
+    tight, also = {"company": {"capacity": 1.1}}, {"company": {"capacity": 1.1, "margin": 0.2}}
     assert load_settings(with_world(raw, a=tight, b=also)).company.margin.value == 0.2
-    with pytest.raises(ConfigError, match=r"scenario.b.both_arms.company.capacity_ratio: 1.2, but scenario.a"):
-        load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": 1.2}}))
+    with pytest.raises(ConfigError, match=r"scenario.b.both_arms.company.capacity: 1.2, but scenario.a"):
+        load_settings(with_world(raw, a=tight, b={"company": {"capacity": 1.2}}))
     with pytest.raises(ConfigError, match="change both arms differently"):
-        load_settings(with_world(raw, a=tight, b={"company": {"capacity_ratio": {"value": 1.2}}}))
+        load_settings(with_world(raw, a=tight, b={"company": {"capacity": {"value": 1.2}}}))
 
 
 def test_a_world_may_say_more_about_a_plain_number(raw: dict[str, Any]) -> None:

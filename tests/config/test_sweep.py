@@ -119,7 +119,7 @@ def test_too_many_points_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ["company.margin=0.2", "scenario=peach_popup"],
         ["scenario=[norush_coupon,peach_popup]", "customers=1000", "seed=7"],
-        ["scenario=norush_coupon_peak", "company.capacity_ratio=1.3"],
+        ["scenario=norush_coupon_peak", "company.capacity=1.3"],
         ["~calendar.seasons.year_end", "days=40"],
         ["+calendar.seasons.spring={dates: 04-05..04-07, multiplier: 2}"],
         ["++company.margin={mean: 0.3, se: 0.01, source: own}", "company=quick"],

@@ -256,13 +256,13 @@ def test_a_bad_search_file_is_told(changes: Mapping[str, Any], told: str) -> Non
 def test_a_lever_stands_at_present_where_the_run_has_it() -> None:
     settings = shipped("scenario=[norush_coupon_peak]")
     key = "scenario.norush_coupon_peak.interventions.norush_coupon_peak.face"
-    levers = {key: {"low": 0, "high": 9}, "company.capacity_ratio": {"low": 1.05, "high": 1.6}}
+    levers = {key: {"low": 0, "high": 9}, "company.capacity": {"low": 0.9, "high": 1.4}}
     objectives = [{"metric": "ltv", "of": "level", "over": "mean", "goal": "maximise"}]
     search = search_with(levers=levers, objectives=objectives)
-    # The scenario's world lays its own ratio in, a tighter one than the company's.
-    assert present_point(search, resolved(settings)) == {key: 150, "company.capacity_ratio": 1.13}
+    # The scenario's world lays its own capacity in, a tighter one than the company's.
+    assert present_point(search, resolved(settings)) == {key: 150, "company.capacity": 0.97}
     missing = search_with(levers={"company.capacty": {"low": 1, "high": 2}}, objectives=objectives)
-    with pytest.raises(ConfigError, match="did you mean capacity_ratio"):
+    with pytest.raises(ConfigError, match="did you mean capacity"):
         present_point(missing, resolved(settings))
 
 
@@ -287,8 +287,7 @@ def test_a_lever_of_the_company_costs_what_is_said() -> None:
 
 def test_levers_are_shown_with_their_units(tmp_path: Path) -> None:
     """An option of an intervention has ours, a parameter the one that the configuration states."""
-    ratio = "company.capacity_ratio"
-    assert _unit(resolved(shipped()), ratio) == "ratio to mean orders"
+    assert _unit(resolved(shipped()), "company.planned") == "share"
     assert _unit(resolved(shipped()), "company.message_cap") == ""  # a plain number
     about = {"scenario": "a", "customers": 1000, "days": 28, "members": 1000, "seed": SEED, "units": {SHARE: "su"}}
     (tmp_path / "it").mkdir()
