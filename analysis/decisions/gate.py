@@ -16,6 +16,7 @@ import numpy as np
 from analysis.decisions import information
 from analysis.decisions.information import Worth
 from analysis.decisions.options import Configuration, Option, configurations, options
+from analysis.decisions.variants import Way, most_robust
 from analysis.decisions.verdict import LTV, Thresholds, Verdict, judged, kinds_of, lines, money
 from analysis.effects.answer import likelihood
 from analysis.effects.estimands import FEWEST, standard_error
@@ -116,6 +117,7 @@ def _entry(found: Verdict) -> dict[str, Any]:
         "evpi": min(regret),
         "evppi": None if learning is None else dict(learning),
         "test_bias": {"mean": float(np.mean(bias)), "sd": float(np.std(bias, ddof=1))} if len(bias) > 1 else None,
+        "variants": [_way_entry(way, found.ways) for way in found.ways],
         "tests": [_test_entry(one, members) for one in found.tests],
         "best_test": None if found.best is None else _test_entry(found.best, members),
         "cheapest_test": None if found.cheapest is None else _test_entry(found.cheapest, members),
@@ -126,6 +128,13 @@ def _test_entry(one: Worth, members: int) -> dict[str, Any]:
     design, *numbers = one
     named = dict(zip(Worth._fields[1:], numbers, strict=True))
     return design._asdict() | named | {"net_firm": one.net * members}
+
+
+def _way_entry(way: Way, ways: list[Way]) -> dict[str, Any]:
+    """The plan as stated (name blank) or a variant, yen per potential customer; which one dominates it, if any."""
+    by = None if way.dominated_by is None else ways[way.dominated_by].name
+    numbers = {"mean": way.mean, "worst_tenth": way.worst, "p_positive": way.p_positive}
+    return {"name": way.name} | numbers | {"dominated_by": by, "most_robust": way is most_robust(ways)}
 
 
 # -- words ------------------------------------------------------------------------------------------------------

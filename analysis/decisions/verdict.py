@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from analysis.decisions import information
+from analysis.decisions import information, variants
 from analysis.decisions.information import Cost, Design, Firm, Regret, Worth
 from analysis.decisions.options import Configuration, Option
+from analysis.decisions.variants import Way
 from analysis.effects import flips
 from analysis.effects.answer import baseline_words, interaction_words, likelihood, nps_words, points_words
 from analysis.effects.estimands import (
@@ -79,7 +80,7 @@ class Verdict(NamedTuple):
     `decision` is one of GO, TEST, STOP, SHOCK, NOTHING and UNKNOWN (too few points); `clear` whether the points or a
     test's worth decide, and not only the sign of the mean. `effect` is the effect on LTV at each point (points,), the
     luck of the seed taken out; `luck_share` what that was of the variance. `hinges` is the unknown that the effect
-    follows most, if beyond chance.
+    follows most, if beyond chance; `ways` are the plan and its variants, none where it has none.
     """
 
     option: Option
@@ -93,6 +94,7 @@ class Verdict(NamedTuple):
     company_wide: bool
     tests: list[Worth]
     hinges: str | None
+    ways: list[Way]
 
     @property
     def run(self) -> Run:
@@ -143,7 +145,7 @@ def judged(option: Option, thresholds: Thresholds) -> Verdict:
     tests = [] if wide or len(effect) < 2 else _tests(option, effect, bias, thresholds)
     found = Verdict(
         option, UNKNOWN, False, effect, over, luck_share(measured, by_seed), regret, bias, wide, tests,
-        _hinges(option),
+        _hinges(option), variants.ways(option),
     )  # fmt: skip
     decision, clear = _decide(found, thresholds)
     return found._replace(decision=decision, clear=clear)
@@ -265,9 +267,14 @@ def lines(found: Verdict) -> list[str]:
     head = _(_head(found)).format(name=found.name, points=found.over.points)
     if found.decision in (NOTHING, UNKNOWN):
         return [head]
-    chosen = (_worlds, _regrets, _set_up, _finding_out) if found.decision != SHOCK else ()
-    makers = (_value, *chosen, _interval)
-    return [head, *filter(None, (make(found) for make in makers))]
+    if found.decision == SHOCK:
+        return [head, _value(found), _interval(found)]
+    makers = (_value, _worlds, _regrets, _set_up, _finding_out)
+    told = [make(found) for make in makers]
+    others = variants.told(
+        found.ways, flips.stated_face(found.run, found.option.intervention), stopped=found.decision == STOP
+    )
+    return [head, *filter(None, told), *others, _interval(found)]
 
 
 def _head(found: Verdict) -> str:
