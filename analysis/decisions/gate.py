@@ -17,7 +17,7 @@ from analysis.decisions import information
 from analysis.decisions.information import Worth
 from analysis.decisions.options import Configuration, Option, configurations, options
 from analysis.decisions.variants import Way, most_robust
-from analysis.decisions.verdict import LTV, Thresholds, Verdict, judged, kinds_of, lines, money
+from analysis.decisions.verdict import LTV, Pilot, Thresholds, Verdict, judged, kinds_of, lines, money
 from analysis.effects.answer import likelihood
 from analysis.effects.estimands import FEWEST, standard_error
 from analysis.folders.run_folder import Run, RunError
@@ -124,10 +124,12 @@ def _entry(found: Verdict) -> dict[str, Any]:
     }
 
 
-def _test_entry(one: Worth, members: int) -> dict[str, Any]:
-    design, *numbers = one
+def _test_entry(one: Pilot, members: int) -> dict[str, Any]:
+    design, *numbers = one.worth
     named = dict(zip(Worth._fields[1:], numbers, strict=True))
-    return design._asdict() | named | {"net_firm": one.net * members}
+    share, leading = (None, "") if one.learnt is None else one.learnt
+    told = {"explained": share, "leading": leading or None}
+    return design._asdict() | named | {"net_firm": one.worth.net * members} | told
 
 
 def _way_entry(way: Way, ways: list[Way]) -> dict[str, Any]:
@@ -140,8 +142,9 @@ def _way_entry(way: Way, ways: list[Way]) -> dict[str, Any]:
 # -- words ------------------------------------------------------------------------------------------------------
 
 
-def _test_words(found: Verdict, one: Worth) -> Mapping[str, str]:
+def _test_words(found: Verdict, pilot: Pilot) -> Mapping[str, str]:
     """A test in numbers, in yen for the whole firm."""
+    one = pilot.worth
     amounts = {"net": one.net, "information": one.information, "delay": one.delay, "cost": one.cost}
     told = {name: money(value * found.members) for name, value in amounts.items()}
     return told | {"customers": f"{one.design.customers:,}", "test_days": str(one.design.days)}
@@ -209,7 +212,7 @@ def _testing_words(found: Verdict) -> str:
         return _(
             "No test was valued: none of those considered is shorter than the horizon, or the folder lacks profit_sd."
         )
-    if best.net > 0:
+    if best.worth.net > 0:
         return _(
             "Of the tests considered {customers} customers over {test_days} days are worth most, {net} yen more than "
             "deciding now: {information} yen of information, less {delay} yen for the delay and {cost} yen of cost."
@@ -217,7 +220,7 @@ def _testing_words(found: Verdict) -> str:
     return _(
         "The best of the tests considered, {customers} customers over {test_days} days, would lose {loss} yen: "
         "{information} yen of information for {delay} yen of delay and {cost} yen of cost."
-    ).format(loss=money(-best.net * found.members), **_test_words(found, best))
+    ).format(loss=money(-best.worth.net * found.members), **_test_words(found, best))
 
 
 def _everybody_words(found: Verdict) -> str:

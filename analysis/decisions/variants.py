@@ -8,13 +8,14 @@ robust way has the largest mean over the worst tenth of its points.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from analysis.decisions.options import Option
-from analysis.effects.estimands import FEWEST, Array, luck, probability, without_luck
+from analysis.effects.estimands import FEWEST, Array, luck, luck_share, probability, without_luck
 from analysis.style import words
 from analysis.style.language import _
 from sim.tables import EVERYBODY, VARIANT
@@ -30,8 +31,8 @@ LEVER = "face"
 class Way(NamedTuple):
     """One way to carry a plan out: as stated (`name` empty), or a variant with its `options` by key.
 
-    `effect` is that on LTV at each point that all ways have (points,), yen per potential customer, the luck of the seed
-    taken out; `dominated_by` the index of the way that dominates it, None where none does.
+    `effect` is that on LTV at each point that all ways have (points,), yen per potential customer, the same share of
+    luck taken out of each way's spread; `dominated_by` the index of the way that dominates it, None where none does.
     """
 
     name: str
@@ -65,10 +66,18 @@ def ways(option: Option) -> list[Way]:
     known = ~np.isnan(np.vstack([effect[:1] for effect in run.values()])).any(axis=0)
     if len(run) == 1 or np.sum(known) < FEWEST:
         return []
-    found = [
-        Way(name, stated.get(name, {}), without_luck(effect[0, known], luck(effect))) for name, effect in run.items()
-    ]
+    share = luck_share(run[""][0, known], luck(run[""]))
+    found = [Way(name, stated.get(name, {}), _calm(effect[0, known], share)) for name, effect in run.items()]
     return [way._replace(dominated_by=_dominating(found, number)) for number, way in enumerate(found)]
+
+
+def _calm(effect: Array, share: float) -> Array:
+    """Effects (points,) without luck that makes up this share of their variance; NaN: not known, nothing is taken out.
+
+    All ways have the plan's luck and are judged by its share: shares told apart from some twenty second seeds each
+    would differ by more than the ways do.
+    """
+    return without_luck(effect, math.sqrt(share) * float(np.std(effect, ddof=1)))
 
 
 def _stated(option: Option) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from analysis.decisions import information, variants
+from analysis.decisions import information, pilot, variants
 from analysis.decisions.information import Cost, Design, Firm, Regret, Worth
 from analysis.decisions.options import Configuration, Option
+from analysis.decisions.pilot import Learnt, Shop, Signal
 from analysis.decisions.variants import Way
 from analysis.effects import flips
 from analysis.effects.answer import baseline_words, interaction_words, likelihood, nps_words, points_words
@@ -40,10 +41,10 @@ from analysis.effects.sensitivity import chance, rank_correlations
 from analysis.folders.run_folder import Run
 from analysis.style import words
 from analysis.style.language import N_, _
-from sim.tables import COMPANY_WIDE, EVERYBODY, PARTS_UNTIL, SHOCKS
+from sim.tables import BASELINE, COMPANY_WIDE, EVERYBODY, PARTS_UNTIL, SHOCKS
 
 GO, TEST, STOP, SHOCK, NOTHING, UNKNOWN = "go", "test", "stop", "shock", "nothing", "unknown"
-DAYS_PER_YEAR = 365
+DAYS_PER_YEAR, DAYS_PER_WEEK = 365, 7
 
 LTV = "ltv"
 
@@ -74,6 +75,19 @@ def usual() -> Thresholds:
     return Thresholds.of(yaml.safe_load(text))
 
 
+class Pilot(NamedTuple):
+    """A field test that is considered: its worth, and what it shows of the effect (None where the run kept no days, and
+    the test is taken to measure profit alone)."""
+
+    worth: Worth
+    learnt: Learnt | None
+
+    @property
+    def weeks(self) -> float:
+        """How long it runs, weeks."""
+        return self.worth.design.days / DAYS_PER_WEEK
+
+
 class Verdict(NamedTuple):
     """What is to be done about one option, and why; yen per potential customer unless said otherwise.
 
@@ -92,7 +106,7 @@ class Verdict(NamedTuple):
     regret: Regret
     bias: Array
     company_wide: bool
-    tests: list[Worth]
+    tests: list[Pilot]
     hinges: str | None
     ways: list[Way]
 
@@ -122,15 +136,15 @@ class Verdict(NamedTuple):
         return self.firm * DAYS_PER_YEAR / self.run.days
 
     @property
-    def best(self) -> Worth | None:
+    def best(self) -> Pilot | None:
         """The test that is worth most, if any could be held."""
-        return max(self.tests, key=lambda one: one.net, default=None)
+        return max(self.tests, key=lambda one: one.worth.net, default=None)
 
     @property
-    def cheapest(self) -> Worth | None:
+    def cheapest(self) -> Pilot | None:
         """The cheapest test, in money and then in customers, that is worth more than its cost and delay."""
-        worth_it = [one for one in self.tests if one.net > 0]
-        return min(worth_it, key=lambda one: (one.cost, one.design.customers), default=None)
+        worth_it = [one for one in self.tests if one.worth.net > 0]
+        return min(worth_it, key=lambda one: (one.worth.cost, one.worth.design.customers), default=None)
 
 
 def judged(option: Option, thresholds: Thresholds) -> Verdict:
@@ -200,7 +214,7 @@ def _company_wide(option: Option, bias: Array) -> bool:
     return bool(asked and not len(bias)) or not kinds_of(option).isdisjoint(COMPANY_WIDE)
 
 
-def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -> list[Worth]:
+def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -> list[Pilot]:
     """What tests of the sizes and durations considered are worth; none where the spread of profit was not measured."""
     run, cube = option.configuration.runs[0], option.configuration.cube
     spreads = cube.get(option.intervention, EVERYBODY, "profit_sd")[0]
@@ -211,8 +225,32 @@ def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -
     bias_sd = float(np.std(bias, ddof=1)) if len(bias) > 1 else 0.0
     firm = Firm(run.days, members, math.sqrt(float(np.mean(known**2))), bias_sd)
     sizes = sorted({min(customers, members) for customers in thresholds.customers})
-    designs = [Design(size, days) for days in sorted(set(thresholds.days)) if days < run.days for size in sizes]
-    return [information.worth(effect, design, firm, thresholds.cost) for design in designs]
+    found = []
+    for days in sorted(set(thresholds.days)):
+        shown = _shown(option, days, firm)
+        for design in [Design(size, days) for size in sizes if days < run.days]:
+            found.append(_pilot(option, effect, design, firm, thresholds.cost, shown))
+    return found
+
+
+def _shown(option: Option, days: int, firm: Firm) -> list[Signal]:
+    """What a test of so many days shows; nothing where the runs kept no days."""
+    if option.configuration.daily.empty:
+        return []
+    cube, customers = option.configuration.cube, float(option.configuration.runs[0].config["customers"])
+    orders, margin = (float(np.nanmean(cube.get(BASELINE, EVERYBODY, name)[0])) for name in ("orders", "margin"))
+    shop = Shop(firm.horizon, firm.profit_sd, margin * customers / orders, orders / customers, firm.bias_sd)
+    return pilot.signals(option, days, shop)
+
+
+def _pilot(
+    option: Option, effect: Array, design: Design, firm: Firm, cost: Cost, shown: list[Signal]
+) -> Pilot:  # fmt: skip
+    """A test's worth by all the figures it shows, or where those are not known by profit alone."""
+    if not shown:
+        return Pilot(information.worth(effect, design, firm, cost, information.standard_error(design, firm)), None)
+    learnt = pilot.learnt(shown, pilot.effect_of(option), design.customers)
+    return Pilot(information.worth(effect, design, firm, cost, learnt.error(effect)), learnt)
 
 
 def _hinges(option: Option) -> str | None:
@@ -325,14 +363,25 @@ def _finding_out(found: Verdict) -> str:
     elif found.over.points >= FEWEST and any(len(run.points) for run in found.option.configuration.runs):
         told = [_("It hinges on no single unknown beyond chance.")]
     if found.cheapest is not None and found.decision == TEST:
-        told += [
-            _("The cheapest test worth its cost: {customers} customers for {days} days, worth {net} yen more than "
-              "deciding now.").format(
-                customers=f"{found.cheapest.design.customers:,}", days=found.cheapest.design.days,
-                net=money(found.cheapest.net * found.members),
-            )
-        ]  # fmt: skip
+        told += [_cheapest(found.cheapest, found.members)]
     return words.sentences(told)
+
+
+def _cheapest(found: Pilot, members: int) -> str:
+    """The cheapest sufficient pilot: its customers, weeks and cost, what it is worth, and what to look at."""
+    text = _(
+        "The cheapest test worth its cost: {customers} customers for {weeks} weeks at {cost} yen, worth {net} yen more "
+        "than deciding now."
+    ).format(
+        customers=f"{found.worth.design.customers:,}",
+        weeks=words.plain(found.weeks),
+        cost=money(found.worth.cost * members),
+        net=money(found.worth.net * members),
+    )
+    if found.learnt is None or not found.learnt.leading:
+        return text
+    look = _("What tells most in it: {figure}.").format(figure=_(pilot.SIGNAL_WORDS[found.learnt.leading]))
+    return words.sentences((text, look))
 
 
 def _interval(found: Verdict) -> str:

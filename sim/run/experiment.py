@@ -126,7 +126,8 @@ def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Ta
             journal = settings.events if replication == 0 and second_seed == 0 and whole else -1
             parts = whole and replication < tables.PARTS_UNTIL
             point = design[replication]
-            yield Task(replication, second_seed, point, seed, parts=parts, variants=whole, journal=journal)
+            variants = whole and second_seed == 0
+            yield Task(replication, second_seed, point, seed, parts=parts, variants=variants, journal=journal)
 
 
 USUAL_POINTS = 16
