@@ -12,6 +12,7 @@ customers; a year's is that over the years of the horizon.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -88,22 +89,54 @@ class Pilot(NamedTuple):
         return self.worth.design.days / DAYS_PER_WEEK
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Effect:
+    """An effect on LTV over points: what going and stopping are judged by; yen per potential customer.
+
+    `name` is what people call the choice, `members` are the firm's potential customers and `days` the horizon. `effect`
+    is that at each point (points,), the luck of the seed taken out; `over` its spread and `regret` what either choice
+    loses.
+    """
+
+    name: str
+    members: int
+    days: int
+    effect: Array
+    over: Spread
+    regret: Regret
+
+    @property
+    def firm(self) -> float:
+        """Expected value for the firm, yen: of all members, over the horizon and after it."""
+        return self.over.mean * self.members
+
+    @property
+    def year(self) -> float:
+        """The same, yen a year of the horizon."""
+        return self.firm * DAYS_PER_YEAR / self.days
+
+
+def effect_of(name: str, members: int, days: int, measured: Array, by_seed: float = math.nan) -> Effect:
+    """From the effect measured at each point (points,), `by_seed` being its standard deviation by the seed alone."""
+    effect = without_luck(measured, by_seed)
+    regret = information.regret(effect) if len(effect) else Regret(math.nan, math.nan)
+    return Effect(name, members, days, effect, spread(measured, by_seed), regret)
+
+
+@dataclass(frozen=True)
+class Verdict(Effect):
     """What is to be done about one option, and why; yen per potential customer unless said otherwise.
 
     `decision` is one of GO, TEST, STOP, SHOCK, NOTHING and UNKNOWN (too few points); `clear` whether the points or a
-    test's worth decide, and not only the sign of the mean. `effect` is the effect on LTV at each point (points,), the
-    luck of the seed taken out; `luck_share` what that was of the variance. `hinges` is the unknown that the effect
+    test's worth decide, and not only the sign of the mean. `luck_share` is what the luck of the seed was of the
+    variance over points, `bias` the simulated field test's at each of them. `hinges` is the unknown that the effect
     follows most, if beyond chance; `ways` are the plan and its variants, none where it has none.
     """
 
     option: Option
     decision: str
     clear: bool
-    effect: Array
-    over: Spread
     luck_share: float
-    regret: Regret
     bias: Array
     company_wide: bool
     tests: list[Pilot]
@@ -114,26 +147,6 @@ class Verdict(NamedTuple):
     def run(self) -> Run:
         """The run that states the configuration."""
         return self.option.configuration.runs[0]
-
-    @property
-    def name(self) -> str:
-        """What people call the option: its scenario's title, and what it has of swept keys."""
-        return self.option.label.replace(self.option.intervention, self.run.title(self.option.intervention), 1)
-
-    @property
-    def members(self) -> int:
-        """The firm's potential customers; the simulated market's where the configuration states none."""
-        return members_of(self.run)
-
-    @property
-    def firm(self) -> float:
-        """Expected value for the firm, yen: of all members, over the horizon and after it."""
-        return self.over.mean * self.members
-
-    @property
-    def year(self) -> float:
-        """The same, yen a year of the horizon."""
-        return self.firm * DAYS_PER_YEAR / self.run.days
 
     @property
     def best(self) -> Pilot | None:
@@ -152,36 +165,48 @@ def judged(option: Option, thresholds: Thresholds) -> Verdict:
     both = option.configuration.cube.effect(option.intervention, EVERYBODY, LTV)
     measured = both[0, ~np.isnan(both[0])]
     by_seed = luck(both)
-    over, effect = spread(measured, by_seed), without_luck(measured, by_seed)
-    regret = information.regret(effect) if len(effect) else Regret(math.nan, math.nan)
+    run = option.configuration.runs[0]
+    own = effect_of(_name(option), members_of(run), run.days, measured, by_seed)
     bias = _bias(option)
     wide = _company_wide(option, bias)
-    tests = [] if wide or len(effect) < 2 else _tests(option, effect, bias, thresholds)
+    tests = [] if wide or len(measured) < 2 else _tests(option, own.effect, bias, thresholds)
     found = Verdict(
-        option, UNKNOWN, False, effect, over, luck_share(measured, by_seed), regret, bias, wide, tests,
-        _hinges(option), variants.ways(option),
+        **vars(own), option=option, decision=UNKNOWN, clear=False, luck_share=luck_share(measured, by_seed), bias=bias,
+        company_wide=wide, tests=tests, hinges=_hinges(option), ways=variants.ways(option),
     )  # fmt: skip
     decision, clear = _decide(found, thresholds)
-    return found._replace(decision=decision, clear=clear)
+    return replace(found, decision=decision, clear=clear)
+
+
+def _name(option: Option) -> str:
+    """What people call the option: its scenario's title, and what it has of swept keys."""
+    title = option.configuration.runs[0].title(option.intervention)
+    return option.label.replace(option.intervention, title, 1)
 
 
 def _decide(found: Verdict, thresholds: Thresholds) -> tuple[str, bool]:
     """(decision, clear)."""
+    kinds = kinds_of(found.option)
+    if found.over.points > 1 and kinds and not kinds - set(SHOCKS):
+        return SHOCK, True
+    decision, clear = by_points(found, thresholds)
+    if decision in (GO, STOP) and not clear and found.cheapest is not None:
+        return TEST, True
+    return decision, clear
+
+
+def by_points(found: Effect, thresholds: Thresholds) -> tuple[str, bool]:
+    """(decision, clear) by the points alone: what is decided where no test is considered."""
     going, stopping = found.regret
     gain = found.over.p_positive
-    kinds = kinds_of(found.option)
     if found.over.points < 2:
         return UNKNOWN, False
-    if kinds and not kinds - set(SHOCKS):
-        return SHOCK, True
     if not found.effect.any():
         return NOTHING, True
     if gain >= thresholds.go_probability and going <= thresholds.regret_share * stopping:
         return GO, True
     if 1 - gain >= thresholds.stop_probability and stopping <= thresholds.regret_share * going:
         return STOP, True
-    if found.cheapest is not None:
-        return TEST, True
     return (GO if found.over.mean > 0 else STOP), False
 
 
@@ -276,6 +301,11 @@ HEADS = {
     (NOTHING, True): N_("Nothing changes: {name} leaves LTV as it is at each of {points} points."),
     (UNKNOWN, False): N_("No decision on {name}: LTV was measured at {points} points, and it takes at least two."),
 }
+UNTESTED = {
+    GO: N_("Go with {name}, though not beyond doubt."),
+    STOP: N_("Stop {name}, though not beyond doubt."),
+}
+"""What is said where the points leave it open and no test was considered."""
 UNTESTABLE = {
     GO: N_(
         "Go with {name}, though not beyond doubt: it acts on everybody at once, so that no A/B test can remove the "
@@ -315,13 +345,23 @@ def lines(found: Verdict) -> list[str]:
     return [head, *filter(None, told), *others, _interval(found)]
 
 
+def lines_by_points(found: Effect) -> list[str]:
+    """The same sentences of an effect that no test was considered for, by the thresholds that ship."""
+    decision, clear = by_points(found, usual())
+    text = HEADS[decision, clear] if clear or decision == UNKNOWN else UNTESTED[decision]
+    head = _(text).format(name=found.name, points=found.over.points)
+    if decision in (NOTHING, UNKNOWN):
+        return [head]
+    return [head, *(make(found) for make in (_value, _worlds, _regrets, _set_up, _interval))]
+
+
 def _head(found: Verdict) -> str:
-    if found.company_wide and not found.clear and found.decision in UNTESTABLE:
-        return UNTESTABLE[found.decision]
+    if not found.clear and found.decision in UNTESTED and not found.tests:
+        return (UNTESTABLE if found.company_wide else UNTESTED)[found.decision]
     return HEADS[found.decision, found.clear]
 
 
-def _value(found: Verdict) -> str:
+def _value(found: Effect) -> str:
     return _(
         "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members "
         "(potential customers, whether they buy or not) over the {years} years of the horizon."
@@ -329,25 +369,25 @@ def _value(found: Verdict) -> str:
         year=money(found.year, sign=True),
         size=words.signed(found.over.mean, _places(found)),
         members=f"{found.members:,}",
-        years=words.plain(found.run.days / DAYS_PER_YEAR),
+        years=words.plain(found.days / DAYS_PER_YEAR),
     )
 
 
-def _worlds(found: Verdict) -> str:
+def _worlds(found: Effect) -> str:
     told = _(LIKELIHOODS[likelihood(found.over.p_positive)])
     return _("It pays in {p} of the worlds: {likelihood}.").format(
         p=words.percent(found.over.p_positive), likelihood=told
     )
 
 
-def _regrets(found: Verdict) -> str:
+def _regrets(found: Effect) -> str:
     return _(
         "Expected regret of the firm: {lost} yen if it goes ahead (lost where it does not pay), {missed} yen if it is "
         "left out (missed where it pays)."
     ).format(lost=money(found.regret.going * found.members), missed=money(found.regret.stopping * found.members))
 
 
-def _set_up(found: Verdict) -> str:
+def _set_up(found: Effect) -> str:
     if found.firm <= 0:
         return _("It is worth no set-up cost.")
     return _("Beyond the costs that its file states it is worth a set-up cost of up to {firm} yen.").format(
@@ -384,7 +424,7 @@ def _cheapest(found: Pilot, members: int) -> str:
     return words.sentences((text, look))
 
 
-def _interval(found: Verdict) -> str:
+def _interval(found: Effect) -> str:
     over, places = found.over, _places(found)
     text = _("Effect on LTV, yen per potential customer: {size} ({between}).")
     if words.known(over.low) and skewed(over):
@@ -393,7 +433,7 @@ def _interval(found: Verdict) -> str:
     return text.format(size=size, median=median, between=words.between(over, places))
 
 
-def _places(found: Verdict) -> int:
+def _places(found: Effect) -> int:
     """Decimals of the effect."""
     return words.decimals(found.over.mean, found.over.low, found.over.high)
 
