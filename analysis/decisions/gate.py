@@ -17,7 +17,7 @@ from analysis.decisions import information
 from analysis.decisions.information import Worth
 from analysis.decisions.options import Configuration, Option, configurations, options
 from analysis.decisions.variants import Way, most_robust
-from analysis.decisions.verdict import LTV, Pilot, Thresholds, Verdict, judged, kinds_of, lines, money
+from analysis.decisions.verdict import LTV, Pilot, Thresholds, Verdict, field_test, judged, kinds_of, lines, money
 from analysis.effects.answer import likelihood
 from analysis.effects.estimands import FEWEST, standard_error
 from analysis.folders.run_folder import Run, RunError
@@ -128,7 +128,7 @@ def _test_entry(one: Pilot, members: int) -> dict[str, Any]:
     design, *numbers = one.worth
     named = dict(zip(Worth._fields[1:], numbers, strict=True))
     share, leading = (None, "") if one.learnt is None else one.learnt
-    told = {"explained": share, "leading": leading or None}
+    told = {"explained": share, "leading": leading or None, "profit": one.profit._asdict()}
     return design._asdict() | named | {"net_firm": one.worth.net * members} | told
 
 
@@ -153,7 +153,7 @@ def _test_words(found: Verdict, pilot: Pilot) -> Mapping[str, str]:
 def _notes(found: Verdict, learning: list[tuple[str, float]] | None) -> list[str]:
     """What qualifies the verdict, a sentence each."""
     told = (_lucky(found), _learning_words(found, learning), _which_value(found), _testing_words(found),
-            _bias_words(found))  # fmt: skip
+            field_test(found), _bias_words(found))  # fmt: skip
     return [text for text in told if text]
 
 

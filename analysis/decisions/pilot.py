@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from analysis.decisions.options import Option
 from analysis.effects.estimands import FEWEST, Array
@@ -28,6 +29,11 @@ COUNTED = (
     "visits", "orders", "profit", "coupons_issued", "coupons_redeemed", "impressions", "clicks",
 )  # fmt: skip
 """Columns of daily.parquet that a dashboard adds up over a pilot."""
+
+PROFIT = "profit"
+
+LEVEL = 0.05
+"""Level at which a test is called significant."""
 
 SIGNAL_WORDS = {
     "uptake": N_("coupons taken per order"),
@@ -136,6 +142,22 @@ def _lifts(
     rate = orders / visits if visits else math.nan
     yield Signal("conversion", converted, 4 * rate * (1 - rate) / visits if visits else math.nan)
     yield Signal("profit", (plan["profit"] - without["profit"]) / customers, 4 * shop.profit_sd**2 * part, bias)
+
+
+class Reading(NamedTuple):
+    """How a test reads the profit of its own days, yen per customer: its expectation over points, the standard error of
+    one test, and the chance that it is significant (two-sided, 5 %) in a world drawn from what is not known."""
+
+    expected: float
+    error: float
+    power: float
+
+
+def reading(profit: Array, error: float) -> Reading:
+    """From the difference in profit that is expected at each point (points,)."""
+    distance, least = np.abs(profit) / error, norm.ppf(1 - LEVEL / 2)
+    power = norm.cdf(distance - least) + norm.cdf(-distance - least)
+    return Reading(float(np.mean(profit)), error, float(np.mean(power)))
 
 
 # -- how well it tells ------------------------------------------------------------------------------------------

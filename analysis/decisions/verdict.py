@@ -23,7 +23,7 @@ import yaml
 from analysis.decisions import information, pilot, variants
 from analysis.decisions.information import Cost, Design, Firm, Regret, Worth
 from analysis.decisions.options import Configuration, Option
-from analysis.decisions.pilot import Learnt, Shop, Signal
+from analysis.decisions.pilot import Learnt, Reading, Shop, Signal
 from analysis.decisions.variants import Way
 from analysis.effects import flips
 from analysis.effects.answer import baseline_words, interaction_words, likelihood, nps_words, points_words
@@ -77,11 +77,12 @@ def usual() -> Thresholds:
 
 
 class Pilot(NamedTuple):
-    """A field test that is considered: its worth, and what it shows of the effect (None where the run kept no days, and
-    the test is taken to measure profit alone)."""
+    """A field test that is considered: its worth, what all that it shows tells of the effect (None where the run kept
+    no days, and the test is taken to measure profit alone), and how it reads profit."""
 
     worth: Worth
     learnt: Learnt | None
+    profit: Reading
 
     @property
     def weeks(self) -> float:
@@ -272,10 +273,14 @@ def _pilot(
     option: Option, effect: Array, design: Design, firm: Firm, cost: Cost, shown: list[Signal]
 ) -> Pilot:  # fmt: skip
     """A test's worth by all the figures it shows, or where those are not known by profit alone."""
+    part = design.days / firm.horizon
+    profits = [one for one in shown if one.name == pilot.PROFIT]
+    error = information.standard_error(design, firm)
+    read = pilot.reading(profits[0].values[0] if profits else effect * part, error * part)
     if not shown:
-        return Pilot(information.worth(effect, design, firm, cost, information.standard_error(design, firm)), None)
+        return Pilot(information.worth(effect, design, firm, cost, error), None, read)
     learnt = pilot.learnt(shown, pilot.effect_of(option), design.customers)
-    return Pilot(information.worth(effect, design, firm, cost, learnt.error(effect)), learnt)
+    return Pilot(information.worth(effect, design, firm, cost, learnt.error(effect)), learnt, read)
 
 
 def _hinges(option: Option) -> str | None:
@@ -422,6 +427,26 @@ def _cheapest(found: Pilot, members: int) -> str:
         return text
     look = _("What tells most in it: {figure}.").format(figure=_(pilot.SIGNAL_WORDS[found.learnt.leading]))
     return words.sentences((text, look))
+
+
+def field_test(found: Verdict) -> str:
+    """The cheapest test worth its cost, else the best one, as profit alone tells it: expectation, standard error and
+    power; empty where none was considered."""
+    chosen = found.cheapest or found.best
+    if chosen is None:
+        return ""
+    read, design = chosen.profit, chosen.worth.design
+    places = words.decimals(read.expected, read.error)
+    return _(
+        "By profit alone, a test on {customers} customers over {weeks} weeks is expected to report {expected} yen per "
+        "customer, with a standard error of {error}: its power is {power} (significant at 5 %)."
+    ).format(
+        customers=f"{design.customers:,}",
+        weeks=words.plain(chosen.weeks),
+        expected=words.signed(read.expected, places),
+        error=words.number(read.error, places),
+        power=words.percent(read.power),
+    )
 
 
 def _interval(found: Effect) -> str:
