@@ -17,7 +17,7 @@ import numpy as np
 from analysis.decisions.options import Option
 from analysis.effects.estimands import FEWEST, Array, luck, luck_share, probability, without_luck
 from analysis.style import words
-from analysis.style.language import _
+from analysis.style.language import N_, _
 from sim.tables import EVERYBODY, VARIANT
 
 LTV = "ltv"
@@ -26,6 +26,16 @@ TENTH = 0.1
 
 LEVER = "face"
 """The option that a break-even is counted for: a coupon's face, yen."""
+
+
+OPTION_WORDS = {
+    "face": N_("coupon face value"),
+    "faces": N_("coupon face values"),
+    "extra_days": N_("extra days"),
+    "within_days": N_("days since the search"),
+    "every": N_("sent every"),
+}
+"""Options that the variants of shipped scenarios change, in words; others are told by their own names."""
 
 
 class Way(NamedTuple):
@@ -240,9 +250,8 @@ def called(way: Way, short: bool = False) -> str:
 
 def _changed(key: str, value: Any) -> str:
     """One option of a variant in words."""
-    path = f"scenario.x.interventions.x.{key}"
-    last = key.rpartition(".")[2]
-    what = words.moved(path) if last in words.MOVED_WORDS else last.replace("_", " ")
+    path, last = f"scenario.x.interventions.x.{key}", key.rpartition(".")[2]
+    what = _(OPTION_WORDS[last]) if last in OPTION_WORDS else last.replace("_", " ")
     if isinstance(value, bool) or not isinstance(value, int | float):
         told = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     else:
