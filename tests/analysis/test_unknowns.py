@@ -167,7 +167,7 @@ def test_probabilities_over_all_points_by_clock_and_by_third(tmp_path: Path) -> 
     assert thirds.loc["high", "positive"] == int((one & (values_at[CAPACITY] > ends[2])).sum())
     skewed = own._replace(points=own.points.assign(**{CAPACITY: 10 ** (4 * own.points[CAPACITY])}))
     again = probabilities(option, skewed, [CAPACITY]).set_index(["metric", "given"]).loc[("ltv", CAPACITY)]
-    assert again["points"].to_list() == [40, 40, 40]  # a range over four powers of ten, too, is cut into thirds of points
+    assert again["points"].to_list() == [40, 40, 40]  # a range over four powers of ten, too
     assert again["positive"].to_list() == thirds["positive"].to_list()
     roi = table[(table["metric"] == "roi") & (table["given"] == "")].iloc[0]
     costly = option.each("cost") != 0
