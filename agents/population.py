@@ -102,7 +102,7 @@ GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
 
 
 def _statuses(traits: Traits, seed: int, customers: int) -> NDArray[np.uint8]:
-    """The stated shares, in every stratum as nearly as whole customers allow; a row's status depends on no other stratum.
+    """The stated shares, in every stratum as nearly as whole customers allow; a status depends on no other stratum.
 
     Within a stratum the order is that of the customers' own draws. What a stratum has too many of, others have too few:
     their places are shifted by multiples of the golden ratio, which fill the unit interval evenly.
@@ -112,7 +112,7 @@ def _statuses(traits: Traits, seed: int, customers: int) -> NDArray[np.uint8]:
     shift = np.modf(np.arange(strata) * GOLDEN)[0]
     place = (own.argsort(axis=1, kind="stable").argsort(axis=1) + shift[:, np.newaxis]) / STRATUM
     shares = (traits.unaware, traits.aware, 1.0 - traits.unaware - traits.aware - traits.lapsed)
-    return np.searchsorted(np.cumsum(shares), place.ravel()[:customers], side="right").astype(np.uint8)
+    return np.asarray(np.searchsorted(np.cumsum(shares), place.ravel()[:customers], side="right"), np.uint8)
 
 
 def _lognormal(u: NDArray[np.float64], sd: float, mean_one: bool = False) -> NDArray[np.float64]:

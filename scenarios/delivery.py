@@ -43,10 +43,6 @@ class NorushCoupon(Intervention):
         if self.active(seen.day):
             offers.norush_coupon(seen.online, self.face, self.valid_days)
 
-    def scaled(self, share: float) -> NorushCoupon:
-        """The same with the coupon's face times `share`."""
-        return self.model_copy(update={"face": round(self.face * share)})
-
 
 @register("delivery_choice")
 class DeliveryChoice(Intervention):
@@ -74,7 +70,3 @@ class DeliveryChoice(Intervention):
         """Offer the options of waiting to all visitors on the web and in the app."""
         if self.active(seen.day):
             offers.choice_of_days(seen.online, self.valid_days)
-
-    def scaled(self, share: float) -> DeliveryChoice:
-        """The same with every coupon's face times `share`."""
-        return self.model_copy(update={"faces": tuple(round(face * share) for face in self.faces)})

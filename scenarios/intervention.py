@@ -22,7 +22,7 @@ from pydantic.fields import FieldInfo
 from sim.company.offers import Treatment
 from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, real, show, whole
 from sim.config.sections import Section, StatedIntervention
-from sim.config.settings import Settings
+from sim.config.settings import Settings, variant_names, with_variant
 from sim.phrases import ConfigError, Phrase, nearest
 
 FOR_EVER = 1 << 20
@@ -308,6 +308,17 @@ def _load_all() -> None:
     own.load_all()
 
 
+def _check_variant(settings: Settings, scenario: str, variant: str) -> None:
+    """Raises ConfigError where a variant's interventions cannot be built."""
+    try:
+        treated_arms(with_variant(settings, scenario, variant))
+    except ConfigError as error:
+        problem = error.values.get("problem", error)
+        raise ConfigError(
+            "scenario.{scenario}.variants.{variant}: {problem}", scenario=scenario, variant=variant, problem=problem
+        ) from None
+
+
 Placed = tuple[tuple[int, Intervention], ...]
 """Interventions with their numbers in the configuration. Draws that a customer keeps (variant, holdout) depend on that
 number, so that a scenario has the same ones alone and combined."""
@@ -316,8 +327,11 @@ number, so that a scenario has the same ones alone and combined."""
 def treated_arms(settings: Settings) -> dict[str, Placed]:
     """The interventions of each treated arm: of each scenario by its name, and if several, of all under `A+B`.
 
-    Raises ConfigError naming scenario, intervention and option.
+    Raises ConfigError naming scenario, intervention and option; of variants too, which have no part in what is
+    returned.
     """
+    for scenario, variant in variant_names(settings):
+        _check_variant(settings, scenario, variant)
     placed: dict[str, Placed] = {}
     number = 0
     for scenario, content in settings.scenario.items():

@@ -14,7 +14,8 @@ replayed from the baseline (docs/ODD.md 4):
 `X/company`            company state live, the others replayed; this arm and those of two live interfaces
                        (`X/wom_congestion`, ...) only where a campaign of X learns
 `X/ab`                 a fair coin treats each customer; all interfaces live
-`X*FACE`               X with every coupon face multiplied by FACE (break-even curve), total effect only
+`X*NAME`               X with the options of its variant NAME, everybody treated: total effect only, at the points and
+                       with the luck of `X`; where arms=all
 =====================  ==========================================================================
 
 A scenario that acts on the company as a whole (a meeting, better service, an outage) can be neither replayed nor
@@ -57,6 +58,8 @@ RENAMED = {
 BASELINE = "baseline"
 EVERYBODY = "everybody"
 ELIGIBLE = "eligible"
+VARIANT = "*"
+"""Stands between a scenario's name and its variant's in the name of an arm."""
 TOUCHPOINTS = ("site", "store", "delivery", "product")
 """What an order meets, by the number that an event `let down` gives as its value; as `agents.columns` has them."""
 _TOUCHPOINTS, _ONE_TOUCHPOINT = ", ".join(TOUCHPOINTS), f"{', '.join(TOUCHPOINTS[:-1])} or {TOUCHPOINTS[-1]}"
@@ -177,7 +180,7 @@ EFFECTS = (
     Column("se", "float64", "unit", "standard error of the mean over points, luck of the seed included"),
     Column("p_positive", "float64", "1", "probability that the effect is above zero: (k + 1/2)/(n + 1) for k of n points"),
     Column("replications", "int32", "1", "number of points; parts and field tests have those of the first 16 only"),
-    Column("intervention", "str", "", "the scenario answered for: X, or `A+B`, or `A x B` for the interaction"),
+    Column("intervention", "str", "", "the scenario answered for: X, or `A+B`, or `A x B` for the interaction, or `X*NAME` for a variant (everybody, total effect only)"),
 )
 
 SWEEP_NAMES = {"scenario": "with_scenario", "replications": "replications_run"}
@@ -213,8 +216,8 @@ PROBABILITIES = (
     *OPTION,
     Column("metric", "str", "", "ltv, profit or roi: the probability is that its total effect is above zero"),
     Column("given", "str", "", "blank: over all points; else dotted path of the parameter that is restricted"),
-    Column("value", "str", "", "option of a choice, or low, middle, high third of the parameter's range"),
-    Column("low", "float64", "see parameters.csv", "lower end of the third"),
+    Column("value", "str", "", "option of a choice, or low, middle, high: a third of the points each, by the parameter's value"),
+    Column("low", "float64", "see parameters.csv", "lower end of the third, the smallest of the points' values in the first"),
     Column("high", "float64", "see parameters.csv", "upper end"),
     Column("points", "int32", "1", "points there, the luck of the seed taken out of their effects where second seeds tell it"),
     Column("positive", "int32", "1", "of them with an effect above zero"),
@@ -485,7 +488,7 @@ it, in weeks counted from its beginning."""
 
 PROBES = (
     Column("intervention", "str", "", "X"),
-    Column("name", "str", "", "what was moved: `face` (share of the stated face), or the dotted path of a parameter"),
+    Column("name", "str", "", "what was moved: the dotted path of a parameter"),
     Column("value", "float64", "", "where it was put"),
     Column("effect", "float64", "yen", "total effect on LTV there, everything else central"),
     Column("mc_se", "float64", "yen", "its Monte Carlo error, from the same scenario's replications"),

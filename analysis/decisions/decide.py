@@ -32,7 +32,7 @@ ENOUGH = 30
 """Fewest points with which anything is said about what drives an answer."""
 
 LEADING = 3
-"""Number of strongest drivers whose ranges are divided into thirds."""
+"""Number of strongest drivers by which points are divided into thirds."""
 
 DRIVEN = ("ltv", "profit")
 GAIN, LOSS, BEST = "gain", "loss", "best"

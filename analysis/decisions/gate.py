@@ -16,7 +16,8 @@ import numpy as np
 from analysis.decisions import information
 from analysis.decisions.information import Worth
 from analysis.decisions.options import Configuration, Option, configurations, options
-from analysis.decisions.verdict import LTV, Thresholds, Verdict, judged, kinds_of, lines, money
+from analysis.decisions.variants import Way, most_robust
+from analysis.decisions.verdict import LTV, Pilot, Thresholds, Verdict, field_test, judged, kinds_of, lines, money
 from analysis.effects.answer import likelihood
 from analysis.effects.estimands import FEWEST, standard_error
 from analysis.folders.run_folder import Run, RunError
@@ -116,23 +117,34 @@ def _entry(found: Verdict) -> dict[str, Any]:
         "evpi": min(regret),
         "evppi": None if learning is None else dict(learning),
         "test_bias": {"mean": float(np.mean(bias)), "sd": float(np.std(bias, ddof=1))} if len(bias) > 1 else None,
+        "variants": [_way_entry(way, found.ways) for way in found.ways],
         "tests": [_test_entry(one, members) for one in found.tests],
         "best_test": None if found.best is None else _test_entry(found.best, members),
         "cheapest_test": None if found.cheapest is None else _test_entry(found.cheapest, members),
     }
 
 
-def _test_entry(one: Worth, members: int) -> dict[str, Any]:
-    design, *numbers = one
+def _test_entry(one: Pilot, members: int) -> dict[str, Any]:
+    design, *numbers = one.worth
     named = dict(zip(Worth._fields[1:], numbers, strict=True))
-    return design._asdict() | named | {"net_firm": one.net * members}
+    share, leading = (None, "") if one.learnt is None else one.learnt
+    told = {"explained": share, "leading": leading or None, "profit": one.profit._asdict()}
+    return design._asdict() | named | {"net_firm": one.worth.net * members} | told
+
+
+def _way_entry(way: Way, ways: list[Way]) -> dict[str, Any]:
+    """The plan as stated (name blank) or a variant, yen per potential customer; which one dominates it, if any."""
+    by = None if way.dominated_by is None else ways[way.dominated_by].name
+    numbers = {"mean": way.mean, "worst_tenth": way.worst, "p_positive": way.p_positive}
+    return {"name": way.name} | numbers | {"dominated_by": by, "most_robust": way is most_robust(ways)}
 
 
 # -- words ------------------------------------------------------------------------------------------------------
 
 
-def _test_words(found: Verdict, one: Worth) -> Mapping[str, str]:
+def _test_words(found: Verdict, pilot: Pilot) -> Mapping[str, str]:
     """A test in numbers, in yen for the whole firm."""
+    one = pilot.worth
     amounts = {"net": one.net, "information": one.information, "delay": one.delay, "cost": one.cost}
     told = {name: money(value * found.members) for name, value in amounts.items()}
     return told | {"customers": f"{one.design.customers:,}", "test_days": str(one.design.days)}
@@ -141,7 +153,7 @@ def _test_words(found: Verdict, one: Worth) -> Mapping[str, str]:
 def _notes(found: Verdict, learning: list[tuple[str, float]] | None) -> list[str]:
     """What qualifies the verdict, a sentence each."""
     told = (_lucky(found), _learning_words(found, learning), _which_value(found), _testing_words(found),
-            _bias_words(found))  # fmt: skip
+            field_test(found), _bias_words(found))  # fmt: skip
     return [text for text in told if text]
 
 
@@ -200,7 +212,7 @@ def _testing_words(found: Verdict) -> str:
         return _(
             "No test was valued: none of those considered is shorter than the horizon, or the folder lacks profit_sd."
         )
-    if best.net > 0:
+    if best.worth.net > 0:
         return _(
             "Of the tests considered {customers} customers over {test_days} days are worth most, {net} yen more than "
             "deciding now: {information} yen of information, less {delay} yen for the delay and {cost} yen of cost."
@@ -208,7 +220,7 @@ def _testing_words(found: Verdict) -> str:
     return _(
         "The best of the tests considered, {customers} customers over {test_days} days, would lose {loss} yen: "
         "{information} yen of information for {delay} yen of delay and {cost} yen of cost."
-    ).format(loss=money(-best.net * found.members), **_test_words(found, best))
+    ).format(loss=money(-best.worth.net * found.members), **_test_words(found, best))
 
 
 def _everybody_words(found: Verdict) -> str:

@@ -124,7 +124,7 @@ class Cost(NamedTuple):
 class Worth(NamedTuple):
     """What a test is worth, yen per member over the horizon: `net` = information - delay - cost.
 
-    `error` is the standard error of the effect over the horizon that the test reports; `information` the EVSI; `delay`
+    `error` is the standard error of a measurement of the effect that tells as much; `information` the EVSI; `delay`
     the profit foregone while it runs; `cost` what is paid for it.
     """
 
@@ -137,12 +137,12 @@ class Worth(NamedTuple):
 
 
 def standard_error(design: Design, firm: Firm) -> float:
-    """Standard error of a test's estimate of the effect over the horizon, yen per customer.
+    """Standard error of the effect over the horizon in a test that measures profit alone, yen per customer.
 
     Halves of n/2 customers differ with variance 4 s²/n, s² being the variance of profit over the test's days. It is
     taken to grow with days as independent increments do, from that over the horizon. Customers who differ for long make
-    it grow faster, so this is on the safe side. Scaled from the test's days to the horizon the variance is
-    4 S²/n * horizon/days. What is not known of the test's bias adds to it.
+    it grow faster, so this is on the safe side. The effect is taken to accrue evenly: scaled from the test's days to
+    the horizon the variance is 4 S²/n * horizon/days. What is not known of the test's bias adds to it.
     """
     sampling = 4 * firm.profit_sd**2 / design.customers * firm.horizon / design.days
     return math.sqrt(sampling + firm.bias_sd**2)
@@ -157,6 +157,8 @@ def sample(effect: Array, error: float) -> float:
     """
     if not error > 0:
         return perfect(effect)
+    if math.isinf(error):
+        return 0.0
     side = 1.0 if np.mean(effect) > 0 else -1.0
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
     gained = [np.mean(np.maximum(-side * _posterior(effect, error, float(z)), 0.0)) for z in nodes]
@@ -171,12 +173,13 @@ def _posterior(effect: Array, error: float, z: float) -> Array:
     return np.asarray(likelihood @ effect / likelihood.sum(axis=1), dtype=np.float64)
 
 
-def worth(effect: Array, design: Design, firm: Firm, cost: Cost) -> Worth:
-    """What a test is worth before the choice, where effects accrue evenly over the horizon.
+def worth(effect: Array, design: Design, firm: Firm, cost: Cost, error: float) -> Worth:
+    """What a test that tells the effect with this standard error is worth before the choice.
 
-    Who is not treated in the test goes without the effect until it ends, and the choice acts on the days that are left.
+    Effects are taken to accrue evenly over the horizon. Who is not treated in the test goes without the effect until it
+    ends, and the choice acts on the days that are left.
     """
-    error, mean = standard_error(design, firm), float(np.mean(effect))
+    mean = float(np.mean(effect))
     learnt = sample(effect, error)
     share, treated = design.days / firm.horizon, design.customers / 2 / firm.members
     delay = share * (max(mean, 0.0) + learnt - treated * mean)

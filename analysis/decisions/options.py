@@ -49,6 +49,16 @@ class Configuration:
         return pd.concat(frames, ignore_index=True).sort_values("replication", kind="stable", ignore_index=True)
 
     @cached_property
+    def daily(self) -> pd.DataFrame:
+        """daily.parquet of all its points, likewise; without rows where a run kept none."""
+        frames, seen = [], np.array([], dtype=np.int32)
+        for run in self.runs:
+            rows = run.optional("daily.parquet")
+            frames.append(rows[~rows["replication"].isin(seen)])
+            seen = np.union1d(seen, rows["replication"].to_numpy())
+        return pd.concat(frames, ignore_index=True)
+
+    @cached_property
     def cube(self) -> Cube:
         """The measures by arm and metric."""
         return Cube(self.measures)

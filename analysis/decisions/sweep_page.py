@@ -293,8 +293,8 @@ def _regret_row(row: pd.Series) -> dict[str, str]:
 
 CHANCES = N_(
     "How often the effect on LTV is above zero: over all replications, under each option of a choice, and in each "
-    "third of the range of the leading unknowns (number of replications in brackets). Blue: more probable than not; "
-    "orange: less; grey: the interval reaches one half."
+    "third of the replications by the value of a leading unknown (their number in brackets). Blue: more probable than "
+    "not; orange: less; grey: the interval reaches one half."
 )
 SENSITIVITY = N_(
     "Left: blue raises the effect, orange lowers it; the largest of so many correlations stays inside the grey band 95 "

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.decisions.options import Option
 from analysis.effects.estimands import luck, luck_share, probability, share
-from analysis.folders.run_folder import Run, cell
+from analysis.folders.run_folder import Run
 from analysis.style.language import N_
 from sim.tables import EVERYBODY
 
@@ -24,11 +24,10 @@ GAINED = ("ltv", "profit", "roi")
 
 class Space(NamedTuple):
     """The uncertain parameters: values by point (index replication, a column each), options of those that are a choice,
-    ranges of the others, and units."""
+    and units."""
 
     points: pd.DataFrame
     choices: Mapping[str, Sequence[str]]
-    ranges: Mapping[str, tuple[float, float]]
     units: Mapping[str, str]
 
 
@@ -38,20 +37,13 @@ def space(option: Option) -> Space:
     table = run.parameters.drop_duplicates("name").set_index("name")
     names = [str(name) for name in points.columns]
     choices = {name: found for name in names if (found := _options(run, name))}
-    ranges = {name: _range(table, name, points[name]) for name in names if name not in choices}
     units = {name: str(table.at[name, "unit"]) for name in names if name in table.index}
-    return Space(points, choices, ranges, {name: "" if unit in ("1", "nan") else unit for name, unit in units.items()})
+    return Space(points, choices, {name: "" if unit in ("1", "nan") else unit for name, unit in units.items()})
 
 
 def _options(run: Run, name: str) -> list[str]:
     node = run.node(name)
     return [str(one) for one in node.get("options") or []] if isinstance(node, dict) else []
-
-
-def _range(table: pd.DataFrame, name: str, values: pd.Series) -> tuple[float, float]:
-    """The stated range; of a parameter with a mean and an error, that of the points."""
-    low, high = (cell(table, name, end) if name in table.index else math.nan for end in ("low", "high"))
-    return (low, high) if math.isfinite(low) and math.isfinite(high) else (float(values.min()), float(values.max()))
 
 
 def noise_share(option: Option) -> float:
@@ -69,7 +61,8 @@ def effect_of(option: Option, metric: str) -> pd.Series:
 
 
 def probabilities(option: Option, own: Space, leading: Sequence[str]) -> pd.DataFrame:
-    """How probable a gain is: over all points, under each option of a choice, in each third of the leading parameters.
+    """How probable a gain is: over all points, under each option of a choice, and in each third of the points by the
+    value of a leading parameter.
 
     Columns of sim.tables.PROBABILITIES but those of OPTION.
     """
@@ -95,10 +88,9 @@ def _parts(
         for index, value in enumerate(options):
             yield name, value, math.nan, math.nan, (points[name] == index).to_numpy()
     for name in leading:
-        if name in own.ranges:
-            low, high = own.ranges[name]
-            ends = np.linspace(low, high, len(THIRDS) + 1)
-            third = np.clip(np.searchsorted(ends, points[name], side="right") - 1, 0, len(THIRDS) - 1)
+        if name not in own.choices:
+            ends = np.quantile(points[name], np.linspace(0, 1, len(THIRDS) + 1))
+            third = np.searchsorted(ends[1:-1], points[name], side="right")
             for index, value in enumerate(THIRDS):
                 yield name, value, float(ends[index]), float(ends[index + 1]), third == index
 
@@ -157,8 +149,8 @@ def space_together(group: Sequence[Option]) -> Space:
     """The uncertain parameters of all options of one group, at the points that all have; shared ones stand once."""
     spaces = [space(option) for option in group]
     points = pd.concat([one.points for one in spaces], axis=1, join="inner")
-    choices, ranges, units = (
+    choices, units = (
         {name: value for one in spaces for name, value in part(one).items()}
-        for part in (attrgetter("choices"), attrgetter("ranges"), attrgetter("units"))
+        for part in (attrgetter("choices"), attrgetter("units"))
     )
-    return Space(points.loc[:, ~points.columns.duplicated()], choices, ranges, units)
+    return Space(points.loc[:, ~points.columns.duplicated()], choices, units)

@@ -12,6 +12,7 @@ customers; a year's is that over the years of the horizon.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -19,9 +20,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from analysis.decisions import information
+from analysis.decisions import information, pilot, variants
 from analysis.decisions.information import Cost, Design, Firm, Regret, Worth
 from analysis.decisions.options import Configuration, Option
+from analysis.decisions.pilot import Learnt, Reading, Shop, Signal
+from analysis.decisions.variants import Way
 from analysis.effects import flips
 from analysis.effects.answer import baseline_words, interaction_words, likelihood, nps_words, points_words
 from analysis.effects.estimands import (
@@ -39,10 +42,10 @@ from analysis.effects.sensitivity import chance, rank_correlations
 from analysis.folders.run_folder import Run
 from analysis.style import words
 from analysis.style.language import N_, _
-from sim.tables import COMPANY_WIDE, EVERYBODY, PARTS_UNTIL, SHOCKS
+from sim.tables import BASELINE, COMPANY_WIDE, EVERYBODY, PARTS_UNTIL, SHOCKS
 
 GO, TEST, STOP, SHOCK, NOTHING, UNKNOWN = "go", "test", "stop", "shock", "nothing", "unknown"
-DAYS_PER_YEAR = 365
+DAYS_PER_YEAR, DAYS_PER_WEEK = 365, 7
 
 LTV = "ltv"
 
@@ -73,41 +76,35 @@ def usual() -> Thresholds:
     return Thresholds.of(yaml.safe_load(text))
 
 
-class Verdict(NamedTuple):
-    """What is to be done about one option, and why; yen per potential customer unless said otherwise.
+class Pilot(NamedTuple):
+    """A field test that is considered: its worth, what all that it shows tells of the effect (None where the run kept
+    no days, and the test is taken to measure profit alone), and how it reads profit."""
 
-    `decision` is one of GO, TEST, STOP, SHOCK, NOTHING and UNKNOWN (too few points); `clear` whether the points or a
-    test's worth decide, and not only the sign of the mean. `effect` is the effect on LTV at each point (points,), the
-    luck of the seed taken out; `luck_share` what that was of the variance. `hinges` is the unknown that the effect
-    follows most, if beyond chance.
+    worth: Worth
+    learnt: Learnt | None
+    profit: Reading
+
+    @property
+    def weeks(self) -> float:
+        """How long it runs, weeks."""
+        return self.worth.design.days / DAYS_PER_WEEK
+
+
+@dataclass(frozen=True)
+class Effect:
+    """An effect on LTV over points: what going and stopping are judged by; yen per potential customer.
+
+    `name` is what people call the choice, `members` are the firm's potential customers and `days` the horizon. `effect`
+    is that at each point (points,), the luck of the seed taken out; `over` its spread and `regret` what either choice
+    loses.
     """
 
-    option: Option
-    decision: str
-    clear: bool
+    name: str
+    members: int
+    days: int
     effect: Array
     over: Spread
-    luck_share: float
     regret: Regret
-    bias: Array
-    company_wide: bool
-    tests: list[Worth]
-    hinges: str | None
-
-    @property
-    def run(self) -> Run:
-        """The run that states the configuration."""
-        return self.option.configuration.runs[0]
-
-    @property
-    def name(self) -> str:
-        """What people call the option: its scenario's title, and what it has of swept keys."""
-        return self.option.label.replace(self.option.intervention, self.run.title(self.option.intervention), 1)
-
-    @property
-    def members(self) -> int:
-        """The firm's potential customers; the simulated market's where the configuration states none."""
-        return members_of(self.run)
 
     @property
     def firm(self) -> float:
@@ -117,18 +114,51 @@ class Verdict(NamedTuple):
     @property
     def year(self) -> float:
         """The same, yen a year of the horizon."""
-        return self.firm * DAYS_PER_YEAR / self.run.days
+        return self.firm * DAYS_PER_YEAR / self.days
+
+
+def effect_of(name: str, members: int, days: int, measured: Array, by_seed: float = math.nan) -> Effect:
+    """From the effect measured at each point (points,), `by_seed` being its standard deviation by the seed alone."""
+    effect = without_luck(measured, by_seed)
+    regret = information.regret(effect) if len(effect) else Regret(math.nan, math.nan)
+    return Effect(name, members, days, effect, spread(measured, by_seed), regret)
+
+
+@dataclass(frozen=True)
+class Verdict(Effect):
+    """What is to be done about one option, and why; yen per potential customer unless said otherwise.
+
+    `decision` is one of GO, TEST, STOP, SHOCK, NOTHING and UNKNOWN (too few points); `clear` whether the points or a
+    test's worth decide, and not only the sign of the mean. `luck_share` is what the luck of the seed was of the
+    variance over points, `bias` the simulated field test's at each of them. `hinges` is the unknown that the effect
+    follows most, if beyond chance; `ways` are the plan and its variants, none where it has none.
+    """
+
+    option: Option
+    decision: str
+    clear: bool
+    luck_share: float
+    bias: Array
+    company_wide: bool
+    tests: list[Pilot]
+    hinges: str | None
+    ways: list[Way]
 
     @property
-    def best(self) -> Worth | None:
+    def run(self) -> Run:
+        """The run that states the configuration."""
+        return self.option.configuration.runs[0]
+
+    @property
+    def best(self) -> Pilot | None:
         """The test that is worth most, if any could be held."""
-        return max(self.tests, key=lambda one: one.net, default=None)
+        return max(self.tests, key=lambda one: one.worth.net, default=None)
 
     @property
-    def cheapest(self) -> Worth | None:
+    def cheapest(self) -> Pilot | None:
         """The cheapest test, in money and then in customers, that is worth more than its cost and delay."""
-        worth_it = [one for one in self.tests if one.net > 0]
-        return min(worth_it, key=lambda one: (one.cost, one.design.customers), default=None)
+        worth_it = [one for one in self.tests if one.worth.net > 0]
+        return min(worth_it, key=lambda one: (one.worth.cost, one.worth.design.customers), default=None)
 
 
 def judged(option: Option, thresholds: Thresholds) -> Verdict:
@@ -136,36 +166,48 @@ def judged(option: Option, thresholds: Thresholds) -> Verdict:
     both = option.configuration.cube.effect(option.intervention, EVERYBODY, LTV)
     measured = both[0, ~np.isnan(both[0])]
     by_seed = luck(both)
-    over, effect = spread(measured, by_seed), without_luck(measured, by_seed)
-    regret = information.regret(effect) if len(effect) else Regret(math.nan, math.nan)
+    run = option.configuration.runs[0]
+    own = effect_of(_name(option), members_of(run), run.days, measured, by_seed)
     bias = _bias(option)
     wide = _company_wide(option, bias)
-    tests = [] if wide or len(effect) < 2 else _tests(option, effect, bias, thresholds)
+    tests = [] if wide or len(measured) < 2 else _tests(option, own.effect, bias, thresholds)
     found = Verdict(
-        option, UNKNOWN, False, effect, over, luck_share(measured, by_seed), regret, bias, wide, tests,
-        _hinges(option),
+        **vars(own), option=option, decision=UNKNOWN, clear=False, luck_share=luck_share(measured, by_seed), bias=bias,
+        company_wide=wide, tests=tests, hinges=_hinges(option), ways=variants.ways(option),
     )  # fmt: skip
     decision, clear = _decide(found, thresholds)
-    return found._replace(decision=decision, clear=clear)
+    return replace(found, decision=decision, clear=clear)
+
+
+def _name(option: Option) -> str:
+    """What people call the option: its scenario's title, and what it has of swept keys."""
+    title = option.configuration.runs[0].title(option.intervention)
+    return option.label.replace(option.intervention, title, 1)
 
 
 def _decide(found: Verdict, thresholds: Thresholds) -> tuple[str, bool]:
     """(decision, clear)."""
+    kinds = kinds_of(found.option)
+    if found.over.points > 1 and kinds and not kinds - set(SHOCKS):
+        return SHOCK, True
+    decision, clear = by_points(found, thresholds)
+    if decision in (GO, STOP) and not clear and found.cheapest is not None:
+        return TEST, True
+    return decision, clear
+
+
+def by_points(found: Effect, thresholds: Thresholds) -> tuple[str, bool]:
+    """(decision, clear) by the points alone: what is decided where no test is considered."""
     going, stopping = found.regret
     gain = found.over.p_positive
-    kinds = kinds_of(found.option)
     if found.over.points < 2:
         return UNKNOWN, False
-    if kinds and not kinds - set(SHOCKS):
-        return SHOCK, True
     if not found.effect.any():
         return NOTHING, True
     if gain >= thresholds.go_probability and going <= thresholds.regret_share * stopping:
         return GO, True
     if 1 - gain >= thresholds.stop_probability and stopping <= thresholds.regret_share * going:
         return STOP, True
-    if found.cheapest is not None:
-        return TEST, True
     return (GO if found.over.mean > 0 else STOP), False
 
 
@@ -198,7 +240,7 @@ def _company_wide(option: Option, bias: Array) -> bool:
     return bool(asked and not len(bias)) or not kinds_of(option).isdisjoint(COMPANY_WIDE)
 
 
-def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -> list[Worth]:
+def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -> list[Pilot]:
     """What tests of the sizes and durations considered are worth; none where the spread of profit was not measured."""
     run, cube = option.configuration.runs[0], option.configuration.cube
     spreads = cube.get(option.intervention, EVERYBODY, "profit_sd")[0]
@@ -209,8 +251,36 @@ def _tests(option: Option, effect: Array, bias: Array, thresholds: Thresholds) -
     bias_sd = float(np.std(bias, ddof=1)) if len(bias) > 1 else 0.0
     firm = Firm(run.days, members, math.sqrt(float(np.mean(known**2))), bias_sd)
     sizes = sorted({min(customers, members) for customers in thresholds.customers})
-    designs = [Design(size, days) for days in sorted(set(thresholds.days)) if days < run.days for size in sizes]
-    return [information.worth(effect, design, firm, thresholds.cost) for design in designs]
+    found = []
+    for days in sorted(set(thresholds.days)):
+        shown = _shown(option, days, firm)
+        for design in [Design(size, days) for size in sizes if days < run.days]:
+            found.append(_pilot(option, effect, design, firm, thresholds.cost, shown))
+    return found
+
+
+def _shown(option: Option, days: int, firm: Firm) -> list[Signal]:
+    """What a test of so many days shows; nothing where the runs kept no days."""
+    if option.configuration.daily.empty:
+        return []
+    cube, customers = option.configuration.cube, float(option.configuration.runs[0].config["customers"])
+    orders, margin = (float(np.nanmean(cube.get(BASELINE, EVERYBODY, name)[0])) for name in ("orders", "margin"))
+    shop = Shop(firm.horizon, firm.profit_sd, margin * customers / orders, orders / customers, firm.bias_sd)
+    return pilot.signals(option, days, shop)
+
+
+def _pilot(
+    option: Option, effect: Array, design: Design, firm: Firm, cost: Cost, shown: list[Signal]
+) -> Pilot:  # fmt: skip
+    """A test's worth by all the figures it shows, or where those are not known by profit alone."""
+    part = design.days / firm.horizon
+    profits = [one for one in shown if one.name == pilot.PROFIT]
+    error = information.standard_error(design, firm)
+    read = pilot.reading(profits[0].values[0] if profits else effect * part, error * part)
+    if not shown:
+        return Pilot(information.worth(effect, design, firm, cost, error), None, read)
+    learnt = pilot.learnt(shown, pilot.effect_of(option), design.customers)
+    return Pilot(information.worth(effect, design, firm, cost, learnt.error(effect)), learnt, read)
 
 
 def _hinges(option: Option) -> str | None:
@@ -236,6 +306,11 @@ HEADS = {
     (NOTHING, True): N_("Nothing changes: {name} leaves LTV as it is at each of {points} points."),
     (UNKNOWN, False): N_("No decision on {name}: LTV was measured at {points} points, and it takes at least two."),
 }
+UNTESTED = {
+    GO: N_("Go with {name}, though not beyond doubt."),
+    STOP: N_("Stop {name}, though not beyond doubt."),
+}
+"""What is said where the points leave it open and no test was considered."""
 UNTESTABLE = {
     GO: N_(
         "Go with {name}, though not beyond doubt: it acts on everybody at once, so that no A/B test can remove the "
@@ -265,18 +340,33 @@ def lines(found: Verdict) -> list[str]:
     head = _(_head(found)).format(name=found.name, points=found.over.points)
     if found.decision in (NOTHING, UNKNOWN):
         return [head]
-    chosen = (_worlds, _regrets, _set_up, _finding_out) if found.decision != SHOCK else ()
-    makers = (_value, *chosen, _interval)
-    return [head, *filter(None, (make(found) for make in makers))]
+    if found.decision == SHOCK:
+        return [head, _value(found), _interval(found)]
+    makers = (_value, _worlds, _regrets, _set_up, _finding_out)
+    told = [make(found) for make in makers]
+    others = variants.told(
+        found.ways, flips.stated_face(found.run, found.option.intervention), stopped=found.decision == STOP
+    )
+    return [head, *filter(None, told), *others, _interval(found)]
+
+
+def lines_by_points(found: Effect) -> list[str]:
+    """The same sentences of an effect that no test was considered for, by the thresholds that ship."""
+    decision, clear = by_points(found, usual())
+    text = HEADS[decision, clear] if clear or decision == UNKNOWN else UNTESTED[decision]
+    head = _(text).format(name=found.name, points=found.over.points)
+    if decision in (NOTHING, UNKNOWN):
+        return [head]
+    return [head, *(make(found) for make in (_value, _worlds, _regrets, _set_up, _interval))]
 
 
 def _head(found: Verdict) -> str:
-    if found.company_wide and not found.clear and found.decision in UNTESTABLE:
-        return UNTESTABLE[found.decision]
+    if not found.clear and found.decision in UNTESTED and not found.tests:
+        return (UNTESTABLE if found.company_wide else UNTESTED)[found.decision]
     return HEADS[found.decision, found.clear]
 
 
-def _value(found: Verdict) -> str:
+def _value(found: Effect) -> str:
     return _(
         "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members "
         "(potential customers, whether they buy or not) over the {years} years of the horizon."
@@ -284,25 +374,25 @@ def _value(found: Verdict) -> str:
         year=money(found.year, sign=True),
         size=words.signed(found.over.mean, _places(found)),
         members=f"{found.members:,}",
-        years=words.plain(found.run.days / DAYS_PER_YEAR),
+        years=words.plain(found.days / DAYS_PER_YEAR),
     )
 
 
-def _worlds(found: Verdict) -> str:
+def _worlds(found: Effect) -> str:
     told = _(LIKELIHOODS[likelihood(found.over.p_positive)])
     return _("It pays in {p} of the worlds: {likelihood}.").format(
         p=words.percent(found.over.p_positive), likelihood=told
     )
 
 
-def _regrets(found: Verdict) -> str:
+def _regrets(found: Effect) -> str:
     return _(
         "Expected regret of the firm: {lost} yen if it goes ahead (lost where it does not pay), {missed} yen if it is "
         "left out (missed where it pays)."
     ).format(lost=money(found.regret.going * found.members), missed=money(found.regret.stopping * found.members))
 
 
-def _set_up(found: Verdict) -> str:
+def _set_up(found: Effect) -> str:
     if found.firm <= 0:
         return _("It is worth no set-up cost.")
     return _("Beyond the costs that its file states it is worth a set-up cost of up to {firm} yen.").format(
@@ -318,17 +408,48 @@ def _finding_out(found: Verdict) -> str:
     elif found.over.points >= FEWEST and any(len(run.points) for run in found.option.configuration.runs):
         told = [_("It hinges on no single unknown beyond chance.")]
     if found.cheapest is not None and found.decision == TEST:
-        told += [
-            _("The cheapest test worth its cost: {customers} customers for {days} days, worth {net} yen more than "
-              "deciding now.").format(
-                customers=f"{found.cheapest.design.customers:,}", days=found.cheapest.design.days,
-                net=money(found.cheapest.net * found.members),
-            )
-        ]  # fmt: skip
+        told += [_cheapest(found.cheapest, found.members)]
     return words.sentences(told)
 
 
-def _interval(found: Verdict) -> str:
+def _cheapest(found: Pilot, members: int) -> str:
+    """The cheapest sufficient pilot: its customers, weeks and cost, what it is worth, and what to look at."""
+    text = _(
+        "The cheapest test worth its cost: {customers} customers for {weeks} weeks at {cost} yen, worth {net} yen more "
+        "than deciding now."
+    ).format(
+        customers=f"{found.worth.design.customers:,}",
+        weeks=words.plain(found.weeks),
+        cost=money(found.worth.cost * members),
+        net=money(found.worth.net * members),
+    )
+    if found.learnt is None or not found.learnt.leading:
+        return text
+    look = _("What tells most in it: {figure}.").format(figure=_(pilot.SIGNAL_WORDS[found.learnt.leading]))
+    return words.sentences((text, look))
+
+
+def field_test(found: Verdict) -> str:
+    """The cheapest test worth its cost, else the best one, as profit alone tells it: expectation, standard error and
+    power; empty where none was considered."""
+    chosen = found.cheapest or found.best
+    if chosen is None:
+        return ""
+    read, design = chosen.profit, chosen.worth.design
+    places = words.decimals(read.expected, read.error)
+    return _(
+        "By profit alone, a test on {customers} customers over {weeks} weeks is expected to report {expected} yen per "
+        "customer, with a standard error of {error}: its power is {power} (significant at 5 %)."
+    ).format(
+        customers=f"{design.customers:,}",
+        weeks=words.plain(chosen.weeks),
+        expected=words.signed(read.expected, places),
+        error=words.number(read.error, places),
+        power=words.percent(read.power),
+    )
+
+
+def _interval(found: Effect) -> str:
     over, places = found.over, _places(found)
     text = _("Effect on LTV, yen per potential customer: {size} ({between}).")
     if words.known(over.low) and skewed(over):
@@ -337,7 +458,7 @@ def _interval(found: Verdict) -> str:
     return text.format(size=size, median=median, between=words.between(over, places))
 
 
-def _places(found: Verdict) -> int:
+def _places(found: Effect) -> int:
     """Decimals of the effect."""
     return words.decimals(found.over.mean, found.over.low, found.over.high)
 

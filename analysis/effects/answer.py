@@ -27,7 +27,7 @@ from analysis.folders.run_folder import Run, interventions
 from analysis.style import words
 from analysis.style.language import _, told_in
 from analysis.style.lines import padded, width
-from sim.tables import BASELINE, EVERYBODY
+from sim.tables import BASELINE, EVERYBODY, VARIANT
 
 __all__ = ["effects_table", "stable", "summary_table", "write_effects"]
 
@@ -94,7 +94,7 @@ def write_and_tell(folder: Path | str) -> str:
 
 def _short_answers(table: pd.DataFrame) -> Iterator[str]:
     names = [str(name) for name in pd.unique(table["intervention"])]
-    for name in names:
+    for name in [name for name in names if VARIANT not in name]:
         for metric, short in (("ltv", "LTV"), ("nps", "NPS")):
             found = answer(table, name, metric)
             if found is not None:

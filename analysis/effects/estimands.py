@@ -24,7 +24,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binomtest
 
-from analysis.folders.run_folder import interventions
+from analysis.folders.run_folder import interventions, variant_arms
 from sim.tables import AB_METRICS, ADAPTIVE_PARTS, BASELINE, EFFECTS, EVERYBODY, METRICS, PARTS, ROI, Metric
 
 Array = npt.NDArray[np.float64]
@@ -284,6 +284,9 @@ def effects_table(measures: pd.DataFrame, metrics: tuple[Metric, ...] = METRICS)
                 rows += _test_rows(cube, name, metric, segment)
     for combined in [name for name in names if "+" in name]:
         rows += _interaction_rows(cube, combined, names, metrics)
+    for arm in variant_arms(measures):
+        for metric in metrics:
+            rows += _metric_rows(cube, arm, metric, EVERYBODY)
     return pd.DataFrame(rows, columns=[column.name for column in EFFECTS]).astype({"replications": "int32"})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.folders.run_folder import Run
-from analysis.style.language import N_, _
+from analysis.style.language import _
 from analysis.style.words import listed, moved, plain
 
 BEYOND = 2.0
@@ -44,20 +44,10 @@ def flips(run: Run, name: str) -> list[Flip]:
 
 
 def curve(run: Run, name: str, what: str) -> tuple[pd.DataFrame, str, float]:
-    """Columns value, effect, mc_se by value; the unit of `value`; its central value.
-
-    Face values are turned into yen where the scenario states one, and start at zero yen, where the effect is zero.
-    """
+    """Columns value, effect, mc_se by value; the unit of `value`; its central value."""
     rows = run.probes[(run.probes["intervention"] == name) & (run.probes["name"] == what)]
     table = rows[["value", "effect", "mc_se"]].astype(float).sort_values("value", ignore_index=True)
-    if what != "face":
-        return table, _unit(run, what), float(run.setting(what, math.nan))
-    zero = pd.DataFrame({"value": [0.0], "effect": [0.0], "mc_se": [0.0]})
-    table = table if (table["value"] == 0).any() else pd.concat([zero, table], ignore_index=True)
-    face = stated_face(run, name)
-    if face is None:
-        return table, N_("share of the stated face value"), 1.0
-    return table.assign(value=table["value"] * face), "yen", face
+    return table, _unit(run, what), float(run.setting(what, math.nan))
 
 
 def stated_face(run: Run, name: str) -> float | None:
@@ -113,10 +103,8 @@ def _flip(run: Run, name: str, what: str, rows: pd.DataFrame) -> Flip:
     table, unit, central = curve(run, name, what)
     values, effects, errors = (table[column].to_numpy() for column in ("value", "effect", "mc_se"))
     found = crossings(values, effects, errors)
-    real = values > 0 if what == "face" else np.ones(len(values), bool)
-    signs = {int(np.sign(e)) if abs(e) > BEYOND * se else 0 for e, se in zip(effects[real], errors[real], strict=True)}
-    probed = values[values > 0] if what == "face" and len(rows) else values
-    low, high = float(np.min(probed, initial=np.inf)), float(np.max(probed, initial=-np.inf))
+    signs = {int(np.sign(e)) if abs(e) > BEYOND * se else 0 for e, se in zip(effects, errors, strict=True)}
+    low, high = float(np.min(values, initial=np.inf)), float(np.max(values, initial=-np.inf))
     if found:
         middle = central if math.isfinite(central) else (low + high) / 2
         crossing, sign = min(found, key=lambda pair: abs(pair[0] - middle))

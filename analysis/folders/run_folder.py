@@ -20,7 +20,7 @@ from analysis.style.language import installing, language
 from sim import tables
 from sim.phrases import ConfigError, Phrase, enumerated
 
-PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\*[0-9.e+-]+)$")
+PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\{tables.VARIANT}[^/]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")
 SCHEMAS = {
     "measures.parquet": tables.MEASURES,
@@ -114,8 +114,11 @@ class Run:
     measures = _kept("measures.parquet")
     """measures.parquet: the base of every answer."""
 
-    effects = _kept("effects.csv")
-    """effects.csv: a row per intervention, metric, segment and estimand."""
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """effects.csv: a row per intervention, metric, segment and estimand; variants left out."""
+        table = self.table("effects.csv")
+        return table[~table["intervention"].astype(str).str.contains(tables.VARIANT, regex=False)]
 
     kpis = _kept("kpis.csv")
     """kpis.csv: a row per arm and replication, a column per metric."""
@@ -219,6 +222,11 @@ def interventions(measures: pd.DataFrame) -> list[str]:
     arms = [str(arm) for arm in pd.unique(measures["arm"])]
     treated = [arm for arm in arms if arm != tables.BASELINE and not PARTIAL_ARM.search(arm)]
     return sorted(treated, key=lambda arm: arm.count("+"))
+
+
+def variant_arms(measures: pd.DataFrame) -> list[str]:
+    """Arms of variants in `measures`, in table order."""
+    return [str(arm) for arm in pd.unique(measures["arm"]) if tables.VARIANT in str(arm)]
 
 
 def _word(value: Any) -> str:

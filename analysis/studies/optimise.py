@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from analysis.decisions.verdict import effect_of, lines_by_points
 from analysis.effects.estimands import Array, Spread, spread, standard_error
 from analysis.folders.run_folder import RunError
 from analysis.style import words
@@ -88,6 +89,11 @@ class Searched:
         self.constraints: list[dict[str, Any]] = search["constraints"]
         self.levers: list[dict[str, Any]] = [{"key": key, **lever} for key, lever in search["levers"].items()]
         self.best: list[int] = [number for number in self.plan["best"] if number in self.fresh.index]
+
+    @property
+    def metrics(self) -> set[str]:
+        """Metrics of objectives and constraints, whose values at points are kept."""
+        return {one.metric for one in self.objectives} | {one["metric"] for one in self.constraints}
 
     def _table(self, name: str) -> pd.DataFrame:
         return pd.read_csv(self.folder / name).set_index("trial")
@@ -179,7 +185,18 @@ def sentences(folder: Path | str) -> list[str]:
     if not found.best:
         return [_nothing(found), *_company(found)]
     told = _one(found) if len(found.objectives) == 1 else _many(found)
-    return [*told, *_broken(found), *_company(found)]
+    return [*_verdict(found), *told, *_broken(found), *_company(found)]
+
+
+def _verdict(found: Searched) -> list[str]:
+    """The verdict on the intervention at the best point, in the sentences that a run begins with; of a front, at the
+    point where LTV gains most. Nothing where LTV was not looked at."""
+    if "ltv" not in found.metrics:
+        return []
+    effects = {number: found.values(number, "ltv", "effect", True) for number in found.best}
+    best = max(found.best, key=lambda number: float(np.mean(effects[number])))
+    name = _("{scenario} at {point}").format(scenario=found.plan["scenario"], point=found.point(best))
+    return lines_by_points(effect_of(name, found.plan["members"], found.plan["days"], effects[best]))
 
 
 def _counts(found: Searched) -> dict[str, str]:

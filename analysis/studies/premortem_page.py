@@ -76,8 +76,18 @@ def recommendation(folder: Path | str) -> str:
 def recommended(run: PreMortem) -> list[str]:
     """The paragraph's sentences: the choice and its criterion, bias, power, signs, the unknown that matters."""
     row = premortem.chosen(run.summary)
+    if row["truth_size"] == 0:
+        return [_nothing(run, row)]
     told = [_choice(run, row), _against_nothing(run, row), _against_others(run, row), _bias(run, row), _power(run, row)]
     return [one for one in [*told, _signs(run, row), _unknown(run, row)] if one]
+
+
+def _nothing(run: PreMortem, row: pd.Series) -> str:
+    """What is said where the full rollout changes profit in no world."""
+    return _(
+        "Nothing changes: in none of {worlds} worlds does the full rollout move profit over {days} days, so there is "
+        "nothing to test."
+    ).format(worlds=row["points"], days=run.days)
 
 
 def _choice(run: PreMortem, row: pd.Series) -> str:
@@ -128,7 +138,12 @@ def _against_others(run: PreMortem, row: pd.Series) -> str:
 def _bias(run: PreMortem, row: pd.Series) -> str:
     """What it reports on average, and which part of its bias comes from where."""
     places = words.decimals(row["estimate"], row["truth"])
-    if abs(row["interference"]) > 2.0 * row["interference_mc_se"]:
+    if row["interference"] == row["interference_mc_se"] == 0:
+        text = _(
+            "On average it reports {estimate} where the truth is {truth}; treated and untreated customers do not "
+            "affect one another in any of the worlds."
+        )
+    elif abs(row["interference"]) > 2.0 * row["interference_mc_se"]:
         text = _(
             "On average it reports {estimate} where the truth is {truth}: {interference} (standard error {error}) "
             "because treated and untreated customers affect one another."

@@ -152,10 +152,6 @@ class Treatment:
         """What it costs the firm as a whole on `day`, yen, beside customers' costs, projects and revisions."""
         return 0.0
 
-    def scaled(self, share: float) -> Treatment | None:
-        """The same with its lever (a coupon's face) times `share`, for the break-even; None without one."""
-        return None
-
 
 Placed = Sequence[tuple[int, Treatment]]
 """Interventions of an arm with their numbers (below 8), on which draws that a customer keeps depend."""

@@ -586,13 +586,36 @@ def _title(stated: object) -> Title | None:
     return Title(en=said, ja=said)
 
 
+def _variant(stated: object) -> dict[str, Any]:
+    """Reader of a variant: options, each with a value that is taken as known."""
+    if not isinstance(stated, Mapping) or not stated:
+        raise ConfigError("{value} is not allowed; a group of options with other values", value=show(stated))
+    found = {str(key): _option(str(key), one) for key, one in stated.items()}
+    for key, one in found.items():
+        if not _taken_as_known(one):
+            raise ConfigError("{key}: a variant is a choice of the firm, so its values have no range", key=key)
+    return found
+
+
+def _taken_as_known(option: object) -> bool:
+    """Whether nothing in an option as read is uncertain."""
+    if isinstance(option, Mapping):
+        return all(map(_taken_as_known, option.values()))
+    return not (isinstance(option, Parameter | Choice) and option.uncertain)
+
+
+Variant = Annotated[dict[str, Any], Reader(_variant)]
+"""Other values of options; keys are `option` where a scenario has one intervention, else `intervention.option`."""
+
+
 class Scenario(Section):
-    """A what-if: what changes in both arms, and the interventions of the treated arm."""
+    """A what-if: what changes in both arms, the interventions of the treated arm, and variants of them to compare."""
 
     title: Annotated[Title | None, Reader(_title)] = None
     description: Text
     both_arms: dict[str, Any] = {}
     interventions: dict[Name, StatedIntervention]
+    variants: dict[Name, Variant] = {}
 
 
 class FieldTests(Section):

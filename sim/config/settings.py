@@ -28,7 +28,7 @@ from sim.config.sections import (
     Section,
     StatedIntervention,
 )
-from sim.phrases import ConfigError, nearest
+from sim.phrases import ConfigError, listed, nearest
 
 # ------------------------------------------------------------------------------------------------- settings
 
@@ -156,6 +156,41 @@ def _following_facts(settings: Settings) -> Settings:
     """The settings in which what follows from the firm's facts is taken as known: points do not differ in it."""
     follows = replaced(settings.company.facts)
     return settings.at({path: one.value for path, one in settings.parameters() if path in follows})
+
+
+def variant_names(settings: Settings) -> list[tuple[str, str]]:
+    """(scenario, variant) of every variant that the scenarios state, in their order."""
+    return [(name, variant) for name, scenario in settings.scenario.items() for variant in scenario.variants]
+
+
+def with_variant(settings: Settings, name: str, variant: str) -> Settings:
+    """The settings with a variant's options in place of those that scenario `name` states, and without variants.
+
+    Raises ConfigError where a key of the variant leads to no intervention, or an intervention begins too late.
+    """
+    stated = settings.scenario[name]
+    changed = dict(stated.interventions)
+    for key, value in stated.variants[variant].items():
+        where, option = _option_of(key, changed)
+        changed[where] = changed[where].model_copy(update={"options": {**changed[where].options, option: value}})
+    scenarios = {other: one.model_copy(update={"variants": {}}) for other, one in settings.scenario.items()}
+    scenarios[name] = scenarios[name].model_copy(update={"interventions": changed})
+    found = _dates_as_days(settings.model_copy(update={"scenario": scenarios}))
+    _check_windows(found)
+    return found
+
+
+def _option_of(key: str, interventions: Mapping[str, StatedIntervention]) -> tuple[str, str]:
+    """(intervention, option) that a variant's key names."""
+    name, dot, option = key.partition(".")
+    if dot and name in interventions:
+        return name, option
+    if len(interventions) == 1 and not dot:
+        return next(iter(interventions)), key
+    raise ConfigError(
+        "{key}: names no intervention; a variant's keys are intervention.option, of {names}",
+        key=key, names=listed(interventions) if interventions else "none",
+    )
 
 
 def _dates_as_days(settings: Settings) -> Settings:
@@ -371,7 +406,8 @@ def _plain(node: Any) -> Any:
         return node.plain()
     if isinstance(node, Scenario):
         title = {} if node.title is None else {"title": node.title.model_dump(exclude_none=True)}
-        return title | {"description": node.description, "interventions": _plain(node.interventions)}
+        variants = {"variants": _plain(node.variants)} if node.variants else {}
+        return title | {"description": node.description, "interventions": _plain(node.interventions)} | variants
     if isinstance(node, StatedIntervention):
         return {"kind": node.kind} | {key: _plain(option) for key, option in node.options.items()}
     if isinstance(node, (BaseModel, dict)):

@@ -37,7 +37,6 @@ SECOND_SEED_EVERY, SECOND_SEED_UNTIL = 3, 66
 to about 15 %."""
 
 PROBED = ("company.capacity_ratio", "behaviour.attrition.satisfaction_slope")
-FACES = (0.5, 2.0)
 
 Enough = Callable[[pd.DataFrame], bool]
 Progress = Callable[[int, int, Phrase], None]
@@ -58,7 +57,7 @@ def run_experiment(
     refuse_contradictions(settings)
     with running(partial(run_task, settings, treated_arms), threads, progress) as run:
         results = _replicate(settings, placed, run, enough)
-        probes = run(_probe_tasks(settings, placed)) if placed and settings.arms == "all" else []
+        probes = run(_probe_tasks(settings)) if placed and settings.arms == "all" else []
     measures = pd.concat([result.measures for result in results], ignore_index=True)
     write_config(folder, settings)
     write_parquet(folder, "measures.parquet", measures)
@@ -133,7 +132,9 @@ def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Ta
             seed = replication_seed(settings.seed, replication, second_seed)
             journal = settings.events if replication == 0 and second_seed == 0 and whole else -1
             parts = whole and replication < tables.PARTS_UNTIL
-            yield Task(replication, second_seed, design[replication], seed, parts=parts, journal=journal)
+            point = design[replication]
+            variants = whole and second_seed == 0
+            yield Task(replication, second_seed, point, seed, parts=parts, variants=variants, journal=journal)
 
 
 USUAL_POINTS = 16
@@ -145,15 +146,15 @@ def study_tasks(settings: Settings, second_seeds: bool) -> list[Task]:
     size = USUAL_POINTS if settings.replications == "auto" else settings.replications
     first, until = (0, size) if settings.points == "all" else settings.points
     tasks = _tasks(settings, first, until, size)
-    return [replace(task, parts=False, journal=-1) for task in tasks if second_seeds or task.second_seed == 0]
+    wanted = [task for task in tasks if second_seeds or task.second_seed == 0]
+    return [replace(task, parts=False, variants=False, journal=-1) for task in wanted]
 
 
-def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]:
-    """Tasks of probes, replication < 0: the central point with other coupon faces, then a parameter at each end."""
+def _probe_tasks(settings: Settings) -> list[Task]:
+    """Tasks of probes, replication < 0: the central point, then a parameter at each end."""
     seed = replication_seed(settings.seed, 0, 0)
     central = {path: one.value for path, one in settings.parameters() if one.uncertain}
-    has_lever = any(one.scaled(1.0) is not None for own in placed.values() for _, one in own)
-    tasks = [Task(-1, 0, central, seed, parts=False, faces=FACES if has_lever else ())]
+    tasks = [Task(-1, 0, central, seed, parts=False)]
     for path, one in settings.parameters():
         if path in PROBED and isinstance(one, Parameter) and one.low is not None and one.high is not None:
             for value in (one.low, one.high):
@@ -162,20 +163,15 @@ def _probe_tasks(settings: Settings, placed: Mapping[str, Placed]) -> list[Task]
 
 
 def probe_table(measures: pd.DataFrame, probes: list[Result]) -> pd.DataFrame:
-    """probes.csv: total effect on LTV at each probe; the first one is the central point with other faces."""
+    """probes.csv: total effect on LTV at each probe; the first one is the central point."""
     rows: list[tuple[str, str, float, float, float]] = []
     for number, result in enumerate(probes):
         point, central = result.task.point, probes[0].task.point
         effects = _ltv_effects(result.measures)
-        for arm, effect in effects.items():
-            name, _, share = arm.partition("*")
+        moved = [path for path in point if (number == 0 and path in PROBED) or point[path] != central[path]]
+        for name, effect in effects.items():
             error = _monte_carlo_sd(measures, name)
-            has_lever = any(other.startswith(f"{name}*") for other in effects)
-            if number == 0 and has_lever:
-                rows.append((name, "face", float(share or 1.0), effect, error))
-            if not share:
-                moved = [path for path in point if (number == 0 and path in PROBED) or point[path] != central[path]]
-                rows += [(name, path, float(point[path]), effect, error) for path in moved]
+            rows += [(name, path, float(point[path]), effect, error) for path in moved]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.PROBES])
     return frame.sort_values(["intervention", "name", "value"], kind="stable").reset_index(drop=True)
 

@@ -21,7 +21,7 @@ from agents.draws import draw
 from sim import tables
 from sim.company.offers import Placed
 from sim.config.sections import Facts
-from sim.config.settings import Settings
+from sim.config.settings import Settings, variant_names, with_variant
 from sim.run.dashboard import Dashboard, Figure
 from sim.run.metrics import (
     Mask,
@@ -51,7 +51,7 @@ class Task:
     point: Mapping[str, float | str]
     seed: int
     parts: bool = True  # the arms of the split and the field test, beside baseline and total
-    faces: Sequence[float] = ()  # shares of the stated lever, for the break-even
+    variants: bool = False  # the total effect of every variant
     journal: int = -1  # customers whose journeys are kept; -1: no tables of single customers either
 
 
@@ -96,18 +96,28 @@ def run_task(settings: Settings, treated_arms: TreatedArms, task: Task) -> Resul
     """Simulate one replication."""
     drawn = settings.at(task.point)
     world = piloted(drawn, task.seed)
-    facts = drawn.company.facts
-    return _Replication(world, treated_arms(drawn), task, settings.engine, settings.personas.mix, facts).run()
+    variants = placed_variants(drawn, treated_arms) if task.variants else {}
+    facts, personas = drawn.company.facts, settings.personas.mix
+    return _Replication(world, treated_arms(drawn), variants, task, settings.engine, personas, facts).run()
+
+
+def placed_variants(settings: Settings, treated_arms: TreatedArms) -> dict[str, Placed]:
+    """The interventions of every variant's arm, `X*NAME`; their numbers are those of the plan as stated."""
+    return {
+        f"{scenario}{tables.VARIANT}{variant}": treated_arms(with_variant(settings, scenario, variant))[scenario]
+        for scenario, variant in variant_names(settings)
+    }
 
 
 class _Replication:
     """Runs the arms of one replication one after the other; keeps only the outcomes others are compared with."""
 
     def __init__(
-        self, world: World, placed: Mapping[str, Placed], task: Task, engine: EngineName,
-        personas: Mapping[str, object], facts: Facts,
+        self, world: World, placed: Mapping[str, Placed], variants: Mapping[str, Placed], task: Task,
+        engine: EngineName, personas: Mapping[str, object], facts: Facts,
     ) -> None:  # fmt: skip
-        self.world, self.placed, self.task, self.engine, self.facts = world, placed, task, engine, facts
+        self.world, self.placed, self.variants, self.task, self.engine = world, placed, variants, task, engine
+        self.facts = facts
         self.personas = tuple(personas)
         self.rows: list[tuple[str, str, str, str, float]] = []
         self.days: list[pd.DataFrame] = []
@@ -135,6 +145,8 @@ class _Replication:
             treated = self._scenario(name, own, recorded, last)
             if last and self.task.journal >= 0:
                 customers = customer_table(self.baseline, treated, name, self.segments, self.personas)
+        for arm, own in self.variants.items():
+            self._measure(arm, self._finish(arm, self._model(Arm(own, np.ones(self.world.customers, bool)))))
         if not self.placed and self.task.journal >= 0:
             customers = customer_table(self.baseline, self.baseline, "", self.segments, self.personas)
         days = pd.concat(self.days, ignore_index=True)
@@ -156,11 +168,6 @@ class _Replication:
                 arm = replayed(own, everybody, recorded, part)
                 self._measure(f"{name}/{part}", self._finish(f"{name}/{part}", self._model(arm)))
             self._field_test(f"{name}/ab", own)
-        for share in self.task.faces:
-            scaled = tuple((number, one.scaled(share) or one) for number, one in own)
-            if scaled != own:
-                arm_name = f"{name}*{share:g}"
-                self._measure(arm_name, self._finish(arm_name, self._model(Arm(scaled, everybody))))
         return treated
 
     def _field_test(self, arm: str, own: Placed) -> None:
@@ -181,13 +188,14 @@ class _Replication:
     def _finish(self, arm: str, model: CXModel, after_a_year: Callable[[], None] | None = None) -> Outcome:
         """Run an arm to the horizon and keep its tables."""
         outcome = finished(model, after_a_year=after_a_year)
-        self._keep_days(arm, outcome)
+        if arm not in self.variants:
+            self._keep_days(arm, outcome)
         self._keep_company(arm, model)
         return outcome
 
     def _keep_company(self, arm: str, model: CXModel) -> None:
         """What the firm sees of its campaigns and has decided in its meetings; not in arms no firm could run."""
-        if "*" in arm or arm.partition("/")[2] not in ("", "ab"):
+        if arm in self.variants or arm.partition("/")[2] not in ("", "ab"):
             return
         for one in model.campaigns.of.values():
             for variant, counts in enumerate(zip(*one.tally, one.cost, strict=True)):

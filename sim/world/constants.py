@@ -182,8 +182,8 @@ def with_references(world: World, known: References) -> World:
 def sized(world: World, known: References, servers: int) -> World:
     """The constants with a desk of `servers`, and with a capacity of the configured ratio to mean online orders.
 
-    Without a ratio it is the one at which the firm is on time as often as it says, outside peaks. Either is multiplied by
-    the factor stated.
+    Without a ratio it is the one at which the firm is on time as often as it says, outside peaks. The factor stated
+    multiplies either.
     """
     ratio = _ratio_on_time(world, known) if math.isnan(world.capacity_ratio) else world.capacity_ratio
     capacity = _capacity(world, known, ratio * world.capacity_factor, world.on(world.days))

@@ -148,8 +148,8 @@ def _as_often(facts: Facts, buyers: Buyers, mean_season: float) -> Buyers:
     repeat = None if facts.repeat_share is None else facts.repeat_share.value
     if often < 1.0:
         raise ConfigError(
-            "company.facts.orders_a_month: {orders:g} contradict active_customers: {often:.3g} orders a year for each of "
-            "{active:g}, who have all bought within it; at least {least:g}",
+            "company.facts.orders_a_month: {orders:g} contradict active_customers: {often:.3g} orders a year for each "
+            "of {active:g}, who have all bought within it; at least {least:g}",
             orders=facts.orders_a_month.value, often=often, active=facts.active_customers.value,
             least=math.ceil(facts.active_customers.value / MONTHS),
         )  # fmt: skip

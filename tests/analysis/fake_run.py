@@ -308,7 +308,6 @@ def _customers(rng: np.random.Generator, names: list[str], customers: int, days:
 def _probes(rng: np.random.Generator, names: list[str], strength: float) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
     for name in names:
-        rows += [(name, "face", x, strength * 14 * x * (1.1 - x), 0.4) for x in (0.25, 0.5, 1.0, 1.5, 2.0)]
         rows += [
             (name, "company.capacity_ratio", x, strength * (60 * (x - 1.22) + rng.normal(0, 0.3)), 0.5)
             for x in (1.05, 1.15, 1.3, 1.45, 1.6)

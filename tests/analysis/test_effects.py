@@ -286,13 +286,14 @@ def test_turning_points_by_interpolation_and_only_beyond_the_error() -> None:
 
 def test_turning_points_in_words(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
-    rows = [("norush_coupon", "face", 0.5, 4.0, 0.1), ("norush_coupon", "face", 1.5, -4.0, 0.1)]
+    slope = "behaviour.attrition.satisfaction_slope"
+    rows = [("norush_coupon", slope, 0.5, 4.0, 0.1), ("norush_coupon", slope, 1.5, -4.0, 0.1)]
     rows += [("norush_coupon", "company.capacity_ratio", value, 3.0, 0.1) for value in (1.1, 1.5)]
     pd.DataFrame(rows, columns=["intervention", "name", "value", "effect", "mc_se"]).to_csv(
         folder / "probes.csv", index=False
     )
     text = flips.sentence(Run(folder), "norush_coupon")
-    assert "coupon face value of about 150 yen (better below; here 150)" in text
+    assert "slope of satisfaction on churn of about 1 (better below; here 0.8)" in text
     assert "does not turn within the range of the capacity ratio (1.1 to 1.5, always a gain)" in text
     (folder / "probes.csv").unlink()
     assert "not probed" in flips.sentence(Run(folder), "norush_coupon")

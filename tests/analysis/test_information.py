@@ -95,7 +95,8 @@ def test_worth_adds_up_by_hand() -> None:
     """Two points, +30 and -10, told apart for sure by a test of a tenth of the horizon on half the members."""
     effect = np.array([30.0, -10.0])
     firm = Firm(horizon=100, members=1000, profit_sd=1e-3)
-    found = worth(effect, Design(500, 10), firm, Cost(fixed=200.0, daily=30.0))
+    design = Design(500, 10)
+    found = worth(effect, design, firm, Cost(fixed=200.0, daily=30.0), standard_error(design, firm))
     assert found.information == pytest.approx(5.0)  # 15 by going where it pays, 10 by going blindly
     # While it runs: a tenth of 15 would have been earned, a quarter of all members earn a tenth of 10.
     assert found.delay == pytest.approx(1.5 - 0.25)

@@ -75,7 +75,11 @@ def test_places_agree() -> None:
     assert [text for text, told in entries() if places(text) != places(told)] == []
 
 
-AS_THEY_ARE = ("optimise: {problem}", "scenario.{scenario}.interventions.{key}.{problem}")
+AS_THEY_ARE = (
+    "optimise: {problem}",
+    "scenario.{scenario}.interventions.{key}.{problem}",
+    "scenario.{scenario}.variants.{variant}: {problem}",
+)
 """Messages of which nothing is there to translate, although they have words."""
 
 

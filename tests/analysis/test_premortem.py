@@ -268,3 +268,14 @@ def test_an_unknown_is_named_only_where_it_stands_out(tmp_path: Path) -> None:
 def test_another_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"tests\.parquet"):
         PreMortem(tmp_path)
+
+
+def test_where_nothing_changes_no_interference_is_blamed(tmp_path: Path) -> None:
+    idle = recommendation(folder(tmp_path / "idle", planned(np.zeros(16)), POINTS))
+    assert idle.startswith("Nothing changes: in none of 16 worlds does the full rollout move profit over 120 days")
+    tests = planned(np.full(16, 5.0))
+    tests["estimate"] = tests["truth"] = tests["truth_window"] = 5.0
+    tests["split"] = 0.0
+    apart = recommendation(folder(tmp_path / "apart", tests, POINTS))
+    assert "do not affect one another in any of the worlds" in apart
+    assert "cannot be told from chance" not in apart

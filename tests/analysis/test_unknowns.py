@@ -161,9 +161,14 @@ def test_probabilities_over_all_points_by_clock_and_by_third(tmp_path: Path) -> 
     assert ltv.loc[(CLOCK, "time"), "points"] == 60
     thirds = ltv.loc[CAPACITY]
     assert list(thirds.index) == ["low", "middle", "high"]
-    assert thirds["low"].to_list() == pytest.approx([1, 4 / 3, 5 / 3])
-    assert thirds["points"].to_list() == [40, 40, 40]  # each third of a Latin hypercube holds a third of the points
-    assert thirds.loc["high", "positive"] == int((one & (values_at[CAPACITY] > 5 / 3)).sum())
+    ends = np.quantile(values_at[CAPACITY], [0, 1 / 3, 2 / 3])
+    assert thirds["low"].to_list() == pytest.approx(ends)
+    assert thirds["points"].to_list() == [40, 40, 40]
+    assert thirds.loc["high", "positive"] == int((one & (values_at[CAPACITY] > ends[2])).sum())
+    skewed = own._replace(points=own.points.assign(**{CAPACITY: 10 ** (4 * own.points[CAPACITY])}))
+    again = probabilities(option, skewed, [CAPACITY]).set_index(["metric", "given"]).loc[("ltv", CAPACITY)]
+    assert again["points"].to_list() == [40, 40, 40]  # a range over four powers of ten, too
+    assert again["positive"].to_list() == thirds["positive"].to_list()
     roi = table[(table["metric"] == "roi") & (table["given"] == "")].iloc[0]
     costly = option.each("cost") != 0
     assert roi["points"] == int(costly.sum()) < 120

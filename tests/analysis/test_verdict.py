@@ -28,8 +28,13 @@ def sweep(folder: Path, mean: float) -> tuple[Path, Path]:
     """A sweep of one job whose effect hangs on the capacity ratio, with luck in it; its folder and the job's."""
     values_at = design(POINTS)
     effect = mean + 8.0 * (values_at[CAPACITY] - 1.5)
-    own = {"ltv": list(effect), "cost": [2.0] * POINTS, "nps": [0.0] * POINTS}
-    job = FakeJob({"scenario": "A"}, {"A": own}, values_at=values_at, second_seeds={"A": list(effect[:12] + 2.0)})
+    return sweep_of(folder, list(effect), values_at, list(effect[:12] + 2.0))
+
+
+def sweep_of(folder: Path, effect: list[float], values_at: pd.DataFrame, again: list[float]) -> tuple[Path, Path]:
+    """A sweep of one job with this effect at each point, and under a second seed; its folder and the job's."""
+    own = {"ltv": effect, "cost": [2.0] * len(effect), "nps": [0.0] * len(effect)}
+    job = FakeJob({"scenario": "A"}, {"A": own}, values_at=values_at, second_seeds={"A": again})
     place = make_sweep(folder, [job])
     (run,) = (place / "jobs").iterdir()
     pd.DataFrame(columns=["intervention", "name", "value", "effect", "mc_se"]).to_csv(run / "probes.csv", index=False)
@@ -51,6 +56,11 @@ def folders(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]
 def test_one_verdict_in_run_gate_report_and_sweep_report(
     folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert_one_verdict(folders, capsys)
+
+
+def assert_one_verdict(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines that run, gate, report and sweep report all tell."""
     place, run = folders
     for folder in folders:
         assert cli.main(["gate", str(folder)]) == cli.OK
@@ -70,6 +80,27 @@ def test_one_verdict_in_run_gate_report_and_sweep_report(
         assert line in report
         assert line in page
         assert line in terminal
+    return list(lines)
+
+
+HEAPS = [10.0, 14.0, 22.0, 31.0, 205.0, 221.0, 240.0, 253.0]
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_two_heaps_of_gains_are_a_gain_everywhere(
+    times: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A case that was tried: of eight points, all positive, one surface once said undecided (-91 to +294, P 82 %) and
+    another go (100 %). Now all say go with P = (k + 1/2)/(n + 1), of 8 points and of 40."""
+    effect = HEAPS * times
+    folders = sweep_of(tmp_path / "sweep", effect, design(len(effect)), effect[:4])
+    lines = assert_one_verdict(folders, capsys)
+    p = (len(effect) + 0.5) / (len(effect) + 1)
+    assert lines[0] == "Go with A."
+    assert lines[2] == f"It pays in {100 * p:.0f} % of the worlds: likely gain."
+    ends = "(8 points, from +10 to +253)" if times == 1 else "(90 % interval +10 to +253)"
+    assert lines[-1].startswith("Effect on LTV, yen per potential customer: +124")
+    assert ends in lines[-1]
 
 
 def test_one_probability_in_all_tables(folders: tuple[Path, Path]) -> None:

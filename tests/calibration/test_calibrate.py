@@ -166,7 +166,7 @@ def test_class_utilities_give_the_shares_they_were_made_from() -> None:
     from agents.behaviour import class_utility
     from sim.world.constants import world_of
 
-    settings = shipped("scenario=baseline")
+    settings = shipped("company=cdnow", "scenario=baseline")
     shares = {"express": 0.2, "standard": 0.5, "norush": 0.3}
     put = {f"behaviour.delivery.utility_{name}": value for name, value in utilities_for(settings, shares).items()}
     world = world_of(settings.at(put), 1)
@@ -180,7 +180,7 @@ def test_class_utilities_give_the_shares_they_were_made_from() -> None:
 
 
 def test_a_class_the_log_never_shows_keeps_its_utility() -> None:
-    found = utilities_for(shipped("scenario=baseline"), {"express": 0.4, "standard": 0.6})
+    found = utilities_for(shipped("company=cdnow", "scenario=baseline"), {"express": 0.4, "standard": 0.6})
     assert list(found) == ["standard"]
 
 
@@ -198,7 +198,7 @@ def test_end_to_end_on_the_shipped_cut(
     assert out.endswith("now: cxsim run --config-dir . company=gifts\n")
     assert {path.name for path in Path("company").iterdir()} == {"gifts.yaml", "gifts.png", "gifts.svg"}
     node = yaml.safe_load(Path("company/gifts.yaml").read_text(encoding="utf-8"))
-    assert set(node) == set(yaml.safe_load((ROOT / "conf/company/cdnow.yaml").read_text(encoding="utf-8")))
+    assert set(node) == set(yaml.safe_load((ROOT / "conf/company/general.yaml").read_text(encoding="utf-8")))
     settings = load_settings(raw("scenario=baseline") | {"company": node})
     drawn = {path for path, one in settings.parameters() if one.uncertain and path.startswith("company.purchase")}
     assert {"company.purchase.bg_nbd.alpha", "company.purchase.pareto_nbd.alpha"} < drawn

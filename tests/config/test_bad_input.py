@@ -20,6 +20,7 @@ from sim.phrases import ConfigError
 HEADER = "# @package scenario.mine\ndescription: Mine.\n"
 PEAK = "scenario.norush_coupon_peak.interventions.norush_coupon_peak"
 POPUP = "scenario.peach_popup.interventions.peach_popup"
+VARIANTS = "+scenario.norush_coupon.variants"
 EMAIL = "scenario.ma_email.interventions.ma_email"
 MAIL = "scenario.ma_email.interventions.ma_email"
 CYCLE = "scenario.repro_pdca_weekly.interventions.repro_pdca_weekly.cycle"
@@ -39,6 +40,12 @@ def mine(*overrides: str) -> list[str]:
 
 # Words of the command line, and what its one line of answer must hold.
 VALUES: list[tuple[list[str], Sequence[str]]] = [
+    # variants
+    (run(f"{VARIANTS}.half.fcae=3"), [f"{VARIANTS}.half: fcae: no such option; did you mean face?".removeprefix("+")]),
+    (run(f"{VARIANTS}.odd={{other.face: 3}}"), ["variants.odd: other.face: names no intervention", "norush_coupon"]),
+    (run(f"{VARIANTS}.odd={{face: {{value: 3, range: [1, 4]}}}}"), ["variants.odd: face: a variant is a choice"]),
+    (run(f"{VARIANTS}.odd={{start: 4000}}"), ["variants.odd: ", "start: 4000 lies outside the horizon"]),
+    (run(f"{VARIANTS}.odd={{}}"), ["variants.odd: {}", "a group of options"]),
     # whole numbers
     (run("customers=0"), ["customers: 0", "from 100 to"]),
     (run("customers=-5"), ["customers: -5", "from 100"]),

@@ -252,7 +252,7 @@ def test_scenarios_one_line_each(capsys: pytest.CaptureFixture[str]) -> None:
         ("cxsim ru", "run"),
         ("cxsim run engi", "engine="),
         ("cxsim run scenario=peach", "scenario=peach_popup"),
-        ("cxsim run customers=5 company.cap", "company.capacity_ratio."),
+        ("cxsim run customers=5 company.ac", "company.acquisition_cost."),
     ],
 )
 def test_completion(

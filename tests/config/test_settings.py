@@ -14,7 +14,7 @@ from scenarios.intervention import treated_arms
 from sim.config.overlays import apply_both_arms
 from sim.config.parameters import Bounds, Choice, Parameter, choice, parameter
 from sim.config.sampling import value_at
-from sim.config.settings import Settings, load_settings, resolved
+from sim.config.settings import Settings, load_settings, resolved, variant_names, with_variant
 from sim.phrases import ConfigError
 from tests.config import compose
 
@@ -312,3 +312,14 @@ def test_the_type_of_a_parameter() -> None:
     assert isinstance(parameter()(1), Parameter)
     with pytest.raises(ConfigError, match="not a number"):
         parameter()("1")
+
+
+def test_variants_are_written_out_and_read_again() -> None:
+    found = compose.shipped("scenario=rakuten_push")
+    assert variant_names(found) == [("rakuten_push", "fortnightly"), ("rakuten_push", "asked_once_a_quarter")]
+    again = load_settings(resolved(found) | {"engine": found.engine, "threads": found.threads})
+    assert resolved(again) == resolved(found)
+    own = with_variant(found, "rakuten_push", "asked_once_a_quarter").scenario["rakuten_push"]
+    assert own.interventions["rakuten_ask"].options["every"].value == 84
+    assert own.interventions["rakuten_push"] == found.scenario["rakuten_push"].interventions["rakuten_push"]
+    assert not own.variants

@@ -13,7 +13,7 @@ from sim.config.settings import Settings
 from sim.run.replication import Task, run_task
 from sim.world.constants import AMPLE, World
 from sim.world.model import Arm, CXModel, Snapshot, burnt_in
-from tests.worlds import BUSY, arm_from, differences, free_world, placed, settings, tight_world
+from tests.worlds import BUSY, arm_from, changed, differences, free_world, placed, settings, tight_world
 
 SMALL = (
     "scenario=norush_coupon",
@@ -131,3 +131,18 @@ def test_parts_of_a_simulated_effect_add_up_exactly() -> None:
         assert effect["direct"] + effect["spillover"] == effect["total"]
         assert effect["wom"] + effect["congestion"] + effect["company"] == effect["spillover"]
         assert effect["spillover"] != 0
+
+
+def test_a_variant_with_the_values_of_the_plan_is_the_plan_to_the_bit() -> None:
+    """Same point, same luck: a variant's arm differs from the plan's by its options alone, and changes no other arm."""
+    stated = {"same": {"face": 150}, "half": {"norush_coupon.face": 75}}
+    found = changed({"scenario.norush_coupon.variants": stated}, *SMALL)
+    measured = run_task(found, treated_arms, Task(0, 0, {}, 77, parts=False, variants=True))
+    without = run_task(found, treated_arms, Task(0, 0, {}, 77, parts=False)).measures
+    whole = measured.measures[measured.measures["group"] == "all"]
+    by_arm = {arm: rows.set_index(["segment", "metric"])["value"] for arm, rows in whole.groupby("arm")}
+    assert list(by_arm) == ["baseline", "norush_coupon", "norush_coupon*half", "norush_coupon*same"]
+    assert by_arm["norush_coupon*same"].equals(by_arm["norush_coupon"])
+    assert not by_arm["norush_coupon*half"].equals(by_arm["norush_coupon"])
+    assert set(measured.daily["arm"]) == {"baseline", "norush_coupon"}
+    assert whole[whole["arm"].isin(without["arm"])].reset_index(drop=True).equals(without)
