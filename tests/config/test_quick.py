@@ -38,7 +38,7 @@ def test_evidence_stands_in_a_fact(raw: dict[str, Any]) -> None:
 def test_what_was_in_quick_is_told_where_it_stands_now(raw: dict[str, Any]) -> None:
     changed = copy.deepcopy(raw)
     changed["company"]["quick"] = {"orders_a_month": 10}
-    with pytest.raises(ConfigError, match="company.quick: is no longer a key; its figures stand in company.facts"):
+    with pytest.raises(ConfigError, match=r"company\.quick: is no longer a key; its figures stand in company\.facts"):
         load_settings(changed)
 
 
