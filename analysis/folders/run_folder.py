@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,17 @@ from sim.phrases import ConfigError, Phrase, enumerated
 
 PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\*[0-9.e+-]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")
+DASHBOARD = (
+    tables.Column("fact", "str", "", "which fact of the firm's dashboard: orders_a_month, conversion and the like"),
+    tables.Column("unit", "str", "", "unit of the five numbers that follow"),
+    tables.Column("given", "float64", "unit", "what the firm stated; blank where it stated nothing"),
+    tables.Column("tolerance", "float64", "unit", "how far from it a point may lie"),
+    tables.Column("median", "float64", "unit", "what the model gives: median over points"),
+    tables.Column("low", "float64", "unit", "its 5 % quantile over points"),
+    tables.Column("high", "float64", "unit", "its 95 % quantile"),
+    tables.Column("within", "float64", "1", "share of points within the tolerance"),
+)
+"""dashboard.csv: the firm's facts as stated and as the points reproduce them."""
 SCHEMAS = {
     "measures.parquet": tables.MEASURES,
     "effects.csv": tables.EFFECTS,
@@ -31,6 +43,7 @@ SCHEMAS = {
     "events.parquet": tables.EVENTS,
     "states.parquet": tables.STATES,
     "parameters.csv": tables.PARAMETERS,
+    "dashboard.csv": DASHBOARD,
     "points.parquet": tables.POINTS,
     "probes.csv": tables.PROBES,
     "campaigns.parquet": tables.CAMPAIGNS,
@@ -131,6 +144,9 @@ class Run:
     parameters = _kept_or_empty("parameters.csv")
     """parameters.csv, empty when the run kept none."""
 
+    dashboard = _kept_or_empty("dashboard.csv")
+    """dashboard.csv, empty when the run has none."""
+
     points = _kept_or_empty("points.parquet")
     """points.parquet, empty when nothing was uncertain."""
 
@@ -166,6 +182,11 @@ class Run:
     def days(self) -> int:
         """Horizon in days."""
         return int(self.config.get("days", 365))
+
+    def date(self, day: int) -> date | None:
+        """The date of a day, 0 the first of the horizon; None where the configuration states no start."""
+        stated = self.config.get("start_date")
+        return None if stated is None else date.fromisoformat(str(stated)) + timedelta(days=day)
 
     @property
     def interventions(self) -> list[str]:

@@ -159,7 +159,7 @@ def _arms(found: Funnel) -> list[str]:
 
 
 def _arm(arm: str) -> str:
-    return _("baseline") if arm == BASELINE else arm
+    return _("baseline") if arm == BASELINE else _("with the scenario")
 
 
 # -- the page -------------------------------------------------------------------------------------------------
