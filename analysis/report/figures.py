@@ -246,7 +246,7 @@ def over_time(run: Run, name: str) -> Figure | None:
             row[1].axhline(0, color=look.INK, linewidth=0.8)
             row[1].set_title(_("Difference"))
             row[1].set_ylabel(difference)
-    _weeks_as_dates(run, grid[-1])
+    _weeks_as_dates(run, grid[-1], 5)
     for axes in grid.flat:
         axes.yaxis.set_major_locator(MaxNLocator(4))
         look.grid_lines(axes, "y")
@@ -281,7 +281,7 @@ def journey(run: Run, name: str) -> Figure | None:
         look.grid_lines(axes, "y")
     for axes in grid[:, 0]:
         axes.set_ylabel(_("% of potential\ncustomers"))
-    _weeks_as_dates(run, grid[-1])
+    _weeks_as_dates(run, grid[-1], 2)
     look.legend_figure(figure, grid[0][:1])
     return figure
 
@@ -371,19 +371,15 @@ def _rows(run: Run, name: str, metric: str, segment: str | None = EVERYBODY) -> 
     return rows if segment is None else rows[rows["segment"] == segment]
 
 
-MOST_MONTHS = 5
-"""Ticks on an axis of dates."""
-
-
-def _weeks_as_dates(run: Run, lowest: Iterable[Axes]) -> None:
-    """Say the weeks of the lowest panels by the months in which they lie; by number where no start is stated."""
+def _weeks_as_dates(run: Run, lowest: Iterable[Axes], most: int) -> None:
+    """Say the weeks of the lowest panels by at most so many months; by their numbers where no start is stated."""
     first = run.date(0)
     for axes in lowest:
         if first is None:
             axes.set_xlabel(_("week of the horizon"))
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             continue
-        starts = dates.month_starts(first, run.days, MOST_MONTHS)
+        starts = dates.month_starts(first, run.days, most)
         axes.set_xlabel(_("date (a point per week)"))
         axes.set_xticks([(start - first).days / 7 for start in starts], [f"{one:%Y-%m}" for one in starts])
 

@@ -46,7 +46,8 @@ def sheet(run: Run, name: str) -> Sheet:
     found = verdict.of_run(run, name)
     decision, *money = verdict.lines(found)
     nps, turning, points = verdict.beside(run, name)
-    hinges = [*_missed(run), _followed(run, name), turning]
+    together = _("What would turn the answer was probed for each scenario on its own, not for the combination.")
+    hinges = [*_missed(run), _followed(run, name), turning or together]
     return Sheet(
         run.title(name), questions(run, name), decision, [*filter(None, (*money, nps))], [*filter(None, hinges)],
         steps(run, name, found), points,

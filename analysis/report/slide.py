@@ -53,7 +53,7 @@ class Setting(NamedTuple):
     line: float
 
 
-PICTURE, OFFICE = Setting(132, 1.35), Setting(140, 1.22)
+PICTURE, OFFICE = Setting(132, 1.35), Setting(132, 1.3)
 GAP = 0.35
 """Between paragraphs, in lines."""
 

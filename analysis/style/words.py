@@ -80,11 +80,6 @@ def segment(name: str) -> str:
     return _(SEGMENT_WORDS.get(name, name))
 
 
-def years(count: float) -> str:
-    """A number of years in words, one of them by the noun's other form."""
-    return _("1 year") if count == 1 else _("{count} years").format(count=plain(count))
-
-
 def status(name: str) -> str:
     """How a job of a sweep stands, in words."""
     return _(STATUS_WORDS[name])
