@@ -104,8 +104,8 @@ def worst(found: Map) -> str:
         return _capital(_("{persona}: no order falls below neutral.").format(persona=persona(found)))
     pain = pains[0]
     text = _(
-        "{persona}: of all that disappoints them, counted by how often and how deeply, {part} % comes with {what}, of "
-        "which {below} % ({low} to {high}) of {occasions} leave them less than content."
+        "{persona}: of all disappointment, counted by how often and how deeply, {part} % comes with {what}; {below} % "
+        "of {occasions} disappoint ({low} to {high})."
     )
     told = text.format(
         persona=persona(found), what=_(EXPERIENCE_WORDS[pain.what]), occasions=f"{pain.occasions:,}",

@@ -158,13 +158,16 @@ def _dashboard(run: Run) -> Table:
 
 def _assumptions(run: Run) -> Table:
     heads = (_("Assumption"), _("Value"), _("Low"), _("High"), _("Unit"), _("Grade"), _("Source"))
-    names = ("name", "value", "low", "high", "unit", "grade", "source")
+    names = ("low", "high", "unit", "grade", "source")
     told = run.parameters.assign(
         unit=run.parameters["unit"].map(lambda unit: words.parameter_unit(unit) if isinstance(unit, str) else None),
         grade=run.parameters["grade"].map(lambda grade: _(str(grade))),
         source=run.parameters["source"].map(lambda source: _(source) if isinstance(source, str) else None),
     )
-    found = [tuple(_cell(row[name]) for name in names) for row in told.to_dict("records")]
+    found = [
+        (str(row["name"]), _number(str(row["value"])), *(_cell(row[name]) for name in names))
+        for row in told.to_dict("records")
+    ]
     return Table("assumptions", _("The assumptions"), heads, found)
 
 
@@ -175,17 +178,18 @@ def frame(key: str, title: str, table: pd.DataFrame) -> Table:
 
 
 def _cell(value: object) -> Cell:
-    """A value of a data frame as a cell; numbers that a CSV file holds as text are numbers."""
+    """A value of a data frame as a cell."""
     if value is None or value is pd.NA:
         return None
     if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
         return int(value)
     if isinstance(value, (float, np.floating)):
         return None if math.isnan(value) else float(value)
-    return _number(str(value))
+    return str(value)
 
 
 def _number(text: str) -> Cell:
+    """A value that may be a number or a word, as parameters.csv has them."""
     try:
         found = float(text)
     except ValueError:
