@@ -87,7 +87,7 @@ def _tested(run: Run, name: str) -> Table:
         (row.label, row.unit, row.test.baseline, row.test.scenario, *_cells(row.test), row.total)
         for row in rows.tested(run, name)
     ]
-    return Table("field_test", _("What a field test would have said"), heads, found)
+    return Table("field_test", _("Field test"), heads, found)
 
 
 def _segments(run: Run, name: str) -> Table:
