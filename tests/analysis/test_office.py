@@ -88,7 +88,7 @@ def test_the_workbook_has_the_numbers_of_the_run(folder: Path, language: str) ->
     head, *rows = book["effects.csv"].iter_rows(values_only=True)
     whole = pd.DataFrame(rows, columns=list(head))
     # A workbook's file states numbers to 16 digits.
-    pd.testing.assert_frame_equal(whole[effects.columns], effects, check_dtype=False, rtol=1e-14, atol=0)
+    pd.testing.assert_frame_equal(whole.astype(effects.dtypes), effects, rtol=1e-14, atol=0)
     total = effects[(effects["estimand"] == "total") & (effects["segment"] == "everybody")].set_index("metric")
     with told_in(language):
         labels = {verdict.words.label(metric.name): metric.name for metric in METRICS}
