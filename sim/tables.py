@@ -91,8 +91,8 @@ class Column(NamedTuple):
 class Metric(NamedTuple):
     """One measured quantity of an arm.
 
-    `kind` says how it forms: `mean` is averaged over all potential customers of the segment (so the average over a
-    segment is per potential customer), `ratio` is a statistic of the arm of its own, `sum` is a total over the
+    `kind` says how it forms: `mean` is averaged over all members of the segment (so the average over a
+    segment is per member), `ratio` is a statistic of the arm of its own, `sum` is a total over the
     horizon of the simulated market (segment sums add up).
     """
 
@@ -104,16 +104,16 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("ltv", "yen", "mean", "LTV", "discounted profit per potential customer over the horizon with the interventions in force, and what customers are worth afterwards with them withdrawn"),
+    Metric("ltv", "yen", "mean", "LTV", "discounted profit per member over the horizon with the interventions in force, and what customers are worth afterwards with them withdrawn"),
     Metric("year_1", "yen", "mean", "LTV: first year", "the part of LTV from days 0 to 364"),
     Metric("year_2", "yen", "mean", "LTV: second year", "the part from days 365 to 729"),
     Metric("year_3", "yen", "mean", "LTV: third year", "the part from day 730 to the end of the horizon"),
     Metric("tail", "yen", "mean", "LTV: tail", "the part after the horizon, interventions withdrawn: expected discounted profit of customers and prospects"),
-    Metric("profit", "yen", "mean", "Profit", "undiscounted profit per potential customer over the horizon"),
-    Metric("profit_sd", "yen", "ratio", "Spread of profit", "standard deviation of undiscounted profit over potential customers: what a field test has to see through"),
-    Metric("revenue", "yen", "mean", "Revenue", "baskets less discounts plus fees per potential customer"),
-    Metric("margin", "yen", "mean", "Margin", "baskets times margin less discounts plus fees less delivery per potential customer"),
-    Metric("cost", "yen", "mean", "Intervention cost", "coupons redeemed, messages, recoveries by staff, projects and revisions, discounted, per potential customer"),
+    Metric("profit", "yen", "mean", "Profit", "undiscounted profit per member over the horizon"),
+    Metric("profit_sd", "yen", "ratio", "Spread of profit", "standard deviation of undiscounted profit over members: what a field test has to see through"),
+    Metric("revenue", "yen", "mean", "Revenue", "baskets less discounts plus fees per member"),
+    Metric("margin", "yen", "mean", "Margin", "baskets times margin less discounts plus fees less delivery per member"),
+    Metric("cost", "yen", "mean", "Intervention cost", "coupons redeemed, messages, recoveries by staff, projects and revisions, discounted, per member"),
     Metric("ltv_acquired", "yen", "ratio", "LTV per acquired customer", "discounted profit of those first ordering within the horizon, per such customer (descriptive: total effect only)"),
     Metric("nps", "points", "ratio", "NPS (true)", "% promoters less % detractors among current customers, mean of the last four weekly censuses"),
     Metric("nps_surveyed", "points", "ratio", "NPS (surveyed)", "the same from those sampled who answered, on the same days"),
@@ -229,7 +229,7 @@ PROBABILITIES = (
 REGRET = (
     *OPTION,
     Column("points", "int32", "1", "points common to all options of the group"),
-    Column("mean_effect", "float64", "yen", "effect on LTV per potential customer, mean over these points"),
+    Column("mean_effect", "float64", "yen", "effect on LTV per member, mean over these points"),
     Column("expected_regret", "float64", "yen", "mean over points of the best option's effect less this one's"),
     Column("maximum_regret", "float64", "yen", "largest over points"),
     Column("p_best", "float64", "1", "share of points at which no option is better; ties are shared"),
@@ -388,7 +388,7 @@ FUNNEL = (
     Column("group", "str", "", "which of them"),
     Column("stage", "str", "", "potential, aware, visit, order, second order, third order"),
     Column("customers", "int32", "customers", "of the group that reached the stage within the horizon"),
-    Column("share", "float64", "1", "of the group's potential customers"),
+    Column("share", "float64", "1", "of the group's members"),
     Column("drop_off", "float64", "1", "share of the stage before that did not reach this one; blank for the first"),
     Column("ci_low", "float64", "1", "lower end of its 90 % interval (Wilson): chance among the customers of one replication only"),
     Column("ci_high", "float64", "1", "upper end"),
@@ -508,9 +508,9 @@ DASHBOARD = (
 """dashboard.csv: the firm on its dashboard, as given and as simulated. Established markets only."""
 
 TEST_METRICS = (
-    Metric("profit_per_customer", "yen", "mean", "Profit per customer", "profit booked since the start per potential customer"),
-    Metric("revenue_per_customer", "yen", "mean", "Revenue per customer", "baskets less discounts plus fees since the start per potential customer"),
-    Metric("orders_per_thousand", "orders", "ratio", "Orders per thousand customers", "orders since the start per thousand potential customers"),
+    Metric("profit_per_customer", "yen", "mean", "Profit per customer", "profit booked since the start per member"),
+    Metric("revenue_per_customer", "yen", "mean", "Revenue per customer", "baskets less discounts plus fees since the start per member"),
+    Metric("orders_per_thousand", "orders", "ratio", "Orders per thousand customers", "orders since the start per thousand members"),
     Metric("buyers_per_visitor", "%", "ratio", "Buyers among visitors", "distinct buyers per distinct visitor since the start"),
 )  # fmt: skip
 """What a planned test is read for; the first one decides. All but the last are extrapolated to the horizon in proportion

@@ -92,7 +92,7 @@ def _learning(found: Verdict) -> list[tuple[str, float]] | None:
 
 
 def _entry(found: Verdict) -> dict[str, Any]:
-    """One entry of gate.json; yen per potential customer, under names with `firm` yen for all members."""
+    """One entry of gate.json; yen per member, under names with `firm` yen for all members."""
     over, regret, members, learning = found.over, found.regret, found.members, _learning(found)
     bias, planned = found.bias, len(found.option.configuration.cube.replications)
     return {
@@ -101,7 +101,7 @@ def _entry(found: Verdict) -> dict[str, Any]:
         "clear": found.clear,
         "lines": lines(found),
         "notes": _notes(found, learning),
-        "unit": "yen of LTV per potential customer",
+        "unit": "yen of LTV per member",
         "horizon_days": found.run.days,
         "members": members,
         "points": over.points,
@@ -133,7 +133,7 @@ def _test_entry(one: Pilot, members: int) -> dict[str, Any]:
 
 
 def _way_entry(way: Way, ways: list[Way]) -> dict[str, Any]:
-    """The plan as stated (name blank) or a variant, yen per potential customer; which one dominates it, if any."""
+    """The plan as stated (name blank) or a variant, yen per member; which one dominates it, if any."""
     by = None if way.dominated_by is None else ways[way.dominated_by].name
     numbers = {"mean": way.mean, "worst_tenth": way.worst, "p_positive": way.p_positive}
     return {"name": way.name} | numbers | {"dominated_by": by, "most_robust": way is most_robust(ways)}
@@ -245,7 +245,7 @@ def _bias_words(found: Verdict) -> str:
     if not len(found.bias):
         return _("The bias of a field test was not simulated here and is taken as none; arms=all simulates it.")
     return _(
-        "A 50/50 field test would report {bias} yen per potential customer beside the truth on average, which is "
+        "A 50/50 field test would report {bias} yen per member beside the truth on average, which is "
         "taken to be corrected for."
     ).format(bias=words.signed(float(np.mean(found.bias))))
 

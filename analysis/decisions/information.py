@@ -1,6 +1,6 @@
 """What it is worth to know more before a choice between going and stopping.
 
-Going pays an uncertain effect (yen per potential customer), stopping nothing; its values at points say what is known.
+Going pays an uncertain effect (yen per member), stopping nothing; its values at points say what is known.
 Definitions are those of Raiffa and Schlaifer (1961): the expected value of perfect information (EVPI) is what one would
 pay, at most, to be told the effect before choosing; of partial perfect information (EVPPI), to be told one parameter;
 of sample information (EVSI), to see a test. Nothing here is simulated or random: expectations over points are means,

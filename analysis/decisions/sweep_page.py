@@ -63,7 +63,7 @@ class Answered:
 
     @property
     def members(self) -> int:
-        """The firm's potential customers, of the first configuration."""
+        """The firm's members, of the first configuration."""
         return members_of(self.configurations[0].runs[0])
 
     def judged(self, option: Option) -> Verdict:
@@ -213,7 +213,7 @@ def _facts(found: Answered) -> list[tuple[str, str]]:
     several = f"{points[0]}" if len(points) == 1 else f"{points[0]}\N{EN DASH}{points[-1]}"
     fixed = [
         ("company.name", _("Company"), str(run.setting("company.name", _("not named")))),
-        ("customers", _("Simulated market"), _("{customers} potential customers").format(customers=customers)),
+        ("customers", _("Simulated market"), _("{customers} members").format(customers=customers)),
         ("days", _("Horizon"), _("{days} days from {start}").format(days=run.days, start=start)),
         ("seed", _("Seed"), str(run.config.get("seed", _("not stated")))),
     ]

@@ -47,7 +47,7 @@ def ranking(ranked: Sequence[Option]) -> Figure:
     panels = figure.subplots(1, len(metrics), squeeze=False, sharey=True)[0]
     y = np.arange(len(few), dtype=float)[::-1]
     titles = {
-        "ltv": _("effect on LTV, yen per\npotential customer (90 % interval)"),
+        "ltv": _("effect on LTV, yen per\nmember (90 % interval)"),
         "roi": _("ROI, yen per yen spent\n(90 % interval)"),
     }
     for axes, metric in zip(panels, metrics, strict=True):
@@ -101,7 +101,7 @@ def trade_off(found: Sequence[Option]) -> Figure:
     for number, place in enumerate(named, 1):
         axes.annotate(str(number), (x[place], y[place]), (5, 4), textcoords="offset points", fontsize=9, weight="bold")
         axes.plot([], [], " ", label=f"{number}  {labels[int(place)]}")
-    axes.set_xlabel(_("effect on LTV, yen per potential customer (90 % interval)"))
+    axes.set_xlabel(_("effect on LTV, yen per member (90 % interval)"))
     axes.set_ylabel(_("effect on NPS, points (90 % interval)"))
     axes.margins(x=0.12, y=0.12)
     look.grid_lines(axes, "both")
@@ -164,7 +164,7 @@ def _lines(table: pd.DataFrame, key: str, by: str) -> Panel:
     families = list(dict.fromkeys(table["family"])) if by != "family" else [None]
     figure = Figure(figsize=(WIDTH, 2.6 * len(families)))
     grid = figure.subplots(len(families), 2, squeeze=False, sharex=True)
-    texts = {"ltv": _("effect on LTV, yen\nper potential customer"), "nps": _("effect on NPS, points")}
+    texts = {"ltv": _("effect on LTV, yen\nper member"), "nps": _("effect on NPS, points")}
     for row, family in zip(grid, families, strict=True):
         own = table if family is None else table[table["family"] == family]
         for axes, (metric, text) in zip(row, texts.items(), strict=True):
@@ -204,7 +204,7 @@ def _map(table: pd.DataFrame, numbers: list[str]) -> Panel:
     for axes in grid[:, 0]:
         axes.set_ylabel(words.moved(up))
     caption = _(
-        "Effect on LTV, yen per potential customer: blue a gain, orange a loss. Hatched and in italics: the 90 % "
+        "Effect on LTV, yen per member: blue a gain, orange a loss. Hatched and in italics: the 90 % "
         "interval spans zero, so that the sign is not known there. Grey: no answer, the job is not done."
     )
     return Panel("map", figure, caption)
@@ -253,7 +253,7 @@ def _points(table: pd.DataFrame, numbers: list[str]) -> Panel:
         axes.xaxis.set_major_locator(MaxNLocator(4))
         look.grid_lines(axes, "y")
     for axes in grid[:, 0]:
-        axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
+        axes.set_ylabel(_("effect on LTV, yen\nper member"))
     look.legend_figure(figure, grid[0][:1])
     caption = _(
         "Each point is one option, each line its 90 % interval. The keys vary together, so that no panel alone tells "
@@ -335,8 +335,8 @@ def regret(table: pd.DataFrame) -> Figure:
     both = figure.subplots(1, 2, sharey=True)
     y = np.arange(len(table))[::-1]
     texts = {
-        "expected_regret": _("expected regret, yen\nper potential customer"),
-        "maximum_regret": _("largest regret, yen\nper potential customer"),
+        "expected_regret": _("expected regret, yen\nper member"),
+        "maximum_regret": _("largest regret, yen\nper member"),
     }
     for axes, (column, text) in zip(both, texts.items(), strict=True):
         values = table[column].to_numpy()
@@ -367,7 +367,7 @@ def spreads(effects: pd.DataFrame) -> Figure:
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=_(" %")))
     axes.set_ylabel(_("% of replications with at least that"))
-    axes.set_xlabel(_("effect on LTV, yen per potential customer"))
+    axes.set_xlabel(_("effect on LTV, yen per member"))
     look.grid_lines(axes, "both")
     look.legend_above(axes)
     return figure

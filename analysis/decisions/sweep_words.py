@@ -49,10 +49,10 @@ def first(ranked: Sequence[Option], keys: Sequence[str], days: int) -> str:
     free = [one for one in ranked if one.answer("roi") is None]
     per_cost = _(
         "Over {days} days {option} comes first by effect per cost: {roi} yen of LTV per yen spent, {ltv} yen of LTV "
-        "per potential customer (in brackets 90 % intervals)."
+        "per member (in brackets 90 % intervals)."
     )
     at_no_cost = _(
-        "Of what costs nothing that is counted here, {option} does most: {ltv} yen of LTV per potential customer over "
+        "Of what costs nothing that is counted here, {option} does most: {ltv} yen of LTV per member over "
         "{days} days (in brackets the 90 % interval)."
     )
     return words.sentences(
@@ -68,7 +68,7 @@ def _ranging(ranked: Sequence[Option], days: int) -> str:
     (_least, low), (_most, high) = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
     text = _(
         "What was swept describes the firm's world and is not a choice. Over {days} days the effect on LTV runs from "
-        "{low} yen per potential customer (at {worst}) to {high} (at {best}); in brackets 90 % intervals."
+        "{low} yen per member (at {worst}) to {high} (at {best}); in brackets 90 % intervals."
     )
     return text.format(
         days=days, low=effect(low.answer("ltv")), worst=low.label, high=effect(high.answer("ltv")), best=high.label
@@ -85,13 +85,13 @@ def choice(group: OptionGroup, members: int, days: int) -> str:
         return ""
     least, safest = (table.iloc[int(table[column].argmin())] for column in ("expected_regret", "maximum_regret"))
     expected = _(
-        "{option} has the least expected regret: {regret} yen per potential customer, {firm} million yen for {members} "
+        "{option} has the least expected regret: {regret} yen per member, {firm} million yen for {members} "
         "members over {days} days. To know more before choosing is worth no more than that."
     )
     largest = (
-        _("In its worst replication, too, it regrets least ({most} yen per potential customer).")
+        _("In its worst replication, too, it regrets least ({most} yen per member).")
         if safest["option"] == least["option"]
-        else _("In its worst replication {safest} regrets least ({most} yen per potential customer).")
+        else _("In its worst replication {safest} regrets least ({most} yen per member).")
     )
     regret = float(least["expected_regret"])
     return words.sentences([expected, largest]).format(

@@ -113,7 +113,7 @@ NOTHING = N_("doing nothing")
 
 def effects_together(group: Sequence[Option]) -> pd.DataFrame:
     """Effect on LTV of every option of one group at the points that all of them have; doing nothing, always zero,
-    first. Shape (points, options + 1), yen per potential customer."""
+    first. Shape (points, options + 1), yen per member."""
     table = pd.concat([option.each("ltv").rename(option.label) for option in group], axis=1, join="inner").sort_index()
     table.insert(0, NOTHING, 0.0)
     return table

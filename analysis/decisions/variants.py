@@ -41,7 +41,7 @@ OPTION_WORDS = {
 class Way(NamedTuple):
     """One way to carry a plan out: as stated (`name` empty), or a variant with its `options` by key.
 
-    `effect` is that on LTV at each point that all ways have (points,), yen per potential customer, the same share of
+    `effect` is that on LTV at each point that all ways have (points,), yen per member, the same share of
     luck taken out of each way's spread; `dominated_by` the index of the way that dominates it, None where none does.
     """
 
@@ -181,24 +181,24 @@ def _robust(found: Sequence[Way], stopped: bool) -> str:
     if best is plan:
         text = _(
             "Of its variants none is more robust: as planned the worst tenth of the worlds comes to {worst} yen per "
-            "potential customer on average, with {other} to {other_worst}; all worlds come to {mean} and {other_mean}."
+            "member on average, with {other} to {other_worst}; all worlds come to {mean} and {other_mean}."
         )
     elif best.mean > 0 and stopped:
         text = _(
             "Before it is stopped, look at the most robust of its variants: {variant}. Its worst tenth of the worlds "
-            "comes to {worst} yen per potential customer on average, as planned to {other_worst}; all worlds come to "
+            "comes to {worst} yen per member on average, as planned to {other_worst}; all worlds come to "
             "{mean} and {other_mean}, and it pays in {p} of them."
         )
     elif best.mean > 0:
         text = _(
             "Recommended of its variants, as the most robust: {variant}. Its worst tenth of the worlds comes to "
-            "{worst} yen per potential customer on average, as planned to {other_worst}; all worlds come to {mean} and "
+            "{worst} yen per member on average, as planned to {other_worst}; all worlds come to {mean} and "
             "{other_mean}, and it pays in {p} of them."
         )
     else:
         text = _(
             "The most robust of its variants does not pay on average either: {variant}. Its worst tenth of the worlds "
-            "comes to {worst} yen per potential customer on average, as planned to {other_worst}; all worlds come to "
+            "comes to {worst} yen per member on average, as planned to {other_worst}; all worlds come to "
             "{mean} and {other_mean}."
         )
     places = words.decimals(best.worst, beside.worst, best.mean, beside.mean)

@@ -5,8 +5,8 @@ One goes where a gain is probable and the regret of going small, and stops likew
 test is worth more than its cost and delay; if none is, the sign of the expected effect decides. Nobody chooses a shock,
 and where no point has an effect nothing changes.
 
-Money for the firm is the effect on LTV, per potential customer, times the firm's members, who are its potential
-customers; a year's is that over the years of the horizon.
+Money for the firm is the effect on LTV, per member, times the firm's members, buyers or not; a year's
+is that over the years of the horizon.
 """
 
 from __future__ import annotations
@@ -92,9 +92,9 @@ class Pilot(NamedTuple):
 
 @dataclass(frozen=True)
 class Effect:
-    """An effect on LTV over points: what going and stopping are judged by; yen per potential customer.
+    """An effect on LTV over points: what going and stopping are judged by; yen per member.
 
-    `name` is what people call the choice, `members` are the firm's potential customers and `days` the horizon. `effect`
+    `name` is what people call the choice, `members` are the firm's members and `days` the horizon. `effect`
     is that at each point (points,), the luck of the seed taken out; `over` its spread and `regret` what either choice
     loses.
     """
@@ -126,7 +126,7 @@ def effect_of(name: str, members: int, days: int, measured: Array, by_seed: floa
 
 @dataclass(frozen=True)
 class Verdict(Effect):
-    """What is to be done about one option, and why; yen per potential customer unless said otherwise.
+    """What is to be done about one option, and why; yen per member unless said otherwise.
 
     `decision` is one of GO, TEST, STOP, SHOCK, NOTHING and UNKNOWN (too few points); `clear` whether the points or a
     test's worth decide, and not only the sign of the mean. `luck_share` is what the luck of the seed was of the
@@ -212,7 +212,7 @@ def by_points(found: Effect, thresholds: Thresholds) -> tuple[str, bool]:
 
 
 def members_of(run: Run) -> int:
-    """The firm's potential customers, whom effects are averaged over."""
+    """The firm's members, whom effects are averaged over."""
     return int(run.setting("company.members", run.config.get("customers", 0)))
 
 
@@ -369,12 +369,12 @@ def _head(found: Verdict) -> str:
 def _value(found: Effect) -> str:
     return _(
         "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members "
-        "(potential customers, whether they buy or not) over the {years} years of the horizon."
+        "over the horizon of {days} days, buyers or not."
     ).format(
         year=money(found.year, sign=True),
         size=words.signed(found.over.mean, _places(found)),
         members=f"{found.members:,}",
-        years=words.plain(found.days / DAYS_PER_YEAR),
+        days=f"{found.days:,}",
     )
 
 
@@ -451,9 +451,9 @@ def field_test(found: Verdict) -> str:
 
 def _interval(found: Effect) -> str:
     over, places = found.over, _places(found)
-    text = _("Effect on LTV, yen per potential customer: {size} ({between}).")
+    text = _("Effect on LTV, yen per member: {size} ({between}).")
     if words.known(over.low) and skewed(over):
-        text = _("Effect on LTV, yen per potential customer: {size} on average, median {median} ({between}).")
+        text = _("Effect on LTV, yen per member: {size} on average, median {median} ({between}).")
     size, median = words.signed(over.mean, places), words.signed(over.median, places)
     return text.format(size=size, median=median, between=words.between(over, places))
 

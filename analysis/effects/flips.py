@@ -87,10 +87,13 @@ def sentence(run: Run, name: str) -> str:
         return _("What would turn the answer was not probed.")
     still = [flip for flip in found if flip.crossing is None]
     clauses = [
-        (_("the LTV effect turns at {places}"), [_turn(flip) for flip in found if flip.crossing is not None]),
+        (
+            _("the effect on LTV turns from gain to loss, or back, at {places}"),
+            [_turn(flip) for flip in found if flip.crossing is not None],
+        ),
         (_("it does not turn within the range of the {places}"), [_range(flip) for flip in still if flip.sign != 0]),
         (
-            _("no turn can be told from Monte Carlo error over the {places}"),
+            _("over the {places} the effect is too small beside the luck of the draw to say whether it turns"),
             [_range(flip) for flip in still if flip.sign == 0],
         ),
     ]

@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -135,6 +136,9 @@ class Run:
     parameters = _kept_or_empty("parameters.csv")
     """parameters.csv, empty when the run kept none."""
 
+    dashboard = _kept_or_empty("dashboard.csv")
+    """dashboard.csv, empty when the run has none."""
+
     points = _kept_or_empty("points.parquet")
     """points.parquet, empty when nothing was uncertain."""
 
@@ -170,6 +174,11 @@ class Run:
     def days(self) -> int:
         """Horizon in days."""
         return int(self.config.get("days", 365))
+
+    def date(self, day: int) -> date | None:
+        """The date of a day, 0 the first of the horizon; None where the configuration states no start."""
+        stated = self.config.get("start_date")
+        return None if stated is None else date.fromisoformat(str(stated)) + timedelta(days=day)
 
     @property
     def interventions(self) -> list[str]:

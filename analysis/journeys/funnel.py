@@ -23,7 +23,7 @@ from sim.tables import BASELINE, EVERYBODY, FUNNEL
 
 STAGES = ("potential", "aware", "visit", "order", "second order", "third order")
 STAGE_WORDS = {
-    "potential": N_("potential customers"),
+    "potential": N_("members"),
     "aware": N_("know the brand"),
     "visit": N_("visit"),
     "order": N_("order"),
@@ -165,7 +165,7 @@ def over_points(run: Run, scenario: str | None) -> list[tuple[str, Answer]]:
 
 
 def _aware_share(run: Run, scenario: str) -> Answer | None:
-    """Per cent of potential customers who know the brand on the last day, the lapsed among them."""
+    """Per cent of members who know the brand on the last day, the lapsed among them."""
     last = run.daily[(run.daily["second_seed"] == 0) & (run.daily["day"] == run.daily["day"].max())]
     people = last[["unaware", "aware", "customer", "lapsed"]].sum(axis=1)
     last = last.assign(share=100 * (1 - last["unaware"] / people))

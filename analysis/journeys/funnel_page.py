@@ -36,7 +36,7 @@ CAUTION = N_(
     "intervals may overlap where the difference is clear."
 )
 STEP_WORDS = {
-    "aware": N_("know the brand on the last day, % of potential customers"),
+    "aware": N_("know the brand on the last day, % of members"),
     "conversion": N_("orders per visit, %"),
     "acquired": N_("first orders, customers"),
     "repeat_rate": N_("buyers who had bought before or bought again, %"),
@@ -159,7 +159,7 @@ def _arms(found: Funnel) -> list[str]:
 
 
 def _arm(arm: str) -> str:
-    return _("baseline") if arm == BASELINE else arm
+    return _("baseline") if arm == BASELINE else _("with the scenario")
 
 
 # -- the page -------------------------------------------------------------------------------------------------
@@ -266,7 +266,7 @@ def stages(found: Funnel) -> Figure:
         axes.set_yticks(-np.arange(len(STAGES)), [_(STAGE_WORDS[stage]) for stage in STAGES])
         axes.tick_params(axis="y", length=0)
         axes.set_ylabel(_("stage, within {days} days").format(days=found.days))
-        axes.set_xlabel(_("% of potential customers"))
+        axes.set_xlabel(_("% of members"))
         axes.set_xlim(0, _RIGHT)
         axes.set_xticks(range(0, 101, 20))
         look.grid_lines(axes, "x")

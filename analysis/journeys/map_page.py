@@ -61,7 +61,7 @@ def _context(run: Run, found: list[Map]) -> dict[str, Any]:
     return {
         "title": (
             _("The customer journey, as it is") if single else _("The customer journey, as it is and with {name}")
-        ).format(name=name),
+        ).format(name=run.title(name)),
         "days": found[0].days,
         "caution": map_words.caution(found[0]),
         "sections": [_section(run, one) for one in found],

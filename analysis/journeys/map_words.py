@@ -89,7 +89,7 @@ def persona(found: Map) -> str:
 
 def arm(name: str) -> str:
     """An arm as a map calls it."""
-    return _("as it is") if name == BASELINE else _("with {name}").format(name=name)
+    return _("as it is") if name == BASELINE else _("with the scenario")
 
 
 def caution(found: Map) -> str:
@@ -104,12 +104,12 @@ def worst(found: Map) -> str:
         return _capital(_("{persona}: no order falls below neutral.").format(persona=persona(found)))
     pain = pains[0]
     text = _(
-        "{persona}: most pain comes with {what}: {below} % of {occasions} score below neutral ({low} to {high}), by "
-        "{depth} su on average, {part} % of all that is below."
+        "{persona}: of all disappointment, counted by how often and how deeply, {part} % comes with {what}; {below} % "
+        "of {occasions} disappoint ({low} to {high})."
     )
     told = text.format(
         persona=persona(found), what=_(EXPERIENCE_WORDS[pain.what]), occasions=f"{pain.occasions:,}",
-        depth=words.number(-pain.depth, 2), part=words.number(100 * pain.part, 0), **_per_cent(pain.below),
+        part=words.number(100 * pain.part, 0), **_per_cent(pain.below),
     )  # fmt: skip
     return words.sentences((_capital(told), _blamed(pain), _with_scenario(found, pain.what), _sharpest(pains)))
 
@@ -119,7 +119,7 @@ def _blamed(pain: Pain) -> str:
     blame = _clearest(pain)
     if blame is None:
         return ""
-    text = _("In {below} % of those below neutral it was {touchpoint} that weighed worst ({low} to {high}).")
+    text = _("In {below} % of these ({low} to {high}) it was {touchpoint} that weighed worst.")
     return text.format(touchpoint=words.touchpoint(blame.touchpoint), **_per_cent(blame.share))
 
 
@@ -134,13 +134,8 @@ def _with_scenario(found: Map, what: str) -> str:
     pain = next((one for one in found.pains[found.arms[-1]] if one.what == what), None)
     if len(found.arms) == 1 or pain is None or not words.known(pain.depth):
         return ""
-    text = _("With {name} {below} % of {occasions} do, by {depth} su.")
-    return text.format(
-        name=found.arms[-1],
-        occasions=f"{pain.occasions:,}",
-        depth=words.number(-pain.depth, 2),
-        below=_per_cent(pain.below)["below"],
-    )
+    text = _("With the scenario it is {below} % of {occasions}.")
+    return text.format(occasions=f"{pain.occasions:,}", below=_per_cent(pain.below)["below"])
 
 
 def _sharpest(pains: list[Pain]) -> str:
@@ -151,7 +146,7 @@ def _sharpest(pains: list[Pain]) -> str:
     sharp = max(often, key=lambda pain: pain.below.value)
     if sharp is pains[0]:
         return ""
-    text = _("A bad score is likeliest with {what} ({below} % of {occasions}).")
+    text = _("Disappointment is likeliest with {what} ({below} % of {occasions}).")
     return text.format(
         what=_(EXPERIENCE_WORDS[sharp.what]), occasions=f"{sharp.occasions:,}", below=_per_cent(sharp.below)["below"]
     )

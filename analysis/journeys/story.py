@@ -151,7 +151,7 @@ def parting_words(found: Story, journeys: Journeys) -> str:
             "{scenario}."
         )
     told = {"baseline": baseline.told if baseline else "", "scenario": scenario.told if scenario else ""}
-    return text.format(day=day, date=journeys.date(day), name=found.lives[1].arm, **told)
+    return text.format(day=day, date=journeys.date(day), name=journeys.run.title(found.lives[1].arm), **told)
 
 
 def table(found: Story) -> str:

@@ -99,13 +99,14 @@ def _drawn(found: Story, stem: Path) -> Picture:
 
 
 def _context(journeys: Journeys, found: Story, drawn: Picture) -> dict[str, Any]:
+    titles = [journeys.run.title(life.arm) for life in found.lives[1:]]
     return {
         "title": _("The story of customer {customer}").format(customer=found.customer),
         "facts": _facts(found),
         "label": _label(found),
         "parting": parting_words(found, journeys),
         "picture": drawn,
-        "arms": [_("Baseline"), *(_("With {name}").format(name=life.arm) for life in found.lives[1:])],
+        "arms": [_("Baseline"), *(_("With {name}").format(name=title) for title in titles)],
         "ends": [_end(life) for life in found.lives],
         "rows": _rows(journeys, found),
         "fingerprint": journeys.run.fingerprint,
@@ -252,7 +253,7 @@ def _lane_panel(axes: Axes, life: Life, lanes: dict[str, tuple[str, ...]]) -> No
     axes.set_yticks([-number for number in range(len(lanes))], [_(lane) for lane in lanes], fontsize=8)
     axes.tick_params(axis="both", length=0, labelbottom=False)
     axes.set_ylim(0.6 - max(1, len(lanes)), 0.6)
-    axes.set_title(_("Baseline") if life.arm == BASELINE else _("With {name}").format(name=life.arm))
+    axes.set_title(_("Baseline") if life.arm == BASELINE else _("With the scenario"))
     axes.spines[["left", "bottom"]].set_visible(False)
 
 

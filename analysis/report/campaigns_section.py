@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from analysis.effects.estimands import ltv_by_point, spread
 from analysis.folders.run_folder import Run
-from analysis.report.campaigns import ALL, ANYWAY, LIFTS, campaign_rows, found_untreated, write_campaigns
+from analysis.report.campaigns import ALL, ANYWAY, LIFTS, campaign_rows, found_untreated, rates, write_campaigns
+from analysis.report.tables import Cell, Table
 from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.page import picture
@@ -84,12 +85,34 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     }
 
 
+def tables(run: Run, name: str) -> list[Table]:
+    """Every campaign's rates, and the readings of claimed numbers, unrounded; empty where it has no campaigns."""
+    if not run.has("campaigns.parquet"):
+        return []
+    own = rates(run)
+    own = own[own["intervention"] == name]
+    heads = tuple(column.name for column in CAMPAIGN_RATES)
+    found = [
+        Table(f"campaign_{look.file_name(str(key))}", _("Campaign: {name}").format(name=key), heads, _cells(rows))
+        for key, rows in own.groupby("campaign", sort=False)
+    ]
+    heads = (_("Claimed number"), _("Read as"), _("Replications"), _("Difference, % points"), _("Effect on LTV, yen"))
+    claimed = [(one.name, one.option, one.points, one.lift, one.ltv) for one in readings(run, name)]
+    return [*found, Table("readings", _("Readings of claimed numbers"), heads, claimed)]
+
+
+def _cells(rows: pd.DataFrame) -> list[tuple[Cell, ...]]:
+    """A data frame's rows, blanks as None."""
+    return [*map(tuple, rows.astype(object).where(rows.notna(), None).to_numpy().tolist())]
+
+
 def _dashboard(run: Run, name: str, one: Rates) -> dict[str, Any]:
     columns = SHOWN_RATES[one.channel]
     learns = one.of("revisions")["value"] > 0
     rows = [_row(one, variant, columns, learns) for variant in (*one.variants, ALL)]
     return {
         "name": one.name,
+        "csv": f"campaign_{look.file_name(one.name)}",
         "channel": _(CHANNEL_WORDS[one.channel]),
         "head": [_(RATE_WORDS[column]) for column in columns],
         "learns": learns,
@@ -180,7 +203,7 @@ def _opt_out_sentence(run: Run, name: str, one: Rates) -> str:
         return ""
     return _(
         "Receivers who opt out in the simulated market over {days} days: {left}. Over the same days the scenario as a "
-        "whole changes LTV by {ltv} yen per potential customer."
+        "whole changes LTV by {ltv} yen per member."
     ).format(left=told(left), days=run.days, ltv=_ltv(run, name, pd.Index(run.measures["replication"].unique())))
 
 

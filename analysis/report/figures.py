@@ -7,19 +7,22 @@ tables: SVG ids are hashed with a fixed salt and neither format carries a date o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from analysis.effects import flips
+from analysis.decisions.verdict import members_of
+from analysis.effects import answer, flips
 from analysis.effects.estimands import Array, ltv_by_point
 from analysis.effects.sensitivity import rank_correlations as correlations
 from analysis.folders.run_folder import Run, cell
-from analysis.style import look, words
+from analysis.report.rows import scaled, years
+from analysis.style import dates, look, words
 from analysis.style.language import N_, _
 from analysis.style.lines import folded
 from sim.tables import BASELINE, EVERYBODY
@@ -37,6 +40,7 @@ PARTS = {
 def figures(run: Run, name: str) -> dict[str, Figure]:
     """All figures of intervention `name` that its tables allow, by a short name, in reading order."""
     makers: dict[str, Callable[[Run, str], Figure | None]] = {
+        "value": value,
         "waterfall": waterfall,
         "ab_test": field_test,
         "personas": by_persona,
@@ -62,6 +66,84 @@ def level_figures(run: Run) -> dict[str, Figure]:
     return {key: figure for key, figure in made.items() if figure is not None}
 
 
+def value(run: Run, name: str) -> Figure | None:
+    """The figure of the first page: what the firm gains by year and after the horizon, and where it comes from."""
+    panels = value_panels(run, name)
+    if not panels:
+        return None
+    figure = Figure(figsize=(VALUE_WIDTH, 0.62 * len(panels) + 0.27 * sum(len(panel.bars) for panel in panels)))
+    draw_value(figure, panels)
+    return figure
+
+
+VALUE_WIDTH = 5.4
+"""Inches: half of a first page."""
+
+
+class Panel(NamedTuple):
+    """Bars that add up, and their total as the last of them: text, colour, effect in million yen for the firm."""
+
+    title: str
+    bars: list[tuple[str, str, answer.Answer]]
+
+
+def value_panels(run: Run, name: str) -> list[Panel]:
+    """Effect on LTV for all members by year, and by where it comes from; the latter where its parts were run."""
+    times = {"year_1": _("first year"), "year_2": _("second year"), "year_3": _("third year")}
+    by_year = [(metric, "total", times[metric], look.BLUE) for metric in years(run)]
+    by_year += [("tail", "total", _("after the horizon"), look.GREEN), ("ltv", "total", _("together"), look.INK)]
+    by_part = [("ltv", part, _(text).replace("\n", " "), colour) for part, (text, colour) in PARTS.items()]
+    panels = [
+        Panel(title, _bars(run, name, wanted))
+        for title, wanted in ((_("When it comes"), by_year), (_("Where it comes from"), by_part))
+    ]
+    return [panel for panel in panels if len(panel.bars) > 1]
+
+
+def _bars(run: Run, name: str, wanted: list[tuple[str, str, str, str]]) -> list[tuple[str, str, answer.Answer]]:
+    """The bars that were measured; parts that are zero at every point are left out."""
+    factor = members_of(run) / 1e6
+    found = [
+        (text, colour, answer.answer(run.effects, name, metric, estimand=estimand))
+        for metric, estimand, text, colour in wanted
+    ]
+    return [(text, colour, scaled(one, factor)) for text, colour, one in found if one and not one.nothing]
+
+
+def draw_value(place: Figure | SubFigure, panels: list[Panel]) -> None:
+    """Draw the panels below one another, on one scale."""
+    heights = [len(panel.bars) for panel in panels]
+    grid = place.subplots(len(panels), 1, squeeze=False, sharex=True, height_ratios=heights)
+    for axes, panel in zip(grid[:, 0], panels, strict=True):
+        _value_panel(axes, panel)
+    lowest = grid[-1, 0]
+    points = panels[0].bars[0][2]
+    ends = _("lines: 90 % interval") if words.known(points.low) else _("lines: from the lowest to the highest point")
+    lowest.set_xlabel(_("million yen for the firm ({ends})").format(ends=ends))
+    lowest.xaxis.set_major_locator(MaxNLocator(5))
+    lowest.margins(x=0.16)
+
+
+def _value_panel(axes: Axes, panel: Panel) -> None:
+    y = np.arange(len(panel.bars))[::-1]
+    places = words.decimals(*(found.effect for _text, _colour, found in panel.bars))
+    for place, (_text, colour, found) in zip(y, panel.bars, strict=True):
+        low, high = (found.low, found.high) if words.known(found.low) else (found.least, found.most)
+        axes.barh(place, found.effect, height=0.56, color=colour, alpha=0.85)
+        axes.plot([low, high], [place, place], color=look.GREY, linewidth=1.2)
+        right = max(high, found.effect, 0.0) if found.effect >= 0 else min(low, found.effect, 0.0)
+        axes.annotate(
+            words.typeset(words.signed(found.effect, places)), (right, place), (5 if found.effect >= 0 else -5, 0),
+            textcoords="offset points", ha="left" if found.effect >= 0 else "right", va="center",
+        )  # fmt: skip
+    axes.axvline(0, color=look.INK, linewidth=0.8)
+    axes.set_yticks(y, [text for text, _colour, _found in panel.bars])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-0.6, len(panel.bars) - 0.4)
+    axes.set_title(panel.title)
+    look.grid_lines(axes, "x")
+
+
 def waterfall(run: Run, name: str) -> Figure | None:
     """Direct effect, the parts of the spillover, each with its interval, and the total they add up to."""
     rows = _rows(run, name, "ltv").set_index("estimand")
@@ -85,7 +167,7 @@ def waterfall(run: Run, name: str) -> Figure | None:
     axes.set_xticks(range(len(PARTS)), [_(text) for text, _colour in PARTS.values()])
     axes.tick_params(axis="x", length=0)
     axes.set_xlabel(_("part of the effect"))
-    axes.set_ylabel(_("effect on LTV,\nyen per potential customer"))
+    axes.set_ylabel(_("effect on LTV,\nyen per member"))
     look.grid_lines(axes, "y")
     axes.margins(y=0.14)
     return figure
@@ -108,7 +190,7 @@ def by_persona(run: Run, name: str) -> Figure | None:
     axes.set_yticks(list(place.values()), [words.segment(segment) for segment in segments])
     axes.tick_params(axis="y", length=0)
     axes.set_ylabel(_("segment"))
-    axes.set_xlabel(_("effect on LTV, yen per potential customer, with 90 % interval"))
+    axes.set_xlabel(_("effect on LTV, yen per member, with 90 % interval"))
     axes.set_ylim(-0.6, len(segments) - 0.4)
     look.grid_lines(axes, "x")
     look.legend_above(axes)
@@ -132,7 +214,7 @@ def field_test(run: Run, name: str) -> Figure | None:
     axes.set_yticks([2, 1, 0], [text for text, *_look in order.values()])
     axes.tick_params(axis="y", length=0)
     axes.set_ylabel(_("what is compared"))
-    axes.set_xlabel(_("difference in LTV, yen per potential customer, with 90 % interval"))
+    axes.set_xlabel(_("difference in LTV, yen per member, with 90 % interval"))
     axes.set_ylim(-0.6, 2.6)
     look.grid_lines(axes, "x")
     return figure
@@ -164,9 +246,7 @@ def over_time(run: Run, name: str) -> Figure | None:
             row[1].axhline(0, color=look.INK, linewidth=0.8)
             row[1].set_title(_("Difference"))
             row[1].set_ylabel(difference)
-    for axes in grid[-1]:
-        axes.set_xlabel(_("week of the horizon"))
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    _weeks_as_dates(run, grid[-1], 5)
     for axes in grid.flat:
         axes.yaxis.set_major_locator(MaxNLocator(4))
         look.grid_lines(axes, "y")
@@ -201,15 +281,13 @@ def journey(run: Run, name: str) -> Figure | None:
         look.grid_lines(axes, "y")
     for axes in grid[:, 0]:
         axes.set_ylabel(_("% of potential\ncustomers"))
-    for axes in grid[-1]:
-        axes.set_xlabel(_("week of the horizon"))
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    _weeks_as_dates(run, grid[-1], 2)
     look.legend_figure(figure, grid[0][:1])
     return figure
 
 
 def ltv_distribution(run: Run, name: str) -> Figure | None:
-    """Most potential customers never order: their share to the left, the spread among buyers to the right."""
+    """Most members never order: their share to the left, the spread among buyers to the right."""
     table = run.customers
     arms = [arm for arm in dict.fromkeys((BASELINE, name)) if (table["arm"] == arm).any()]
     if name not in arms:
@@ -225,7 +303,7 @@ def ltv_distribution(run: Run, name: str) -> Figure | None:
         spread = np.quantile(ltv[bought], share) if bought.any() else np.full_like(share, np.nan)
         right.plot(spread, 100 * (1 - share), line, color=colour, label=text)
     left.set_xticks(range(len(arms)), [_("baseline"), _("with the\nscenario")][: len(arms)])
-    left.set_ylabel(_("% of potential customers"))
+    left.set_ylabel(_("% of members"))
     left.set_xlabel(_("arm"))
     left.set_ylim(0, 100)
     left.set_title(_("Who orders at all"))
@@ -250,7 +328,7 @@ def probe_curves(run: Run, name: str) -> Figure | None:
         table, unit, central = flips.curve(run, name, flip.name)
         _probe_panel(axes, table, flip, unit, central)
     for axes in grid[:, 0]:
-        axes.set_ylabel(_("effect on LTV, yen\nper potential customer"))
+        axes.set_ylabel(_("effect on LTV, yen\nper member"))
     return figure
 
 
@@ -293,6 +371,19 @@ def _rows(run: Run, name: str, metric: str, segment: str | None = EVERYBODY) -> 
     return rows if segment is None else rows[rows["segment"] == segment]
 
 
+def _weeks_as_dates(run: Run, lowest: Iterable[Axes], most: int) -> None:
+    """Say the weeks of the lowest panels by at most so many months; by their numbers where no start is stated."""
+    first = run.date(0)
+    for axes in lowest:
+        if first is None:
+            axes.set_xlabel(_("week of the horizon"))
+            axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            continue
+        starts = dates.month_starts(first, run.days, most)
+        axes.set_xlabel(_("date (a point per week)"))
+        axes.set_xticks([(start - first).days / 7 for start in starts], [f"{one:%Y-%m}" for one in starts])
+
+
 def _arm_look(arm: str) -> tuple[str, str, str]:
     """Colour, line and words of an arm: told apart by line as well as by colour."""
     return (look.GREY, "--", _("baseline")) if arm == BASELINE else (look.BLUE, "-", _("with the scenario"))
@@ -321,7 +412,7 @@ def _weekly(daily: pd.DataFrame) -> pd.DataFrame:
 
 
 def _market(daily: pd.DataFrame) -> int:
-    """Potential customers, counted: the four statuses add up to them."""
+    """Members, counted: the four statuses add up to them."""
     first = daily.iloc[0]
     return int(first["unaware"] + first["aware"] + first["customer"] + first["lapsed"])
 

@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from analysis.effects.answer import answer
 from analysis.folders.run_folder import Run
 from analysis.journeys.map import TOUCHPOINTS
+from analysis.report.tables import Table
 from analysis.style import words
 from analysis.style.language import _
 
 
+class Projects(NamedTuple):
+    """What the meetings of the first seeds started: a row per project, and how many by point and touchpoint."""
+
+    table: pd.DataFrame
+    counts: pd.DataFrame
+
+
 def section(run: Run, name: str) -> dict[str, Any] | None:
     """The projects that meetings started, in two sentences and a table; None where there were no meetings."""
+    found = _projects(run, name)
+    if found is None:
+        return None
+    return {
+        "sentence": words.sentences((_project_sentence(run, *found), _return_sentence(run, name))),
+        "rows": [_project_row(run, str(touchpoint), found) for touchpoint in found.counts],
+    }
+
+
+def tables(run: Run, name: str) -> list[Table]:
+    """The projects by touchpoint, unrounded; empty where there were no meetings."""
+    found = _projects(run, name)
+    if found is None:
+        return []
+    heads = (
+        _("Touchpoint"), _("Projects a replication, mean"), _("Replications with one"), _("Replications"),
+        _("Day of the first, median"), _("Earliest"), _("Latest"),
+    )  # fmt: skip
+    rows = []
+    for touchpoint, counts in found.counts.items():
+        first = _first_days(str(touchpoint), found.table)
+        days = float(first.median()), int(first.min()), int(first.max())
+        with_one = int((counts > 0).sum())
+        rows.append((_(TOUCHPOINTS[str(touchpoint)]), float(counts.mean()), with_one, len(counts), *days))
+    return [Table("projects", _("What the meetings started"), heads, rows)]
+
+
+def _projects(run: Run, name: str) -> Projects | None:
+    """None where there were no meetings; touchpoints with the most projects first."""
     if not run.has("projects.parquet"):
         return None
     table = run.table("projects.parquet")
@@ -24,11 +61,7 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     points = [int(point) for point in pd.unique(run.measures["replication"])]
     counts = table.pivot_table(index="replication", columns="touchpoint", values="day", aggfunc="size", fill_value=0)
     counts = counts.reindex(points, fill_value=0)
-    order = counts.mean().sort_values(ascending=False, kind="stable")
-    return {
-        "sentence": words.sentences((_project_sentence(run, table, counts), _return_sentence(run, name))),
-        "rows": [_project_row(str(touchpoint), counts[touchpoint], table) for touchpoint in order.index],
-    }
+    return Projects(table, counts[counts.mean().sort_values(ascending=False, kind="stable").index])
 
 
 def _project_sentence(run: Run, table: pd.DataFrame, counts: pd.DataFrame) -> str:
@@ -53,15 +86,18 @@ def _return_sentence(run: Run, name: str) -> str:
     )
 
 
-def _project_row(touchpoint: str, counts: pd.Series, table: pd.DataFrame) -> list[str]:
-    """Touchpoint, projects a point, points with one, and the day of the first in those."""
-    first = table[table["touchpoint"] == touchpoint].groupby("replication")["day"].min()
-    days = _("{middle} ({low} to {high})").format(
-        middle=f"{first.median():.0f}", low=int(first.min()), high=int(first.max())
-    )
+def _project_row(run: Run, touchpoint: str, found: Projects) -> list[str]:
+    """Touchpoint, projects a point, points with one, and the date of the first in those."""
+    first, counts = _first_days(touchpoint, found.table), found.counts[touchpoint]
+    ends = {"middle": int(first.median()), "low": int(first.min()), "high": int(first.max())}
     return [
         _(TOUCHPOINTS[touchpoint]),
         words.number(float(counts.mean()), 1),
         f"{int((counts > 0).sum())} / {len(counts)}",
-        days,
+        _("{middle} ({low} to {high})").format(**{end: str(run.date(day) or day) for end, day in ends.items()}),
     ]
+
+
+def _first_days(touchpoint: str, table: pd.DataFrame) -> pd.Series:
+    """Day of the first project on a touchpoint, by point."""
+    return table[table["touchpoint"] == touchpoint].groupby("replication")["day"].min()

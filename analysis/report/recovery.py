@@ -20,12 +20,13 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.effects.estimands import Array, spread
 from analysis.folders.run_folder import Run
-from analysis.style import look, words
+from analysis.report.tables import Table
+from analysis.style import dates, look, words
 from analysis.style.language import N_, _
 from analysis.style.page import picture
 from sim.tables import BASELINE, RECOVERY
 
-METRICS = {"nps": "points", "customer": "customers", "profit": "yen per potential customer and week"}
+METRICS = {"nps": "points", "customer": "customers", "profit": "yen per member and week"}
 """Metrics whose recovery is followed, and their units."""
 
 METRIC_WORDS = {"nps": N_("NPS (true)"), "customer": N_("Active customers"), "profit": N_("Profit")}
@@ -130,10 +131,25 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     own = table[table["intervention"] == name]
     stem = run.folder / "figures" / f"{look.file_name(name)}_recovery"
     return {
-        "begins": begins(run, name),
+        "begins": _begun(run, begins(run, name)),
         "rows": [_row(str(metric), rows.set_index("quantity")) for metric, rows in own.groupby("metric", sort=False)],
         "picture": picture(over_weeks(run, name), stem, _(CAPTION)),
     }
+
+
+def _begun(run: Run, day: int) -> str:
+    """When the effect begins, in a sentence."""
+    first = run.date(day)
+    if first is None:
+        return _("The effect begins on day {day}.").format(day=day)
+    return _("The effect begins on {date} (day {day}).").format(date=dates.told(first), day=day)
+
+
+def tables(run: Run, name: str) -> list[Table]:
+    """The recovery from `name`, unrounded; empty where the effect begins on day 0."""
+    own = pd.DataFrame(_rows(run, name) if begins(run, name) > 0 else (), columns=[one.name for one in RECOVERY])
+    rows = own.astype(object).where(own.notna(), None).to_numpy().tolist()
+    return [Table("recovery", _("How deep it goes, and how it recovers"), tuple(own.columns), [*map(tuple, rows)])]
 
 
 def _row(metric: str, rows: pd.DataFrame) -> list[str]:

@@ -27,7 +27,7 @@ CAPTIONS = {
         "not the place that LTV gives."
     ),
     "personas": N_(
-        "The same for one persona at a time, per potential customer of the whole market: a small persona counts "
+        "The same for one persona at a time, per member of the whole market: a small persona counts "
         "for less. Places are within the persona."
     ),
 }
@@ -80,7 +80,7 @@ def told(run: KeyDrivers) -> list[str]:
 def _worth(run: KeyDrivers, first: str) -> str:
     return _(
         "A step of {step} su is worth most at {touchpoint}: over {days} days it moves LTV by {repaired} yen per "
-        "potential customer if the touchpoint gets better, by {broken} if it gets worse."
+        "member if the touchpoint gets better, by {broken} if it gets worse."
     ).format(
         step=words.plain(run.step),
         touchpoint=words.touchpoint(first),
@@ -200,7 +200,7 @@ def _persona(run: KeyDrivers) -> str:
         return ""
     best = rows.sort_values("value", ascending=False, kind="stable").iloc[0]
     return _(
-        "Of single personas a step is worth most at {touchpoint} for {persona}: {effect} yen per potential customer of "
+        "Of single personas a step is worth most at {touchpoint} for {persona}: {effect} yen per member of "
         "the whole market."
     ).format(
         touchpoint=words.touchpoint(best["touchpoint"]), persona=words.segment(best["persona"]), effect=_with_span(best)
@@ -239,7 +239,7 @@ def summary_table(folder: Path | str) -> str:
         _("survey"), "",
     )  # fmt: skip
     note = _(
-        "Effect of a step of {step} su for everybody, yen per potential customer over {days} days and points. "
+        "Effect of a step of {step} su for everybody, yen per member over {days} days and points. "
         "Complaints: share that names it. Survey: standardised regression weight."
     ).format(step=words.plain(run.step), days=run.days)
     return "\n".join([aligned(head, [_line(run, name) for name in touchpoints(run, EVERYBODY)]), note])
@@ -294,7 +294,7 @@ def _facts(run: KeyDrivers) -> list[tuple[str, str]]:
     """What was simulated, in a line."""
     return [
         (_("Company"), str(run.setting("company.name", _("not named")))),
-        (_("Simulated market"), _("{customers} potential customers").format(customers=f"{run.config['customers']:,}")),
+        (_("Simulated market"), _("{customers} members").format(customers=f"{run.config['customers']:,}")),
         (_("Size of a step"), _("{step} su").format(step=words.plain(run.step))),
         (_("Replications"), str(run.worlds)),
         (_("Horizon"), _("{days} days").format(days=run.days)),
@@ -369,7 +369,7 @@ def paired_bars(run: KeyDrivers, cells: list[tuple[str, str]]) -> Figure:
     """A row per (persona, touchpoint): bars for better and worse, of LTV and of NPS, and the places."""
     figure = Figure(figsize=(look.WIDTH, 1.3 + 0.34 * len(cells)))
     ltv, nps, places = figure.subplots(1, 3, sharey=True, width_ratios=(3, 3, 1.9))
-    texts = {LTV: _("effect on LTV, yen per\npotential customer"), NPS: _("effect on NPS,\npoints")}
+    texts = {LTV: _("effect on LTV, yen per\nmember"), NPS: _("effect on NPS,\npoints")}
     for axes, metric in ((ltv, LTV), (nps, NPS)):
         for change in CHANGE_LOOKS:
             _bars(axes, [run.cell(*cell, metric, change) for cell in cells], change)

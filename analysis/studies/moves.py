@@ -249,7 +249,7 @@ def listing(moves: Sequence[Move]) -> list[str]:
 
 
 def in_words(one: Move) -> str:
-    """`norush_coupon ltv total effect: -0.11 to 2.99 yen per potential customer, moved by +3.10 = 8.0 SE`."""
+    """`norush_coupon ltv total effect: -0.11 to 2.99 yen per member, moved by +3.10 = 8.0 SE`."""
     _arm, metric, estimand = one.name.split()
     what = one.name if estimand == LEVEL else _("{name} effect").format(name=one.name)
     places = None if math.isnan(one.change) else _places(one.change)

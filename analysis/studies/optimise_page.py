@@ -208,7 +208,7 @@ def _facts(found: Searched) -> list[tuple[str, str]]:
     points = _("{points}, fresh {fresh}").format(points=search["points"], fresh=search["fresh_points"])
     return [
         (_("Scenario"), str(plan["scenario"])),
-        (_("Simulated market"), _("{customers} potential customers").format(customers=f"{plan['customers']:,}")),
+        (_("Simulated market"), _("{customers} members").format(customers=f"{plan['customers']:,}")),
         (_("Horizon"), _("{days} days").format(days=plan["days"])),
         (_("Trials"), _counts(found)["trials"]),
         (_("Replications of the unknowns"), points),

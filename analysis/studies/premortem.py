@@ -52,7 +52,7 @@ class PreMortem(Run):
 
     @property
     def simulated(self) -> int:
-        """Potential customers simulated, all of them in the test."""
+        """Members simulated, all of them in the test."""
         return int(self.config["customers"])
 
     @property

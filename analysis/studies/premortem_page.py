@@ -220,9 +220,9 @@ def _unknown(run: PreMortem, row: pd.Series) -> str:
 
 
 def _unit(metric: Metric) -> str:
-    """`yen per potential customer`, or the bare unit of a ratio."""
+    """`yen per member`, or the bare unit of a ratio."""
     unit = _(metric.unit)
-    return _("{unit} per potential customer").format(unit=unit) if metric.kind == "mean" else unit
+    return _("{unit} per member").format(unit=unit) if metric.kind == "mean" else unit
 
 
 def rounded(size: float) -> str:
@@ -279,7 +279,7 @@ def errors(run: PreMortem) -> Figure:
         axes.axhline(own["truth_size"].iloc[0], color=look.GREY, linewidth=0.9, linestyle="-.")
         axes.set_title(_assigned(design))
         _weeks(axes, own["weeks"])
-    grid[0].set_ylabel(_("misses the truth by, yen per\npotential customer over the horizon"))
+    grid[0].set_ylabel(_("misses the truth by, yen per\nmember over the horizon"))
     grid[0].set_ylim(bottom=0)
     look.legend_figure(figure, grid[:1])
     return figure
@@ -299,7 +299,7 @@ def worlds(run: PreMortem) -> Figure:
             label=_(DESIGN_WORDS[row["design"]]),
         )  # fmt: skip
     _diagonal(axes)
-    axes.set_xlabel(_("full rollout's effect on profit, yen per potential customer over the horizon"))
+    axes.set_xlabel(_("full rollout's effect on profit, yen per member over the horizon"))
     axes.set_ylabel(_("mean report of the tests\nafter {weeks} weeks, yen").format(weeks=weeks))
     look.legend_above(axes)
     return figure
@@ -399,7 +399,7 @@ def _facts(run: PreMortem) -> list[tuple[str, str]]:
     plan = run.config["premortem"]
     return [
         (_("Company"), str(run.setting("company.name", _("not named")))),
-        (_("Simulated market"), _("{customers} potential customers").format(customers=f"{run.simulated:,}")),
+        (_("Simulated market"), _("{customers} members").format(customers=f"{run.simulated:,}")),
         (_("Members of the firm"), f"{run.members:,}"),
         (_("Worlds"), str(run.worlds)),
         (_("Tests in each, by design"), str(plan["tests"])),

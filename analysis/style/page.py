@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
@@ -28,11 +29,24 @@ class Read(Protocol):
 Folder = TypeVar("Folder", bound=Read)
 
 
+class Link(NamedTuple):
+    """A file that the page carries within it: the name to save it under, and the address that holds its bytes."""
+
+    file: str
+    address: str
+
+    @classmethod
+    def of(cls, file: str, kind: str, content: bytes) -> Link:
+        """From a file's name, media type and bytes."""
+        return cls(file, f"data:{kind};base64,{base64.b64encode(content).decode()}")
+
+
 class Picture(NamedTuple):
-    """A figure in the page: inline SVG, and a caption, which also serves those who do not see it."""
+    """A figure in the page: inline SVG, a caption, which also serves those who do not see it, and the PNG to take."""
 
     svg: Markup
     caption: str
+    png: Link
 
 
 def render(template: str, context: Mapping[str, Any]) -> str:
@@ -67,7 +81,9 @@ def write(folder: Path, template: str, context: Mapping[str, Any]) -> Path:
 
 def picture(figure: Figure, stem: Path, caption: str) -> Picture:
     """Save a figure as `stem`.png and `stem`.svg and return it for a page."""
-    return Picture(_inline(look.save(figure, stem), f"{stem.name}-"), caption)
+    svg = _inline(look.save(figure, stem), f"{stem.name}-")
+    png = stem.with_name(f"{stem.name}.png")
+    return Picture(svg, caption, Link.of(png.name, "image/png", png.read_bytes()))
 
 
 def pictures(figures: Mapping[str, Figure], stem: str, captions: Mapping[str, str]) -> dict[str, Picture]:

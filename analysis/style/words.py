@@ -66,12 +66,12 @@ def meaning(metric: str) -> str:
 
 
 def unit(metric: str) -> str:
-    """The metric's unit in words, with what it is per: `yen per potential customer`, `orders in all`, `%`."""
+    """The metric's unit in words, with what it is per: `yen per member`, `orders in all`, `%`."""
     found = METRIC.get(metric)
     if found is None:
         return ""
     plain = _(UNIT_WORDS.get(found.unit, found.unit))
-    whole = {"mean": _("{unit} per potential customer"), "sum": _("{unit} in all")}.get(found.kind, "{unit}")
+    whole = {"mean": _("{unit} per member"), "sum": _("{unit} in all")}.get(found.kind, "{unit}")
     return whole.format(unit=plain)
 
 

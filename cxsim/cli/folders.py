@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from importlib import import_module, resources
 from pathlib import Path
@@ -103,16 +104,55 @@ def examples(words: list[str]) -> int:
 
 
 def report(words: list[str]) -> int:
-    """Make the report of a folder again: of a run, a pre-mortem or key drivers."""
-    description = _("Make report.html and the figures of a run folder again.")
-    folder = folder_asked(words, "report", description, "RUN", _("a run folder"))
+    """Make the report of a folder again: of a run, a pre-mortem or key drivers; or a run's slide and workbook."""
+    given = _report_parser().given(without_language(words))
+    folder, language = given.folder, language_asked(words)
     module = next((name for table, name in REPORTS.items() if (folder / table).is_file()), None)
     if module is None:
         raise ConfigError("{folder}: is no run folder; effects.csv is not there", folder=folder)
-    import_module(module).write_report(folder, language_asked(words))
-    print(shown(folder / "report.html"))
+    asked = [maker for option, maker in OFFICE.items() if getattr(given, option)]
+    if not asked:
+        import_module(module).write_report(folder, language)
+        print(shown(folder / "report.html"))
+        return OK
+    if module != REPORTS["effects.csv"]:
+        raise ConfigError("report: --slide and --xlsx are of the folder of a run, which {folder} is not", folder=folder)
+    for path, function in asked:
+        for name, content in getattr(import_module(path), function)(folder, language).items():
+            _replace(folder / name, content)
+            print(shown(folder / name))
     return OK
 
+
+def _report_parser() -> Parser:
+    parser = Parser(
+        prog="cxsim report",
+        description=_(
+            "Make report.html and the figures of a run folder again; or, of a run, the decision as a slide or the "
+            "tables as a workbook, which need the extra office."
+        ),
+    )
+    parser.add_argument("folder", type=Path, metavar="RUN", help=_("a run folder"))
+    parser.add_argument("--slide", action="store_true", help=_("write RUN/slide.png and RUN/slide.pptx instead"))
+    parser.add_argument("--xlsx", action="store_true", help=_("write RUN/tables.xlsx instead"))
+    return parser
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that at any moment it has either the old bytes or all of the new ones."""
+    from sim.run.folder import flush
+
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        draft.write_bytes(content)
+        flush(draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+OFFICE = {"slide": ("analysis.report.slide", "slides"), "xlsx": ("analysis.report.workbook", "workbook")}
+"""Options of `cxsim report`, with the module and the function that make their files."""
 
 REPORTS = {
     "effects.csv": "analysis.report.page",

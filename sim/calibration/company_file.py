@@ -60,7 +60,7 @@ def company_text(found: Calibration) -> str:
         # A plain value cannot carry a grade: it is told in a comment.
         comment = f"judgement: {UNTOLD}" if key not in own and not is_parameter(value) else ""
         if key == "members":
-            comment = "measured: the log's customers; put in the firm's potential customers, totals are for this many"
+            comment = "measured: the log's customers; put in the firm's members, totals are for this many"
         lines += written(key, own.get(key, value), 0, comment)
     if evidence.behaviour:
         lines.append("# The firm's own evidence, laid over the shared behaviour.")

@@ -517,7 +517,7 @@ class Network(Section):
 
 
 class Market(Section):
-    """The closed market of potential customers."""
+    """The closed market of members."""
 
     kind: Annotated[str, word("established", "launch")]
     status: Status

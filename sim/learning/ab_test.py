@@ -57,7 +57,7 @@ METRICS: dict[str, tuple[str, Callable[[Outcome, Mask], float]]] = {
     "csat": ("% of answers", _ratio("csat")),
 }
 """What a test may have measured: the unit of an absolute lift, and how it is read off one side. Per customer means
-per potential customer who was assigned, whether or not they came."""
+per member who was assigned, whether or not they came."""
 
 
 def _interval(value: object) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """An arm's outcome per customer at the end of the horizon, and its metrics over segments.
 
-Every mean is over all potential customers of a segment, since a denominator that treatment changes would bias the
+Every mean is over all members of a segment, since a denominator that treatment changes would bias the
 comparison. Ratio metrics are each arm's own statistic.
 """
 
@@ -45,8 +45,8 @@ class Outcome:
     early: dict[str, NDArray[Any]]  # visits, bought, ledger after FIELD_TEST_DAYS
     years: list[NDArray[np.float64]]  # discounted profit so far at the end of each of tables.YEARS but the last, yen
     days: int
-    fixed: float  # yen a day per potential customer, the same in every arm
-    company_costs: NDArray[np.float64]  # yen per potential customer by day, of interventions and booked to no customer
+    fixed: float  # yen a day per member, the same in every arm
+    company_costs: NDArray[np.float64]  # yen per member by day, of interventions and booked to no customer
     discount_rate: float  # per year
 
 
@@ -123,7 +123,7 @@ def _present(outcome: Outcome) -> NDArray[np.float64]:
 
 
 def _values(outcome: Outcome, rows: Rows) -> dict[str, float]:
-    """LTV and the parts that add up to it: years of the horizon, and the tail; yen per potential customer."""
+    """LTV and the parts that add up to it: years of the horizon, and the tail; yen per member."""
     n = len(rows)
 
     def mean(npv: NDArray[np.float64]) -> float:

@@ -9,8 +9,8 @@
 `over` says how the points of what is not known become one number: `mean`, a quantile such as 0.1, or `gain`, the share
 of points with a gain. A lever that is an option of an intervention acts in the treated arm alone, so that the effect
 may be optimised. Any other lever changes the company in both arms: then the level of the whole company is what counts,
-and gains are against the present configuration. Such a lever may cost: `cost_per_day` is yen a day, per potential
-customer and unit of the key, booked with the fixed costs.
+and gains are against the present configuration. Such a lever may cost: `cost_per_day` is yen a day, per member
+and unit of the key, booked with the fixed costs.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Lever(Section):
     low: Annotated[float, Reader(_as_written)]
     high: Annotated[float, Reader(_as_written)]
     step: Annotated[float | None, optional(Reader(number))] = None
-    cost_per_day: Annotated[float, Reader(number)] = 0.0  # yen, per potential customer and unit
+    cost_per_day: Annotated[float, Reader(number)] = 0.0  # yen, per member and unit
 
     @model_validator(mode="after")
     def _has_steps(self) -> Self:

@@ -243,7 +243,7 @@ def test_summary_names_metrics_and_units(tmp_path: Path) -> None:
     write_effects(make_run(tmp_path / "run"))
     text = summary_table(tmp_path / "run")
     assert "\nLTV  " in text
-    assert "yen per potential customer" in text
+    assert "yen per member" in text
     assert "NPS (true)" in text
     assert len({len(line) for line in text.splitlines() if line.endswith("points")}) == 1
 

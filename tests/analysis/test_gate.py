@@ -148,12 +148,12 @@ def test_what_knowing_is_worth_says_of_which_choice(tmp_path: Path) -> None:
 
 
 def test_money_is_the_firms(tmp_path: Path) -> None:
-    """Two yen for each of 10,000 potential customers, over 100 of 365 days."""
+    """Two yen for each of 10,000 members, over 100 of 365 days."""
     found = only(gate(folder(tmp_path / "two", [1.0, 3.0] * 20), THRESHOLDS))
     assert (found["members"], found["effect"]["firm"]) == (MEMBERS, 20_000)
     assert found["effect"]["firm_year"] == pytest.approx(73_000)
     assert found["lines"][1].startswith("Expected value: +73,000 yen a year for the firm, that is +2.00 yen of LTV")
-    assert "potential customers, whether they buy or not" in found["lines"][1]
+    assert "members, whether they buy or not" in found["lines"][1]
     assert "a set-up cost of up to 20,000 yen" in found["lines"][4]
 
 

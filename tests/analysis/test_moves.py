@@ -154,7 +154,7 @@ def test_words() -> None:
     assert moves.tables_line({"a": "1"}, {"a": "1"}) == ""
     one = Move("norush_coupon ltv total", -0.11, 2.99, 3.1, 0.3875, 0.0, 16)
     assert moves.in_words(one) == (
-        "norush_coupon ltv total effect: -0.1 to 3.0 yen per potential customer, moved by +3.1 = 8.0 SE"
+        "norush_coupon ltv total effect: -0.1 to 3.0 yen per member, moved by +3.1 = 8.0 SE"
     )
     assert moves.exact_lines([one])[0].startswith("1 of 1 numbers moved by 3 SE or more, up to 8.0 SE")
     near = one._replace(change=0.465)

@@ -243,7 +243,7 @@ def test_the_paragraph_says_when_a_test_tells_nothing(tmp_path: Path) -> None:
 
 def test_the_terminal_shows_each_reading(tmp_path: Path) -> None:
     *lines, note = summary_table(folder(tmp_path / "run", planned(np.full(16, 5.0)), POINTS)).splitlines()
-    assert "yen per potential customer" in note
+    assert "yen per member" in note
     assert [line.split()[:4] for line in lines[2:]] == [
         ["one", "by", "one", "4"], ["one", "by", "one", "8"], ["in", "clusters", "4", "+5.00"],
         ["in", "clusters", "8", "+5.00"],

@@ -67,7 +67,7 @@ def test_the_most_robust_variant_is_recommended_beside_the_plan(tmp_path: Path) 
     assert (plan.dominated_by, half.dominated_by, double.dominated_by) == (None, None, 0)
     text = "\n".join(lines(of_run(Run(place), "coupon")))
     assert "Recommended of its variants, as the most robust: half (coupon face value 75 yen)." in text
-    assert f"comes to {half.worst:+.2f} yen per potential customer on average, as planned to {plan.worst:+.2f}" in text
+    assert f"comes to {half.worst:+.2f} yen per member on average, as planned to {plan.worst:+.2f}" in text
     assert (
         "Dominated, that is no better over its worst worlds however many of them are counted: double (by the plan"
         in text

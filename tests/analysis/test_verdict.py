@@ -99,7 +99,7 @@ def test_two_heaps_of_gains_are_a_gain_everywhere(
     assert lines[0] == "Go with A."
     assert lines[2] == f"It pays in {100 * p:.0f} % of the worlds: likely gain."
     ends = "(8 points, from +10 to +253)" if times == 1 else "(90 % interval +10 to +253)"
-    assert lines[-1].startswith("Effect on LTV, yen per potential customer: +124")
+    assert lines[-1].startswith("Effect on LTV, yen per member: +124")
     assert ends in lines[-1]
 
 

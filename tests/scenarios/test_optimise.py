@@ -280,7 +280,7 @@ def test_a_lever_of_the_company_costs_what_is_said() -> None:
         search = search_with(levers=levers, objectives=objectives, points=2)
         one = candidate(search, shipped(*TINY, "scenario=[norush_coupon]"), {"company.message_cap": 4})
         found.append(Evaluation(treated_arms, search.metrics)(one))
-    # 4 units at 0.5 yen a day and potential customer over 28 days
+    # 4 units at 0.5 yen a day and member over 28 days
     for arm in (0, 1):
         assert np.subtract(found[0]["profit"][arm], found[1]["profit"][arm]) == pytest.approx(4 * 0.5 * 28)
 
