@@ -40,7 +40,7 @@ DIRECT = {
     "on_time": 0.4, "backlog": 6.0, "contacts": -20.0,
 }  # fmt: skip
 CONFIG_PARTS = {
-    "company": "company/cdnow.yaml",
+    "company": "company/general.yaml",
     "personas": "personas/default.yaml",
     "market": "market/established.yaml",
     "behaviour": "behaviour/default.yaml",

@@ -216,7 +216,10 @@ def project_run(folder: Path) -> Path:
 def test_projects_by_touchpoint_and_what_they_bring(tmp_path: Path) -> None:
     found = meetings.section(Run(project_run(tmp_path / "run")), X)
     assert found is not None
-    assert found["rows"] == [["product", "1.0", "2 / 3", "20 (6 to 34)"], ["delivery", "0.3", "1 / 3", "13 (13 to 13)"]]
+    assert found["rows"] == [
+        ["product", "1.0", "2 / 3", "2027-01-21 (2027-01-07 to 2027-02-04)"],
+        ["delivery", "0.3", "1 / 3", "2027-01-14 (2027-01-14 to 2027-01-14)"],
+    ]
     assert found["sentence"] == (
         "Within 100 days the meetings start 1.3 projects (0 to 3 over 3 replications), most often on this touchpoint: "
         "product. Each yen spent on them brings +2.50 yen net within 100 days (3 points, from +2.50 to +2.50)."

@@ -77,6 +77,7 @@ def test_places_agree() -> None:
 
 AS_THEY_ARE = (
     "optimise: {problem}",
+    "tolerance: {problem}",
     "scenario.{scenario}.interventions.{key}.{problem}",
     "scenario.{scenario}.variants.{variant}: {problem}",
 )

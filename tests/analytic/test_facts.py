@@ -241,6 +241,61 @@ def test_the_effect_does_not_depend_on_the_size_of_the_market() -> None:
     assert abs(small - large) < 2.0 * np.hypot(small_se, large_se)
 
 
+LONG = 1095
+"""Days of a pilot that is long beside every half-life."""
+
+
+def effects_with(pilot_days: int, found: Settings, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Effect on LTV of the scenario at each point (size,), and references (size, 4), with a pilot of so many days."""
+    effects, known = [], []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("sim.world.pilot.PILOT_DAYS", pilot_days)
+        for number, point in enumerate(points(found, size)):
+            seed = replication_seed(3, number, 0)
+            result = run_task(found, treated_arms, Task(number, 0, point, seed, parts=False))
+            rows = result.measures[(result.measures["metric"] == "ltv") & (result.measures["segment"] == "everybody")]
+            ltv = dict(zip(rows["arm"], rows["value"], strict=True))
+            effects.append(ltv["norush_coupon"] - ltv["baseline"])
+            _, one = references(world_of(found.at(point), seed))
+            known.append((one.satisfaction, one.expectation, one.lapse_offset, np.log(one.trial_scale)))
+    return np.array(effects), np.array(known)
+
+
+@pytest.mark.slow
+def test_a_pilot_of_half_a_year_says_what_a_long_one_says() -> None:
+    """References and effects at 200 points against a pilot of three years on the same customers."""
+    found = shipped("days=365", "customers=5000", "arms=total")
+    (effect, known), (long_effect, long_known) = (effects_with(days, found, 200) for days in (180, LONG))
+    gap, moved = effect - long_effect, known - long_known
+    error, spread = gap.std(ddof=1) / np.sqrt(len(gap)), effect.std(ddof=1)
+    print(f"\neffect on LTV: {effect.mean():.3f} and {long_effect.mean():.3f} yen")
+    print(f"gap {gap.mean():.3f} (se {error:.3f}), spread over points {spread:.2f}")
+    names = ("satisfaction", "expectation", "lapse offset", "log trial scale")
+    for name, one in zip(names, moved.T, strict=True):
+        print(f"{name}: gap {one.mean():+.4f}, sd {one.std(ddof=1):.4f}")
+    assert abs(gap.mean()) < 2.0 * error + 0.02 * spread
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_parcels_are_late_as_often_as_in_a_year_of_retail(clock: str) -> None:
+    """At the central values: 2 to 6 % outside peaks, 4 to 8 % in a year; the worst week of the year is told."""
+    outside, year, worst = [], [], []
+    for seed in range(8):
+        world = piloted(settings_of(clock, 20_000), 100 + seed)
+        rows = lived(world).recorder.rows
+        late, delivered = (rows[name][-365:].astype(float) for name in ("late", "delivered"))
+        ordinary = ~world.peaks[world.on(0) : world.on(365)]
+        outside.append(late[ordinary].sum() / delivered[ordinary].sum())
+        year.append(late.sum() / delivered.sum())
+        weeks = np.arange(0, 364, 7)
+        worst.append(1.0 - (np.add.reduceat(late, weeks) / np.add.reduceat(delivered, weeks)).max())
+    print(f"\n{clock}: {np.mean(outside):.3f} late outside peaks, {np.mean(year):.3f} in the year, worst week "
+          f"{np.mean(worst):.2f} on time")  # fmt: skip
+    assert 0.02 <= np.mean(outside) <= 0.06
+    assert 0.04 <= np.mean(year) <= 0.08
+
+
 # -- what contradicts ------------------------------------------------------------------------------------------------
 
 

@@ -95,7 +95,7 @@ def _pretend(place: Path | None) -> None:
     """Write a company file where a command of the page would."""
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text((ROOT / "conf" / "company" / "cdnow.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        place.write_text((ROOT / "conf" / "company" / "general.yaml").read_text(encoding="utf-8"), encoding="utf-8")
 
 
 def _stops(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

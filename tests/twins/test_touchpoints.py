@@ -30,7 +30,7 @@ NEEDED = {
         ("    product: Number", "    product: Number\n    packaging: Number"),
     ),
     "conf/behaviour/default.yaml": (("  weight_store: ", "  weight_packaging: 0.1\n  weight_store: "),),
-    "conf/company/cdnow.yaml": (("product: 0.8}", "product: 0.8, packaging: 0.8}"),),
+    "conf/company/general.yaml": (("product: 0.8}", "product: 0.8, packaging: 0.8}"),),
     "analysis/style/words.py": (
         ('N_("the product"),', 'N_("the product"),\n    "packaging": N_("the packaging"),'),
         ('N_("product"),', 'N_("product"),\n    "packaging": N_("packaging"),'),
