@@ -118,11 +118,12 @@ class Shopper(mesa.Agent):
         model, r, today = self.model, self.model.rules, self.model.today
         reference = behaviour.reference_visits(r, self.status, self.rate)
         rate = behaviour.visit_rate(r, reference, today.season, False, False, 0.0)
-        if draw(today.seed, self.row, today.day, draws.VISIT, 0) >= 1.0 - math.exp(-rate):
+        u = draw(today.seed, self.row, today.day, draws.VISIT, 0)
+        if u >= 1.0 - math.exp(-rate):
             return
         self.catch_up()
         self.last_visit = today.day
-        model.counts["visits"] += 1
+        model.counts["visits"] += max(1, behaviour.visits_in_day(rate, u))
         channel, topic = where_to(r, model.around, today.seed, today.day, self.row)
         if topic:
             self.topic, self.topic_day = topic, today.day

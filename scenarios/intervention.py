@@ -330,8 +330,6 @@ def treated_arms(settings: Settings) -> dict[str, Placed]:
     Raises ConfigError naming scenario, intervention and option; of variants too, which have no part in what is
     returned.
     """
-    for scenario, variant in variant_names(settings):
-        _check_variant(settings, scenario, variant)
     placed: dict[str, Placed] = {}
     number = 0
     for scenario, content in settings.scenario.items():
@@ -350,4 +348,6 @@ def treated_arms(settings: Settings) -> dict[str, Placed]:
         raise ConfigError("scenario: {number} interventions at once; at most 8", number=number)
     if len(placed) > 1:
         placed["+".join(placed)] = tuple(one for own in placed.values() for one in own)
+    for scenario, variant in variant_names(settings):
+        _check_variant(settings, scenario, variant)
     return placed

@@ -29,6 +29,9 @@ FLAT = ("calendar=flat",)
 
 BUSY = (
     "company.facts.orders_a_month=null",
+    "company.facts.active_customers=null",
+    "company.facts.repeat_share=null",
+    "company.facts.conversion=null",
     "market.status={unaware: 0.3, aware: 0.3, customer: 0.4}",
     "company.purchase.pareto_nbd={r: 0.9, alpha: 2.5, s: 0.606, beta: 11.669}",
     "company.purchase.bg_nbd={r: 0.9, alpha: 2.5, a: 0.4, b: 2.4}",

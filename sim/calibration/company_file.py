@@ -13,20 +13,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from sim.calibration import lapse
 from sim.calibration.calibrate import LABEL, Calibration, Clock, mean_basket_se
 from sim.calibration.cohort import CLOCK
+from sim.calibration.log import CleanLog
 from sim.calibration.repeat_buying import Fit
 from sim.config.parameters import is_parameter
 from sim.config.sections import Facts
 from sim.phrases import ConfigError
+from sim.world.constants import YEAR
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 WORDS_OF_YAML = ("true", "false", "null", "nan", "inf")
 """Words that `company=NAME` would not read as a name."""
 BASE, DEFAULT = "general", "cdnow"
+MEMBERS_PER_BUYER = 10
+"""Members written for each customer of a log, which does not know who has not bought yet."""
 UNTOLD = "the default company's; the log does not tell"
 SHIPPED = resources.files("conf") / "company"
 
@@ -49,8 +54,10 @@ def company_text(found: Calibration) -> str:
     """The company file as YAML text."""
     shipped = _shipped()
     evidence = found.evidence
-    own: dict[str, Any] = {"name": found.name, "members": found.clean.customers, "purchase": dict(_purchase(found))}
-    own["facts"] = dict.fromkeys(Facts.model_fields) | {"on_time": evidence.on_time}
+    members = MEMBERS_PER_BUYER * found.clean.customers
+    own: dict[str, Any] = {"name": found.name, "members": members, "purchase": dict(_purchase(found))}
+    known = {"active_customers": _active(found.clean), "on_time": evidence.on_time}
+    own["facts"] = dict.fromkeys(Facts.model_fields) | known
     if evidence.channels:
         own["channels"] = evidence.channels
     if evidence.on_time:
@@ -60,12 +67,22 @@ def company_text(found: Calibration) -> str:
         # A plain value cannot carry a grade: it is told in a comment.
         comment = f"judgement: {UNTOLD}" if key not in own and not is_parameter(value) else ""
         if key == "members":
-            comment = "measured: the log's customers; put in the firm's members, totals are for this many"
+            comment = f"judgement: {MEMBERS_PER_BUYER} for each of the log's customers; put in the firm's own number"
         lines += written(key, own.get(key, value), 0, comment)
     if evidence.behaviour:
         lines.append("# The firm's own evidence, laid over the shared behaviour.")
         lines += written("behaviour", evidence.behaviour, 0)
     return "\n".join(lines) + "\n"
+
+
+def _active(clean: CleanLog) -> dict[str, Any] | None:
+    """Customers who bought in the log's last year, as a fact; None of a log that is shorter than that."""
+    since = pd.Timestamp(clean.last) - pd.Timedelta(days=YEAR - 1)
+    if since < pd.Timestamp(clean.first):
+        return None
+    bought = clean.purchases.loc[clean.purchases["date"] >= since, "customer"].nunique()
+    source = f"who bought within {YEAR} days up to {clean.last}"
+    return {"value": int(bought), "unit": "customers", "grade": "measured", "source": source}
 
 
 def _shipped() -> dict[str, Any]:

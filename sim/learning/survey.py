@@ -120,7 +120,14 @@ class Survey:
         asked, since = who[answered], when[answered]
         orders = orders_between(who[ordered], when[ordered], asked, since, since + self.within)
         table = _table(asked, value[answered].astype(float), orders.astype(float))
-        return WorldStatistics(statistics(table, self._paired), (float(table["again"].mean()),))
+        found = statistics(table, self._paired) if len(table) else np.array([np.nan])
+        if not np.isfinite(found).all():
+            raise ConfigError(
+                "customers: in a market of {customers} too few answer the survey to compare it with {name}; more are "
+                "needed",
+                customers=settings.customers, name=self.name,
+            )
+        return WorldStatistics(found, (float(table["again"].mean()),))
 
 
 def _table(customer: NDArray[np.int64], answer: FloatArray, orders: FloatArray) -> pd.DataFrame:

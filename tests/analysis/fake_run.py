@@ -94,6 +94,7 @@ def _config(chosen: Mapping[str, str], days: int, customers: int, seed: int) -> 
         key: yaml.safe_load((ROOT / "conf" / name).read_text(encoding="utf-8"))
         for key, name in CONFIG_PARTS.items()
     }
+    config["company"]["capacity_ratio"] = {"value": 1.15, "range": [1.05, 1.4], "unit": "ratio to mean orders"}
     scenario = {
         name: {
             "description": text,

@@ -320,8 +320,8 @@ def test_facts_that_contradict_each_other_are_named(overrides: list[str], told: 
         (["company.facts.on_time=null"], "company.capacity_ratio: is null, and so is company.facts.on_time"),
         (["company.facts.active_customers=null"], "repeat_share: needs orders_a_month and active_customers"),
         (["company.facts.nps=200"], r"company.facts.nps: 200 is not allowed; from -99 to 99"),
-        (["company.facts.conversion={value: 0.02, tolerance: -1}"], "conversion: tolerance: -1 is not allowed; from 0"),
-        (["company.facts.orders=5"], "company.facts.orders: no such key.* did you mean orders_a_month"),
+        (["++company.facts.conversion={value: 0.02, tolerance: -1}"], "tolerance: -1 is not allowed; from 0"),
+        (["+company.facts.orders=5"], "company.facts.orders: no such key.* did you mean orders_a_month"),
     ],
 )
 def test_facts_are_checked(overrides: list[str], told: str) -> None:

@@ -420,7 +420,7 @@ def test_what_is_learned_of_a_sum_is_known_jointly() -> None:
 
 # --- synthetic firms --------------------------------------------------------------------------------------------
 
-SMALL = ("scenario=baseline", "customers=4000", "burn_in=30", "calendar=flat")
+SMALL = ("company=cdnow", "scenario=baseline", "customers=4000", "burn_in=30", "calendar=flat")
 
 
 def test_lateness_costs_repurchase_in_proportion_to_the_slopes() -> None:
@@ -447,7 +447,7 @@ def test_end_to_end_in_a_tiny_world(
     rows = [f"c{i},{answer},{i // 10 % 2}" for i, answer in enumerate([7, 8, 8, 9, 9, 10, 6, 7, 8, 9] * 40)]
     Path("wave.csv").write_text("customer,answer,orders\n" + "\n".join(rows), encoding="utf-8")
     path = evidence(tmp_path, {"wave": {"kind": "survey", "file": "wave.csv", "within": 30}})
-    words = ["learn", str(path), "--name", "shop", "--points", "30", "customers=1000", "burn_in=30", "threads=1"]
+    words = ["learn", str(path), "--name", "shop", "--points", "30", "customers=6000", "burn_in=30", "threads=1"]
     assert cli.main(words) == 0
     out = capsys.readouterr().out
     assert "survey.intercept" in out

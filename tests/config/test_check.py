@@ -116,7 +116,7 @@ def test_a_move_is_reported(recorded: Pretended, capsys: pytest.CaptureFixture[s
     assert mine("--junit", "report.xml") == 1
     draws, exact = capsys.readouterr().out.split("\nexact: ")
     assert draws.startswith("draws: MOVED: ")
-    assert "\n    norush_coupon norush_share wom effect: " in draws
+    assert re.search(r"\n    norush_coupon \w+ congestion effect: -?[\d,.]+ to ", draws)
     assert exact.startswith("MOVED: other bytes: effects.csv, ")
     sizes = [float(line.split(" = ")[1].split()[0]) for line in exact.splitlines() if " = " in line]
     assert len(sizes) == 10

@@ -103,7 +103,7 @@ def total(run: Path, metric: str) -> pd.DataFrame:
     """Total effects on a metric as effects.csv has them: a row per segment, a column per scenario."""
     effects = pd.read_csv(run / "effects.csv").query(f"estimand == 'total' and metric == {metric!r}")
     table = effects.pivot(index="segment", columns="intervention", values="effect")
-    return table.loc[:, ~table.columns.str.contains(" x ")]
+    return table.loc[:, ~table.columns.str.contains(r" x |\*")]
 
 
 def test_the_snippet_by_persona_gives_the_effects_of_the_table(run: Path) -> None:

@@ -119,7 +119,7 @@ def test_an_order_untouched_by_treatment_keeps_its_ship_day_in_the_direct_world(
 
 
 def test_parts_of_a_simulated_effect_add_up_exactly() -> None:
-    found = settings(*SMALL)
+    found = settings(*SMALL, "company.capacity_ratio=1.05")
     result = run_task(found, treated_arms, Task(0, 0, {}, 77))
     table = effects_table(result.measures)
     table = table[

@@ -282,7 +282,7 @@ def test_a_rivals_move_costs_orders_and_customers() -> None:
 def test_the_coupon_shifts_classes_and_its_own_orders_make_the_others_late() -> None:
     """Always on, near the limit: relief is bounded by the share that waits, the orders that the coupon wins are not."""
     found = settings(*FLAT, "burn_in=60", "scenario=norush_coupon", "customers=8000", "days=168", *BUSY)
-    world = tight_world(found, 5, orders=100.0, servers=8)
+    world = tight_world(found, 5, orders=130.0, servers=8)
     start = burnt_in(world)
     models = arm_from(world, start), arm_from(world, start, Arm(placed(found, "norush_coupon"), np.ones(8000, bool)))
     share = [m.recorder.rows["orders_norush"].sum() / (m.recorder.rows["orders"].sum() or 1) for m in models]

@@ -29,7 +29,8 @@ OLIST = {0: 4.0, 1: 3.8, 2: 3.0, 3: 2.6, 5: 1.9, 8: 1.5}
 def flat(clock: str, seed: int = 1, customers: int = 20_000) -> CXModel:
     """The baseline as shipped, without a season."""
     found = settings(
-        *FLAT, "scenario=baseline", f"customers={customers}", f"behaviour.attrition.clock.value={clock}"
+        *FLAT, "company=general", "scenario=baseline", f"customers={customers}",
+        f"behaviour.attrition.clock.value={clock}",
     )
     return lived(piloted(found, seed))
 

@@ -46,7 +46,7 @@ def test_much_happens_in_these_worlds() -> None:
         "coupons_redeemed", "coupons_expired", "impressions", "clicks", "backlog", "late", "contacts", "abandoned",
         "wait_minutes", "talk_positive", "talk_negative",
     )  # fmt: skip
-    assert {name: int(rows[name].sum()) for name in happened if rows[name].sum() < 50} == {}
+    assert {name: int(rows[name].sum()) for name in happened if rows[name].sum() < 40} == {}
     assert len(np.unique(by_column(BOTH).world.season)) > 10
     assert (by_column(BOTH).world.capacity == 0).any()
     assert len(by_column(BOTH).recorder.censuses) == 4
@@ -65,7 +65,7 @@ def test_engines_agree_to_the_last_bit(name: str) -> None:
 def test_engines_agree_under_the_episode_clock_with_agents_shuffled() -> None:
     world, arm = case("episode")
     assert differences(by_column("episode"), lived(world, arm, "agent", shuffle=True)) == []
-    assert len(np.unique(by_column("episode").customers.columns.of("lapse_day"))) > 100
+    assert len(np.unique(by_column("episode").customers.columns.of("lapse_day"))) > 80
 
 
 @pytest.mark.slow
