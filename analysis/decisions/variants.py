@@ -3,7 +3,7 @@
 A scenario file may state variants of its plan; each was run at the plan's points with the plan's luck. A way to carry
 it out is dominated where another has no smaller sum over its worst k points, whatever k: then everybody who dislikes
 risk, or is indifferent to it, takes the other one (second-order stochastic dominance: Hadar and Russell 1969). The most
-robust way has the largest mean over the worst tenth of its points.
+robust way has the largest mean over the worst tenth of its points, if by more than chance.
 """
 
 from __future__ import annotations
@@ -108,8 +108,22 @@ def dominates(one: Array, other: Array) -> bool:
 
 
 def most_robust(found: Sequence[Way]) -> Way:
-    """The way with the largest mean over its worst tenth; the plan as stated where none is larger."""
-    return max(found, key=lambda way: way.worst)
+    """The way with the largest mean over its worst tenth; the plan as stated where none is larger beyond chance."""
+    plan, best = found[0], max(found, key=lambda way: way.worst)
+    return best if _clearly_safer(best.effect, plan.effect) else plan
+
+
+RESAMPLES, CLEARLY = 400, 0.9
+"""Bootstrap samples of the points, and the share of them in which a variant must be the safer one."""
+
+
+def _clearly_safer(one: Array, other: Array) -> bool:
+    """Whether the worst tenth of one way is better than that of another in nearly all samples of the same points."""
+    points = len(one)
+    rows = np.random.default_rng(0).integers(points, size=(RESAMPLES, points))
+    tenth = max(round(TENTH * points), 1)
+    worst = [np.sort(effect[rows], axis=1)[:, :tenth].mean(axis=1) for effect in (one, other)]
+    return bool(np.mean(worst[0] > worst[1]) >= CLEARLY)
 
 
 # -- break-even -------------------------------------------------------------------------------------------------
