@@ -80,11 +80,15 @@ VALUE_WIDTH = 5.4
 """Inches: half of a first page."""
 
 
+Bar = tuple[str, str, answer.Answer]
+"""Text, colour, effect in million yen for the firm."""
+
+
 class Panel(NamedTuple):
-    """Bars that add up, and their total as the last of them: text, colour, effect in million yen for the firm."""
+    """Bars that add up, to the last of them where that is their total."""
 
     title: str
-    bars: list[tuple[str, str, answer.Answer]]
+    bars: list[Bar]
 
 
 def value_panels(run: Run, name: str) -> list[Panel]:
@@ -92,15 +96,22 @@ def value_panels(run: Run, name: str) -> list[Panel]:
     times = {"year_1": _("first year"), "year_2": _("second year"), "year_3": _("third year")}
     by_year = [(metric, "total", times[metric], look.BLUE) for metric in years(run)]
     by_year += [("tail", "total", _("after the horizon"), look.GREEN), ("ltv", "total", _("together"), look.INK)]
-    by_part = [("ltv", part, _(text).replace("\n", " "), colour) for part, (text, colour) in PARTS.items()]
-    panels = [
-        Panel(title, _bars(run, name, wanted))
-        for title, wanted in ((_("When it comes"), by_year), (_("Where it comes from"), by_part))
+    by_part = [
+        ("ltv", part, _(text).replace("\n", " "), colour) for part, (text, colour) in PARTS.items() if part != "total"
     ]
+    when, where = (_bars(run, name, wanted) for wanted in (by_year, by_part))
+    panels = [Panel(_("When it comes"), when), Panel(_where_title(when, where), where)]
     return [panel for panel in panels if len(panel.bars) > 1]
 
 
-def _bars(run: Run, name: str, wanted: list[tuple[str, str, str, str]]) -> list[tuple[str, str, answer.Answer]]:
+def _where_title(when: list[Bar], where: list[Bar]) -> str:
+    """The parts add up to the total at their own points, which may be the first ones only."""
+    if when and where and where[0][2].points < when[-1][2].points:
+        return _("Where it comes from, at the first {points} points").format(points=where[0][2].points)
+    return _("Where it comes from")
+
+
+def _bars(run: Run, name: str, wanted: list[tuple[str, str, str, str]]) -> list[Bar]:
     """The bars that were measured; parts that are zero at every point are left out."""
     factor = members_of(run) / 1e6
     found = [

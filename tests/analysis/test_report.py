@@ -230,9 +230,8 @@ def test_the_figure_shows_the_value_for_the_firm_by_year_and_by_cause(folder: Pa
     members = run.config["company"]["members"]
     wanted = [
         [("first year", "year_1", "total"), ("after the horizon", "tail", "total"), ("together", "ltv", "total")],
-        [("direct", "ltv", "direct"), ("word of mouth", "ltv", "wom"), ("congestion", "ltv", "congestion"),
-         ("total", "ltv", "total")],
-    ]  # fmt: skip
+        [("direct", "ltv", "direct"), ("word of mouth", "ltv", "wom"), ("congestion", "ltv", "congestion")],
+    ]
     for axes, bars in zip(figures["value"].axes, wanted, strict=True):
         texts = [tick.get_text() for tick in axes.get_yticklabels()]
         widths = [bar.get_width() for bar in axes.patches]
