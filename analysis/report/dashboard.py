@@ -13,17 +13,14 @@ from analysis.style.language import N_, _
 FACTS = {
     "orders_a_month": N_("orders a month"),
     "active_customers": N_("active customers (bought within a year)"),
-    "basket": N_("average basket"),
+    "average_basket": N_("average basket"),
     "conversion": N_("conversion (orders per visit)"),
     "repeat_share": N_("buyers who buy again within twelve months"),
     "on_time": N_("on-time rate outside peaks"),
     "express": N_("share of express delivery"),
     "norush": N_("share of no-rush delivery"),
     "nps": N_("NPS"),
-    "margin": N_("gross margin"),
     "contacts_per_order": N_("contacts with support per order"),
-    "optin_push": N_("customers who take push messages"),
-    "optin_email": N_("customers who take e-mail"),
 }
 """Words for the facts; one that is none of these is shown by its own name."""
 

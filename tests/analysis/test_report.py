@@ -21,10 +21,12 @@ from matplotlib.figure import Figure
 from analysis.decisions import verdict
 from analysis.effects.answer import answer, write_effects
 from analysis.folders.run_folder import Run, RunError
+from analysis.report import dashboard
 from analysis.report import figures as plots
 from analysis.report.page import write_report
 from analysis.report.sheet import sheet, steps
 from analysis.report.tables import Table, csv_text
+from sim.run.dashboard import TOLERANCE
 from sim.tables import FOLDER_VERSION, METRICS
 from tests.analysis.fake_run import make_run
 from tests.analysis.test_verdict import sweep
@@ -353,6 +355,10 @@ def with_dashboard(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = make_run(tmp_path_factory.mktemp("runs") / "run", points=3, days=28)
     (run / "dashboard.csv").write_text(DASHBOARD, encoding="utf-8")
     return write_report(run).read_text(encoding="utf-8")
+
+
+def test_every_fact_of_a_dashboard_has_words_and_no_other() -> None:
+    assert set(dashboard.FACTS) == set(TOLERANCE)
 
 
 def test_the_dashboard_opens_the_assumptions_and_marks_what_is_missed(with_dashboard: str) -> None:
