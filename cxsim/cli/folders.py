@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from importlib import import_module, resources
 from pathlib import Path
@@ -117,9 +116,11 @@ def report(words: list[str]) -> int:
         return OK
     if module != REPORTS["effects.csv"]:
         raise ConfigError("report: --slide and --xlsx are of the folder of a run, which {folder} is not", folder=folder)
+    from sim.run.folder import replace_bytes
+
     for path, function in asked:
         for name, content in getattr(import_module(path), function)(folder, language).items():
-            _replace(folder / name, content)
+            replace_bytes(folder / name, content)
             print(shown(folder / name))
     return OK
 
@@ -136,19 +137,6 @@ def _report_parser() -> Parser:
     parser.add_argument("--slide", action="store_true", help=_("write RUN/slide.png and RUN/slide.pptx instead"))
     parser.add_argument("--xlsx", action="store_true", help=_("write RUN/tables.xlsx instead"))
     return parser
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that at any moment it has either the old bytes or all of the new ones."""
-    from sim.run.folder import flush
-
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        draft.write_bytes(content)
-        flush(draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 OFFICE = {"slide": ("analysis.report.slide", "slides"), "xlsx": ("analysis.report.workbook", "workbook")}

@@ -114,10 +114,15 @@ def flush(path: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a file so that at any moment it has either the old text or all of the new one."""
+    """`replace_bytes` of a text, in UTF-8."""
+    replace_bytes(path, text.encode("utf-8"))
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that at any moment it has either the old bytes or all of the new ones."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.write_bytes(content)
         flush(draft)
         os.replace(draft, path)
     finally:
