@@ -316,6 +316,23 @@ def order_utility(
 
 
 @rule
+def channel_share(r: Rules, channel: int) -> float:
+    """Share of visits through a channel."""
+    if channel == WEB:
+        return r.share_web
+    return r.share_app if channel == APP else 1.0 - r.share_web - r.share_app
+
+
+@rule
+def channel_conversion(
+    r: Rules, status: int, expectation: float, saved: float, price_multiplier: float, channel: int
+) -> float:
+    """Share of all visits that end in an order through a channel, with nothing on offer but a coupon to hand."""
+    utility = order_utility(r, status, expectation, saved, price_multiplier, 0.0, 0.0, channel)
+    return channel_share(r, channel) * logistic(utility)
+
+
+@rule
 def order_probability(utility: float, rate: float, forced: bool) -> float:
     """P(an order | at least one of the day's Poisson visits), which makes orders at references Poisson.
 

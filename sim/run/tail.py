@@ -22,11 +22,10 @@ from agents.behaviour import (
     LN2,
     PackedRules,
     Rules,
+    channel_conversion,
     expected_order_profit,
     lapse_hazard,
     lapse_probability,
-    logistic,
-    order_utility,
     pack,
     reference_visits,
     share_left,
@@ -236,7 +235,7 @@ def _person(c: Columns, r: Rules, w: Surroundings, at: Afterwards, row: int) -> 
     price = w.persona_price[persona]
     total, store = 0.0, 0.0
     for channel in (WEB, APP, SHOP):
-        store = _conversion(r, CUSTOMER, at.customer[persona], 0.0, price, channel)  # the last one
+        store = channel_conversion(r, CUSTOMER, at.customer[persona], 0.0, price, channel)  # the last one
         total += store
     profit = expected_order_profit(r, r.basket_shape / me.spend, me.waiting_cost, 1.0 - store / total)
     return Person(
@@ -246,25 +245,11 @@ def _person(c: Columns, r: Rules, w: Surroundings, at: Afterwards, row: int) -> 
 
 
 @rule
-def _share(r: Rules, channel: int) -> float:
-    """Share of visits through a channel."""
-    if channel == WEB:
-        return r.share_web
-    return r.share_app if channel == APP else 1.0 - r.share_web - r.share_app
-
-
-@rule
-def _conversion(r: Rules, status: int, expectation: float, saved: float, price: float, channel: int) -> float:
-    """Share of all visits that order through a channel."""
-    return _share(r, channel) * logistic(order_utility(r, status, expectation, saved, price, 0.0, 0.0, channel))
-
-
-@rule
 def _orders(r: Rules, at: Afterwards, person: Person, status: int, expectation: float, saved: float) -> float:
     """Orders per day; `saved` is a coupon's share of the mean basket."""
     conversion = 0.0
     for channel in (WEB, APP, SHOP):
-        conversion += _conversion(r, status, expectation, saved, person.price, channel)
+        conversion += channel_conversion(r, status, expectation, saved, person.price, channel)
     reference = reference_visits(r, status, person.rate)
     return visit_rate(r, reference, at.season, False, person.activated, 0.0) * conversion
 

@@ -17,7 +17,7 @@ from scipy.special import ndtr
 
 from agents import behaviour
 from agents.attrition import feel_weekly, satisfaction_on
-from agents.behaviour import PackedRules, Rules, logistic, logit, order_utility
+from agents.behaviour import PackedRules, Rules, channel_conversion, logit
 from agents.columns import APP, AWARE, CUSTOMER, SHOP, WEB, Columns
 from agents.compiled import loop, rule
 from agents.day import bring_up_to_date, expectation_of
@@ -245,7 +245,6 @@ class _Tuning:
             satisfaction=seen.satisfaction / customers if seen.customers else known.satisfaction,
             expectation=seen.expectation / customers if seen.customers else known.expectation,
             orders_level=math.log(wanted.orders * online + 1e-9),
-            contacts_per_order=known.contacts_per_order,
             talk=float(self.pilot.public.volume),
         )
         if seen.rate > 0.0:
@@ -406,10 +405,9 @@ def _look(
 def _conversion(c: Columns, r: Rules, w: Surroundings, row: int, status: int) -> tuple[float, float]:
     """(share of a customer's visits that end in an order, share that end in an online order), without any offer."""
     expectation, price = expectation_of(c, r, row), w.persona_price[int(c.more[row].persona)]
-    web = r.share_web * logistic(order_utility(r, status, expectation, 0.0, price, 0.0, 0.0, WEB))
-    app = r.share_app * logistic(order_utility(r, status, expectation, 0.0, price, 0.0, 0.0, APP))
-    shop = 1.0 - r.share_web - r.share_app
-    shop *= logistic(order_utility(r, status, expectation, 0.0, price, 0.0, 0.0, SHOP))
+    web = channel_conversion(r, status, expectation, 0.0, price, WEB)
+    app = channel_conversion(r, status, expectation, 0.0, price, APP)
+    shop = channel_conversion(r, status, expectation, 0.0, price, SHOP)
     return web + app + shop, web + app
 
 
