@@ -12,21 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtri
 
-from agents.behaviour import Rules, class_utility
-from agents.population import Personas
 from sim.calibration import log
 from sim.calibration.log import CleanLog
 from sim.config.settings import Settings
 from sim.phrases import ConfigError, Phrase
 from sim.world.constants import world_of
+from sim.world.firm import CLASSES, choosing
 
-FloatArray = NDArray[np.float64]
 Say = Callable[[Phrase], None]
 
-CLASSES = ("express", "standard", "norush")
 CLASS_WORDS = {
     "express": ("express", "fast", "nextday", "sameday", "priority", "急ぎ", "当日", "翌日", "速達"),
     "norush": ("norush", "economy", "slow", "ゆっくり", "まとめ"),
@@ -40,9 +35,6 @@ CHANNEL_WORDS = {
 
 LEAST_ON_TIME, MOST_ON_TIME = 0.5, 0.9999
 """Bounds of the fact."""
-
-NODES = 64
-TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
@@ -129,37 +121,11 @@ def _delivery(clean: CleanLog, settings: Settings, say: Say) -> dict[str, Any] |
 def utilities_for(settings: Settings, shares: Mapping[str, float]) -> dict[str, float]:
     """Utilities of standard and no-rush (logit) at which the classes in `shares` are chosen in these proportions.
 
-    Express is the zero of the scale; where the log has none of it, standard keeps its utility instead. Solved by the
-    contraction of Berry, Levinsohn and Pakes (1995) over the population's waiting costs.
+    Express is the zero of the scale; where the log has none of it, standard keeps its utility instead.
     """
     world = world_of(settings, settings.seed)
-    costs, weights = _waiting_costs(world.traits.personas, world.traits.waiting_cost, world.traits.waiting_cost_sd)
-    seen = [name for name in CLASSES if name in shares]
-    free = seen[1:]
-    rules = world.rules
-    for _ in range(10_000):
-        chosen = _class_shares(rules, costs, weights, seen)
-        gaps = {name: np.log(shares[name] / chosen[name]) - np.log(shares[seen[0]] / chosen[seen[0]]) for name in free}
-        rules = rules._replace(**{f"utility_{n}": getattr(rules, f"utility_{n}") + float(g) for n, g in gaps.items()})
-        if all(abs(gap) < TOLERANCE for gap in gaps.values()):
-            break
-    return {name: float(getattr(rules, f"utility_{name}")) for name in free}
-
-
-def _class_shares(rules: Rules, costs: FloatArray, weights: FloatArray, seen: list[str]) -> dict[str, float]:
-    """Logit shares among the classes seen, averaged over waiting costs."""
-    kinds = [CLASSES.index(name) for name in seen]
-    utility = np.array([[class_utility(rules, kind, float(cost), 0.0) for kind in kinds] for cost in costs])
-    chosen = np.exp(utility - utility.max(axis=1, keepdims=True))
-    chosen /= chosen.sum(axis=1, keepdims=True)
-    return dict(zip(seen, (weights @ chosen).tolist(), strict=True))
-
-
-def _waiting_costs(personas: Personas, median: float, sd: float) -> tuple[FloatArray, FloatArray]:
-    """Waiting costs (logit/day) of the population and their weights: persona multipliers times a lognormal."""
-    normal = np.exp(sd * ndtri((np.arange(NODES) + 0.5) / NODES))
-    costs = median * np.multiply.outer(personas.waiting_cost, normal).ravel()
-    return costs, np.repeat(personas.share / NODES, NODES)
+    rules = choosing(world.rules, world.traits, shares)
+    return {name: float(getattr(rules, f"utility_{name}")) for name in [name for name in CLASSES if name in shares][1:]}
 
 
 # --- lateness, coupons, channels ----------------------------------------------------------------------------

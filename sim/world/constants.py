@@ -108,7 +108,9 @@ def world_of(settings: Settings, seed: int) -> World:
     season = settings.calendar.visits(settings.first_date, days)
     year = season[settings.burn_in : settings.burn_in + YEAR]
     firm = firm_of(settings, _traits(settings), _rules(settings), math.fsum(year) / len(year))
-    ratio = company.capacity_ratio
+    ratio, twin = company.capacity_ratio, Shares.of(firm.traits)
+    established = market.kind == "established"
+    at_first = twin if established else Shares(market.status.unaware, market.status.aware, 0.0)
     return World(
         seed=seed,
         customers=settings.customers,
@@ -118,7 +120,7 @@ def world_of(settings: Settings, seed: int) -> World:
         usual=tuple(_at_quality(settings) + persona.quality.value for persona in settings.personas.mix.values()),
         contacts_per_order=0.0,
         talk=0.0,
-        traits=firm.traits if market.kind == "established" else _traits_at_launch(settings, firm.traits),
+        traits=at_first.into(firm.traits),
         terms=_terms(settings),
         desk=DeskTerms(
             1, company.desk.service_minutes.value, company.desk.patience_minutes.value,
@@ -142,9 +144,9 @@ def world_of(settings: Settings, seed: int) -> World:
         message_cap=company.message_cap,
         survey_share=company.survey_share.value,
         fixed_cost=company.fixed_cost_per_day.value,
-        established=market.kind == "established",
+        established=established,
         wanted=firm.wanted,
-        twin=Shares.of(firm.traits),
+        twin=twin,
     )  # fmt: skip
 
 
@@ -153,12 +155,6 @@ def refuse_contradictions(settings: Settings) -> None:
     clock = settings.behaviour.attrition.clock
     for option in clock.options or (clock.value,):
         world_of(settings.at({"behaviour.attrition.clock": option}), settings.seed)
-
-
-def _traits_at_launch(settings: Settings, traits: Traits) -> Traits:
-    """The firm's traits in a market that stands as configured."""
-    status = settings.market.status
-    return traits._replace(unaware=status.unaware, aware=status.aware, lapsed=0.0)
 
 
 def with_references(world: World, known: References) -> World:

@@ -8,17 +8,18 @@ of a basket. The pilot solves the rest. A fact that is not known leaves what is 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from agents.behaviour import Rules
+from agents.behaviour import Rules, class_utility
 from agents.population import Traits
 from sim.config.parameters import DAYS_PER_YEAR, Parameter
-from sim.config.sections import Facts
+from sim.config.sections import ClassShares, Facts
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
 from sim.world.buyers import Buyers, OutOfReach, solved
@@ -55,6 +56,10 @@ class Shares(NamedTuple):
         """The shares of these traits."""
         return cls(traits.unaware, traits.aware, traits.lapsed)
 
+    def into(self, traits: Traits) -> Traits:
+        """The traits with these shares."""
+        return traits._replace(**self._asdict())
+
 
 class Firm(NamedTuple):
     """A world's buyers and rules as the facts have them."""
@@ -75,8 +80,7 @@ def firm_of(settings: Settings, traits: Traits, rules: Rules, mean_season: float
     traits, orders, newcomers = _stocked(settings, traits, mean_season)
     delayed = settings.company.carrier.delayed.value
     if facts.classes is not None:
-        shares = facts.classes.express.value, facts.classes.norush.value
-        rules = _chosen(rules, traits, shares)
+        rules = choosing(rules, traits, _shares(facts.classes))
     if facts.on_time is not None:
         late = settings.company.carrier.share_of_late.value * (1.0 - facts.on_time.value)
         delayed = min(0.95, late / _exposed(settings, class_shares(rules, traits)))
@@ -180,42 +184,48 @@ def _waiters(traits: tuple[float, ...], spread: float) -> FloatArray:
     return np.asarray(np.array(traits)[:, np.newaxis] * cells)
 
 
-def class_shares(rules: Rules, traits: Traits) -> FloatArray:
-    """Shares of online orders by delivery class without any coupon: express, standard, no-rush."""
-    costs = traits.waiting_cost * _waiters(tuple(traits.personas.waiting_cost.tolist()), traits.waiting_cost_sd)
-    utility = np.stack(
-        [
-            -costs * rules.express_lead - rules.fee_slope * rules.express_fee / 100.0,
-            rules.utility_standard - costs * rules.standard_lead - rules.fee_slope * rules.standard_fee / 100.0,
-            rules.utility_norush - costs * rules.norush_lead - rules.fee_slope * rules.norush_fee / 100.0,
-        ]
-    )
+CLASSES = ("express", "standard", "norush")
+"""Delivery classes by their number."""
+
+
+def class_shares(rules: Rules, traits: Traits, kinds: Sequence[int] = range(len(CLASSES))) -> FloatArray:
+    """Shares of online orders by delivery class without any coupon, where these classes are offered; (kinds,)."""
+    spread = _waiters(tuple(traits.personas.waiting_cost.tolist()), traits.waiting_cost_sd)
+    costs: Any = traits.waiting_cost * spread
+    utility = np.stack([class_utility(rules, kind, costs, 0.0) for kind in kinds])
     weight = np.exp(utility - utility.max(axis=0))
     return np.asarray((weight / weight.sum(axis=0)).mean(axis=2) @ traits.personas.share)
 
 
-def _chosen(rules: Rules, traits: Traits, shares: tuple[float, float]) -> Rules:
-    """The rules at which express and no-rush are chosen by these shares.
+def choosing(rules: Rules, traits: Traits, shares: Mapping[str, float]) -> Rules:
+    """The rules at which customers choose among these classes by these shares, which sum to one.
 
-    Utilities move by the log of the share missed until none is (the contraction of Berry, Levinsohn and Pakes 1995).
-    Raises ConfigError for shares that leave nothing to standard.
+    The first class keeps its utility. Those of the others move by the log of the share missed until none is (the
+    contraction of Berry, Levinsohn and Pakes 1995).
     """
-    wanted = np.array([shares[0], 1.0 - shares[0] - shares[1], shares[1]])
-    if wanted[1] <= 0.0:
-        raise ConfigError(
-            "company.facts.classes: express {express:g} and norush {norush:g} leave nothing to standard delivery; "
-            "together below 1",
-            express=shares[0], norush=shares[1],
-        )  # fmt: skip
-    for _ in range(500):
-        missed = np.log(wanted / class_shares(rules, traits))
+    names = [name for name in CLASSES if name in shares]
+    kinds, wanted = [CLASSES.index(name) for name in names], np.array([shares[name] for name in names])
+    for _ in range(10_000):
+        missed = np.log(wanted / class_shares(rules, traits, kinds))
         missed -= missed[0]
-        rules = rules._replace(
-            utility_standard=rules.utility_standard + missed[1], utility_norush=rules.utility_norush + missed[2]
-        )
+        moved = {f"utility_{name}": float(one) for name, one in zip(names[1:], missed[1:], strict=True)}
+        rules = rules._replace(**{name: getattr(rules, name) + one for name, one in moved.items()})
         if np.abs(missed).max() < 1e-10:
             break
     return rules
+
+
+def _shares(classes: ClassShares) -> dict[str, float]:
+    """Shares of all classes. Raises ConfigError for shares that leave nothing to standard."""
+    express, norush = classes.express.value, classes.norush.value
+    standard = 1.0 - express - norush
+    if standard <= 0.0:
+        raise ConfigError(
+            "company.facts.classes: express {express:g} and norush {norush:g} leave nothing to standard delivery; "
+            "together below 1",
+            express=express, norush=norush,
+        )  # fmt: skip
+    return {"express": express, "standard": standard, "norush": norush}
 
 
 def _exposed(settings: Settings, shares: FloatArray) -> float:

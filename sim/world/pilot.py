@@ -64,7 +64,7 @@ def references(world: World) -> tuple[World, References]:
         tuning.pilot.run(day)
         tuning.retune(day)
     known, traits = tuning.known, tuning.traits()
-    world = replace(world, wanted=twin.wanted, traits=_with_shares(traits, Shares.of(world.traits)))
+    world = replace(world, wanted=twin.wanted, traits=Shares.of(world.traits).into(traits))
     desk = servers_for(known.contacts_per_day, world.desk.service, world.desk.hours, world.desk_load)
     return sized(with_references(world, known), known, desk), known
 
@@ -84,7 +84,7 @@ def _twin(world: World) -> World:
             buyers, seen = USUAL_BUYERS, Buyers.of(traits).seen()
             new = USUAL_BUYERS * world.customers / seen.current
             wanted = wanted._replace(orders=new * seen.orders, newcomers=new * seen.newcomers)
-        traits = _with_shares(traits, Shares(0.0, 1.0 - shares.lapsed - buyers, shares.lapsed))
+        traits = Shares(0.0, 1.0 - shares.lapsed - buyers, shares.lapsed).into(traits)
     ordinary = math.fsum(world.season[~world.peaks]) / max(1, int(np.count_nonzero(~world.peaks)))
     season = np.where(world.peaks, ordinary, world.season)
     days = max(world.days, PILOT_DAYS - world.burn_in)
@@ -93,10 +93,6 @@ def _twin(world: World) -> World:
 
 USUAL_BUYERS = 0.1
 """Customers' share of the twin of a launch market whose firm states no facts."""
-
-
-def _with_shares(traits: Traits, shares: Shares) -> Traits:
-    return traits._replace(**shares._asdict())
 
 
 def _guess(world: World) -> References:
