@@ -57,7 +57,7 @@ def effect_groups(run: Run, name: str) -> list[tuple[str, list[dict[str, str]]]]
 
 
 def _effect_row(metric: str, found: effects.Answer) -> dict[str, str]:
-    places = words.decimals(found.effect, found.low, found.high)
+    places = _places(found)
     return {
         "label": words.label(metric),
         "meaning": words.meaning(metric),
@@ -114,13 +114,19 @@ def scaled(found: effects.Answer, factor: float) -> effects.Answer:
 
 def yearly_row(row: Scaled) -> dict[str, str]:
     """A total as texts."""
-    places = words.decimals(row.found.effect, row.found.low, row.found.high)
-    return {
-        "label": row.label,
-        "unit": row.unit,
-        "effect": words.signed(row.found.effect, places),
-        "interval": words.within(row.found, places),
-    }
+    return _texts(row.label, row.unit, row.found)
+
+
+def _texts(label: str, unit: str, found: effects.Answer) -> dict[str, str]:
+    """An effect with its interval under its label."""
+    places = _places(found)
+    effect, interval = words.signed(found.effect, places), words.within(found, places)
+    return {"label": label, "unit": unit, "effect": effect, "interval": interval}
+
+
+def _places(found: effects.Answer) -> int:
+    """Decimals that an effect and its interval ask for."""
+    return words.decimals(found.effect, found.low, found.high)
 
 
 # -- the field test, segments, choices ----------------------------------------------------------------------------
@@ -149,14 +155,11 @@ def tested(run: Run, name: str) -> list[Tested]:
 
 def tested_row(row: Tested) -> dict[str, str]:
     """A measure of the field test as texts."""
-    places = words.decimals(row.test.effect, row.test.low, row.test.high)
+    places = _places(row.test)
     return {
-        "label": row.label,
-        "unit": row.unit,
+        **_texts(row.label, row.unit, row.test),
         "control": words.number(row.test.baseline, places),
         "treated": words.number(row.test.scenario, places),
-        "effect": words.signed(row.test.effect, places),
-        "interval": words.within(row.test, places),
         "total": words.signed(row.total, places),
     }
 

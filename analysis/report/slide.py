@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -141,7 +140,6 @@ def _lines(one: Paragraph, box: Box, size: float, setting: Setting) -> list[str]
 
 def png(slide: Slide) -> bytes:
     """The slide as a picture of 1920 by 1080 pixels."""
-    written = io.BytesIO()
     with look.style():
         figure = Figure(figsize=(WIDTH, HEIGHT))
         figure.set_layout_engine("none")
@@ -154,8 +152,7 @@ def png(slide: Slide) -> bytes:
         _write(figure, [Paragraph(slide.source)], SOURCE, 10)
         if slide.panels:
             figure.figimage(_pixels(_chart(slide.panels)), *_corner(figure, CHART), origin="upper")
-        FigureCanvasAgg(figure).print_figure(written, format="png", dpi=DPI, metadata={"Software": None})
-    return written.getvalue()
+        return look.png_of(figure, DPI)
 
 
 DPI = 144
@@ -187,13 +184,11 @@ def _write(figure: Figure, texts: list[Paragraph], box: Box, largest: float, mid
 
 def _chart(panels: list[figures.Panel]) -> bytes:
     """The figure of the sheet, of the size of its box."""
-    written = io.BytesIO()
     with look.style():
         figure = Figure(figsize=(CHART.width, CHART.height))
         figures.draw_value(figure, panels)
         fonts.space_lines(figure)
-        FigureCanvasAgg(figure).print_figure(written, format="png", dpi=DPI, metadata={"Software": None})
-    return written.getvalue()
+        return look.png_of(figure, DPI)
 
 
 def _pixels(picture: bytes) -> Any:

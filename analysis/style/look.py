@@ -73,16 +73,23 @@ FEW_POINTS = 30
 
 def save(figure: Figure, stem: Path) -> str:
     """Write `stem`.png and `stem`.svg; return the SVG's text. The same figure gives the same bytes."""
-    png, svg = io.BytesIO(), io.StringIO()
+    svg = io.StringIO()
     fonts.space_lines(figure)
     with style():
-        FigureCanvasAgg(figure).print_figure(png, format="png", dpi=150, metadata={"Software": None})
+        png = png_of(figure, 150)
         figure.set_layout_engine("none")  # laid out by now; the SVG takes the same places
         FigureCanvasSVG(figure).print_figure(svg, format="svg", metadata={"Date": None, "Creator": None})
     stem.parent.mkdir(parents=True, exist_ok=True)
-    stem.with_name(f"{stem.name}.png").write_bytes(png.getvalue())
+    stem.with_name(f"{stem.name}.png").write_bytes(png)
     stem.with_name(f"{stem.name}.svg").write_text(svg.getvalue(), encoding="utf-8", newline="\n")
     return svg.getvalue()
+
+
+def png_of(figure: Figure, dpi: int) -> bytes:
+    """A figure as PNG, drawn in the style in force."""
+    written = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(written, format="png", dpi=dpi, metadata={"Software": None})
+    return written.getvalue()
 
 
 def file_name(name: str) -> str:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from agents.columns import NORUSH, STORE
 from agents.compiled import compiled
 from sim.company.fulfilment import Batch, CarrierLuck, DeliveryTerms, working_day
+from sim.halving import halved
 
 YEARS = 12
 """Years of orders over which lateness is a mean."""
@@ -117,8 +118,7 @@ def ratio_for(on_time: float, share_late: Callable[[float], float]) -> float:
 
     Where even the largest ratio leaves more late, that one: the carrier's part cannot be mended by capacity.
     """
-    low, high = math.log(LEAST_RATIO), math.log(MOST_RATIO)
-    for _ in range(HALVINGS):
-        middle = 0.5 * (low + high)
-        low, high = (middle, high) if share_late(math.exp(middle)) > 1.0 - on_time else (low, middle)
-    return math.exp(high)
+    def too_small(log_ratio: float) -> bool:
+        return share_late(math.exp(log_ratio)) > 1.0 - on_time
+
+    return math.exp(halved(too_small, math.log(LEAST_RATIO), math.log(MOST_RATIO), HALVINGS)[1])

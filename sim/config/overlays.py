@@ -25,14 +25,16 @@ def apply_both_arms(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> d
     """
     merged: dict[str, Any] = copied(raw)
     written: dict[str, tuple[str, Any]] = {}
-    for name, scenario in _both_arms(raw):
-        for path, value in _leaves(scenario, ""):
-            full = f"scenario.{name}.both_arms.{path}"
-            if _stated(path, explicit):
-                continue
-            _agree(written, name, path, value)
-            _lay(merged, path, value, full)
+    for name, path, value in _changes(raw, explicit):
+        _agree(written, name, path, value)
+        _lay(merged, path, value, f"scenario.{name}.both_arms.{path}")
     return merged
+
+
+def _changes(raw: Mapping[str, Any], explicit: Collection[str]) -> Iterator[tuple[str, str, Any]]:
+    """(scenario, dotted key, value) of what scenarios change in both arms and nothing given by hand stands above."""
+    for name, scenario in _both_arms(raw):
+        yield from ((name, path, value) for path, value in _leaves(scenario, "") if not _stated(path, explicit))
 
 
 def copied(node: Any) -> Any:
@@ -53,10 +55,7 @@ def _both_arms(raw: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
                 hint = nearest(str(group), BOTH_ARMS_GROUPS)
                 raise ConfigError(
                     "scenario.{name}.both_arms.{group}: a scenario cannot change this; {allowed}{hint}",
-                    name=name,
-                    group=group,
-                    allowed=listed(BOTH_ARMS_GROUPS),
-                    hint=hint,
+                    name=name, group=group, allowed=listed(BOTH_ARMS_GROUPS), hint=hint,
                 )
         yield str(name), world
 
@@ -84,12 +83,8 @@ def _agree(written: dict[str, tuple[str, Any]], name: str, path: str, value: Any
             raise ConfigError(
                 "scenario.{name}.both_arms.{path}: {value}, but scenario.{other}.both_arms.{other_path} is "
                 "{other_value}; scenarios that change both arms differently cannot run together",
-                name=name,
-                path=path,
-                value=show(value),
-                other=other,
-                other_path=other_path,
-                other_value=show(other_value),
+                name=name, path=path, value=show(value),
+                other=other, other_path=other_path, other_value=show(other_value),
             )
     written[path] = (name, value)
 
@@ -141,11 +136,8 @@ def lay_company(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> dict[
 
 
 def stated_in_both_arms(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-    """What scenarios change in both arms and nothing given by hand stands above: where it is stated, dotted key."""
-    for name, scenario in _both_arms(raw):
-        for path, _ in _leaves(scenario, ""):
-            if not _stated(path, explicit):
-                yield f"scenario.{name}.both_arms.{path}", path
+    """What scenarios change in both arms: where it is stated, and the dotted key."""
+    yield from ((f"scenario.{name}.both_arms.{path}", path) for name, path, _ in _changes(raw, explicit))
 
 
 def stated_of_its_own(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -182,7 +182,7 @@ class Calendar(Section):
             if season.dates is not None and season.multiplier.value > 1.0:
                 peaks |= season.on(dates)
         for day in np.flatnonzero(peaks):
-            peaks[day + 1 : day + 1 + AFTER_PEAK] |= not peaks[day + 1 : day + 2].any()
+            peaks[day : day + 1 + AFTER_PEAK] = True
         return peaks
 
     def warehouse(self, first: date, days: int) -> Mask:

@@ -116,12 +116,13 @@ def _share(part: float, whole: float) -> Figure:
     return Figure(share, math.sqrt(share * (1.0 - share) / whole))
 
 
-WEEK = 7
+BLOCK = 28
+"""Days that count as one observation of lateness: late days follow one another."""
 
 
 def _on_time(late: NDArray[np.int64], delivered: NDArray[np.int64]) -> Figure:
-    """On-time rate; its error is that of four weeks as one observation, since late days follow one another."""
-    blocks = [slice(start, start + 4 * WEEK) for start in range(0, len(late), 4 * WEEK)]
+    """On-time rate, with the error of one over blocks."""
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(late), BLOCK)]
     kept = _ratio(
         np.array([float(late[block].sum()) for block in blocks]),
         np.array([float(delivered[block].sum()) for block in blocks]),

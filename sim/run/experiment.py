@@ -71,7 +71,8 @@ def run_experiment(
         _write_first(folder, results[0], settings)
     if settings.market.kind == "established":
         points_once = [result for result in results if result.task.second_seed == 0]
-        seen = dashboard_table([one.facts for one in points_once], [one.dashboard for one in points_once])
+        given = [settings.at(one.task.point).company.facts for one in points_once]
+        seen = dashboard_table(given, [one.dashboard for one in points_once])
         seen.to_csv(folder / "dashboard.csv", index=False, lineterminator="\n")
     write_assumptions(folder, settings, [result.task for result in results if result.task.second_seed == 0])
     probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")

@@ -20,7 +20,6 @@ from agents.columns import LAPSED, NEVER, STATUS_NAMES, TOUCHPOINT_NAMES
 from agents.draws import draw
 from sim import tables
 from sim.company.offers import Placed
-from sim.config.sections import Facts
 from sim.config.settings import Settings, variant_names, with_variant
 from sim.run.dashboard import Dashboard, Figure
 from sim.run.metrics import (
@@ -57,7 +56,7 @@ class Task:
 
 @dataclass
 class Result:
-    """Tables of one replication; `journeys` are (arm, events, states), `facts` what its point gives of the dashboard.
+    """Tables of one replication; `journeys` are (arm, events, states), `dashboard` what the firm's own would show.
 
     `journeys` and `customers` are of the first replication only; `campaigns` and `projects` may have no rows.
     """
@@ -67,7 +66,6 @@ class Result:
     daily: pd.DataFrame
     campaigns: pd.DataFrame
     projects: pd.DataFrame
-    facts: Facts
     dashboard: Mapping[str, Figure]
     customers: pd.DataFrame | None = None
     journeys: list[tuple[str, Events, States]] = field(default_factory=list)
@@ -97,8 +95,7 @@ def run_task(settings: Settings, treated_arms: TreatedArms, task: Task) -> Resul
     drawn = settings.at(task.point)
     world = piloted(drawn, task.seed)
     variants = placed_variants(drawn, treated_arms) if task.variants else {}
-    facts, personas = drawn.company.facts, settings.personas.mix
-    return _Replication(world, treated_arms(drawn), variants, task, settings.engine, personas, facts).run()
+    return _Replication(world, treated_arms(drawn), variants, task, settings.engine, settings.personas.mix).run()
 
 
 def placed_variants(settings: Settings, treated_arms: TreatedArms) -> dict[str, Placed]:
@@ -114,10 +111,9 @@ class _Replication:
 
     def __init__(
         self, world: World, placed: Mapping[str, Placed], variants: Mapping[str, Placed], task: Task,
-        engine: EngineName, personas: Mapping[str, object], facts: Facts,
+        engine: EngineName, personas: Mapping[str, object],
     ) -> None:  # fmt: skip
         self.world, self.placed, self.variants, self.task, self.engine = world, placed, variants, task, engine
-        self.facts = facts
         self.personas = tuple(personas)
         self.rows: list[tuple[str, str, str, str, float]] = []
         self.days: list[pd.DataFrame] = []
@@ -152,9 +148,7 @@ class _Replication:
         days = pd.concat(self.days, ignore_index=True)
         campaigns = table(tables.CAMPAIGNS, self.campaigns, self.task)
         projects = table(tables.PROJECTS, self.projects, self.task)
-        return Result(
-            self.task, self._measures(), days, campaigns, projects, self.facts, dashboard, customers, self.journeys
-        )
+        return Result(self.task, self._measures(), days, campaigns, projects, dashboard, customers, self.journeys)
 
     def _scenario(self, name: str, own: Placed, recorded: Recording | None, keep: bool) -> Outcome:
         """All arms of one scenario; the outcome of its total effect."""

@@ -20,6 +20,7 @@ from scipy.special import betainc, betaincinv, gammainc, gammaincinv
 
 from agents.population import Traits
 from sim.config.parameters import DAYS_PER_YEAR
+from sim.halving import halved
 
 RATES, LAPSES = 96, 64
 """Cells over the purchase rate and over lapse."""
@@ -155,18 +156,17 @@ def solved(buyers: Buyers, orders_a_year: float, repeat_share: float | None) -> 
         seen = buyers.at(_rate_for(buyers, lapse, orders_a_year), lapse).seen()
         return seen.returning / seen.active
 
-    low, high = (math.log(end) for end in buyers.lapse_searched)
-    most = returning(low)
-    for _ in range(HALVINGS):  # a lapse at which nobody orders so often is too high: no bracket is known beforehand
-        middle = 0.5 * (low + high)
+    def too_many_return(log_lapse: float) -> bool:
         try:
-            stays = returning(middle) > repeat_share
-        except OutOfReach:
-            stays = False
-        low, high = (middle, high) if stays else (low, middle)
+            return returning(log_lapse) > repeat_share
+        except OutOfReach:  # at so much lapse nobody orders so often
+            return False
+
+    lowest, highest = (math.log(end) for end in buyers.lapse_searched)
+    low, _ = halved(too_many_return, lowest, highest, HALVINGS)
     least = returning(low)
     if abs(least - repeat_share) > 1e-6:
-        raise OutOfReach("repeat_share", repeat_share, least, most)
+        raise OutOfReach("repeat_share", repeat_share, least, returning(lowest))
     lapse = math.exp(low)
     return buyers.at(_rate_for(buyers, lapse, orders_a_year), lapse)
 
@@ -191,10 +191,13 @@ def _mass(hazard: FloatArray, days: float) -> FloatArray:
     return np.asarray(days * np.where(x > 1e-9, -np.expm1(-x) / np.maximum(x, 1e-300), 1.0 - 0.5 * x))
 
 
+@lru_cache(maxsize=16)
 def _gamma_means(shape: float, cells: int) -> FloatArray:
     """Means of Gamma(shape, 1) within cells of equal probability, (cells,)."""
     edges = gammaincinv(shape, np.arange(cells + 1) / cells)
-    return np.asarray(cells * shape * np.diff(gammainc(shape + 1.0, edges)))
+    means = np.asarray(cells * shape * np.diff(gammainc(shape + 1.0, edges)))
+    means.flags.writeable = False  # shared by all buyers of this shape
+    return means
 
 
 def _beta_means(a: float, b: float, cells: int) -> FloatArray:

@@ -25,6 +25,7 @@ from agents.population import Traits, draw_population
 from agents.records import Surroundings
 from sim.company.support import servers_for
 from sim.config.settings import Settings
+from sim.halving import halved
 from sim.phrases import ConfigError
 from sim.tables import DETRACTOR, PROMOTER
 from sim.world.buyers import Buyers
@@ -270,12 +271,11 @@ class _Tuning:
         trait = episodes.lapse[episodes.again]
         felt = (episodes.beyond_usual + np.array(known.usual)[episodes.persona])[episodes.again]
         x = np.log(trait / (1.0 - trait)) - r.satisfaction_slope * (felt - seen.satisfaction / max(seen.customers, 1.0))
-        low, high = -5.0, 5.0
-        for _ in range(40):
-            middle = 0.5 * (low + high)
-            above = float(np.mean(1.0 / (1.0 + np.exp(-(x + middle))))) > float(np.mean(trait))
-            low, high = (low, middle) if above else (middle, high)
-        return 0.5 * (low + high)
+
+        def too_few_lapse(offset: float) -> bool:
+            return not float(np.mean(1.0 / (1.0 + np.exp(-(x + offset))))) > float(np.mean(trait))
+
+        return 0.5 * sum(halved(too_few_lapse, -5.0, 5.0, 40))
 
     def _of_episodes(self, found: References, episodes: _Kept) -> References:
         """Usual scores, cuts between stars, contacts, and the level of the survey's answers."""
@@ -307,14 +307,13 @@ class _Tuning:
         weight = 1.0 / (1.0 + np.exp(-answers))
         level = r.survey_slope * felt + r.survey_style_sd * c.of("style")[rows]
         noise = max(r.survey_noise_sd, 1e-6)
-        low, high = -50.0, 50.0
-        for _ in range(50):
-            middle = 0.5 * (low + high)
-            promoters = ndtr((middle + level - (PROMOTER - 0.5)) / noise)
-            detractors = ndtr((DETRACTOR + 0.5 - middle - level) / noise)
-            nps = 100.0 * float(np.average(promoters - detractors, weights=weight))
-            low, high = (low, middle) if nps > self.world.wanted.nps else (middle, high)
-        return 0.5 * (low + high)
+
+        def too_low(intercept: float) -> bool:
+            promoters = ndtr((intercept + level - (PROMOTER - 0.5)) / noise)
+            detractors = ndtr((DETRACTOR + 0.5 - intercept - level) / noise)
+            return not 100.0 * float(np.average(promoters - detractors, weights=weight)) > self.world.wanted.nps
+
+        return 0.5 * sum(halved(too_low, -50.0, 50.0, 50))
 
     def traits(self) -> Traits:
         """The traits whose current customers order as often as wanted once the pilot has run."""
