@@ -70,6 +70,9 @@ PARTS = ("direct", "wom", "congestion")
 """Arms of the split where no company lever acts: everything replayed, then all but one interface."""
 ADAPTIVE_PARTS = (*PARTS, "company", "wom_congestion", "wom_company", "congestion_company")
 """Arms of the split where the company learns: every set of live interfaces but the full one."""
+VARIANTS_UNTIL = 64
+"""The variants of a plan run at the first so many points: enough to compare them point by point."""
+
 PARTS_UNTIL = 16
 """The split and the field test are run at the first so many points only."""
 SHOCKS = ("competitor_move", "outage", "supplier_delay", "viral_complaint")

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from agents import draws
 from agents.columns import FAR, NO_ORDER, NORUSH, STORE, Columns
-from agents.compiled import compiled, loop, rule
+from agents.compiled import compiled, loop, of_one_type, rule
 from agents.draws import day_key, draw, hash_draw, uniform_of
 from agents.records import EPISODE, Episodes, Visits
 
@@ -110,6 +110,7 @@ Orders = NDArray[Any]
 """Records of ORDER."""
 
 
+@of_one_type
 @compiled
 def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int, luck: CarrierLuck) -> Orders:
     """The day's orders, the store's too, sorted as they ship: by class, then the order's own draw, then row."""
@@ -182,6 +183,7 @@ def episodes_of(batches: Sequence[Batch], terms: DeliveryTerms, day: int) -> Epi
     return _episodes(np.frombuffer(joined, ORDER), np.repeat(promised, sizes), day)
 
 
+@of_one_type
 @compiled
 def _episodes(orders: Orders, promised: NDArray[np.int64], day: int) -> Episodes:
     key = np.empty(len(orders), np.int64)
@@ -197,6 +199,7 @@ def _episodes(orders: Orders, promised: NDArray[np.int64], day: int) -> Episodes
     return episodes
 
 
+@of_one_type
 @loop
 def log_deliveries(c: Columns, e: Episodes, day: int) -> tuple[int, int]:
     """Write online orders handed over into the customers' columns; returns (how many, how many late)."""
@@ -292,12 +295,11 @@ class FulfilmentCentre:
 def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:
     """Add a batch that ships on `ship_day` to `arriving`, its orders under their days of delivery."""
     delays = batch.orders["delay"]
-    if not np.count_nonzero(delays):
-        arriving.setdefault(terms.handed_over(batch.kind, batch.day, ship_day, batch.extra), []).append(batch)
-        return
-    for delay in np.unique(delays):
-        arrival = terms.handed_over(batch.kind, batch.day, ship_day, batch.extra, int(delay))
-        arriving.setdefault(arrival, []).append(batch.part(delays == delay))
+    taken = np.flatnonzero(np.bincount(delays)).tolist()
+    for delay in taken:
+        arrival = terms.handed_over(batch.kind, batch.day, ship_day, batch.extra, delay)
+        own = batch if len(taken) == 1 else batch.part(delays == delay)
+        arriving.setdefault(arrival, []).append(own)
 
 
 class ShippingRecord:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from agents import day as customer_day
 from agents.behaviour import PackedRules, Rules
 from agents.columns import NO_ORDER, NORUSH, Columns
-from agents.compiled import loop, rule
+from agents.compiled import loop, of_one_type, rule
 from agents.records import Episodes, Messages, Visits
 from agents.state import Customers
 from agents.wallet import Wallet, grown_wallet, issue, redeem
@@ -61,6 +61,7 @@ class Takings(NamedTuple):
     earned: int
 
 
+@of_one_type
 @loop
 def _book_visits(c: Columns, rules: PackedRules, v: Visits, day: int) -> tuple[int, int, int, int]:
     r = rules[0]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.columns import APP, LIKES, NEVER, OBSERVABLE, SHOP, UNKNOWN, Columns
+from agents.compiled import compiled, loop, of_one_type
 from agents.records import OPTION, Messages, Visits, WaitingOptions
 from sim.company.campaigns import Campaigns, Message, note_impressions
 from sim.company.changes import NO_CHANGES, Changes
@@ -120,6 +121,12 @@ class Treatment:
     """Whether it acts on everybody at once, so that no half of the customers can be left out."""
 
     @property
+    def changes_company(self) -> bool:
+        """Whether it can make anything different about the company: a kind that does not is not asked every day."""
+        own = type(self)
+        return own.changes is not Treatment.changes or own.meetings is not Treatment.meetings
+
+    @property
     def message(self) -> Message | None:
         """The message it sends if it is a campaign, else None."""
         return None
@@ -180,15 +187,15 @@ class Offers:
 
     def _reach(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Note who is eligible, treated or not; returns who of them is treated."""
-        note_eligible(self._columns, self._rows[chosen], self._number, self._day)
-        return np.asarray(chosen & self._campaigns.treated[self._rows])
+        number = self._number if self._day >= 0 else UNNOTED
+        return _reached(
+            self._columns, self._rows, np.ascontiguousarray(chosen, bool), self._campaigns.treated, number
+        )
 
     def norush_coupon(self, chosen: NDArray[np.bool_], face: int, valid_days: int) -> None:
         """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`; none beside a
         choice of days."""
-        better = self._reach(chosen) & (face > self._visits["norush_coupon"]) & (self._visits["waiting_options"] == 0)
-        self._visits["norush_coupon"][better] = face
-        self._visits["coupon_last"][better] = self._day + valid_days
+        _offer_coupon(self._visits, self._reach(chosen), face, self._day + valid_days)
 
     def choice_of_days(self, chosen: NDArray[np.bool_], valid_days: int) -> None:
         """The intervention's options of waiting with no-rush delivery, instead of a plain coupon."""
@@ -221,10 +228,33 @@ class Offers:
         note_impressions(self._columns, rows, self._day)
 
 
-def note_eligible(columns: Columns, rows: NDArray[np.int32], number: int, day: int) -> None:
-    """Note that intervention `number` would reach these rows, treated or not, within the horizon."""
-    if day >= 0:
-        columns.of("eligible")[rows] |= np.uint8(1 << number)
+UNNOTED = -1
+"""In place of an intervention's number: before the horizon nobody is noted as eligible."""
+
+
+@of_one_type
+@compiled
+def _reached(
+    c: Columns, rows: NDArray[np.int32], chosen: NDArray[np.bool_], treated: NDArray[np.bool_], number: int
+) -> NDArray[np.bool_]:
+    """Note that intervention `number` would reach the chosen rows, treated or not; returns who of them is treated."""
+    reached = np.zeros(len(rows), np.bool_)
+    bit = 1 << number if number != UNNOTED else 0
+    for k in range(len(rows)):
+        if chosen[k]:
+            c.more[rows[k]].eligible |= bit
+            reached[k] = treated[rows[k]]
+    return reached
+
+
+@of_one_type
+@loop
+def _offer_coupon(v: Visits, reached: NDArray[np.bool_], face: int, last: int) -> None:
+    """Offer a no-rush coupon where it is worth more than another's, and no choice of days is offered."""
+    for j in range(len(v)):
+        if reached[j] and face > v[j].norush_coupon and v[j].waiting_options == 0:
+            v[j].norush_coupon = face
+            v[j].coupon_last = last
 
 
 def written(
@@ -237,6 +267,7 @@ def written(
             continue
         rows = campaigns.audience(intervention.message.channel)
         chosen, fits = intervention.chooses(Observed(campaigns.columns, rows, day, personas, topics))
-        note_eligible(campaigns.columns, rows[chosen], number, day)
+        if day >= 0:
+            campaigns.columns.of("eligible")[rows[chosen]] |= np.uint8(1 << number)
         found.append((number, rows[chosen], fits[chosen]))
     return campaigns.sent(day, found)

@@ -134,7 +134,7 @@ def _tasks(settings: Settings, first: int, until: int, size: int) -> Iterator[Ta
             journal = settings.events if replication == 0 and second_seed == 0 and whole else -1
             parts = whole and replication < tables.PARTS_UNTIL
             point = design[replication]
-            variants = whole and second_seed == 0
+            variants = whole and second_seed == 0 and replication < tables.VARIANTS_UNTIL
             yield Task(replication, second_seed, point, seed, parts=parts, variants=variants, journal=journal)
 
 

@@ -5,14 +5,15 @@ Counts are taken from the day's visits, episodes and messages; only the weekly s
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import AWARE, CUSTOMER, LAPSED, NO_ORDER, STORE, UNAWARE, Columns
-from agents.compiled import loop
-from agents.records import Episodes, Messages
+from agents.columns import AWARE, CUSTOMER, EXPRESS, LAPSED, NO_ORDER, NORUSH, STANDARD, UNAWARE, Columns
+from agents.compiled import loop, of_one_type
+from agents.records import Episodes, Messages, Visits
 from sim import tables
 from sim.company.support import Contacts
 from sim.tables import DETRACTOR, PROMOTER
@@ -26,74 +27,133 @@ SHOPPING_DAYS = 14
 """A visitor who has not bought counts as shopping for so many days."""
 
 
+class Visited(NamedTuple):
+    """A day's counts over visits: visits, orders (of them online by class), first orders, yen of discounts, popups
+    shown and clicked."""
+
+    visits: int
+    orders: int
+    express: int
+    standard: int
+    norush: int
+    acquired: int
+    discount: int
+    impressions: int
+    clicks: int
+
+
+@of_one_type
+@loop
+def _visited(v: Visits) -> tuple[int, int, int, int, int, int, int, int, int]:
+    """The fields of `Visited`."""
+    visits, orders, express, standard, norush = 0, 0, 0, 0, 0
+    acquired, discount, impressions, clicks = 0, 0, 0, 0
+    for j in range(len(v)):
+        kind = int(v[j].kind)
+        visits += v[j].times
+        orders += kind != NO_ORDER
+        express += kind == EXPRESS
+        standard += kind == STANDARD
+        norush += kind == NORUSH
+        acquired += v[j].first != 0
+        discount += v[j].discount
+        impressions += v[j].popup != 0
+        clicks += v[j].clicked != 0
+    return visits, orders, express, standard, norush, acquired, discount, impressions, clicks
+
+
+@of_one_type
+@loop
+def _settled(e: Episodes) -> tuple[int, int, int]:
+    """Of a day's episodes: good and bad talks, and lapses."""
+    good, bad, lapsed = 0, 0, 0
+    for j in range(len(e)):
+        good += e[j].talk > 0
+        bad += e[j].talk < 0
+        lapsed += e[j].lapsed != 0
+    return good, bad, lapsed
+
+
 class Recorder:
-    """Daily rows from `start` on, and the weekly censuses."""
+    """Daily rows from `start` on, and the weekly censuses.
+
+    The figures of the day being simulated are gathered in a dictionary, and written into the columns when the next day
+    opens or somebody looks: writing each at once took a quarter of a small market's time.
+    """
 
     def __init__(self, columns: Columns, start: int, days: int) -> None:
         self.columns = columns
         self.start = start
         self.days = days
         declared = [column for column in tables.DAILY if column.name not in KEYS]
-        self.rows: dict[str, NDArray[Any]] = {
-            column.name: np.full(days - start, np.nan)
-            if column.dtype == "float64"
-            else np.zeros(days - start, np.int64)
+        self._rows: dict[str, NDArray[Any]] = {
+            column.name: np.full(days - start, _blank(column), np.float64 if column.dtype == "float64" else np.int64)
             for column in declared
         }
-        for name in self.rows:
-            if name.startswith("stage_"):
-                self.rows[name][:] = -1
-        self.rows["day"][:] = np.arange(start, days)
-        self.rows["wait_minutes"][:] = 0.0
-        self.rows["open_orders"][0] = columns.of("open_orders").sum(dtype=np.int64)
-        self.status = np.bincount(columns.status, minlength=4)
+        self._rows["day"][:] = np.arange(start, days)
+        self._today: dict[str, float] = {}
+        self._day = start
+        self._open_orders = int(columns.of("open_orders").sum(dtype=np.int64))
+        self.status = np.bincount(columns.status, minlength=4).tolist()
         self.censuses: dict[int, Census] = {}
 
-    def put(self, day: int, **figures: float | np.integer[Any]) -> None:
-        """Set figures of a day."""
-        for name, value in figures.items():
-            self.rows[name][day - self.start] = value
+    @property
+    def rows(self) -> dict[str, NDArray[Any]]:
+        """The columns of daily.parquet by name, shape (days - start,); days to come are blank."""
+        self._write()
+        return self._rows
 
-    def add(self, day: int, name: str, value: float) -> None:
-        """Add to one figure of a day."""
-        self.rows[name][day - self.start] += value
+    def _write(self) -> None:
+        i = self._day - self.start
+        for name, value in self._today.items():
+            self._rows[name][i] = value
 
-    def arrivals(self, day: int, arrivals: Arrivals) -> None:
+    def open(self, day: int) -> None:
+        """Begin a day's row."""
+        self._write()
+        self._day, self._today = day, {}
+
+    def put(self, **figures: float) -> None:
+        """Set figures of the day."""
+        self._today.update(figures)
+
+    def add(self, name: str, value: float) -> None:
+        """Add to one figure of the day."""
+        self._today[name] = self._today.get(name, 0) + value
+
+    def arrivals(self, arrivals: Arrivals) -> None:
         """Visits, orders by class, first orders, impressions."""
-        v = arrivals.visits
-        express, standard, norush = (int(np.count_nonzero(v["kind"] == kind)) for kind in range(STORE))
-        acquired = np.count_nonzero(v["first"])
+        seen = Visited(*_visited(arrivals.visits))
         self.put(
-            day, visits=v["times"].sum(dtype=np.int64), orders=len(v) - np.count_nonzero(v["kind"] == NO_ORDER),
-            orders_express=express, orders_standard=standard, orders_norush=norush, acquired=acquired,
-            discount=v["discount"].sum(), impressions=np.count_nonzero(v["popup"]),
-            clicks=np.count_nonzero(v["clicked"]),
+            visits=seen.visits, orders=seen.orders, orders_express=seen.express, orders_standard=seen.standard,
+            orders_norush=seen.norush, acquired=seen.acquired, discount=seen.discount, impressions=seen.impressions,
+            clicks=seen.clicks,
         )  # fmt: skip
         self.status[UNAWARE] -= len(arrivals.learned)
-        self.status[AWARE] += len(arrivals.learned) - acquired
-        self.status[CUSTOMER] += acquired
-        self.add(day, "open_orders", express + standard + norush)
+        self.status[AWARE] += len(arrivals.learned) - seen.acquired
+        self.status[CUSTOMER] += seen.acquired
+        self._open_orders += seen.express + seen.standard + seen.norush
 
-    def messages(self, day: int, messages: Messages) -> None:
+    def messages(self, messages: Messages) -> None:
         """Pushes and e-mails, beside the day's popups."""
-        self.add(day, "impressions", len(messages))
-        self.add(day, "clicks", int(messages["clicked"].sum()))
+        self.add("impressions", len(messages))
+        self.add("clicks", int(messages["clicked"].sum()))
 
-    def deliveries(self, day: int, handed: int, late: int) -> None:
+    def deliveries(self, handed: int, late: int) -> None:
         """Online orders handed over, and late ones."""
-        self.put(day, delivered=handed, late=late)
-        self.add(day, "open_orders", -handed)
+        self.put(delivered=handed, late=late)
+        self._open_orders -= handed
 
-    def contacts(self, day: int, contacts: Contacts) -> None:
+    def contacts(self, contacts: Contacts) -> None:
         """Support contacts, those given up, and minutes waited."""
-        served, waited = np.count_nonzero(contacts.served), float(contacts.wait.sum())
-        self.put(day, contacts=len(contacts.key), abandoned=len(contacts.key) - served, wait_minutes=waited)
+        served, waited = int(np.count_nonzero(contacts.served)), float(contacts.wait.sum())
+        self.put(contacts=len(contacts.key), abandoned=len(contacts.key) - served, wait_minutes=waited)
 
-    def settled(self, day: int, episodes: Episodes, gone: int) -> None:
+    def settled(self, episodes: Episodes, gone: int) -> None:
         """Talk and lapses; `gone` is the number of lapses by the time clock."""
-        talk, lapsed = episodes["talk"], np.count_nonzero(episodes["lapsed"]) + gone
-        positive, negative = np.count_nonzero(talk > 0), np.count_nonzero(talk < 0)
-        self.put(day, talk_positive=positive, talk_negative=negative, new_lapsed=lapsed)
+        positive, negative, lapsed = _settled(episodes)
+        lapsed += gone
+        self.put(talk_positive=positive, talk_negative=negative, new_lapsed=lapsed)
         self.status[CUSTOMER] -= lapsed
         self.status[LAPSED] += lapsed
 
@@ -103,18 +163,22 @@ class Recorder:
             self.censuses[day] = census
         satisfaction, shop, purchase, experience, aware = mean_state(self.columns, day)
         self.put(
-            day, nps=net_promoters(census.census), nps_surveyed=net_promoters(census.sampled),
+            nps=net_promoters(census.census), nps_surveyed=net_promoters(census.sampled),
             satisfaction=satisfaction, stage_shop=shop, stage_purchase=purchase, stage_experience=experience,
             stage_aware=aware,
         )  # fmt: skip
 
-    def close(self, day: int) -> None:
+    def close(self) -> None:
         """Stocks at the end of the day."""
-        i = day - self.start
-        if i > 0:
-            self.rows["open_orders"][i] += self.rows["open_orders"][i - 1]
-        unaware, aware, customer, lapsed = self.status.tolist()
-        self.put(day, unaware=unaware, aware=aware, customer=customer, lapsed=lapsed)
+        unaware, aware, customer, lapsed = self.status
+        self.put(unaware=unaware, aware=aware, customer=customer, lapsed=lapsed, open_orders=self._open_orders)
+
+
+def _blank(column: tables.Column) -> float:
+    """What a column shows on a day that sets no figure: nothing was counted, or nobody was asked."""
+    if column.name.startswith("stage_"):
+        return -1
+    return 0.0 if column.dtype != "float64" or column.name == "wait_minutes" else math.nan
 
 
 def net_promoters(answers: NDArray[np.int8]) -> float:

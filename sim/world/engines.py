@@ -16,7 +16,7 @@ from agents import attrition, draws
 from agents import day as customer_day
 from agents.behaviour import PackedRules
 from agents.columns import CUSTOMER, UNAWARE, Columns
-from agents.compiled import loop, prefetch
+from agents.compiled import loop, of_one_type, prefetch
 from agents.customer import Customer
 from agents.day import NOTHING, VISITED
 from agents.draws import day_key, hash_draw, uniform_of
@@ -275,6 +275,10 @@ class ByColumn:
         # untouched pages cost nothing: room for everybody is cheaper than counting first
         self._room = (np.empty(len(customers), np.int32), np.empty(len(customers), np.int32),
             np.empty(len(customers), np.uint8))  # fmt: skip
+        self._arrive, self._look_around = of_one_type(_arrive), of_one_type(_look_around)
+        self._choose = of_one_type(_choose)
+        self._experience, self._conclude = of_one_type(_experience), of_one_type(_conclude)
+        self._lapse, self._hear, self._survey = of_one_type(_lapse), of_one_type(_hear), of_one_type(_survey)
 
     def start(self, day: int) -> None:
         """Set bounds and lapse days of all rows from the rules in force."""
@@ -293,43 +297,43 @@ class ByColumn:
         """Screen everybody; awareness and visits of those who act, and of those who clicked."""
         s = self.customers
         visited, learned, source = self._room
-        visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
+        visitors, learners = self._arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
         visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.variants["asks"]))
         if len(brought):
             _come_by(s.columns, s.packed, s.around, today, brought)
-        _look_around(s.columns, s.packed, s.around, today, visits)
+        self._look_around(s.columns, s.packed, s.around, today, visits)
         return Arrivals(visits, learned[:learners].copy(), source[:learners].copy())
 
     def choose(self, today: Today, visits: Visits) -> None:
         """Decisions of the day's visitors."""
         s = self.customers
-        _choose(s.columns, s.packed, s.around, s.variants, s.waiting_options, s.wallet, today, visits)
+        self._choose(s.columns, s.packed, s.around, s.variants, s.waiting_options, s.wallet, today, visits)
 
     def experience(self, today: Today, episodes: Episodes) -> None:
         """Scores and contacts of the day's deliveries."""
         s = self.customers
-        _experience(s.columns, s.packed, s.around, today, episodes)
+        self._experience(s.columns, s.packed, s.around, today, episodes)
 
     def conclude(self, today: Today, episodes: Episodes) -> None:
         """What remains of them after support."""
         s = self.customers
-        _conclude(s.columns, s.packed, s.around, today, episodes)
+        self._conclude(s.columns, s.packed, s.around, today, episodes)
 
     def lapse(self, today: Today) -> NDArray[np.int32]:
         """Rows whose time has run out today."""
         rows = self._room[0]
-        return rows[: _lapse(self.customers.columns, today.day, rows)].copy()
+        return rows[: self._lapse(self.customers.columns, today.day, rows)].copy()
 
     def hear(self, today: Today, talks: Talks) -> None:
         """Push the day's talk to the talkers' ties."""
         s = self.customers
-        _hear(s.columns, s.packed, s.around, today, s.network.start, s.network.ties, talks)
+        self._hear(s.columns, s.packed, s.around, today, s.network.start, s.network.ties, talks)
 
     def survey(self, today: Today, share: float) -> Census:
         """Census of customers and sample of ever-buyers."""
         s = self.customers
         out = _no_answers(len(s))
-        _survey(s.columns, s.packed, s.around, today, share, np.flatnonzero(s.columns.status >= CUSTOMER), out)
+        self._survey(s.columns, s.packed, s.around, today, share, np.flatnonzero(s.columns.status >= CUSTOMER), out)
         return out
 
 

@@ -116,6 +116,12 @@ class Arm:
         """Whether all customers are treated: only then does an intervention change the company as a whole."""
         return self.treated is not None and bool(self.treated.all())
 
+    @property
+    def may_change(self) -> bool:
+        """Whether anything of the company can be otherwise than configured on some day."""
+        stated = any(one.changes_company for _, one in self.interventions)
+        return self.everybody and (stated or self.standing != NO_CHANGES)
+
 
 def founded(world: World) -> Snapshot:
     """A snapshot before the first day: customers and ties exist, nothing is on the way."""
@@ -172,6 +178,7 @@ class CXModel(mesa.Model):
         self.customers.variants = self.campaigns.variants
         self.customers.waiting_options = waiting_options_of(self.arm.interventions)
         self.in_force = NO_CHANGES
+        self._changing = self.arm.may_change
         self.company_costs = np.zeros(world.days, np.int64)  # yen by day of the horizon, booked to no customer
         self.books = start.books
         self.journal = journal
@@ -264,12 +271,12 @@ class CXModel(mesa.Model):
             yield self.env.timeout(day + MORNING - self.env.now)
             self._shopping(day)
             self._handing_over(day)
-            yield self.env.timeout(day + SHIPPING - self.env.now)
+            yield from self._until(day + SHIPPING)
             self._ship(day)
-            yield self.env.timeout(day + EVENING - self.env.now)
+            yield from self._until(day + EVENING)
             self._settle(day)
             self._spread_talk(day)
-            yield self.env.timeout(day + NIGHT - self.env.now)
+            yield from self._until(day + NIGHT)
             if (day + 1) % 7 == 0:
                 self._weekly(day)
             if self.somebody:
@@ -278,6 +285,11 @@ class CXModel(mesa.Model):
                 self._spend(day, self.campaigns.revise(day))
             self._close_day(day)
             yield self.env.timeout(day + 1 - self.env.now)
+
+    def _until(self, time: float) -> Generator[Any, Any, None]:
+        """Wait for a time of day, if anything at all happens before it."""
+        if self.env.peek() <= time:
+            yield self.env.timeout(time - self.env.now)
 
     def _forget(self) -> None:
         """Drop what only a recording needs, so that a long world grows no larger."""
@@ -300,11 +312,12 @@ class CXModel(mesa.Model):
                 self.customers.columns.of(name)[:] = 0
         self._change(day)
         self._today = self.today(day)
-        self.recorder.put(day, coupons_expired=self.books.expire(day))
+        self.recorder.open(day)
+        self.recorder.put(coupons_expired=self.books.expire(day))
 
     def _change(self, day: int) -> None:
         """Put the day's changes of the company in force, where they differ from yesterday's."""
-        if not self.arm.everybody:
+        if not self._changing:
             return
         stated = [one.changes(day) for _, one in self.arm.interventions]
         wanted = together([self.arm.standing, *stated, *(meeting.changes(day) for meeting in self.meetings)])
@@ -332,7 +345,7 @@ class CXModel(mesa.Model):
         self._owed -= part
         if part:
             self.company_costs[day] += part
-            self.recorder.add(day, "profit", -part)
+            self.recorder.add("profit", -part)
 
     def _shopping(self, day: int) -> None:
         messages = self._write(day)
@@ -343,7 +356,7 @@ class CXModel(mesa.Model):
         self.campaigns.count_messages(messages, arrivals.visits)
         self._book(day, arrivals.visits)
         self._queue_orders(day, arrivals.visits)
-        self.recorder.arrivals(day, arrivals)
+        self.recorder.arrivals(arrivals)
         self._book_messages(day, messages)
         if self.journal is not None:
             self.journal.shopping(day, self.customers, arrivals)
@@ -362,8 +375,8 @@ class CXModel(mesa.Model):
     def _book_messages(self, day: int, messages: Messages) -> None:
         if len(messages) == 0:
             return
-        self.recorder.add(day, "profit", -book_messages(self.customers, messages, day))
-        self.recorder.messages(day, messages)
+        self.recorder.add("profit", -book_messages(self.customers, messages, day))
+        self.recorder.messages(messages)
 
     def _offer(self, day: int, visits: Visits) -> dict[int, NDArray[np.bool_]]:
         """Write the offers into the visits; returns which visitors each campaign found."""
@@ -382,7 +395,7 @@ class CXModel(mesa.Model):
         takings = book_visits(self.customers, visits, day)
         self.books.coupons(self.customers, visits, takings, day)
         self.recorder.put(
-            day, revenue=takings.revenue, profit=takings.profit, coupons_redeemed=takings.redeemed,
+            revenue=takings.revenue, profit=takings.profit, coupons_redeemed=takings.redeemed,
             coupons_issued=takings.earned,
         )  # fmt: skip
 
@@ -399,7 +412,7 @@ class CXModel(mesa.Model):
 
     def _handing_over(self, day: int) -> None:
         episodes = episodes_of(self.centre.deliveries(day) + self._stores, self.world.terms, day)
-        self.recorder.deliveries(day, *log_deliveries(self.customers.columns, episodes, day))
+        self.recorder.deliveries(*log_deliveries(self.customers.columns, episodes, day))
         self.engine.experience(self._today, episodes)
         self._episodes = episodes
         self._calls = calls_of(self.world.seed, self.world.desk, self.world.rules.resolution, episodes)
@@ -411,7 +424,7 @@ class CXModel(mesa.Model):
         possible = usual * self.in_force.capacity + self._part_order
         capacity = int(possible)
         self._part_order = possible - capacity
-        self.recorder.put(day, capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))
+        self.recorder.put(capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))
 
     def _settle(self, day: int) -> None:
         episodes = self._episodes
@@ -419,7 +432,7 @@ class CXModel(mesa.Model):
             self._hang_up(day, episodes, self._calls)
         self.engine.conclude(self._today, episodes)
         gone = self.engine.lapse(self._today)
-        self.recorder.settled(day, episodes, len(gone))
+        self.recorder.settled(episodes, len(gone))
         if self.journal is not None:
             self.journal.settled(day, self.customers, episodes, gone)
 
@@ -430,8 +443,8 @@ class CXModel(mesa.Model):
             meeting.listen(self.customers.columns, episodes["row"][calls.episode], day)
         per_recovery = round(self.in_force.recovery_cost)
         spent = book_calls(self.customers, episodes, calls, self.world.desk.cost_per_minute, per_recovery, day)
-        self.recorder.add(day, "profit", -spent)
-        self.recorder.contacts(day, calls.contacts)
+        self.recorder.add("profit", -spent)
+        self.recorder.contacts(calls.contacts)
 
     def _spread_talk(self, day: int) -> None:
         talks = talks_of(self._episodes)
@@ -454,7 +467,7 @@ class CXModel(mesa.Model):
             self.journal.survey(day, census)
 
     def _close_day(self, day: int) -> None:
-        self.recorder.put(day, backlog=self.centre.backlog(), coupons_open=self.books.open)
+        self.recorder.put(backlog=self.centre.backlog(), coupons_open=self.books.open)
         if not self.record:
             self._forget()
-        self.recorder.close(day)
+        self.recorder.close()

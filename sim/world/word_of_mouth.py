@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.columns import FIXED_POINT
+from agents.compiled import compiled, loop, of_one_type
 from agents.records import Episodes
+
+Numbers = NDArray[np.int32]
 
 
 class Talks(NamedTuple):
@@ -28,9 +31,33 @@ class Talks(NamedTuple):
 
 def talks_of(episodes: Episodes) -> Talks:
     """The talks about these episodes."""
-    told = episodes[episodes["talk"] != 0]
-    fields = ("row", "talk_volume", "talk_weight", "talk_score")
-    return Talks(*(np.ascontiguousarray(told[name]) for name in fields))
+    return Talks(*_told(episodes))
+
+
+@of_one_type
+@compiled
+def _told(e: Episodes) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+    """Row, volume, weight and score of the episodes that are told."""
+    row, volume = np.empty(len(e), np.int32), np.empty(len(e), np.int32)
+    weight, score = np.empty(len(e), np.int32), np.empty(len(e), np.int32)
+    found = 0
+    for j in range(len(e)):
+        if e[j].talk != 0:
+            row[found], volume[found] = e[j].row, e[j].talk_volume
+            weight[found], score[found] = e[j].talk_weight, e[j].talk_score
+            found += 1
+    return row[:found].copy(), volume[:found].copy(), weight[:found].copy(), score[:found].copy()
+
+
+@loop
+def _said(volume: Numbers, weight: Numbers, score: Numbers) -> tuple[int, int, int]:
+    """Sums of a day's talks."""
+    volumes, weights, scores = 0, 0, 0
+    for k in range(len(volume)):
+        volumes += volume[k]
+        weights += weight[k]
+        scores += score[k]
+    return volumes, weights, scores
 
 
 class Public:
@@ -55,7 +82,7 @@ class Public:
 
     def end_day(self, day: int, decay: float, talks: Talks, besides: tuple[int, int, int] = (0, 0, 0)) -> None:
         """Let yesterday's talk fade, add today's and what came from elsewhere, and extend the sums."""
-        said = [int(new.sum(dtype=np.int64)) + more for new, more in zip(talks[1:], besides, strict=True)]
+        said = [new + more for new, more in zip(_said(*talks[1:]), besides, strict=True)]
         self.stock = [math.floor(old * decay + 0.5) + new for old, new in zip(self.stock, said, strict=True)]
         i = day - self.base
         self.weight[i + 1] = self.weight[i] + self.share * self.stock[1] * self.unit
