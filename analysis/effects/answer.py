@@ -101,6 +101,9 @@ def _short_answers(table: pd.DataFrame) -> Iterator[str]:
                 yield f"{short} {words.effect(found.effect, found)}"
 
 
+PARTS = ("direct", "spillover", "wom", "congestion", "company")
+"""Estimands that an effect is split into: the first two add up to the total, the others to spillover."""
+
 STEADY = Steadiness(ends=0.1, probability=0.06)
 """`replications=auto` goes on until every intervention's effect on LTV is told as well as that."""
 

@@ -330,7 +330,7 @@ def ltv_distribution(run: Run, name: str) -> Figure | None:
 
 
 def probe_curves(run: Run, name: str) -> Figure | None:
-    """The LTV effect as one thing at a time is moved, with Monte Carlo error; face value first."""
+    """The LTV effect as one thing at a time is moved, with Monte Carlo error."""
     found = flips.flips(run, name)
     if not found:
         return None

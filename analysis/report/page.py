@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 
 from analysis.decisions import verdict
 from analysis.effects import answer as effects
-from analysis.effects import flips
 from analysis.folders.run_folder import Run
 from analysis.journeys import funnel_page, map_page, story_page
 from analysis.journeys.read import Journeys
@@ -35,7 +34,6 @@ from analysis.style.language import N_, _
 from analysis.style.page import Picture, pictures, write_page
 
 FEW_POINTS = look.FEW_POINTS
-PARTS = ("direct", "spillover", "wom", "congestion", "company")
 NOT_COSTED = (
     N_("set-up work: design, contracts, and the integration with shop and warehouse systems"),
     N_("staff time to run and watch the intervention, training and support scripts"),
@@ -164,7 +162,6 @@ def _section(run: Run, name: str, journeys: Journeys | None) -> dict[str, Any]:
         "segments": [rows.segment_row(segment, answers) for segment, answers in rows.by_segment(run, name)],
         "nps": [nps.month_row(row) for row in nps.by_month(run, name)],
         "choices": [_choice_row(row) for row in rows.choices(run, name)],
-        "face": flips.stated_face(run, name),
         "pictures": _pictures(run, name, figures.figures(run, name)),
         "csv": {key: tables.link(table, stem) for key, table in raw.of_intervention(run, name).items()},
         **_lived(run, name, journeys),
@@ -226,10 +223,10 @@ def _scaling(run: Run) -> str:
 
 def _origin(run: Run, name: str) -> str:
     """Where the effect comes from, in words."""
-    found = {part: effects.answer(run.effects, name, "ltv", estimand=part) for part in PARTS}
+    found = {part: effects.answer(run.effects, name, "ltv", estimand=part) for part in effects.PARTS}
     known = {part: one.effect for part, one in found.items() if one is not None}
     points = found["direct"].points if found["direct"] is not None else 0
-    if len(known) < len(PARTS):
+    if len(known) < len(effects.PARTS):
         return ""
     size = {part: words.signed(effect) for part, effect in known.items()}
     text = _(

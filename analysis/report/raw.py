@@ -14,8 +14,6 @@ from analysis.report.tables import Cell, Table
 from analysis.style import words
 from analysis.style.language import _
 
-PARTS = ("direct", "spillover", "wom", "congestion", "company", "total")
-
 
 def of_intervention(run: Run, name: str) -> dict[str, Table]:
     """Tables of one intervention by their key; those that its run did not measure are left out."""
@@ -70,7 +68,7 @@ def _value(run: Run, name: str) -> Table:
 
 
 def _origin(run: Run, name: str) -> Table:
-    answers = {part: effects.answer(run.effects, name, "ltv", estimand=part) for part in PARTS}
+    answers = {part: effects.answer(run.effects, name, "ltv", estimand=part) for part in (*effects.PARTS, "total")}
     found = [(part, words.unit("ltv"), *_cells(one)) for part, one in answers.items() if one is not None]
     title = _("Where the effect comes from")
     return Table("origin", title, (_("Part"), _("Unit"), *_measured()), found if len(found) > 1 else [])

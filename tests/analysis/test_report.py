@@ -119,7 +119,7 @@ def test_report_stands_alone_and_says_what_it_must(folder: Path) -> None:
         "days, buyers or not", "Where the effect comes from",
         "What a field test would have said", "Whom it reaches",
         "Over time",
-        "The journey, stage by stage", "How LTV is spread", "Break-even face value", "What is not costed",
+        "The journey, stage by stage", "How LTV is spread", "What would turn the answer", "What is not costed",
         "The assumptions", "How to read an interval here",
         "cxsim run scenario=norush_coupon", "judgement", "95 % quantile",
     ):  # fmt: skip
