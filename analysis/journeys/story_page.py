@@ -247,9 +247,15 @@ def _lane_panel(axes: Axes, life: Life, lanes: dict[str, tuple[str, ...]]) -> No
     for height in set(heights.values()):
         axes.axhline(height, color=look.RULE, linewidth=0.6, zorder=0)
     _held(axes, life, heights)
-    for event in life.events:
-        if event.name in heights:
-            _point(axes, event, heights[event.name], mark(event))
+    points = [(event.day, heights[event.name], mark(event)) for event in life.events if event.name in heights]
+    for own in dict.fromkeys(shape._replace(text="") for *_place, shape in points):  # alike ones at once: it is quicker
+        _points(axes, [(day, height) for day, height, shape in points if shape._replace(text="") == own], own)
+    for day, height, shape in points:
+        if shape.text:
+            axes.annotate(
+                words.typeset(shape.text), (day, height), (4, 0), textcoords="offset points", va="center",
+                fontsize=7, color=shape.colour,
+            )  # fmt: skip
     axes.set_yticks([-number for number in range(len(lanes))], [_(lane) for lane in lanes], fontsize=8)
     axes.tick_params(axis="both", length=0, labelbottom=False)
     axes.set_ylim(0.6 - max(1, len(lanes)), 0.6)
@@ -257,16 +263,11 @@ def _lane_panel(axes: Axes, life: Life, lanes: dict[str, tuple[str, ...]]) -> No
     axes.spines[["left", "bottom"]].set_visible(False)
 
 
-def _point(axes: Axes, event: Event, height: float, mark: Mark) -> None:
+def _points(axes: Axes, places: list[tuple[int, float]], mark: Mark) -> None:
     axes.plot(
-        event.day, height, mark.marker, color=mark.colour, markersize=mark.size, linestyle="none",
+        *zip(*places, strict=True), mark.marker, color=mark.colour, markersize=mark.size, linestyle="none",
         markerfacecolor=mark.colour if mark.full else "white", markeredgewidth=1.0, clip_on=False,
     )  # fmt: skip
-    if mark.text:
-        axes.annotate(
-            words.typeset(mark.text), (event.day, height), (4, 0), textcoords="offset points", va="center",
-            fontsize=7, color=mark.colour,
-        )  # fmt: skip
 
 
 def mark(event: Event) -> Mark:
@@ -319,10 +320,11 @@ def _curve_panel(axes: Axes, life: Life, found: Story) -> None:
         axes.step(*_course(found.lives[0], "satisfaction", found.days), color=look.GREY, linewidth=1.0, where="post")
     axes.step(*_course(life, "expectation", found.days), "--", color=look.BLUE, linewidth=1.2, where="post")
     axes.step(*_course(life, "satisfaction", found.days), color=look.INK, where="post")
+    scores = [(event.day, event.value) for event in life.events if event.name == "episode"]
+    for colour, own in ((GOOD, [one for one in scores if one[1] >= 0]), (BAD, [one for one in scores if one[1] < 0])):
+        axes.plot([day for day, _score in own], [score for _day, score in own], "o", color=colour, markersize=5)
     for event in life.events:
-        if event.name == "episode":
-            axes.plot(event.day, event.value, "o", color=GOOD if event.value >= 0 else BAD, markersize=5)
-        elif event.name == "lapsed":
+        if event.name == "lapsed":
             axes.axvspan(event.day, found.days, color=look.RULE, alpha=0.6, linewidth=0)
             axes.text(event.day, 0.04, _(" lapsed"), transform=axes.get_xaxis_transform(), fontsize=8, color=BAD)
     axes.margins(y=0.12)

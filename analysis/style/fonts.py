@@ -24,12 +24,33 @@ FAMILY = "IPAexGothic"
 FILE = "matplotlib_fontja/fonts/ipaexg.ttf"
 
 
+LATIN, ELSEWHERE = "DejaVu Sans", ("Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic")
+"""matplotlib's own family, and families with Japanese glyphs that other machines have."""
+
+
 def families(others: list[str]) -> list[str]:
-    """Font families for a figure in the language in use: ours before `others`, once matplotlib knows it."""
-    if language.language() == "en":
-        return others
-    _register()
-    return [FAMILY, *others]
+    """Font families for a figure in the language in use, of those that this machine has: ours before `others`.
+
+    matplotlib looks a missing one up anew for every text.
+    """
+    if language.language() != "en":
+        _register()
+        others = [FAMILY, *others]
+    return [family for family in others if family not in _missing()]
+
+
+def for_other_machines(svg: str) -> str:
+    """A figure's SVG that names the families too which this machine has not: whoever opens it may have them."""
+    missing = "".join(f"'{family}', " for family in _missing())
+    return svg.replace(f"'{LATIN}', ", f"'{LATIN}', {missing}")
+
+
+@lru_cache
+def _missing() -> tuple[str, ...]:
+    from matplotlib import font_manager
+
+    here = set(font_manager.fontManager.get_font_names())
+    return tuple(family for family in ELSEWHERE if family not in here)
 
 
 def space_lines(figure: Figure) -> None:

@@ -32,7 +32,7 @@ GREY, INK, RULE = "#6B7280", "#1F2933", "#D5D9DE"
 
 
 STYLE: dict[str, Any] = {
-    "font.family": ["DejaVu Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "sans-serif"],
+    "font.family": [fonts.LATIN, *fonts.ELSEWHERE, "sans-serif"],
     "font.size": 9,
     "axes.titlesize": 9.5,
     "axes.titleweight": "bold",
@@ -71,6 +71,10 @@ WIDTH = 7.6
 FEW_POINTS = 30
 
 
+NO_DATE, NO_SOFTWARE = {"Date": None, "Creator": None}, {"Software": None}
+"""What matplotlib would write into SVG and PNG files: without it the same figure gives the same bytes."""
+
+
 def save(figure: Figure, stem: Path) -> str:
     """Write `stem`.png and `stem`.svg; return the SVG's text. The same figure gives the same bytes."""
     svg = io.StringIO()
@@ -78,17 +82,24 @@ def save(figure: Figure, stem: Path) -> str:
     with style():
         png = png_of(figure, 150)
         figure.set_layout_engine("none")  # laid out by now; the SVG takes the same places
-        FigureCanvasSVG(figure).print_figure(svg, format="svg", metadata={"Date": None, "Creator": None})
+        FigureCanvasSVG(figure).print_svg(svg, metadata=NO_DATE)  # type: ignore[no-untyped-call]
     stem.parent.mkdir(parents=True, exist_ok=True)
     stem.with_name(f"{stem.name}.png").write_bytes(png)
-    stem.with_name(f"{stem.name}.svg").write_text(svg.getvalue(), encoding="utf-8", newline="\n")
-    return svg.getvalue()
+    text = fonts.for_other_machines(svg.getvalue())
+    stem.with_name(f"{stem.name}.svg").write_text(text, encoding="utf-8", newline="\n")
+    return text
 
 
 def png_of(figure: Figure, dpi: int) -> bytes:
-    """A figure as PNG, drawn in the style in force."""
+    """A figure as PNG, drawn in the style in force.
+
+    Canvases write here themselves: `savefig` draws each figure twice, the first time only to lay it out.
+    """
     written = io.BytesIO()
-    FigureCanvasAgg(figure).print_figure(written, format="png", dpi=dpi, metadata={"Software": None})
+    usual = figure.dpi
+    figure.dpi = dpi
+    FigureCanvasAgg(figure).print_png(written, metadata=NO_SOFTWARE)  # type: ignore[no-untyped-call]
+    figure.dpi = usual
     return written.getvalue()
 
 
