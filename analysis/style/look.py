@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.style import fonts, words
+from sim.disk import write_bytes, write_text
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
 
@@ -71,18 +72,17 @@ WIDTH = 7.6
 FEW_POINTS = 30
 
 
-def save(figure: Figure, stem: Path) -> str:
-    """Write `stem`.png and `stem`.svg; return the SVG's text. The same figure gives the same bytes."""
+def save(figure: Figure, stem: Path) -> tuple[str, bytes]:
+    """Write `stem`.png and `stem`.svg; return the SVG's text and the PNG. The same figure gives the same bytes."""
     svg = io.StringIO()
     fonts.space_lines(figure)
     with style():
         png = png_of(figure, 150)
         figure.set_layout_engine("none")  # laid out by now; the SVG takes the same places
         FigureCanvasSVG(figure).print_figure(svg, format="svg", metadata={"Date": None, "Creator": None})
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    stem.with_name(f"{stem.name}.png").write_bytes(png)
-    stem.with_name(f"{stem.name}.svg").write_text(svg.getvalue(), encoding="utf-8", newline="\n")
-    return svg.getvalue()
+    write_bytes(stem.with_name(f"{stem.name}.png"), png)
+    write_text(stem.with_name(f"{stem.name}.svg"), svg.getvalue())
+    return svg.getvalue(), png
 
 
 def png_of(figure: Figure, dpi: int) -> bytes:

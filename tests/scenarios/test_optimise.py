@@ -364,7 +364,7 @@ def test_storage_is_optunas_own(tmp_path: Path) -> None:
     """What stands in study.db can be opened by Optuna's tools: values, constraints, levers."""
     search = search_with(trials=4, constraints=[{"metric": "nps", "of": "effect", "over": "mean", "at_least": -1.5}])
     into(tmp_path / "it", search)
-    trials = Storage(tmp_path / "it", search).study.get_trials()
+    trials = Storage(tmp_path / "it", search, "").study.get_trials()
     assert [trial.number for trial in trials] == [0, 1, 2, 3]
     for trial in trials:
         assert set(trial.params) == {FACE, SHARE}
