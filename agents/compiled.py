@@ -8,6 +8,7 @@ fused multiply-adds alone would change the last bit, and the two engines would n
 from __future__ import annotations
 
 import ast
+import atexit
 import hashlib
 import os
 import shutil
@@ -81,17 +82,26 @@ def cache_folder(root: Path) -> Path:
         try:
             return _kept(folder, name)
         except OSError:
-            return Path(tempfile.mkdtemp(prefix="cxsim-"))
+            return _passing()
+
+
+def _passing() -> Path:
+    """A folder for this command and its workers, which inherit its name, removed when the command ends."""
+    folder = Path(tempfile.mkdtemp(prefix="cxsim-"))
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _kept(caches: Path, name: str) -> Path:
     """The folder of one version's code in a folder of caches, made if need be. Raises OSError.
 
-    Compiled code runs, so a folder that belongs to somebody else is refused.
+    Compiled code runs, so a folder that belongs to somebody else is refused, and one in which others may write.
     """
     caches.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and caches.stat().st_uid != os.getuid():
-        raise PermissionError(f"{caches} belongs to another user")
+    owners = {caches.lstat().st_uid, caches.stat().st_uid}
+    if hasattr(os, "getuid") and (owners != {os.getuid()} or caches.stat().st_mode & 0o022):
+        raise PermissionError(f"{caches} belongs to another user, or others may write in it")
     folder = caches / name
     folder.mkdir(exist_ok=True)
     os.utime(folder)

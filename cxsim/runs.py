@@ -75,15 +75,16 @@ class Interrupted(Phrase, KeyboardInterrupt):
 def _answered(wanted: Asked) -> Path:
     """Run the settings and write answer and report; returns the run folder."""
     from scenarios.intervention import treated_arms
-    from sim.run.folder import drafted
+    from sim.disk import drafted
     from sim.run.provenance import write_provenance
+    from sim.run.writing import least_bytes
 
     settings = wanted.settings
     with told_in(settings.language):
         treated_arms(settings)  # here already, so that a bad intervention is told before any work
         threads = threads_of(settings)
         started = time.monotonic()
-        with drafted(wanted.folder, wanted.exact) as draft:
+        with drafted(wanted.folder, wanted.exact, needs=least_bytes(settings)) as draft:
             from analysis.effects import answer
             from analysis.report import page
             from sim.run.experiment import run_experiment

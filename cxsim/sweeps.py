@@ -30,6 +30,7 @@ from cxsim.compose import (
     split_sweep,
     words_of,
 )
+from cxsim.foreign import of_the_system
 from cxsim.progress import progress_here
 from cxsim.runs import Interrupted, PathLike, Run, one_line_errors
 from sim.phrases import ConfigError, Phrase
@@ -242,12 +243,15 @@ class _Jobs:
     def _close(self) -> None:
         """Write the tables of what is done."""
         from analysis.folders.sweep_folder import collect
-        from sim.studies.sweep import clear_remains, write_table
+        from sim.disk import remove_dead_drafts
+        from sim.signals import uninterrupted
+        from sim.studies.sweep import JOBS, write_table
 
         if self._known:
-            clear_remains(self.folder)
-            write_table(self.folder, self._endings)
-            collect(self.folder)
+            with uninterrupted():
+                remove_dead_drafts(self.folder / JOBS)
+                write_table(self.folder, self._endings)
+                collect(self.folder)
 
 
 class Sweep:
@@ -265,18 +269,18 @@ class Sweep:
     @cached_property
     def table(self) -> pd.DataFrame:
         """sweep.parquet: effects.csv of every finished run, with the run's key and a column per swept key before."""
-        import pandas as pd
+        from analysis.folders.run_folder import read_table
 
         with one_line_errors():
-            return self._of_keys(pd.read_parquet(self.folder / "sweep.parquet"), "job")
+            return self._of_keys(read_table(self.folder / "sweep.parquet"), "job")
 
     @cached_property
     def jobs(self) -> pd.DataFrame:
         """jobs.csv: a row per run with its key, how it ended (`done`, `failed`, `died`, `missing`), why, its values."""
-        import pandas as pd
+        from analysis.folders.run_folder import read_table
 
         with one_line_errors():
-            rows = pd.read_csv(self.folder / "jobs.csv", keep_default_na=False)
+            rows = read_table(self.folder / "jobs.csv", keep_default_na=False)
             return self._of_keys(rows.drop_duplicates("key", keep="last", ignore_index=True), "key")
 
     @property
@@ -336,6 +340,8 @@ def _ending(outcome: Ending | Exception) -> Ending:
         return Ending(DIED, outcome)
     if isinstance(outcome, ConfigError):
         return Ending(FAILED, outcome)
+    if isinstance(outcome, OSError):
+        return Ending(FAILED, of_the_system(outcome))
     problem = " ".join(str(outcome).split())
     return Ending(FAILED, Phrase("{kind}: {problem}", kind=type(outcome).__name__, problem=problem))
 

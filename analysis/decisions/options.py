@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from analysis.effects.estimands import Cube, by_point, effects_table
 from analysis.folders.run_folder import Run, interventions
 from analysis.folders.sweep_folder import Job, Sweep, column_of, written
 from analysis.style import words
+from sim import manifest
 from sim.tables import ANSWERS, BASELINE, EVERYBODY, SWEEP_NAMES
 
 BLOCKS = "points"
@@ -209,5 +209,5 @@ def _same_luck(one: Configuration, other: Configuration) -> bool:
 
 def _settings(run: Run) -> str:
     """Its configuration without the block of points, as text."""
-    text = (Path(run.folder) / "config.yaml").read_text(encoding="utf-8")
+    text = manifest.checked(run.folder / "config.yaml").decode("utf-8")
     return re.sub(r"^points:.*\n(?:- .*\n)*", "", text, flags=re.MULTILINE)

@@ -6,7 +6,6 @@ same bytes, whichever was done first.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +37,7 @@ from analysis.style import look, words
 from analysis.style.language import N_, _, told_in, translated
 from analysis.style.lines import folded
 from analysis.style.page import Picture, picture, render
+from sim.disk import together, write_csv, write_text
 
 MOST_SECTIONS = 6
 """Most options with a section on what their answer depends on; the tables have all options."""
@@ -98,18 +98,11 @@ def write_sweep_report(folder: Path | str, language: str | None = None) -> str:
     found = answered(folder)
     config = found.configurations[0].runs[0].config if found.configurations else {}
     beside = {"answers.csv": answers(found.sweep, found.configurations), **tables(found.groups)}
-    for name, table in beside.items():
-        _replace(found.sweep.folder / name, table.to_csv(index=False, lineterminator="\n"))
-    with told_in(language or str(config.get("language", "en"))):
-        _replace(found.sweep.folder / "report.html", render("sweep.html.j2", _context(found)))
+    with told_in(language or str(config.get("language", "en"))), together(found.sweep.folder):
+        for name, table in beside.items():
+            write_csv(found.sweep.folder / name, table)
+        write_text(found.sweep.folder / "report.html", render("sweep.html.j2", _context(found)))
         return _short(found)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or as it was."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    draft.write_text(text, encoding="utf-8", newline="\n")
-    draft.replace(path)
 
 
 # -- in words ---------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from analysis.folders.run_folder import Run, interventions
 from analysis.style import words
 from analysis.style.language import _, told_in
 from analysis.style.lines import padded, width
+from sim.disk import write_csv
 from sim.tables import BASELINE, EVERYBODY, VARIANT
 
 __all__ = ["effects_table", "stable", "summary_table", "write_effects"]
@@ -78,7 +79,7 @@ def write_effects(folder: Path | str) -> pd.DataFrame:
     """
     run = Run(folder)
     table = effects_table(run.measures)
-    table.to_csv(run.folder / "effects.csv", index=False, lineterminator="\n")
+    write_csv(run.folder / "effects.csv", table)
     return table
 
 

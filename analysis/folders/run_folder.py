@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import io
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from analysis.style.language import installing, language
-from sim import tables
+from sim import manifest, tables
 from sim.phrases import ConfigError, Phrase, enumerated
 
 PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\{tables.VARIANT}[^/]+)$")
@@ -75,6 +75,8 @@ class Run:
             raise RunError(
                 "not a run folder: {folder} has no {names}", folder=self.folder, names=" and no ".join(missing)
             )
+        manifest.refuse_half(self.folder)
+        manifest.refuse_missing(self.folder, {"config.yaml", *SCHEMAS})
         version = self.provenance.get("folder_version", 1) if self.has("provenance.json") else tables.FOLDER_VERSION
         if version != tables.FOLDER_VERSION:
             old = {was: now for was, now in tables.RENAMED.items() if was == "twin" or self.has(was)}
@@ -96,7 +98,7 @@ class Run:
                 "{folder} has no {name}: the run is incomplete or was made by another version",
                 folder=self.folder, name=name,
             )
-        frame = _read(path)
+        frame = read_table(path)
         lacking = [column.name for column in SCHEMAS[name] if column.name not in frame.columns]
         if lacking:
             old = {was: now for was, now in tables.RENAMED.items() if was in frame.columns and now in lacking}
@@ -104,6 +106,7 @@ class Run:
                 "{name} in {folder} lacks the column(s) {names}{renamed}",
                 name=name, folder=self.folder, names=", ".join(lacking), renamed=_renamed(old),
             )
+        _refuse_wrong(frame, path)
         return frame
 
     def optional(self, name: str) -> pd.DataFrame:
@@ -149,8 +152,8 @@ class Run:
     def config(self) -> dict[str, Any]:
         """config.yaml as plain dictionaries and lists."""
         try:
-            loaded = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            loaded = yaml.safe_load(manifest.checked(self.folder / "config.yaml").decode("utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             raise RunError(
                 "config.yaml in {folder} is not readable YAML: {problem}", folder=self.folder, problem=_one_line(error)
             ) from error
@@ -161,24 +164,34 @@ class Run:
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """provenance.json, empty when absent. Nothing a report prints may come from here: it varies by machine."""
-        if not self.has("provenance.json"):
-            return {}
-        return dict(json.loads((self.folder / "provenance.json").read_text(encoding="utf-8")))
+        return manifest.provenance(self.folder)
 
     @cached_property
     def fingerprint(self) -> str:
         """The first 12 hexadecimal digits of the SHA-256 of config.yaml."""
-        return hashlib.sha256((self.folder / "config.yaml").read_bytes()).hexdigest()[:12]
+        return hashlib.sha256(manifest.checked(self.folder / "config.yaml")).hexdigest()[:12]
 
     @property
     def days(self) -> int:
         """Horizon in days."""
-        return int(self.config.get("days", 365))
+        days = self.config.get("days", 365)
+        if type(days) is not int or days < 1:
+            raise self._no("days", days, Phrase("a whole number from 1"))
+        return days
 
     def date(self, day: int) -> date | None:
         """The date of a day, 0 the first of the horizon; None where the configuration states no start."""
         stated = self.config.get("start_date")
-        return None if stated is None else date.fromisoformat(str(stated)) + timedelta(days=day)
+        try:
+            return None if stated is None else date.fromisoformat(str(stated)) + timedelta(days=day)
+        except (ValueError, OverflowError):
+            raise self._no("start_date", stated, Phrase("a date, as 2026-04-01")) from None
+
+    def _no(self, key: str, value: object, allowed: Phrase) -> RunError:
+        return RunError(
+            "config.yaml in {folder}: {key}: {value} is not allowed; {allowed}",
+            folder=self.folder, key=key, value=value, allowed=allowed,
+        )  # fmt: skip
 
     @property
     def interventions(self) -> list[str]:
@@ -249,18 +262,72 @@ def _renamed(names: Mapping[str, str]) -> Phrase | str:
     return parts and Phrase(" ({names})", names=parts)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    """One CSV or Parquet file; whatever goes wrong inside the reader becomes a RunError."""
+def read_table(path: Path, **options: Any) -> pd.DataFrame:
+    """One CSV or Parquet file, as its folder's manifest states it; `options` are those of pandas' reader.
+
+    Raises RunError for whatever goes wrong inside the reader, ConfigError for a file that was cut or changed.
+    """
+    content = io.BytesIO(manifest.checked(path))
     try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path)
-        return pd.read_parquet(path)
+        return pd.read_csv(content, **options) if path.suffix == ".csv" else pd.read_parquet(content)
     except (
         Exception
     ) as error:  # readers raise many kinds; the reader of the message needs only the file's name
         raise RunError(
             "{name} in {folder} cannot be read: {problem}", name=path.name, folder=path.parent, problem=_one_line(error)
         ) from error
+
+
+FROM_0 = ("replication", "second_seed", "point", "customer", "test", "variant")
+"""Columns of numbers that count from 0."""
+
+KEYS = {
+    "measures.parquet": ("replication", "second_seed", "arm", "group", "segment", "metric"),
+    "kpis.csv": ("replication", "second_seed", "arm"),
+    "daily.parquet": ("replication", "second_seed", "arm", "day"),
+    "customers.parquet": ("arm", "customer"),
+    "effects.csv": ("intervention", "metric", "segment", "estimand"),
+    "points.parquet": ("replication", "name"),
+}
+"""Columns that together name a row, of the tables in which no two rows have the same."""
+
+
+def _refuse_wrong(frame: pd.DataFrame, path: Path) -> None:
+    """Raise RunError where a table's values are none that its schema allows."""
+    for column in SCHEMAS[path.name]:
+        if not _allowed(frame[column.name], column, path.suffix == ".csv"):
+            raise RunError(
+                "{name} in {folder}: column {column} holds what is no {dtype}",
+                name=path.name, folder=path.parent, column=column.name, dtype=column.dtype,
+            )  # fmt: skip
+        if column.name in FROM_0 and path.name != "daily.parquet" and (frame[column.name] < 0).any():
+            raise RunError(
+                "{name} in {folder}: column {column} counts from 0, and holds {value}",
+                name=path.name, folder=path.parent, column=column.name, value=frame[column.name].min(),
+            )  # fmt: skip
+    keys = list(KEYS.get(path.name, ()))
+    if keys and frame.duplicated(keys).any():
+        raise RunError(
+            "{name} in {folder}: two rows have the same {keys}",
+            name=path.name, folder=path.parent, keys=", ".join(keys),
+        )  # fmt: skip
+
+
+def _allowed(values: pd.Series, column: tables.Column, as_text: bool) -> bool:
+    """Whether values are of a column's dtype, or blank. `as_text`: they were read from text, which knows no dtypes."""
+    kind = values.dtype
+    if values.isna().all() or (as_text and column.dtype == "str"):
+        return True
+    if column.dtype == "str":
+        return isinstance(kind, pd.StringDtype) or pd.api.types.is_object_dtype(kind)
+    if column.dtype == "bool":
+        return bool(pd.api.types.is_bool_dtype(kind))
+    if column.dtype.startswith("datetime"):
+        return bool(pd.api.types.is_datetime64_any_dtype(kind))
+    if not pd.api.types.is_numeric_dtype(kind) or pd.api.types.is_bool_dtype(kind):
+        return False
+    present = values.dropna()
+    return column.dtype.startswith("float") or bool((np.isfinite(present) & (present == np.round(present))).all())
 
 
 def _one_line(error: Exception) -> str:

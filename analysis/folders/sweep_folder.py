@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.folders.run_folder import Run, RunError
-from sim.phrases import Phrase
+from sim import manifest
+from sim.disk import write_bytes
+from sim.phrases import ConfigError, Phrase
 from sim.tables import ANSWERS, SWEEP_NAMES
 
 PLAN, JOBS, REASONS, TABLE = "sweep.json", "jobs", "reasons.json", "sweep.parquet"
@@ -49,12 +51,14 @@ class Sweep:
         if not path.is_file():
             raise RunError("no sweep folder: {folder} has no {file}", folder=self.folder, file=PLAN)
         try:
-            plan = json.loads(path.read_text(encoding="utf-8"))
+            plan = json.loads(manifest.checked(path))
             self.keys: list[str] = list(plan["swept"])
             planned: dict[str, dict[str, Any]] = {}
             for entry in plan["jobs"]:
-                planned.setdefault(entry["key"], {}).update(entry["swept"])
-        except (ValueError, KeyError, TypeError) as error:
+                planned.setdefault(_within(entry["key"]), {}).update(entry["swept"])
+        except ConfigError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RunError(
                 "{file} in {folder} cannot be read: {kind}: {problem}",
                 file=PLAN, folder=self.folder, kind=type(error).__name__, problem=str(error),
@@ -65,11 +69,22 @@ class Sweep:
     def _ended(self) -> dict[str, tuple[str, Phrase]]:
         """(status, why) of the jobs that failed or died."""
         path = self.folder / REASONS
-        reasons = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return {key: (reason["status"], Phrase.of(reason["why"])) for key, reason in reasons.items()}
+        if not path.is_file():
+            return {}
+        content = manifest.checked(path)
+        try:
+            reasons = json.loads(content)
+            return {key: (str(reason["status"]), _said(Phrase.of(reason["why"]))) for key, reason in reasons.items()}
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+            raise RunError(
+                "{file} in {folder} cannot be read: {kind}: {problem}",
+                file=REASONS, folder=self.folder, kind=type(error).__name__, problem=str(error),
+            ) from error
 
     def _job(self, key: str, values: dict[str, Any], ended: dict[str, tuple[str, Phrase]]) -> Job:
         place = self.folder / JOBS / key
+        if place.is_symlink():
+            raise RunError("{folder}: is a link; a sweep's jobs stand in its own folder", folder=place)
         if place.is_dir():
             return Job(key, values, DONE, "", place)
         return Job(key, values, *ended.get(key, (MISSING, Phrase("was not run"))), place)
@@ -81,6 +96,21 @@ class Sweep:
         latest = {written(dict(sorted(job.values.items()))): job for job in self.jobs if job.done}
         standing = {job.key for job in latest.values()}
         return [job for job in self.jobs if job.key in standing]
+
+
+_KEY = re.compile(r"[0-9A-Za-z_-]+")
+
+
+def _within(key: object) -> str:
+    """A job's key, which names a folder in that of the jobs. Raises ValueError for one that names another place."""
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is no key of a job")
+    return key
+
+
+def _said(phrase: Phrase) -> Phrase:
+    str(phrase)  # raises where the message and its values do not belong together
+    return phrase
 
 
 def collect(folder: Path | str) -> pd.DataFrame:
@@ -100,9 +130,9 @@ def collect(folder: Path | str) -> pd.DataFrame:
         parts = [pa.array(table[column.name], type=kind, from_pandas=True) for table in found]
         data[column.name] = pa.chunked_array(parts, type=kind)
     table = pa.table(data).combine_chunks()
-    draft = sweep.folder / f".{TABLE}.{os.getpid()}.part"
-    pq.write_table(table, draft, compression="zstd", compression_level=3)
-    draft.replace(sweep.folder / TABLE)
+    written = pa.BufferOutputStream()
+    pq.write_table(table, written, compression="zstd", compression_level=3)
+    write_bytes(sweep.folder / TABLE, written.getvalue().to_pybytes())
     answers: pd.DataFrame = table.to_pandas()
     return answers
 

@@ -22,6 +22,7 @@ from analysis.style.language import _, told_in
 from analysis.style.lines import folded
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, style
 from analysis.style.page import picture, render
+from sim.disk import together, write_csv, write_text
 
 FOLDER = "map"
 
@@ -33,15 +34,13 @@ def write_map(folder: Path | str, language: str | None = None) -> str:
     """
     run = Run(folder)
     journeys = Journeys(run)
-    with told_in(language or str(run.config.get("language", "en"))):
+    with told_in(language or str(run.config.get("language", "en"))), together(run.folder):
         found = [journey_map(journeys, persona) for persona in personas(journeys)]
         place = run.folder / FOLDER
-        place.mkdir(exist_ok=True)
         page = render("map.html.j2", _context(run, found))
         told = "\n".join([*map(map_words.worst, found), "", map_words.caution(found[0])])
-    table = pd.concat([one.volume for one in found], ignore_index=True)
-    table.to_csv(place / "map.csv", index=False, lineterminator="\n")
-    (place / "index.html").write_text(page, encoding="utf-8", newline="\n")
+        write_csv(place / "map.csv", pd.concat([one.volume for one in found], ignore_index=True))
+        write_text(place / "index.html", page)
     return told
 
 

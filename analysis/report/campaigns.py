@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.effects.estimands import Array, counted, spread
 from analysis.folders.run_folder import Run
+from sim.disk import write_csv
 from sim.tables import BASELINE, CAMPAIGN_RATES
 
 COUNTED = {"click": "clicked", "order": "ordered", "link": "linked", "opt_out": "opted_out"}
@@ -28,7 +29,7 @@ ALL = -1
 def write_campaigns(run: Run) -> pd.DataFrame:
     """Write campaigns.csv into a run folder that has campaigns, and return it (CAMPAIGN_RATES). Raises OSError."""
     table = rates(run)
-    table.to_csv(run.folder / "campaigns.csv", index=False, lineterminator="\n")
+    write_csv(run.folder / "campaigns.csv", table)
     return table
 
 

@@ -24,6 +24,7 @@ from analysis.report.tables import Table
 from analysis.style import dates, look, words
 from analysis.style.language import N_, _
 from analysis.style.page import picture
+from sim.disk import write_csv
 from sim.tables import BASELINE, RECOVERY
 
 METRICS = {"nps": "points", "customer": "customers", "profit": "yen per member and week"}
@@ -127,7 +128,7 @@ def section(run: Run, name: str) -> dict[str, Any] | None:
     if begins(run, name) <= 0:
         return None
     table = recovery(run)
-    table.to_csv(run.folder / "recovery.csv", index=False, lineterminator="\n")
+    write_csv(run.folder / "recovery.csv", table)
     own = table[table["intervention"] == name]
     stem = run.folder / "figures" / f"{look.file_name(name)}_recovery"
     return {

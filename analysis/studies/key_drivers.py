@@ -23,6 +23,7 @@ import pandas as pd
 
 from analysis.effects.estimands import Array, Spread, luck, monte_carlo_error, spread
 from analysis.folders.run_folder import Run, RunError
+from sim.disk import write_csv
 from sim.tables import (
     BASELINE,
     BROKEN,
@@ -146,7 +147,7 @@ class Lead(NamedTuple):
 def write_summary(folder: Path | str) -> pd.DataFrame:
     """Write key_drivers.csv into the folder, and return it. Raises RunError, OSError."""
     run = KeyDrivers(folder)
-    run.summary.to_csv(run.folder / "key_drivers.csv", index=False, lineterminator="\n")
+    write_csv(run.folder / "key_drivers.csv", run.summary)
     return run.summary
 
 

@@ -18,6 +18,7 @@ from analysis.style.language import _, translated
 from analysis.style.lines import padded, width
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
 from analysis.style.page import picture, write
+from sim.disk import write_csv
 
 SE_TO_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""
@@ -33,7 +34,7 @@ class Tables(NamedTuple):
     def write(self, folder: Path) -> None:
         """Write them to a folder."""
         for name, table in self._asdict().items():
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            write_csv(folder / f"{name}.csv", table)
 
     @property
     def sharpened(self) -> pd.DataFrame:

@@ -16,9 +16,11 @@ import pandas as pd
 
 from analysis.decisions.verdict import effect_of, lines_by_points
 from analysis.effects.estimands import Array, Spread, spread, standard_error
-from analysis.folders.run_folder import RunError
+from analysis.folders.run_folder import RunError, read_table
 from analysis.style import words
 from analysis.style.language import _
+from sim import manifest
+from sim.phrases import ConfigError
 
 PRESENT = -1
 FEASIBLE, INFEASIBLE, FAILED = "feasible", "infeasible", "failed"
@@ -80,7 +82,7 @@ class Searched:
         missing = [name for name in FILES if not (self.folder / name).is_file()]
         if missing:
             raise RunError("{folder}: is no finished search; {name} is not there", folder=self.folder, name=missing[0])
-        self.plan: dict[str, Any] = json.loads((self.folder / "optimise.json").read_text(encoding="utf-8"))
+        self.plan: dict[str, Any] = self._plan()
         self.trials = self._table("trials.csv")
         self.fresh = self._table("fresh.csv")
         search = self.plan["search"]
@@ -96,13 +98,25 @@ class Searched:
         return {one.metric for one in self.objectives} | {one["metric"] for one in self.constraints}
 
     def _table(self, name: str) -> pd.DataFrame:
-        return pd.read_csv(self.folder / name).set_index("trial")
+        table = read_table(self.folder / name)
+        if "trial" not in table.columns:
+            raise RunError("{name} in {folder} has no column {column}", name=name, folder=self.folder, column="trial")
+        return table.set_index("trial")
+
+    def _plan(self) -> dict[str, Any]:
+        path = self.folder / "optimise.json"
+        try:
+            return dict(json.loads(manifest.checked(path)))
+        except (ValueError, TypeError, RecursionError) as error:
+            if isinstance(error, ConfigError):
+                raise
+            raise RunError("{name} in {folder} cannot be read", name=path.name, folder=self.folder) from None
 
     @cached_property
     def _points(self) -> dict[bool, pd.DataFrame]:
         """Tables of the search (False) and of fresh replications (True): a row per trial, metric and replication."""
         names = {False: "trial_points.parquet", True: "fresh_points.parquet"}
-        return {key: pd.read_parquet(self.folder / name) for key, name in names.items()}
+        return {key: read_table(self.folder / name) for key, name in names.items()}
 
     def values(self, number: int, metric: str, of: str, fresh: bool) -> Array:
         """Effect on a metric, or its level, at each point."""

@@ -16,6 +16,7 @@ from analysis.studies.optimise import FAILED, FEASIBLE, INFEASIBLE, PRESENT, Sea
 from analysis.style import look, page, words
 from analysis.style.language import N_, _
 from analysis.style.lines import folded
+from sim.disk import write_csv
 
 MOST_PANELS = 6
 
@@ -182,7 +183,7 @@ def answer(found: Searched) -> Figure:
 def write_report(folder: Path | str) -> Path:
     """Write front.csv, figures/ and report.html into a search's folder; the report's path. Raises RunError."""
     found = Searched(folder)
-    front(found).to_csv(found.folder / "front.csv", index=False, lineterminator="\n")
+    write_csv(found.folder / "front.csv", front(found))
     context = {
         "title": _("The best values of the levers"),
         "question": _(str(found.plan["search"]["description"])),

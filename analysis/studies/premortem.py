@@ -22,6 +22,7 @@ from scipy.stats import norm, t
 
 from analysis.effects.sensitivity import chance, rank_correlations
 from analysis.folders.run_folder import Run
+from sim.disk import write_csv
 from sim.tables import PREMORTEM, TEST_METRICS
 
 DECIDES = TEST_METRICS[0].name
@@ -79,7 +80,7 @@ class PreMortem(Run):
 def write_summary(folder: Path | str) -> pd.DataFrame:
     """Write premortem.csv into the folder of a pre-mortem, and return it. Raises RunError, OSError."""
     run = PreMortem(folder)
-    run.summary.to_csv(run.folder / "premortem.csv", index=False, lineterminator="\n")
+    write_csv(run.folder / "premortem.csv", run.summary)
     return run.summary
 
 

@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.style import fonts, words
+from sim.disk import write_bytes, write_text
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
 
@@ -75,19 +76,18 @@ NO_DATE, NO_SOFTWARE = {"Date": None, "Creator": None}, {"Software": None}
 """What matplotlib would write into SVG and PNG files: without it the same figure gives the same bytes."""
 
 
-def save(figure: Figure, stem: Path) -> str:
-    """Write `stem`.png and `stem`.svg; return the SVG's text. The same figure gives the same bytes."""
+def save(figure: Figure, stem: Path) -> tuple[str, bytes]:
+    """Write `stem`.png and `stem`.svg; return the SVG's text and the PNG. The same figure gives the same bytes."""
     svg = io.StringIO()
     fonts.space_lines(figure)
     with style():
         png = png_of(figure, 150)
         figure.set_layout_engine("none")  # laid out by now; the SVG takes the same places
         FigureCanvasSVG(figure).print_svg(svg, metadata=NO_DATE)  # type: ignore[no-untyped-call]
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    stem.with_name(f"{stem.name}.png").write_bytes(png)
     text = fonts.for_other_machines(svg.getvalue())
-    stem.with_name(f"{stem.name}.svg").write_text(text, encoding="utf-8", newline="\n")
-    return text
+    write_bytes(stem.with_name(f"{stem.name}.png"), png)
+    write_text(stem.with_name(f"{stem.name}.svg"), text)
+    return text, png
 
 
 def png_of(figure: Figure, dpi: int) -> bytes:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from analysis.style import fonts, look, words
 from analysis.style.language import _, language, told_in
+from sim.disk import together, write_text
 
 
 class Read(Protocol):
@@ -68,22 +69,21 @@ def write_page(run: Folder, template: str, context: Callable[[Folder], Mapping[s
 
     Raises LanguageError.
     """
-    with told_in(wanted or str(run.config.get("language", "en"))):
+    with told_in(wanted or str(run.config.get("language", "en"))), together(run.folder):
         return write(run.folder, template, context(run))
 
 
 def write(folder: Path, template: str, context: Mapping[str, Any]) -> Path:
     """Write report.html into a folder in the language in use; the path."""
     path = folder / "report.html"
-    path.write_text(render(template, context), encoding="utf-8", newline="\n")
+    write_text(path, render(template, context))
     return path
 
 
 def picture(figure: Figure, stem: Path, caption: str) -> Picture:
     """Save a figure as `stem`.png and `stem`.svg and return it for a page."""
-    svg = _inline(look.save(figure, stem), f"{stem.name}-")
-    png = stem.with_name(f"{stem.name}.png")
-    return Picture(svg, caption, Link.of(png.name, "image/png", png.read_bytes()))
+    svg, png = look.save(figure, stem)
+    return Picture(_inline(svg, f"{stem.name}-"), caption, Link.of(f"{stem.name}.png", "image/png", png))
 
 
 def pictures(figures: Mapping[str, Figure], stem: str, captions: Mapping[str, str]) -> dict[str, Picture]:

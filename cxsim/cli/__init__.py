@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from cxsim.guard import ForeignPackage, refuse_strangers
+from cxsim import stops
 
-OK, MOVED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+OK, MOVED, BAD_INPUT = 0, 1, 2
 """Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish."""
 
 HELP = (
@@ -34,6 +34,7 @@ HELP = (
     ("cxsim calibrate LOG ...", "fit a company to a log of purchases"),
     ("cxsim learn EVIDENCE ...", "sharpen a company by its own tests, late deliveries and surveys"),
     ("cxsim report RUN", "make the report of a run folder again"),
+    ("cxsim verify DIR", "is every file as it was written? of a run, a sweep or a search"),
     ("cxsim check [NAME ...]", "hold the shipped scenarios to their recorded answers"),
     ("cxsim examples DIR", "copy the examples that cxsim ships into a new folder"),
     ("cxsim --version", ""),
@@ -53,6 +54,7 @@ COMMANDS = {
     "calibrate": "cxsim.cli.evidence:calibrate",
     "learn": "cxsim.cli.evidence:learn",
     "report": "cxsim.cli.folders:report",
+    "verify": "cxsim.cli.folders:verify",
     "sweep-report": "cxsim.cli.folders:sweep_report",
     "check": "cxsim.cli.check:check",
     "examples": "cxsim.cli.folders:examples",
@@ -61,13 +63,26 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status: 0 done, 1 answers moved, 2 bad input, 130 interrupted."""
+    """Run one command; return the exit status: 0 done, 1 answers moved, 2 bad input, 128 and a signal's number."""
+    with stops.heard(forever=argv is None):
+        try:
+            return _guarded(list(sys.argv[1:] if argv is None else argv))
+        except KeyboardInterrupt:  # before there is a language
+            stops.hush()
+            print("cxsim: interrupted; nothing was left behind", file=sys.stderr)
+            return stops.status()
+
+
+def _guarded(words: list[str]) -> int:
+    """Run one command, if our packages are ours."""
+    from cxsim.guard import ForeignPackage, refuse_strangers
+
     try:
         refuse_strangers()
     except ForeignPackage as error:
         print(f"cxsim: {error}", file=sys.stderr)
         return BAD_INPUT
-    return _told(list(sys.argv[1:] if argv is None else argv))
+    return _told(words)
 
 
 def _told(words: list[str]) -> int:
@@ -86,15 +101,22 @@ def _told(words: list[str]) -> int:
 def _uninterrupted(words: list[str]) -> int:
     from cxsim.cli.terminal import say
     from cxsim.runs import Interrupted
+    from sim import disk
     from sim.phrases import Phrase
 
+    disk.tell = say
     try:
         return _answered(words)
     except Interrupted as interrupted:
+        stops.hush()
         say(interrupted)
-    except KeyboardInterrupt:
+    except BaseException as error:
+        # An import that is interrupted may raise something of its own.
+        if not isinstance(error, KeyboardInterrupt) and not stops.came:
+            raise
+        stops.hush()
         say(Phrase("interrupted; nothing was left behind"))
-    return INTERRUPTED
+    return stops.status()
 
 
 def _answered(words: list[str]) -> int:
@@ -111,6 +133,8 @@ def _answered(words: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except ConfigError as error:
+        if stops.came:  # Hydra, too, makes an error of its own of an interruption
+            raise
         say(error)
     return BAD_INPUT
 

@@ -18,8 +18,8 @@ from cxsim.cli.terminal import Parser, file_to_write, without_language
 from cxsim.compose import addable, compose, composer, errors_of, processors, settings_of
 from cxsim.progress import progress_here
 from cxsim.shipped import shipped
+from sim.disk import write_text
 from sim.phrases import ConfigError, Phrase, listed, nearest
-from sim.run.folder import replace_text
 
 if TYPE_CHECKING:
     from sim.config.settings import Settings
@@ -305,7 +305,7 @@ def write_junit(path: Path, suite: str, cases: Sequence[Entry]) -> None:
         else:
             ElementTree.SubElement(below, "system-out").text = told
     ElementTree.indent(top)
-    replace_text(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(top, "unicode") + "\n")
+    write_text(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(top, "unicode") + "\n")
 
 
 def legal(text: str) -> str:

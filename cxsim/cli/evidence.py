@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sim.learning.pieces import Observed, Piece
 
 
+OUT = "--out "
 COLUMNS = {"customer": N_("customer"), "date": N_("date"), "value": N_("value")}
 OPTIONAL_COLUMNS = {
     "delivery-class": N_("delivery class"),
@@ -46,15 +47,16 @@ def calibrate(words: list[str]) -> int:
     from analysis.studies.calibration import write_picture
     from sim.calibration.calibrate import calibrate
     from sim.calibration.log import LogColumns
+    from sim.disk import together, write_text
 
     columns = LogColumns(*(given[part.replace("-", "_")] for part in (*COLUMNS, *OPTIONAL_COLUMNS)))
-    found = calibrate(
-        given["log"], columns, given["name"], settings, holdout=given["holdout"], yen=given["yen"],
-        say=lambda phrase: print(translated(phrase), flush=True),
-    )  # fmt: skip
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_picture(found.weekly(), found.fitted_weeks, place.with_suffix(""))
-    place.write_text(company_text(found), encoding="utf-8", newline="\n")
+    with together(place.parent, OUT):
+        found = calibrate(
+            given["log"], columns, given["name"], settings, holdout=given["holdout"], yen=given["yen"],
+            say=lambda phrase: print(translated(phrase), flush=True),
+        )  # fmt: skip
+        write_picture(found.weekly(), found.fitted_weeks, place.with_suffix(""))
+        write_text(place, company_text(found))
     beside = _("{place} (picture beside it: {stem}.png, {stem}.svg)").format(place=shown(place), stem=place.stem)
     command = f"cxsim run --config-dir {shlex.quote(shown(given['out']))} company={given['name']}"
     print(f"\n{beside}")
@@ -101,6 +103,7 @@ def learn(words: list[str]) -> int:
     from analysis.studies.learning import summary
     from scenarios.intervention import treated_arms
     from sim.calibration.company_file import place_for
+    from sim.disk import together
     from sim.learning.learn import KINDS, enough_points
     from sim.learning.learn import learn as condition
     from sim.learning.pieces import read_evidence
@@ -113,12 +116,17 @@ def learn(words: list[str]) -> int:
         observed = {piece.name: piece.observed() for piece in pieces}
     enough_points(observed, given.points)
     settings, company = _learn_settings(given, pieces)
-    simulated = _simulated(pieces, settings, treated_arms, given.points)
-    lesson = condition(pieces, observed, simulated, settings[BASELINE])
-    tables = _lesson_tables(pieces, observed, lesson)
-    print(summary(tables, given.points))
-    _refuse_nothing_learned(lesson, given.evidence)
-    _write_lesson(place, given, tables, company_text(company, given.name, given.evidence.name, lesson))
+    with together(place.parent, OUT):
+        simulated = _simulated(pieces, settings, treated_arms, given.points)
+        lesson = condition(pieces, observed, simulated, settings[BASELINE])
+        tables = _lesson_tables(pieces, observed, lesson)
+        print(summary(tables, given.points))
+        _refuse_nothing_learned(lesson, given.evidence)
+        text = company_text(company, given.name, given.evidence.name, lesson)
+        folder = _write_lesson(place, given, tables, text)
+    print(f"\n{shown(place)}\n{shown(folder / 'report.html')}")
+    command = f"cxsim run --config-dir {shlex.quote(shown(given.out))} company={given.name}"
+    print(_("now: {command}").format(command=command))
     return OK
 
 
@@ -192,16 +200,13 @@ def _lesson_tables(pieces: list[Piece], observed: Mapping[str, Observed], lesson
     return Tables(parameter_table(lesson), statistic_table(lesson), piece_table(pieces, observed, lesson))
 
 
-def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> None:
-    """Write the report's folder, then the company file, so that no company file lacks its report."""
+def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> Path:
+    """Write the report's folder, whose path is returned, and the company file."""
     from analysis.studies.learning import write_page
-    from sim.run.folder import drafted, replace_text
+    from sim.disk import write_text
 
-    with drafted(place.with_name(f"{given.name}_learning"), exact=True) as draft:
-        tables.write(draft.path)
-        write_page(draft.path, tables, given.name, given.company, given.points)
-        folder = draft.publish(lambda _place: None)
-    replace_text(place, text)
-    print(f"\n{shown(place)}\n{shown(folder / 'report.html')}")
-    command = f"cxsim run --config-dir {shlex.quote(shown(given.out))} company={given.name}"
-    print(_("now: {command}").format(command=command))
+    folder = place.with_name(f"{given.name}_learning")
+    tables.write(folder)
+    write_page(folder, tables, given.name, given.company, given.points)
+    write_text(place, text)
+    return folder

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module, resources
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import N_, _
-from cxsim.cli import OK
-from cxsim.cli.terminal import Parser, file_to_write, folder_asked, language_asked, without_language
+from cxsim.cli import BAD_INPUT, OK
+from cxsim.cli.terminal import Parser, file_to_write, folder_asked, language_asked, say, without_language
 from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain, shown
 from cxsim.shipped import shipped
 from sim.phrases import ConfigError, listed
@@ -25,7 +26,7 @@ def story(words: list[str]) -> int:
     given = _parser().given(without_language(words))
     from analysis.journeys import story_page
     from analysis.journeys.finders import FINDERS
-    from sim.run.folder import replace_text
+    from sim.disk import write_text
 
     if (given.customer is None) == (given.find is None):
         raise ConfigError("story: either CUSTOMER or --find NAME is needed; NAME is {allowed}", allowed=listed(FINDERS))
@@ -33,9 +34,10 @@ def story(words: list[str]) -> int:
     if given.find is not None:
         print(story_page.listed(given.folder, given.find, language))
         return OK
-    answer = story_page.tell(given.folder, given.customer, language)
     place = story_page.place_of(given.folder, given.customer)
-    replace_text(place, answer.page)
+    with _beside_tables(given.folder):
+        answer = story_page.tell(given.folder, given.customer, language)
+        write_text(place, answer.page)
     print(f"{answer.terminal}\n\n{shown(place)}")
     return OK
 
@@ -90,14 +92,14 @@ def examples(words: list[str]) -> int:
     """Copy the shipped examples into a new folder."""
     description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
     folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
-    from sim.run.folder import drafted
+    from sim.disk import drafted
 
     source = shipped("examples")
     if source is None:
         raise ConfigError("examples: this install of cxsim came without them")
-    with drafted(folder, exact=True) as draft:
+    with drafted(folder, exact=True, key="") as draft:
         copytree(source, draft.path, dirs_exist_ok=True, ignore=ignore_patterns("__pycache__"))
-        place = draft.publish(lambda _place: None)
+        place = draft.publish()
     print(shown(place))
     return OK
 
@@ -116,12 +118,15 @@ def report(words: list[str]) -> int:
         return OK
     if module != REPORTS["effects.csv"]:
         raise ConfigError("report: --slide and --xlsx are of the folder of a run, which {folder} is not", folder=folder)
-    from sim.run.folder import replace_bytes
+    from sim.disk import together, write_bytes
 
-    for path, function in asked:
-        for name, content in getattr(import_module(path), function)(folder, language).items():
-            replace_bytes(folder / name, content)
-            print(shown(folder / name))
+    with together(folder):
+        files = [getattr(import_module(path), function)(folder, language) for path, function in asked]
+        contents = {name: content for made in files for name, content in made.items()}
+        for name, content in contents.items():
+            write_bytes(folder / name, content)
+    for name in contents:
+        print(shown(folder / name))
     return OK
 
 
@@ -160,12 +165,23 @@ def funnel(words: list[str]) -> int:
 
 def _write_funnel(folder: Path, language: str | None) -> tuple[str, str]:
     from analysis.journeys.funnel_page import tell
-    from sim.run.folder import replace_text
+    from sim.disk import write_text
 
-    answer = tell(folder, language)
-    replace_text(folder / "funnel.csv", answer.table)
-    replace_text(folder / "funnel.html", answer.page)
+    with _beside_tables(folder):
+        answer = tell(folder, language)
+        write_text(folder / "funnel.csv", answer.table)
+        write_text(folder / "funnel.html", answer.page)
     return answer.terminal, "funnel.html"
+
+
+@contextmanager
+def _beside_tables(folder: Path) -> Iterator[None]:
+    """Files that appear together in a run folder, which is there. Raises RunError for another."""
+    from analysis.folders.run_folder import Run
+    from sim.disk import together
+
+    with together(Run(folder).folder):
+        yield
 
 
 def journey_map(words: list[str]) -> int:
@@ -202,6 +218,30 @@ def sweep_report(words: list[str]) -> int:
     return OK
 
 
+def verify(words: list[str]) -> int:
+    """Say whether every file of a folder, and of a sweep's jobs, is as it was written: exit status 0, or 2."""
+    description = _("Compare every file of a folder with the sha256 that its manifest.json states.")
+    folder = folder_asked(words, "verify", description, "DIR", _("the folder of a run, a sweep or a search"))
+    from sim import manifest
+
+    if not folder.is_dir():
+        raise ConfigError("no such folder: {folder}", folder=folder)
+    jobs = folder / "jobs"
+    folders = [folder, *sorted(path for path in (jobs.iterdir() if jobs.is_dir() else ()) if _is_of_a_job(path))]
+    found = [trouble for one in folders for trouble in manifest.troubles(one)]
+    for trouble in found:
+        say(trouble)
+    if found:
+        return BAD_INPUT
+    files = sum(len(manifest.read(one) or ()) for one in folders)
+    print(_("{folder}: {n} files, all as they were written").format(folder=shown(folder), n=files))
+    return OK
+
+
+def _is_of_a_job(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
 GATE = "gate"
 
 
@@ -210,13 +250,13 @@ def gate(words: list[str]) -> int:
     given = _gate_parser().given(without_language(words))
     thresholds = _thresholds(given.overrides, given.config_dir)
     from analysis.decisions import gate as decision
-    from sim.run.folder import replace_text
+    from sim.disk import write_text
 
     place = file_to_write("--out", given.out) if given.out else given.folder / "gate.json"
     if not given.folder.is_dir():
         raise ConfigError("{folder}: is no folder of a run or a sweep", folder=given.folder)
     found = decision.gate(given.folder, thresholds)
-    replace_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    write_text(place, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     for verdict in found["verdicts"]:
         print("\n".join([*verdict["lines"], *(f"  {note}" for note in verdict["notes"])]), end="\n\n")
     print(shown(place))

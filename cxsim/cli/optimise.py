@@ -153,11 +153,13 @@ def _held(folder: Path, key: str) -> Iterator[None]:
     """Hold a folder for this search alone. Raises ConfigError if it holds another search, or one is running in it."""
     from filelock import FileLock, Timeout
 
+    from sim.disk import together
     from sim.studies.optimise import KEY
 
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / KEY).is_file())):
+    if folder.exists() and (not folder.is_dir() or (_visible(folder) and not (folder / KEY).is_file())):
         raise ConfigError("--out {folder}: is there and no folder of a search; name another one", folder=folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with together(folder, "--out "):  # tried before any work; its lock needs it, too
+        folder.joinpath(".lock").touch()
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
@@ -172,12 +174,26 @@ def _held(folder: Path, key: str) -> Iterator[None]:
         lock.release()
 
 
+def _visible(folder: Path) -> bool:
+    """Whether anything is in a folder but what a command leaves that was killed at its very start."""
+    return any(not path.name.startswith(".") for path in folder.iterdir())
+
+
 def _claim(place: Path, key: str) -> None:
-    from sim.run.folder import replace_text
+    from sim.disk import begin_manifest, together, write_text
 
     if not place.is_file():
-        replace_text(place, json.dumps({"key": key}) + "\n")
-    elif json.loads(place.read_text(encoding="utf-8"))["key"] != key:
+        with together(place.parent):
+            begin_manifest(place.parent)
+            write_text(place, json.dumps({"key": key}) + "\n")
+        return
+    try:
+        known = json.loads(place.read_text(encoding="utf-8"))["key"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigError(
+            "{file}: cannot be read; name another folder with --out", file=place
+        ) from None
+    if known != key:
         raise ConfigError(
             "{folder}: holds another search, or one of another version of cxsim; name another folder with --out",
             folder=place.parent,

@@ -22,6 +22,7 @@ from sim.company.offers import Placed
 from sim.config.parameters import Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings
+from sim.disk import write_csv
 from sim.phrases import ConfigError, Phrase
 from sim.run.dashboard import dashboard_table
 from sim.run.replication import Result, Task, TreatedArms, replication_seed, run_task
@@ -61,7 +62,7 @@ def run_experiment(
     measures = pd.concat([result.measures for result in results], ignore_index=True)
     write_config(folder, settings)
     write_parquet(folder, "measures.parquet", measures)
-    kpis(measures).to_csv(folder / "kpis.csv", index=False, lineterminator="\n")
+    write_csv(folder / "kpis.csv", kpis(measures))
     write_parquet(folder, "daily.parquet", pd.concat([result.daily for result in results], ignore_index=True))
     for name in ("campaigns", "projects"):
         found = pd.concat([getattr(result, name) for result in results], ignore_index=True)
@@ -73,9 +74,9 @@ def run_experiment(
         points_once = [result for result in results if result.task.second_seed == 0]
         given = [settings.at(one.task.point).company.facts for one in points_once]
         seen = dashboard_table(given, [one.dashboard for one in points_once])
-        seen.to_csv(folder / "dashboard.csv", index=False, lineterminator="\n")
+        write_csv(folder / "dashboard.csv", seen)
     write_assumptions(folder, settings, [result.task for result in results if result.task.second_seed == 0])
-    probe_table(measures, probes).to_csv(folder / "probes.csv", index=False, lineterminator="\n")
+    write_csv(folder / "probes.csv", probe_table(measures, probes))
 
 
 @contextmanager

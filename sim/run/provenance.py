@@ -13,7 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from sim import manifest
 from sim.config.settings import NOT_ANSWERS, Settings, resolved
+from sim.disk import write_text
 from sim.tables import FOLDER_VERSION
 
 PACKAGES = (
@@ -122,6 +124,7 @@ def _package(name: str) -> str | None:
 def write_provenance(
     draft: Path, settings: Settings, threads: int, folder: Path, seconds: float, plan: Mapping[str, Any] | None = None
 ) -> None:
-    """Write provenance.json into the draft of the run folder that will stand at `folder`."""
-    found = provenance(settings, threads, folder, seconds, plan)
-    (draft / "provenance.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write provenance.json and the manifest into the draft of the run folder that will stand at `folder`."""
+    found = manifest.sealed(provenance(settings, threads, folder, seconds, plan))
+    write_text(draft / manifest.PROVENANCE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    write_text(draft / manifest.NAME, manifest.text(manifest.listed(draft)))

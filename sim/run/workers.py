@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from sim.phrases import ConfigError, Phrase
+from sim.signals import deaf_children, uninterrupted
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -66,11 +66,12 @@ class Pool(Generic[Item, Answer]):
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._workers.values():
-            process.terminate()
-        for process in self._workers.values():
-            process.join()
-        self._workers.clear()
+        with uninterrupted():
+            for process in self._workers.values():
+                process.kill()
+            for process in self._workers.values():
+                process.join()
+            self._workers.clear()
 
     def outcomes(self, items: Sequence[Item]) -> Iterator[tuple[int, Answer | Exception]]:
         """(number of an item, its answer or what it raised), as they finish; a killed worker counts as raising."""
@@ -99,8 +100,8 @@ class Pool(Generic[Item, Answer]):
         """Start workers until there are so many. Spawned, since a forked copy of threads that compute can hang."""
         context = multiprocessing.get_context("spawn")
         chosen = multiprocessing.get_start_method(allow_none=True)
-        with _one_thread_each():
-            while len(self._workers) < workers:
+        while len(self._workers) < workers:
+            with uninterrupted(), deaf_children(), _one_thread_each():
                 ours, theirs = context.Pipe()
                 process = context.Process(target=_attend, args=(self._work, theirs), daemon=True)
                 process.start()
@@ -138,8 +139,7 @@ def _called(work: Callable[[Item], Answer], item: Item) -> Answer | Exception:
 
 
 def _attend(work: Callable[[Any], Any], pipe: Connection) -> None:
-    """A worker: do what comes down the pipe until it closes; Ctrl-C is the parent's to handle."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """A worker: do what comes down the pipe until it closes."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()  # what is imported stays: to look through it again and again takes a tenth of a small market's time
     while True:

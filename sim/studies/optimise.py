@@ -19,7 +19,9 @@ however often the search was interrupted. Finished trials are stored in order, e
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,8 +33,8 @@ from agents import draws
 from agents.draws import draw
 from sim.config.sampling import points
 from sim.config.settings import Settings
+from sim.disk import together, write_csv, write_text
 from sim.phrases import ConfigError, Phrase
-from sim.run.folder import replace_text
 from sim.run.replication import Task, TreatedArms, replication_seed, run_task
 from sim.run.writing import write_parquet
 from sim.studies.levers import MAXIMISE, MINIMISE, ArmValues, Point, Search
@@ -54,6 +56,12 @@ MOST_REPEATED = 12
 FIXED_COST = "company.fixed_cost_per_day"
 _SAMPLER, _FRESH = 3, 4
 """Slots of the purpose DESIGN: seeds of the samplers, and of the fresh replications."""
+
+KEY_OF_STUDY = "search"
+"""Attribute of a study that holds its search's key."""
+
+LOCK_SECONDS = 30.0
+"""How long a write waits for another process to finish its own."""
 
 KEY, STUDY, PLAN, TRIALS, FRESH = "search.json", "study.db", "optimise.json", "trials.csv", "fresh.csv"
 TRIAL_POINTS, FRESH_POINTS = "trial_points.parquet", "fresh_points.parquet"
@@ -147,17 +155,29 @@ class Tried(NamedTuple):
 
 
 class Storage:
-    """The trials of a search and what was found for named candidates, in a folder's study.db."""
+    """The trials of a search and what was found for named candidates, in a folder's study.db.
 
-    def __init__(self, folder: Path, search: Search) -> None:
+    `key` is the search's: raises ConfigError for the file of another search, and for what is none at all.
+    """
+
+    def __init__(self, folder: Path, search: Search, key: str) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._search = search
+        path = folder.resolve() / STUDY
+        _refuse_broken(path)
+        # Connected to by hand: in an address, a path's `?`, `%` or `{}` would mean something else.
+        opened = {"creator": lambda: sqlite3.connect(path, timeout=LOCK_SECONDS)}
         self.study: Study = optuna.create_study(
-            storage=f"sqlite:///{folder.resolve() / STUDY}", study_name="cxsim", load_if_exists=True,
-            directions=_directions(search),
+            storage=optuna.storages.RDBStorage("sqlite://", engine_kwargs=opened),
+            study_name="cxsim", load_if_exists=True, directions=_directions(search),
         )  # fmt: skip
+        known = self.study.user_attrs
+        if not known and not self.study.get_trials(deepcopy=False):
+            self.study.set_user_attr(KEY_OF_STUDY, key)
+        elif known.get(KEY_OF_STUDY) != key:
+            raise ConfigError("{file}: is of another search; remove it, or name another folder with --out", file=path)
 
     def trials(self) -> list[Tried]:
         """All finished trials, in order."""
@@ -182,6 +202,33 @@ class Storage:
                 raise outcome
             self.study.set_user_attr(missing[place], outcome)
         return {name: self.study.user_attrs[name] for name in wanted}
+
+
+def _refuse_broken(path: Path) -> None:
+    """Raise ConfigError for a file that SQLite finds damaged, or that holds something else than trials."""
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path, timeout=LOCK_SECONDS)) as base:
+        damage = base.execute("PRAGMA quick_check").fetchone()[0]
+        tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if damage != "ok" or (tables and "studies" not in tables):
+        raise sqlite3.DatabaseError("no study is in it" if damage == "ok" else str(damage))
+
+
+@contextmanager
+def _one_line_of(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong with a storage file into a ConfigError that names it."""
+    from optuna.exceptions import OptunaError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (sqlite3.Error, SQLAlchemyError, OptunaError) as error:
+        told: BaseException = error
+        while not isinstance(told, sqlite3.Error) and (told.__cause__ or told.__context__):
+            told = told.__cause__ or told.__context__ or told
+        problem = " ".join(str(told).split()) or type(told).__name__
+        raise ConfigError("{file}: cannot be read or written: {problem}", file=path, problem=problem) from None
 
 
 def run_search(
@@ -320,7 +367,11 @@ class Work:
 
         `about` is written into optimise.json beside what is searched.
         """
-        storage = Storage(folder, self.search)
+        with _one_line_of(folder / STUDY):
+            self._into(folder, about, evaluate, progress)
+
+    def _into(self, folder: Path, about: Mapping[str, Any], evaluate: Evaluate, progress: Progress) -> None:
+        storage = Storage(folder, self.search, str(about.get("key", "")))
         now = self.candidate_of(self.present)
         present = storage.named({"present": now}, evaluate)["present"]
         tried = run_search(self.search, storage, self.seed, present, self.candidate_of, evaluate, progress)
@@ -333,12 +384,13 @@ class Work:
             for number in wanted
         ]
         tried = [self._judged(PRESENT, self.present, present, present), *tried]
-        write(folder, TRIALS, trials_table(self.search, tried, present))
-        write(folder, FRESH, trials_table(self.search, anew, found[f"fresh {PRESENT}"]))
-        write(folder, TRIAL_POINTS, points_table(tried))
-        write(folder, FRESH_POINTS, points_table(anew))
         told = {**about, "search": self.search.model_dump(mode="json"), "present": dict(self.present), "best": best}
-        replace_text(folder / PLAN, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+        with together(folder):
+            write(folder, TRIALS, trials_table(self.search, tried, present))
+            write(folder, FRESH, trials_table(self.search, anew, found[f"fresh {PRESENT}"]))
+            write(folder, TRIAL_POINTS, points_table(tried))
+            write(folder, FRESH_POINTS, points_table(anew))
+            write_text(folder / PLAN, json.dumps(told, indent=1, ensure_ascii=False) + "\n")
 
     def _judged(self, number: int, point: Point, found: ArmValues, present: ArmValues) -> Tried:
         """A candidate evaluated outside the search, as if it were a trial."""
@@ -378,10 +430,8 @@ def points_table(tried: Sequence[Tried]) -> pd.DataFrame:
 
 
 def write(folder: Path, name: str, table: pd.DataFrame) -> None:
-    """A table as CSV or Parquet, whole or as it was; its bytes depend on the values alone."""
+    """A table as CSV or Parquet; its bytes depend on the values alone."""
     if name.endswith(".csv"):
-        replace_text(folder / name, table.to_csv(index=False, lineterminator="\n"))
-        return
-    draft = f".{name}.part"
-    write_parquet(folder, draft, table)
-    (folder / draft).replace(folder / name)
+        write_csv(folder / name, table)
+    else:
+        write_parquet(folder, name, table)

@@ -23,9 +23,9 @@ from pydantic import Field
 from sim.config.parameters import Reader, Text, real, show, text, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.disk import write_text
 from sim.phrases import ConfigError
 from sim.run.experiment import Enough, run_experiment
-from sim.run.folder import replace_text
 from sim.run.replication import TreatedArms
 from sim.tables import METRIC
 
@@ -164,7 +164,7 @@ def write_record(path: Path, record: Record) -> None:
     }
     body = ",\n".join(f"{_json(name)}: {_lines(part)}" for name, part in parts.items())
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, f"{{\n{body}\n}}\n")
+    write_text(path, f"{{\n{body}\n}}\n")
 
 
 def _lines(part: Any) -> str:

@@ -19,7 +19,7 @@ import hashlib
 import io
 import itertools
 import json
-import shutil
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,19 +31,23 @@ from filelock import FileLock, Timeout
 from pydantic import BeforeValidator, Field
 from scipy.stats import qmc
 
+from sim import manifest
 from sim.config.parameters import Parameter, Reader, number, optional, show, tidy, whole, word
 from sim.config.sampling import latin_hypercube
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.disk import begin_manifest, drafted, together, write_text
 from sim.phrases import ConfigError, Phrase, nearest
 from sim.run.experiment import Enough, run_experiment
-from sim.run.folder import drafted, replace_text
 from sim.run.provenance import inputs_hash, write_provenance
 from sim.run.replication import TreatedArms
 
 PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"
 KEY_LENGTH = 16
+_KEY = re.compile(r"[0-9A-Za-z_-]+")
+SWEEP_FOLDER = "hydra.sweep.dir="
+"""How a command line names a sweep's folder."""
 TABLE_COLUMNS = ("key", "status", "why")
 """Columns of jobs.csv before the swept keys."""
 
@@ -93,12 +97,11 @@ class JobWork:
                 return Ending(DONE, "")
             if not mine:
                 return Ending(BUSY, "")
-            _remove_drafts(place)
             return Ending(DONE, self._run(job, place))
 
     def _run(self, job: Job, place: Path) -> str:
         started = time.monotonic()
-        with drafted(place, exact=True) as draft:
+        with drafted(place, exact=True, key=SWEEP_FOLDER) as draft:
             run_experiment(job.settings, self.treated_arms, draft.path, 1, lambda *_: None, self.enough)
             line = self.finish(draft.path)
             seconds = time.monotonic() - started
@@ -139,27 +142,15 @@ def claimed(folder: Path, key: str) -> Iterator[bool]:
         lock.release()
 
 
-def clear_remains(folder: Path) -> None:
-    """Remove what killed workers left of jobs that nobody is running."""
-    for key in {draft.name.split(".")[1] for draft in (folder / JOBS).glob(".*.part")}:
-        with claimed(folder, key) as mine:
-            if mine:
-                _remove_drafts(job_folder(folder, key))
-
-
-def _remove_drafts(place: Path) -> None:
-    """Remove what a killed predecessor left of a job; its lock is ours."""
-    for remains in place.parent.glob(f".{place.name}.*.part"):
-        shutil.rmtree(remains, ignore_errors=True)
-
-
 # -- the plan and the table -------------------------------------------------------------------------------------
 
 
 def plan(folder: Path, jobs: Sequence[Planned]) -> None:
     """Add jobs to the folder's plan; those known already stay where they are."""
-    (folder / LOCKS).mkdir(parents=True, exist_ok=True)
-    (folder / JOBS).mkdir(exist_ok=True)
+    with together(folder, SWEEP_FOLDER):  # tried before any work
+        (folder / LOCKS).mkdir(exist_ok=True)
+        (folder / JOBS).mkdir(exist_ok=True)
+        begin_manifest(folder)
     with FileLock(folder / LOCKS / "plan"):
         known = read_plan(folder)
         there = {(entry["key"], json.dumps(entry["swept"], sort_keys=True)) for entry in known}
@@ -168,13 +159,21 @@ def plan(folder: Path, jobs: Sequence[Planned]) -> None:
             if (job.key, json.dumps(entry["swept"], sort_keys=True)) not in there:
                 known.append(entry)
         swept = list(dict.fromkeys(key for entry in known for key in entry["swept"]))
-        replace_text(folder / PLAN, json.dumps({"swept": swept, "jobs": known}, indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / PLAN, json.dumps({"swept": swept, "jobs": known}, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_plan(folder: Path) -> list[dict[str, Any]]:
     """The jobs of a folder's plan, none where there is no plan."""
-    path = folder / PLAN
-    return list(json.loads(path.read_text(encoding="utf-8"))["jobs"]) if path.exists() else []
+    found = _read(folder / PLAN)
+    if found is None:
+        return []
+    try:
+        jobs = list(found["jobs"])
+        if all(_KEY.fullmatch(entry["key"]) and isinstance(entry["swept"], dict) for entry in jobs):
+            return jobs
+    except (KeyError, TypeError):
+        pass
+    raise ConfigError("{name} in {folder} cannot be read", name=PLAN, folder=folder)
 
 
 def write_table(folder: Path, endings: Mapping[str, Ending]) -> None:
@@ -193,13 +192,13 @@ def write_table(folder: Path, endings: Mapping[str, Ending]) -> None:
         writer = csv.DictWriter(text, [*TABLE_COLUMNS, *swept], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        replace_text(folder / TABLE, text.getvalue())
+        write_text(folder / TABLE, text.getvalue())
         reasons = {
             key: {"status": ending.status, "why": ending.line.plain()}
             for key, ending in standing.items()
             if ending.status in (FAILED, DIED) and isinstance(ending.line, Phrase)
         }
-        replace_text(folder / REASONS, json.dumps(reasons, indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / REASONS, json.dumps(reasons, indent=1, ensure_ascii=False) + "\n")
 
 
 def _standing(folder: Path, key: str, endings: Mapping[str, Ending], before: Mapping[str, Ending]) -> Ending:
@@ -212,9 +211,19 @@ def _standing(folder: Path, key: str, endings: Mapping[str, Ending], before: Map
 
 def _lost_before(folder: Path) -> dict[str, Ending]:
     """Jobs that failed or died the last time that the table was written."""
-    path = folder / REASONS
-    reasons = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    reasons = _read(folder / REASONS) or {}
     return {key: Ending(reason["status"], Phrase.of(reason["why"])) for key, reason in reasons.items()}
+
+
+def _read(path: Path) -> Any:
+    """A JSON file of the sweep's folder; None where there is none. Raises ConfigError where it is cut or changed."""
+    if not path.exists():
+        return None
+    content = manifest.checked(path)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise ConfigError("{name} in {folder} cannot be read", name=path.name, folder=path.parent) from None
 
 
 def written(value: Any) -> str:

@@ -208,6 +208,22 @@ def test_compiled_code_of_old_sources_is_cleared(tmp_path: Path, monkeypatch: py
     assert {path.name for path in (tmp_path / "cxsim").iterdir()} == kept
 
 
+def test_a_cache_that_others_may_write_is_not_used_and_its_stand_in_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled code runs. The stand-in is this command's alone, and its workers inherit it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("cxsim", f"cxsim-cache-{os.getuid()}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name).chmod(0o777)
+    found = cache_folder(ROOT)
+    assert found.parent == tmp_path
+    assert found.stat().st_mode & 0o777 == 0o700
+    assert os.environ["NUMBA_CACHE_DIR"] == str(found)
+
+
 # -- installs (slow) ---------------------------------------------------------------------------------------------------
 
 

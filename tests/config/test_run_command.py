@@ -20,8 +20,8 @@ from cxsim import cli
 from cxsim.compose import shown
 from cxsim.guard import PACKAGES, refuse_strangers
 from cxsim.progress import Progress
+from sim.disk import drafted
 from sim.phrases import ConfigError
-from sim.run.folder import drafted
 from sim.run.provenance import ROOT, git_state, inputs_hash
 from tests.analysis.fake_run import make_run
 from tests.analysis.fake_sweep import FakeJob, make_sweep
@@ -75,7 +75,7 @@ def test_a_run_appears_whole_and_is_reported(experiment: Any, capsys: pytest.Cap
         "out",
         "out/answer",
         *(f"out/answer/{made}" for made in ("config.yaml", "measures.parquet", "worlds.json", "capacity.txt")),
-        *(f"out/answer/{made}" for made in ("effects.csv", "report.html", "provenance.json")),
+        *(f"out/answer/{made}" for made in ("effects.csv", "report.html", "provenance.json", "manifest.json")),
     }
     out, err = capsys.readouterr()
     assert out == "the verdict\n\nthe table\n\nout/answer\n"

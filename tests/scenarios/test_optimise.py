@@ -6,7 +6,10 @@ import csv
 import importlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 
 from analysis.studies.optimise_page import write_report
 from cxsim import cli
-from cxsim.cli.optimise import _unit
+from cxsim.cli.optimise import _held, _unit
 from scenarios.intervention import treated_arms
 from sim.config.settings import resolved
 from sim.phrases import ConfigError
@@ -364,9 +367,57 @@ def test_storage_is_optunas_own(tmp_path: Path) -> None:
     """What stands in study.db can be opened by Optuna's tools: values, constraints, levers."""
     search = search_with(trials=4, constraints=[{"metric": "nps", "of": "effect", "over": "mean", "at_least": -1.5}])
     into(tmp_path / "it", search)
-    trials = Storage(tmp_path / "it", search).study.get_trials()
+    trials = Storage(tmp_path / "it", search, "").study.get_trials()
     assert [trial.number for trial in trials] == [0, 1, 2, 3]
     for trial in trials:
         assert set(trial.params) == {FACE, SHARE}
         (excess,) = trial.constraints.values()
         assert excess == pytest.approx(trial.params[FACE] / 100 - 1.5)
+
+
+@pytest.mark.parametrize("name", ["q?m", "a%20b", "per%cent", "in{}t", "it's", "#1"])
+def test_the_study_stands_in_its_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    Storage(tmp_path / name, search_with(trials=1), "one")
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*.db")] == [Path(name) / "study.db"]
+
+
+def _noise(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 20)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:20_000])
+
+
+def _of_another(path: Path) -> None:
+    path.unlink()
+    Storage(path.parent, search_with(trials=1), "other")
+
+
+def _of_another_program(path: Path) -> None:
+    path.unlink()
+    with closing(sqlite3.connect(path)) as base:
+        base.execute("CREATE TABLE notes (text TEXT)")
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("broken", [_noise, _cut, _of_another, _of_another_program, _folder])
+def test_a_broken_or_foreign_study_is_told_in_a_line(tmp_path: Path, broken: Callable[[Path], None]) -> None:
+    one = search_with(trials=1)
+    Storage(tmp_path, one, "")
+    broken(tmp_path / "study.db")
+    with pytest.raises(ConfigError, match=r"study\.db: (cannot be read|is of another search)") as raised:
+        work(one).into(tmp_path, {}, Fake(), lambda *_: None)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", "", '{"key": "x"}', "null", '{"ke'])
+def test_a_broken_or_foreign_search_json_is_told_in_a_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "search.json").write_text(content)
+    with pytest.raises(ConfigError, match=re.escape(str(tmp_path))):
+        _held(tmp_path, "key").__enter__()
