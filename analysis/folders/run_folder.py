@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from analysis.style.language import installing, language
 from sim import tables
 from sim.phrases import ConfigError, Phrase, enumerated
+from sim.reading import read_yaml
+from sim.spreadsheet import as_written
 
 PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\{tables.VARIANT}[^/]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")
@@ -149,11 +150,9 @@ class Run:
     def config(self) -> dict[str, Any]:
         """config.yaml as plain dictionaries and lists."""
         try:
-            loaded = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise RunError(
-                "config.yaml in {folder} is not readable YAML: {problem}", folder=self.folder, problem=_one_line(error)
-            ) from error
+            loaded = read_yaml(self.folder / "config.yaml")
+        except ConfigError as error:
+            raise RunError(error.message, **error.values) from error
         if not isinstance(loaded, dict):
             raise RunError("config.yaml in {folder} holds no keys", folder=self.folder)
         return loaded
@@ -253,7 +252,7 @@ def _read(path: Path) -> pd.DataFrame:
     """One CSV or Parquet file; whatever goes wrong inside the reader becomes a RunError."""
     try:
         if path.suffix == ".csv":
-            return pd.read_csv(path)
+            return as_written(pd.read_csv(path))
         return pd.read_parquet(path)
     except (
         Exception

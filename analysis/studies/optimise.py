@@ -19,6 +19,7 @@ from analysis.effects.estimands import Array, Spread, spread, standard_error
 from analysis.folders.run_folder import RunError
 from analysis.style import words
 from analysis.style.language import _
+from sim.spreadsheet import as_written
 
 PRESENT = -1
 FEASIBLE, INFEASIBLE, FAILED = "feasible", "infeasible", "failed"
@@ -96,7 +97,7 @@ class Searched:
         return {one.metric for one in self.objectives} | {one["metric"] for one in self.constraints}
 
     def _table(self, name: str) -> pd.DataFrame:
-        return pd.read_csv(self.folder / name).set_index("trial")
+        return as_written(pd.read_csv(self.folder / name)).set_index("trial")
 
     @cached_property
     def _points(self) -> dict[bool, pd.DataFrame]:

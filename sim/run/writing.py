@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sim import tables
 from sim.config.settings import Settings, resolved
 from sim.run.replication import Result, Task
+from sim.spreadsheet import as_text
 from sim.world.event_log import NAMES
 
 
@@ -87,7 +88,7 @@ def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> No
         for path, one in settings.parameters()
     ]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
-    frame.to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
+    as_text(frame).to_csv(folder / "parameters.csv", index=False, lineterminator="\n")
     options = {path: one.options for path, one in settings.parameters() if one.options}
     values = [
         (task.replication, path, float(options[path].index(value)) if path in options else float(value))

@@ -35,6 +35,7 @@ from sim.phrases import ConfigError, Phrase
 from sim.run.folder import replace_text
 from sim.run.replication import Task, TreatedArms, replication_seed, run_task
 from sim.run.writing import write_parquet
+from sim.spreadsheet import as_text
 from sim.studies.levers import MAXIMISE, MINIMISE, ArmValues, Point, Search
 from sim.tables import BASELINE, EVERYBODY
 
@@ -380,7 +381,7 @@ def points_table(tried: Sequence[Tried]) -> pd.DataFrame:
 def write(folder: Path, name: str, table: pd.DataFrame) -> None:
     """A table as CSV or Parquet, whole or as it was; its bytes depend on the values alone."""
     if name.endswith(".csv"):
-        replace_text(folder / name, table.to_csv(index=False, lineterminator="\n"))
+        replace_text(folder / name, as_text(table).to_csv(index=False, lineterminator="\n"))
         return
     draft = f".{name}.part"
     write_parquet(folder, draft, table)

@@ -40,6 +40,7 @@ from sim.run.experiment import Enough, run_experiment
 from sim.run.folder import drafted, replace_text
 from sim.run.provenance import inputs_hash, write_provenance
 from sim.run.replication import TreatedArms
+from sim.spreadsheet import quoted
 
 PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"
@@ -192,7 +193,7 @@ def write_table(folder: Path, endings: Mapping[str, Ending]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, [*TABLE_COLUMNS, *swept], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: quoted(cell) for name, cell in row.items()} for row in rows)
         replace_text(folder / TABLE, text.getvalue())
         reasons = {
             key: {"status": ending.status, "why": ending.line.plain()}
