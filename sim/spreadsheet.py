@@ -43,7 +43,7 @@ def _mapped(table: pd.DataFrame, change: Callable[[object], object]) -> pd.DataF
     }
     made = table.copy()
     for name, cells in changed.items():
-        made[name] = cells
+        made[name] = pd.Series(cells, index=table.index, dtype=table[name].dtype)
     return made
 
 
