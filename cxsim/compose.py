@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import re
 import threading
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from copy import deepcopy
 from importlib import resources
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.phrases import ConfigError, Phrase, listed, nearest
@@ -25,10 +28,11 @@ CONFIG_NAME = "config"
 NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise")
 """Groups of a composed configuration that are not part of `Settings`."""
 
+OURS = ("cxsim", "sim", "scenarios", "analysis", "agents", "hydra_plugins")
+THEIRS = ("hydra", "omegaconf", "antlr4", "yaml")
+"""Packages in which an error may be raised while a configuration is composed."""
+
 GROUPS = ("company", "personas", "market", "calendar", "behaviour", "scenario", *NOT_SETTINGS[1:])
-
-TRUSTED_TARGETS = ("hydra._internal.core_plugins.", "hydra_plugins.")
-
 
 _COMPOSING = threading.RLock()
 """Held by the thread that composes, since Hydra keeps its state in globals of the process."""
@@ -105,21 +109,24 @@ def _ours_in_place(ours: _Globals) -> Iterator[None]:
 
 
 class _Globals:
-    """Hydra's singletons, those that hold its state new, and a copy of OmegaConf's resolvers."""
+    """Hydra's singletons, those that hold its state new, its readers of files ours; and no resolvers of OmegaConf's but
+    what Hydra adds."""
 
     def __init__(self) -> None:
+        from hydra._internal.sources_registry import SourcesRegistry
         from hydra.core.global_hydra import GlobalHydra
         from hydra.core.hydra_config import HydraConfig
         from hydra.core.plugins import Plugins
         from hydra.core.singleton import Singleton
         from hydra.core.utils import JobRuntime
         from hydra.version import VersionBase
-        from omegaconf.basecontainer import BaseContainer
+
+        from cxsim.admitted import sources
 
         Plugins.instance()  # found once in a process
         at_it = (GlobalHydra, HydraConfig, JobRuntime, VersionBase)
         lasting = {kind: single for kind, single in Singleton._instances.items() if kind not in at_it}
-        self._not_in_place: Any = lasting, dict(BaseContainer._resolvers)
+        self._not_in_place: Any = lasting | {SourcesRegistry: sources()}, {}
 
     def put_in_place(self) -> None:
         self._exchange()
@@ -172,10 +179,18 @@ def hydras_errors_in_words(hydra: Hydra | None = None) -> Iterator[None]:
         if type(error).__name__ != "MissingConfigException":
             raise
         raise _missing_file(error, hydra) from None
+    except RecursionError:
+        raise ConfigError("the configuration is nested too deep") from None
     except Exception as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        if os.environ.get("HYDRA_FULL_ERROR") == "1" or not _theirs(error):
             raise
         raise _in_words(error, hydra) from None
+
+
+def _theirs(error: Exception) -> bool:
+    """Whether Hydra, or what it reads with, has raised it: then about what was asked for, else by a fault of ours."""
+    packages = [frame.f_globals.get("__name__", "").partition(".")[0] for frame, _ in walk_tb(error.__traceback__)]
+    return next((name in THEIRS for name in reversed(packages) if name in (*OURS, *THEIRS)), False)
 
 
 def _missing_file(error: Any, hydra: Hydra | None) -> ConfigError:
@@ -203,7 +218,9 @@ def _in_words(error: Exception, hydra: Hydra | None) -> ConfigError:
         return ConfigError("a configuration file is not UTF-8: {problem}", problem=str(error))
     if isinstance(error, OverrideParseException):
         return ConfigError(
-            "{key}: not of the form key=value; {problem}", key=error.override, problem=error.message.splitlines()[0]
+            "{key}: not of the form key=value; what holds other signs than letters, digits and -_./ stands in quotes: "
+            "key='a, b'",
+            key=error.override,
         )
     message = str(error)
     missed = re.match(r"Could not override '([^']+)'", message)
@@ -216,12 +233,24 @@ def _in_words(error: Exception, hydra: Hydra | None) -> ConfigError:
         return ConfigError(
             "{key}: several values; as a list key=[a,b], as a sweep with -m", key=message.split(chr(39))[1]
         )
+    unfit = re.match(r"Error merging override (.*)", message)
+    if unfit:
+        return ConfigError("{word}: is no value that this key can have", word=unfit.group(1))
+    swept = re.match(r"Sweeping over Hydra's configuration is not supported : '(.*)'", message)
+    if swept:
+        return ConfigError(
+            "{key}: cannot be swept; give Hydra's own keys once, on the command line", key=swept.group(1)
+        )
+    unknown = re.match(r"Error resolving interpolation '([^']*)'", message)
+    if unknown:
+        return ConfigError("{value} is refused where files are chosen; a name", value=unknown.group(1))
     return _hydras_own(error)
 
 
 def _hydras_own(error: Exception) -> ConfigError:
     """What Hydra says in its own words."""
-    return ConfigError("{problem}", problem=_first_line(str(error)) or type(error).__name__)
+    problem = _first_line(str(error)) or Phrase("Hydra does not say why")
+    return ConfigError("the configuration cannot be put together: {problem}", problem=problem)
 
 
 def _first_line(message: str) -> str:
@@ -295,12 +324,24 @@ def compose(
     """Compose the whole configuration, Hydra's own part included. Raises ConfigError if it could run code."""
     from hydra.types import RunMode
 
+    from cxsim.admitted import admit, admit_words, as_path
+
     mode = RunMode.MULTIRUN if multirun else RunMode.RUN
     with hydras_errors_in_words(hydra):
-        config = hydra.compose_config(name, emptying(overrides), mode, with_log_configuration=False)
-        config.hydra.overrides.task = [one for one in overrides if one in config.hydra.overrides.task or emptied(one)]
-    refuse_code(config)
+        words = [as_path(one) for one in overrides]
+        admit_words(words, hydra)
+        config = hydra.compose_config(name, emptying(words), mode, with_log_configuration=False)
+        task = as_given(config.hydra.overrides.task)
+        config.hydra.overrides.task = [one for one in overrides if one in task or emptied(one)]
+    admit(config)
     return config
+
+
+def as_given(words: Any) -> list[str]:
+    """Words of the command line that Hydra has written down, what they refer to not filled in."""
+    from omegaconf import OmegaConf
+
+    return [str(word) for word in OmegaConf.to_container(words, resolve=False) or ()]
 
 
 def emptied(override: str) -> str:
@@ -324,28 +365,6 @@ def emptying(overrides: Sequence[str]) -> list[str]:
     return found
 
 
-def refuse_code(config: DictConfig) -> None:
-    """Raise ConfigError for keys that build objects or set the environment, in Hydra's part too."""
-    from omegaconf import OmegaConf
-
-
-    def walk(node: Any, path: str) -> None:
-        if isinstance(node, str) and "oc.env" in node and path.partition(".")[0] != "hydra":
-            raise ConfigError("{path}: values are written out, not read from the environment", path=path)
-        for name, below in (
-            node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-        ):
-            here = f"{path}.{name}" if path else str(name)
-            foreign = name == "_target_" and not str(below).startswith(TRUSTED_TARGETS)
-            if foreign or name == "()" or (name == "class" and path.startswith("hydra")):
-                raise ConfigError("{key}: {value} is refused; a configuration names no code", key=here, value=below)
-            if here in ("hydra.job.env_set", "hydra.job.env_copy") and below:
-                raise ConfigError("{key}: is refused; a configuration does not set the environment", key=here)
-            walk(below, here)
-
-    walk(OmegaConf.to_container(config, resolve=False), "")
-
-
 def settings_of(job: DictConfig, own: Any) -> Settings:
     """Checked settings of a composed configuration; keys given by hand win over what a scenario changes.
 
@@ -355,7 +374,7 @@ def settings_of(job: DictConfig, own: Any) -> Settings:
     from sim.config.settings import load_settings
 
     with hydras_errors_in_words():
-        given = given_overrides(plain(own.overrides.task))
+        given = given_overrides(as_given(own.overrides.task))
         raw = plain({str(name): job[name] for name in job if name not in NOT_SETTINGS})
     chosen = [value for key, value in given if key == "scenario" and not isinstance(value, dict)]
     _check_headers(chosen, raw.get("scenario"))
@@ -437,14 +456,17 @@ class JobComposer:
         from hydra._internal.config_loader_impl import ConfigLoaderImpl
         from hydra.core.override_parser.overrides_parser import OverridesParser
 
+        from cxsim.admitted import admit, require_readable
+
         with hydras_errors_in_words(self._hydra):
+            require_readable(overrides)
             parsed = OverridesParser.create().parse_overrides(emptying(overrides))
             _refuse_hydras(parsed)
             choices = [one for one in parsed if self._is_choice(one)]
             config = deepcopy(self._composed(tuple(str(one.input_line) for one in choices)))
             ConfigLoaderImpl._apply_overrides_to_config([one for one in parsed if one not in choices], config)
         config.hydra.overrides.task = list(overrides)
-        refuse_code(config)
+        admit(config)
         return settings_of(config, config.hydra)
 
     def _is_choice(self, override: Any) -> bool:
@@ -461,20 +483,57 @@ class JobComposer:
 # -- the grammar of overrides ------------------------------------------------------------------------------
 
 
-def split_sweep(arguments: list[str]) -> tuple[dict[str, str], dict[str, list[tuple[str, Any]]]]:
+MOST_POINTS = 10_000
+"""Jobs that a sweep may have, and values that it may list for a key."""
+
+
+def split_sweep(arguments: list[str], hydra: Hydra) -> tuple[dict[str, str], dict[str, list[tuple[str, Any]]]]:
     """(override of all jobs by key, list of (override, value) by swept key)."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
+    from cxsim.admitted import require_readable
+
     fixed: dict[str, str] = {}
-    axes: dict[str, list[tuple[str, Any]]] = {}
-    for override in OverridesParser.create().parse_overrides(arguments):
-        key = override.get_key_element().lstrip("+")
-        if override.is_sweep_override():
-            lines = [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
-            axes[key] = [(line, _value(line)) for line in lines]
-        else:
-            fixed[key] = str(override.input_line)
-    return fixed, axes
+    axes: dict[str, list[str]] = {}
+    with hydras_errors_in_words(hydra):
+        require_readable(arguments)
+        for override in OverridesParser.create(hydra.config_loader).parse_overrides(arguments):
+            key = override.get_key_element().lstrip("+")
+            if override.is_sweep_override():
+                axes[key] = [f"{override.get_key_element()}={value}" for value in _listed(override, hydra)]
+            else:
+                fixed[key] = str(override.input_line)
+        require_few(math.prod(map(len, axes.values())))
+        return fixed, {key: [(line, _value(line)) for line in lines] for key, lines in axes.items()}
+
+
+def require_few(jobs: int) -> None:
+    """Raise ConfigError for more jobs than a sweep may have."""
+    if jobs > MOST_POINTS:
+        raise ConfigError("{jobs:,} jobs are too many; at most {most:,}", jobs=jobs, most=MOST_POINTS)
+
+
+def _listed(override: Any, hydra: Hydra) -> list[str]:
+    """The values that a swept word lists. Raises ConfigError where it lists none, or says no values but a span."""
+    from hydra.core.override_parser.types import Sweep, ValueType
+
+    key, word = override.key_or_group, override.input_line
+    if override.is_interval_sweep():
+        raise ConfigError("{word}: a span is not a list of values; key=1,2,3, or a sweep file's sample", word=word)
+    if override.value_type == ValueType.GLOB_CHOICE_SWEEP and not hydra.config_loader.get_group_options(key):
+        raise ConfigError("{word}: {key} is no choice of files, of which glob(...) could find some; key=1,2,3",
+                          word=word, key=key)  # fmt: skip
+    if any(isinstance(one, Sweep) for one in getattr(override.value(), "list", ())):
+        raise ConfigError("{word}: a list within a list; key=1,2,3", word=word)
+    try:
+        found = list(itertools.islice(override.sweep_string_iterator(), MOST_POINTS + 1))
+    except (ValueError, ArithmeticError):  # a step of nought, no number
+        found = []
+    if not found:
+        raise ConfigError("{word}: finds no value; key=1,2,3", word=word)
+    if len(found) > MOST_POINTS:
+        raise ConfigError("{word}: lists more than {most:,} values", word=word, most=MOST_POINTS)
+    return found
 
 
 def _value(line: str) -> Any:
@@ -490,6 +549,8 @@ def as_overrides(point: Mapping[str, Any]) -> dict[str, str]:
 
 def _grammar(value: Any) -> str:
     """A value in the grammar of Hydra's overrides."""
+    from cxsim.admitted import quoted
+
     if hasattr(value, "tolist"):  # NumPy's numbers and arrays
         return _grammar(value.tolist())
     if isinstance(value, Mapping):
@@ -499,7 +560,7 @@ def _grammar(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w\-]*", value):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        return quoted(value)
     return str(value)
 
 

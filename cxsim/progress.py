@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Protocol
 
-from sim.phrases import Phrase
+from sim.phrases import Phrase, escaped
 
 
 class Stream(Protocol):
@@ -53,7 +53,8 @@ class Progress:
         self._width = 0
 
     def _line(self, what: Phrase, done: int, total: int, left: Phrase | str = "") -> str:
-        return self._translated(Phrase("{what} {done}/{total}{left}", what=what, done=done, total=total, left=left))
+        line = Phrase("{what} {done}/{total}{left}", what=what, done=done, total=total, left=left)
+        return escaped(self._translated(line))
 
     def _left(self, done: int, total: int) -> Phrase | str:
         if not 0 < done < total:
@@ -68,8 +69,9 @@ class Progress:
         self._width = len(line.encode())  # no script takes more columns than bytes
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        with suppress(BrokenPipeError):  # nobody looks on: no reason to stop
+            self._stream.write(text)
+            self._stream.flush()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from analysis.style.language import told_in
 from cxsim.compose import (
     CONFIG_NAME,
     JobComposer,
+    as_given,
     as_overrides,
     compose,
     composer,
@@ -26,6 +28,7 @@ from cxsim.compose import (
     nothing_composed,
     plain,
     processors,
+    require_few,
     shown,
     split_sweep,
     words_of,
@@ -114,12 +117,14 @@ class _Jobs:
         told: Told,
         progress: Progress,
     ) -> None:
+        from cxsim.admitted import as_path
+
         self._hydra, self._name = hydra, name
         self._file = plain(config.sweep) if "sweep" in config and config.sweep is not None else {}
-        self._composer = JobComposer(hydra, name, list(plain(config.hydra.overrides.hydra)))
-        task = list(plain(config.hydra.overrides.task))
-        self.folder = _folder(Path(str(config.hydra.sweep.dir)), overrides, task) if folder is None else Path(folder)
-        self._overrides = [word for word in overrides if not word.startswith("hydra.sweep.dir=")]
+        self._composer = JobComposer(hydra, name, as_given(config.hydra.overrides.hydra))
+        task = as_given(config.hydra.overrides.task)
+        self.folder = _folder(hydra, config, overrides, task) if folder is None else Path(folder)
+        self._overrides = [as_path(word) for word in overrides if not word.startswith("hydra.sweep.dir=")]
         self._jobs: dict[tuple[str, ...], Job] = {}
         self._endings: dict[str, Ending] = {}
         self._known: list[str] = []
@@ -128,10 +133,12 @@ class _Jobs:
 
     def done(self) -> Sweep:
         """Run what is missing, and write the tables."""
-        place = as_overrides({"hydra.sweep.dir": str(self.folder.absolute())}).values()
+        from cxsim.admitted import literal
+
+        place = f"hydra.sweep.dir={literal(str(self.folder.absolute()))}"
         try:
             with hydras_errors_in_words(self._hydra):
-                self._hydra.multirun(self._name, self, [*self._overrides, *place], with_log_configuration=False)
+                self._hydra.multirun(self._name, self, [*self._overrides, place], with_log_configuration=False)
         except KeyboardInterrupt:
             self._close()
             raise Interrupted(self.folder) from None
@@ -176,12 +183,13 @@ class _Jobs:
         from sim.studies import sweep as design_
 
         held = design_.held(self._file)
-        given, axes = split_sweep(arguments)
+        given, axes = split_sweep(arguments, self._hydra)
         given.pop("sweep", None)
         fixed = as_overrides(held) | given
         points = design_.points(self._file, self._composer.settings(list(fixed.values())))
         for point in points[:1]:
             _refuse_twice(point, [*given, *axes])
+        require_few(len(points) * math.prod(map(len, axes.values())))
         for values in itertools.product(*axes.values()):
             chosen = dict(zip(axes, values, strict=True))
             for point in points:
@@ -194,7 +202,7 @@ class _Jobs:
         """Run one job in this process, as Hydra's basic launcher calls it."""
         from hydra.core.hydra_config import HydraConfig
 
-        return self._until_free([self._jobs[tuple(HydraConfig.get().overrides.task)]], 1)[0]
+        return self._until_free([self._jobs[tuple(as_given(HydraConfig.get().overrides.task))]], 1)[0]
 
     def side_by_side(self, job_overrides: Sequence[Sequence[str]]) -> list[Ending]:
         """Jobs in processes of their own, as many as processors and memory allow; endings in the jobs' order."""
@@ -356,12 +364,14 @@ def _refuse_twice(point: dict[str, Any], given: list[str]) -> None:
             raise ConfigError("{key}: is swept by the sweep file and given by hand; leave it to one of them", key=key)
 
 
-def _folder(wanted: Path, overrides: list[str], task: list[str]) -> Path:
-    """The sweep's folder: as named by hand, else below `wanted`, by a hash of what was asked."""
+def _folder(hydra: Hydra, config: Any, overrides: list[str], task: list[str]) -> Path:
+    """The sweep's folder: as named by hand, else below the configuration's, by a hash of what was asked."""
+    with hydras_errors_in_words(hydra):
+        wanted = Path(str(config.hydra.sweep.dir))
     if given_by_hand(overrides, "hydra.sweep.dir"):
         return wanted.resolve()
     digest = hashlib.sha256("\n".join(sorted(task)).encode()).hexdigest()[:8]
-    fixed, axes = split_sweep(task)
+    fixed, axes = split_sweep(task, hydra)
     words = [fixed["sweep"].partition("=")[2]] if "sweep" in fixed else []
     words += [key.rpartition(".")[2] for key in axes]
     name = re.sub(r"[^\w+-]", "", "+".join(words)) or "sweep"

@@ -11,6 +11,7 @@ Messages are written out where they are said, so that a translator's tools find 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, Self
@@ -52,6 +53,18 @@ class Phrase:
         """The phrase that `plain` has written."""
         values = plain["values"].items()
         return cls(plain["message"], **{name: Phrase.of(v) if isinstance(v, dict) else v for name, v in values})
+
+
+UNPRINTABLE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+"""Characters that are none, or that a terminal or an editor obeys instead of showing them: all controls but line end
+and tab, marks that turn the direction of writing, halves of characters."""
+
+
+def escaped(text: str) -> str:
+    """The text with every unprintable character written out, as \\x1b."""
+    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def _plain(value: object) -> Any:

@@ -15,11 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from analysis.style.language import installing, language
 from sim import manifest, tables
 from sim.phrases import ConfigError, Phrase, enumerated
+from sim.reading import plain_of
+from sim.spreadsheet import as_written
 
 PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\{tables.VARIANT}[^/]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")
@@ -151,12 +152,12 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.yaml as plain dictionaries and lists."""
+        path = self.folder / "config.yaml"
+        content = manifest.checked(path)
         try:
-            loaded = yaml.safe_load(manifest.checked(self.folder / "config.yaml").decode("utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-            raise RunError(
-                "config.yaml in {folder} is not readable YAML: {problem}", folder=self.folder, problem=_one_line(error)
-            ) from error
+            loaded = plain_of(content)
+        except ConfigError as error:
+            raise RunError("{path}: {problem}", path=path, problem=error) from error
         if not isinstance(loaded, dict):
             raise RunError("config.yaml in {folder} holds no keys", folder=self.folder)
         return loaded
@@ -269,7 +270,9 @@ def read_table(path: Path, **options: Any) -> pd.DataFrame:
     """
     content = io.BytesIO(manifest.checked(path))
     try:
-        return pd.read_csv(content, **options) if path.suffix == ".csv" else pd.read_parquet(content)
+        if path.suffix == ".csv":
+            return as_written(pd.read_csv(content, **options))
+        return pd.read_parquet(content)
     except (
         Exception
     ) as error:  # readers raise many kinds; the reader of the message needs only the file's name

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 
 from cxsim import stops
 
-OK, MOVED, BAD_INPUT = 0, 1, 2
-"""Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish."""
+OK, MOVED, BAD_INPUT, UNEXPECTED = 0, 1, 2, 70
+"""Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish. UNEXPECTED: a fault of ours."""
 
 HELP = (
     ("cxsim run [key=value ...]", "run a scenario against the baseline and write a run folder"),
@@ -63,7 +65,8 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; return the exit status: 0 done, 1 answers moved, 2 bad input, 128 and a signal's number."""
+    """Run one command; return the exit status: 0 done, 1 answers moved, 2 bad input, 70 a fault of ours, 128 and a
+    signal's number where one came."""
     with stops.heard(forever=argv is None):
         try:
             return _guarded(list(sys.argv[1:] if argv is None else argv))
@@ -82,7 +85,26 @@ def _guarded(words: list[str]) -> int:
     except ForeignPackage as error:
         print(f"cxsim: {error}", file=sys.stderr)
         return BAD_INPUT
-    return _told(words)
+    from cxsim.shown import shown_safely
+
+    with shown_safely():
+        return _foreseen(words)
+
+
+def _foreseen(words: list[str]) -> int:
+    """Run one command; an error that nobody foresaw becomes one line and a file with the traceback."""
+    try:
+        return _told(words)
+    except Exception as error:
+        from analysis.style.language import told_in
+        from cxsim import unexpected
+        from cxsim.cli.terminal import language_asked, say
+
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            traceback.print_exception(error)
+        with told_in(language_asked(words) or "en"):
+            say(unexpected.told(error))
+        return UNEXPECTED
 
 
 def _told(words: list[str]) -> int:
@@ -126,17 +148,39 @@ def _answered(words: list[str]) -> int:
     from sim.phrases import ConfigError
 
     try:
-        with one_line_errors():
+        with one_line_errors(), _written_out():
             return _command(words)
     except BrokenPipeError:
-        # Whoever read our output has gone: not worth a word, and Python must not try to flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return OK
+        return OK  # whoever read our output has gone: not worth a word
     except ConfigError as error:
         if stops.came:  # Hydra, too, makes an error of its own of an interruption
             raise
         say(error)
     return BAD_INPUT
+
+
+@contextmanager
+def _written_out() -> Iterator[None]:
+    """Write out what was printed, here where an error can still be told; after one Python must not try it again."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except OSError:
+        if sys.stdout is not None and not _takes_more():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _takes_more() -> bool:
+    """Whether what is printed can be written out."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _command(words: list[str]) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import N_, _
+from analysis.style.language import N_, _, translated
 from cxsim.cli import BAD_INPUT, OK
 from cxsim.cli.terminal import Parser, file_to_write, folder_asked, language_asked, say, without_language
 from cxsim.compose import check_own_folder, compose, composer, given_overrides, hydras_errors_in_words, plain, shown
@@ -72,7 +72,7 @@ def scenarios(words: list[str]) -> int:
 
 
 def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
-    import yaml
+    from sim.reading import read_yaml
 
     folders: list[Any] = [resources.files("conf") / "scenario"]
     folders += [Path(config_dir) / "scenario"] if config_dir is not None else []
@@ -81,10 +81,11 @@ def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
             if not file.name.endswith(".yaml"):
                 continue
             try:
-                node = yaml.safe_load(file.read_text(encoding="utf-8"))
-                description = str(node["description"])
-            except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError):
-                description = N_("(cannot be read: no YAML, or no description)")
+                description = str(read_yaml(file)["description"])
+            except ConfigError as error:
+                description = _("(cannot be read: {problem})").format(problem=translated(error))
+            except (KeyError, TypeError):
+                description = N_("(has no description)")
             yield file.name.removesuffix(".yaml"), " ".join(description.split())
 
 

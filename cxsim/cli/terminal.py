@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +18,8 @@ LANGUAGE = "language="
 
 def say(phrase: Phrase) -> None:
     """Write a message to the error stream as one line, in the language in use."""
-    print(f"cxsim: {' '.join(translated(phrase).split())}", file=sys.stderr)
+    with suppress(OSError):  # nobody reads it any more
+        print(f"cxsim: {' '.join(translated(phrase).split())}", file=sys.stderr)
 
 
 def language_asked(words: list[str]) -> str | None:

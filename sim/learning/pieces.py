@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
-from sim.config.parameters import show
+from sim.config.parameters import show, word
 from sim.config.sections import NAME
 from sim.config.settings import Settings
-from sim.phrases import ConfigError, Phrase, listed, nearest
+from sim.phrases import ConfigError, Phrase, listed
+from sim.reading import read_yaml
 from sim.run.replication import TreatedArms
 
 FloatArray = NDArray[np.float64]
@@ -83,13 +83,9 @@ def read_evidence(path: Path, kinds: Mapping[str, Callable[[str, Mapping[str, An
     names file, piece and key.
     """
     try:
-        node = yaml.safe_load(path.read_text(encoding="utf-8"))
+        node = read_yaml(path)
     except FileNotFoundError:
         raise ConfigError("{path}: there is no such file", path=path) from None
-    except UnicodeDecodeError:
-        raise ConfigError("{path}: is not UTF-8 text; a file of evidence is YAML", path=path) from None
-    except yaml.YAMLError as error:
-        raise ConfigError("{path}: is no YAML: {problem}", path=path, problem=" ".join(str(error).split())) from None
     if not isinstance(node, Mapping) or not node:
         raise ConfigError(
             "{path}: {value} is no evidence; a map from names to pieces, each with its kind",
@@ -104,12 +100,10 @@ def _piece(name: str, node: Any, path: Path, kinds: Mapping[str, Callable[..., P
             raise ConfigError("is not a name; letters, digits, _ and -, a letter or digit first")
         if not isinstance(node, Mapping) or "kind" not in node:
             raise ConfigError("kind is missing; {allowed}", allowed=listed(kinds))
-        kind = node["kind"]
-        if kind not in kinds:
-            raise ConfigError(
-                "kind: {value} is not allowed; {allowed}{hint}",
-                value=show(kind), allowed=listed(kinds), hint=nearest(str(kind), kinds),
-            )
+        try:
+            kind = word(*kinds)(node["kind"])
+        except ConfigError as error:
+            raise ConfigError("kind: {problem}", problem=error) from None
         return kinds[kind](name, {str(key): value for key, value in node.items() if key != "kind"}, path.parent)
     except ConfigError as error:
         raise ConfigError("{place}: {name}: {problem}", place=path, name=name, problem=error) from None

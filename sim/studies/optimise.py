@@ -37,6 +37,7 @@ from sim.disk import together, write_csv, write_text
 from sim.phrases import ConfigError, Phrase
 from sim.run.replication import Task, TreatedArms, replication_seed, run_task
 from sim.run.writing import write_parquet
+from sim.spreadsheet import as_text
 from sim.studies.levers import MAXIMISE, MINIMISE, ArmValues, Point, Search
 from sim.tables import BASELINE, EVERYBODY
 
@@ -432,6 +433,6 @@ def points_table(tried: Sequence[Tried]) -> pd.DataFrame:
 def write(folder: Path, name: str, table: pd.DataFrame) -> None:
     """A table as CSV or Parquet; its bytes depend on the values alone."""
     if name.endswith(".csv"):
-        write_csv(folder / name, table)
+        write_csv(folder / name, as_text(table))
     else:
         write_parquet(folder, name, table)

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-import yaml
 from pydantic import Field
 
 from sim.config.parameters import Reader, Text, real, show, text, word
@@ -25,6 +24,7 @@ from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.disk import write_text
 from sim.phrases import ConfigError
+from sim.reading import read_yaml
 from sim.run.experiment import Enough, run_experiment
 from sim.run.replication import TreatedArms
 from sim.tables import METRIC
@@ -80,10 +80,7 @@ def held_files(folder: Path) -> dict[str, Path]:
 
 def read_held(path: Path) -> Held:
     """A regression file, checked. Raises ConfigError of one line."""
-    try:
-        node = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError("{path}: is no YAML in UTF-8: {problem}", path=path, problem=str(error)) from None
+    node = read_yaml(path)
     try:
         return Held.read(node)
     except ConfigError as error:

@@ -41,6 +41,7 @@ from sim.phrases import ConfigError, Phrase, nearest
 from sim.run.experiment import Enough, run_experiment
 from sim.run.provenance import inputs_hash, write_provenance
 from sim.run.replication import TreatedArms
+from sim.spreadsheet import quoted
 
 PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"
@@ -191,7 +192,7 @@ def write_table(folder: Path, endings: Mapping[str, Ending]) -> None:
         text = io.StringIO()
         writer = csv.DictWriter(text, [*TABLE_COLUMNS, *swept], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({name: quoted(cell) for name, cell in row.items()} for row in rows)
         write_text(folder / TABLE, text.getvalue())
         reasons = {
             key: {"status": ending.status, "why": ending.line.plain()}

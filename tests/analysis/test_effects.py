@@ -308,7 +308,7 @@ def test_folders_that_are_no_runs_say_so(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"has no effects.csv"):
         told(folder)
     (folder / "config.yaml").write_text("a: [", encoding="utf-8")
-    with pytest.raises(RunError, match="not readable YAML") as caught:
+    with pytest.raises(RunError, match="is no YAML") as caught:
         _ = Run(folder).config
     assert "\n" not in str(caught.value)
     (folder / "daily.parquet").write_bytes(b"no table")

@@ -278,6 +278,7 @@ def test_a_survey_that_cannot_be_used(tmp_path: Path, table: str, told: str) -> 
     [
         ("[1, 2]", "is no evidence; a map from names to pieces"),
         ("a: [", "is no YAML"),
+        ("waves: {kind: []}", "waves: kind: [] is not allowed; one of"),
         ("a: 3", "a: kind is missing; one of ab_test, lateness, survey"),
         ("'a b': {kind: survey}", "a b: is not a name"),
     ],

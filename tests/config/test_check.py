@@ -180,11 +180,14 @@ def test_a_run_that_fails_costs_itself_alone(recorded: Pretended, capsys: pytest
     assert suite[1][0].tag == "error"
 
 
-def test_an_error_of_our_own_is_not_hidden(recorded: Pretended, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_of_our_own_is_not_hidden(
+    recorded: Pretended, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     recorded.raises = {4: ZeroDivisionError("by nothing")}
+    monkeypatch.setenv("XDG_STATE_HOME", "state")
     capsys.readouterr()
-    with pytest.raises(ZeroDivisionError):
-        mine("--junit", "report.xml")
+    assert mine("--junit", "report.xml") == 70
+    assert len(list(Path("state/cxsim/errors").iterdir())) == 1
     assert "exact: could not be run: ZeroDivisionError: by nothing" in capsys.readouterr().out
     assert Path("report.xml").is_file()
 
