@@ -23,8 +23,8 @@ from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
 from sim.config.parameters import show
+from sim.files.plain import DEEPEST, dotted, parsed, require_legible, require_plain, text_of, values_of
 from sim.phrases import ConfigError, escaped, listed
-from sim.reading import DEEPEST, dotted, parsed, require_legible, require_plain, text_of, values_of
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra

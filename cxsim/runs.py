@@ -75,7 +75,7 @@ class Interrupted(Phrase, KeyboardInterrupt):
 def _answered(wanted: Asked) -> Path:
     """Run the settings and write answer and report; returns the run folder."""
     from scenarios.intervention import treated_arms
-    from sim.disk import drafted
+    from sim.files.disk import drafted
     from sim.run.provenance import write_provenance
     from sim.run.writing import least_bytes
 

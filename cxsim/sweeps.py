@@ -251,8 +251,8 @@ class _Jobs:
     def _close(self) -> None:
         """Write the tables of what is done."""
         from analysis.folders.sweep_folder import collect
-        from sim.disk import remove_dead_drafts
-        from sim.signals import uninterrupted
+        from sim.files.disk import remove_dead_drafts
+        from sim.files.signals import uninterrupted
         from sim.studies.sweep import JOBS, write_table
 
         if self._known:

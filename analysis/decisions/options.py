@@ -19,7 +19,7 @@ from analysis.effects.estimands import Cube, by_point, effects_table
 from analysis.folders.run_folder import Run, interventions
 from analysis.folders.sweep_folder import Job, Sweep, column_of, written
 from analysis.style import words
-from sim import manifest
+from sim.files import manifest
 from sim.tables import ANSWERS, BASELINE, EVERYBODY, SWEEP_NAMES
 
 BLOCKS = "points"

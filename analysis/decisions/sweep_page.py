@@ -37,7 +37,7 @@ from analysis.style import look, words
 from analysis.style.language import N_, _, told_in, translated
 from analysis.style.lines import folded
 from analysis.style.page import Picture, picture, render
-from sim.disk import together, write_csv, write_text
+from sim.files.disk import together, write_csv, write_text
 
 MOST_SECTIONS = 6
 """Most options with a section on what their answer depends on; the tables have all options."""

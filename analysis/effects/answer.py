@@ -27,7 +27,7 @@ from analysis.folders.run_folder import Run, interventions
 from analysis.style import words
 from analysis.style.language import _, told_in
 from analysis.style.lines import padded, width
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 from sim.tables import BASELINE, EVERYBODY, VARIANT
 
 __all__ = ["effects_table", "stable", "summary_table", "write_effects"]

@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.style.language import installing, language
-from sim import manifest, tables
+from sim import tables
+from sim.files import manifest
+from sim.files.plain import plain_of
+from sim.files.spreadsheet import as_written
 from sim.phrases import ConfigError, Phrase, enumerated
-from sim.reading import plain_of
-from sim.spreadsheet import as_written
 
 PARTIAL_ARM = re.compile(rf"(/({'|'.join((*tables.ADAPTIVE_PARTS, 'ab'))})|\{tables.VARIANT}[^/]+)$")
 REQUIRED = ("config.yaml", "measures.parquet")

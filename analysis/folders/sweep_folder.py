@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.folders.run_folder import Run, RunError
-from sim import manifest
-from sim.disk import write_bytes
+from sim.files import manifest
+from sim.files.disk import write_bytes
 from sim.phrases import ConfigError, Phrase
 from sim.tables import ANSWERS, SWEEP_NAMES
 

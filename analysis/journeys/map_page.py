@@ -22,7 +22,7 @@ from analysis.style.language import _, told_in
 from analysis.style.lines import folded
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, style
 from analysis.style.page import picture, render
-from sim.disk import together, write_csv, write_text
+from sim.files.disk import together, write_csv, write_text
 
 FOLDER = "map"
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.effects.estimands import Array, counted, spread
 from analysis.folders.run_folder import Run
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 from sim.tables import BASELINE, CAMPAIGN_RATES
 
 COUNTED = {"click": "clicked", "order": "ordered", "link": "linked", "opt_out": "opted_out"}

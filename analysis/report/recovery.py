@@ -24,7 +24,7 @@ from analysis.report.tables import Table
 from analysis.style import dates, look, words
 from analysis.style.language import N_, _
 from analysis.style.page import picture
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 from sim.tables import BASELINE, RECOVERY
 
 METRICS = {"nps": "points", "customer": "customers", "profit": "yen per member and week"}

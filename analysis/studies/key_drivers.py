@@ -23,7 +23,7 @@ import pandas as pd
 
 from analysis.effects.estimands import Array, Spread, luck, monte_carlo_error, spread
 from analysis.folders.run_folder import Run, RunError
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 from sim.tables import (
     BASELINE,
     BROKEN,

@@ -18,7 +18,7 @@ from analysis.style.language import _, translated
 from analysis.style.lines import padded, width
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
 from analysis.style.page import picture, write
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 
 SE_TO_90 = 1.6448536269514722
 """Standard errors from the middle to either end of a central 90 % interval."""

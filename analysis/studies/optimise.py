@@ -19,7 +19,7 @@ from analysis.effects.estimands import Array, Spread, spread, standard_error
 from analysis.folders.run_folder import RunError, read_table
 from analysis.style import words
 from analysis.style.language import _
-from sim import manifest
+from sim.files import manifest
 from sim.phrases import ConfigError
 
 PRESENT = -1

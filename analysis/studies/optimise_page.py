@@ -16,7 +16,7 @@ from analysis.studies.optimise import FAILED, FEASIBLE, INFEASIBLE, PRESENT, Sea
 from analysis.style import look, page, words
 from analysis.style.language import N_, _
 from analysis.style.lines import folded
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 
 MOST_PANELS = 6
 

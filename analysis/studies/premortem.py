@@ -22,7 +22,7 @@ from scipy.stats import norm, t
 
 from analysis.effects.sensitivity import chance, rank_correlations
 from analysis.folders.run_folder import Run
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 from sim.tables import PREMORTEM, TEST_METRICS
 
 DECIDES = TEST_METRICS[0].name

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from analysis.style import fonts, look, words
 from analysis.style.language import _, language, told_in
-from sim.disk import together, write_text
+from sim.files.disk import together, write_text
 
 
 class Read(Protocol):

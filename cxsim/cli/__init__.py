@@ -123,7 +123,7 @@ def _told(words: list[str]) -> int:
 def _uninterrupted(words: list[str]) -> int:
     from cxsim.cli.terminal import say
     from cxsim.runs import Interrupted
-    from sim import disk
+    from sim.files import disk
     from sim.phrases import Phrase
 
     disk.tell = say

@@ -18,7 +18,7 @@ from cxsim.cli.terminal import Parser, file_to_write, without_language
 from cxsim.compose import addable, compose, composer, errors_of, processors, settings_of
 from cxsim.progress import progress_here
 from cxsim.shipped import shipped
-from sim.disk import write_text
+from sim.files.disk import write_text
 from sim.phrases import ConfigError, Phrase, listed, nearest
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ def calibrate(words: list[str]) -> int:
     from analysis.studies.calibration import write_picture
     from sim.calibration.calibrate import calibrate
     from sim.calibration.log import LogColumns
-    from sim.disk import together, write_text
+    from sim.files.disk import together, write_text
 
     columns = LogColumns(*(given[part.replace("-", "_")] for part in (*COLUMNS, *OPTIONAL_COLUMNS)))
     with together(place.parent, OUT):
@@ -103,7 +103,7 @@ def learn(words: list[str]) -> int:
     from analysis.studies.learning import summary
     from scenarios.intervention import treated_arms
     from sim.calibration.company_file import place_for
-    from sim.disk import together
+    from sim.files.disk import together
     from sim.learning.learn import KINDS, enough_points
     from sim.learning.learn import learn as condition
     from sim.learning.pieces import read_evidence
@@ -203,7 +203,7 @@ def _lesson_tables(pieces: list[Piece], observed: Mapping[str, Observed], lesson
 def _write_lesson(place: Path, given: Any, tables: Tables, text: str) -> Path:
     """Write the report's folder, whose path is returned, and the company file."""
     from analysis.studies.learning import write_page
-    from sim.disk import write_text
+    from sim.files.disk import write_text
 
     folder = place.with_name(f"{given.name}_learning")
     tables.write(folder)

@@ -26,7 +26,7 @@ def story(words: list[str]) -> int:
     given = _parser().given(without_language(words))
     from analysis.journeys import story_page
     from analysis.journeys.finders import FINDERS
-    from sim.disk import write_text
+    from sim.files.disk import write_text
 
     if (given.customer is None) == (given.find is None):
         raise ConfigError("story: either CUSTOMER or --find NAME is needed; NAME is {allowed}", allowed=listed(FINDERS))
@@ -72,7 +72,7 @@ def scenarios(words: list[str]) -> int:
 
 
 def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
-    from sim.reading import read_yaml
+    from sim.files.plain import read_yaml
 
     folders: list[Any] = [resources.files("conf") / "scenario"]
     folders += [Path(config_dir) / "scenario"] if config_dir is not None else []
@@ -93,7 +93,7 @@ def examples(words: list[str]) -> int:
     """Copy the shipped examples into a new folder."""
     description = _("Copy the examples that cxsim ships (a log, evidence, a scenario of one's own) into a new folder.")
     folder = folder_asked(words, "examples", description, "DIR", _("a folder that is not there yet"))
-    from sim.disk import drafted
+    from sim.files.disk import drafted
 
     source = shipped("examples")
     if source is None:
@@ -119,7 +119,7 @@ def report(words: list[str]) -> int:
         return OK
     if module != REPORTS["effects.csv"]:
         raise ConfigError("report: --slide and --xlsx are of the folder of a run, which {folder} is not", folder=folder)
-    from sim.disk import together, write_bytes
+    from sim.files.disk import together, write_bytes
 
     with together(folder):
         files = [getattr(import_module(path), function)(folder, language) for path, function in asked]
@@ -166,7 +166,7 @@ def funnel(words: list[str]) -> int:
 
 def _write_funnel(folder: Path, language: str | None) -> tuple[str, str]:
     from analysis.journeys.funnel_page import tell
-    from sim.disk import write_text
+    from sim.files.disk import write_text
 
     with _beside_tables(folder):
         answer = tell(folder, language)
@@ -179,7 +179,7 @@ def _write_funnel(folder: Path, language: str | None) -> tuple[str, str]:
 def _beside_tables(folder: Path) -> Iterator[None]:
     """Files that appear together in a run folder, which is there. Raises RunError for another."""
     from analysis.folders.run_folder import Run
-    from sim.disk import together
+    from sim.files.disk import together
 
     with together(Run(folder).folder):
         yield
@@ -223,7 +223,7 @@ def verify(words: list[str]) -> int:
     """Say whether every file of a folder, and of a sweep's jobs, is as it was written: exit status 0, or 2."""
     description = _("Compare every file of a folder with the sha256 that its manifest.json states.")
     folder = folder_asked(words, "verify", description, "DIR", _("the folder of a run, a sweep or a search"))
-    from sim import manifest
+    from sim.files import manifest
 
     if not folder.is_dir():
         raise ConfigError("no such folder: {folder}", folder=folder)
@@ -251,7 +251,7 @@ def gate(words: list[str]) -> int:
     given = _gate_parser().given(without_language(words))
     thresholds = _thresholds(given.overrides, given.config_dir)
     from analysis.decisions import gate as decision
-    from sim.disk import write_text
+    from sim.files.disk import write_text
 
     place = file_to_write("--out", given.out) if given.out else given.folder / "gate.json"
     if not given.folder.is_dir():

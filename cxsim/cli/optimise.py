@@ -153,7 +153,7 @@ def _held(folder: Path, key: str) -> Iterator[None]:
     """Hold a folder for this search alone. Raises ConfigError if it holds another search, or one is running in it."""
     from filelock import FileLock, Timeout
 
-    from sim.disk import together
+    from sim.files.disk import together
     from sim.studies.optimise import KEY
 
     if folder.exists() and (not folder.is_dir() or (_visible(folder) and not (folder / KEY).is_file())):
@@ -180,7 +180,7 @@ def _visible(folder: Path) -> bool:
 
 
 def _claim(place: Path, key: str) -> None:
-    from sim.disk import begin_manifest, together, write_text
+    from sim.files.disk import begin_manifest, together, write_text
 
     if not place.is_file():
         with together(place.parent):

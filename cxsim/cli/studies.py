@@ -114,7 +114,7 @@ class Study(NamedTuple):
 
     def _written(self, settings: Settings, plan: Any, wanted: Path, exact: bool) -> Path:
         """The finished folder at `wanted`."""
-        from sim.disk import drafted
+        from sim.files.disk import drafted
         from sim.run.provenance import write_provenance
 
         threads, started = threads_of(settings), time.monotonic()

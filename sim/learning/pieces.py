@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from sim.config.parameters import show, word
 from sim.config.sections import NAME
 from sim.config.settings import Settings
+from sim.files.plain import read_yaml
 from sim.phrases import ConfigError, Phrase, listed
-from sim.reading import read_yaml
 from sim.run.replication import TreatedArms
 
 FloatArray = NDArray[np.float64]

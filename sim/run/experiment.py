@@ -22,7 +22,7 @@ from sim.company.offers import Placed
 from sim.config.parameters import Parameter
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.disk import write_csv
+from sim.files.disk import write_csv
 from sim.phrases import ConfigError, Phrase
 from sim.run.dashboard import dashboard_table
 from sim.run.replication import Result, Task, TreatedArms, replication_seed, run_task

@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from sim import manifest
 from sim.config.settings import NOT_ANSWERS, Settings, resolved
-from sim.disk import write_text
+from sim.files import manifest
+from sim.files.disk import write_text
 from sim.tables import FOLDER_VERSION
 
 PACKAGES = (

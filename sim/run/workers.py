@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
+from sim.files.signals import deaf_children, uninterrupted
 from sim.phrases import ConfigError, Phrase
-from sim.signals import deaf_children, uninterrupted
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from sim import tables
 from sim.config.settings import Settings, resolved
-from sim.disk import write_bytes, write_csv, write_text
+from sim.files.disk import write_bytes, write_csv, write_text
+from sim.files.spreadsheet import as_text
 from sim.run.replication import Result, Task
-from sim.spreadsheet import as_text
 from sim.world.event_log import NAMES
 
 

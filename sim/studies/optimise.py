@@ -33,11 +33,11 @@ from agents import draws
 from agents.draws import draw
 from sim.config.sampling import points
 from sim.config.settings import Settings
-from sim.disk import together, write_csv, write_text
+from sim.files.disk import together, write_csv, write_text
+from sim.files.spreadsheet import as_text
 from sim.phrases import ConfigError, Phrase
 from sim.run.replication import Task, TreatedArms, replication_seed, run_task
 from sim.run.writing import write_parquet
-from sim.spreadsheet import as_text
 from sim.studies.levers import MAXIMISE, MINIMISE, ArmValues, Point, Search
 from sim.tables import BASELINE, EVERYBODY
 

@@ -22,9 +22,9 @@ from pydantic import Field
 from sim.config.parameters import Reader, Text, real, show, text, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.disk import write_text
+from sim.files.disk import write_text
+from sim.files.plain import read_yaml
 from sim.phrases import ConfigError
-from sim.reading import read_yaml
 from sim.run.experiment import Enough, run_experiment
 from sim.run.replication import TreatedArms
 from sim.tables import METRIC

@@ -31,17 +31,17 @@ from filelock import FileLock, Timeout
 from pydantic import BeforeValidator, Field
 from scipy.stats import qmc
 
-from sim import manifest
 from sim.config.parameters import Parameter, Reader, number, optional, show, tidy, whole, word
 from sim.config.sampling import latin_hypercube
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.disk import begin_manifest, drafted, together, write_text
+from sim.files import manifest
+from sim.files.disk import begin_manifest, drafted, together, write_text
+from sim.files.spreadsheet import quoted
 from sim.phrases import ConfigError, Phrase, nearest
 from sim.run.experiment import Enough, run_experiment
 from sim.run.provenance import inputs_hash, write_provenance
 from sim.run.replication import TreatedArms
-from sim.spreadsheet import quoted
 
 PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"

@@ -17,9 +17,9 @@ import pandas as pd
 import pytest
 
 from cxsim import cli
-from sim import disk, manifest
+from sim.files import disk, manifest
+from sim.files.signals import uninterrupted
 from sim.phrases import ConfigError
-from sim.signals import uninterrupted
 from tests.folders import files
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from cxsim.cli import main
 from cxsim.compose import compose, composer
+from sim.files.plain import MOST_BYTES, parsed, read_yaml
 from sim.phrases import ConfigError
-from sim.reading import MOST_BYTES, parsed, read_yaml
 
 OWN = "# @package scenario.mine\n"
 MINE = OWN + "description: Mine.\ninterventions: {}\n"

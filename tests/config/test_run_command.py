@@ -20,7 +20,7 @@ from cxsim import cli
 from cxsim.compose import shown
 from cxsim.guard import PACKAGES, refuse_strangers
 from cxsim.progress import Progress
-from sim.disk import drafted
+from sim.files.disk import drafted
 from sim.phrases import ConfigError
 from sim.run.provenance import ROOT, git_state, inputs_hash
 from tests.analysis.fake_run import make_run

@@ -15,8 +15,8 @@ import pytest
 from cxsim.cli import folders, main
 from cxsim.progress import Progress
 from cxsim.shown import Shown
+from sim.files.spreadsheet import as_text, as_written
 from sim.phrases import Phrase
-from sim.spreadsheet import as_text, as_written
 
 OBEYED = "a\x1b]0;OWNED\x07\x1b[31m b\x9b31m \u202ec\rd\u2028\ud800"
 

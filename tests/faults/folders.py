@@ -29,7 +29,7 @@ import yaml
 
 import cxsim
 from cxsim import cli
-from sim import manifest
+from sim.files import manifest
 
 READERS: tuple[tuple[str, ...], ...] = (
     ("report",), ("map",), ("funnel",), ("story", "--find", "late and lapsed"), ("story", "7"), ("gate",), ("verify",),

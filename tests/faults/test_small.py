@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from analysis.effects.answer import write_effects
-from sim import manifest
+from sim.files import manifest
 from sim.tables import FOLDER_VERSION
 from tests.analysis.fake_run import make_run
 from tests.faults.folders import tried

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from sim import manifest
+from sim.files import manifest
+from sim.files.signals import uninterrupted
 from sim.phrases import ConfigError, Phrase
-from sim.signals import uninterrupted
 
 if TYPE_CHECKING:
     import pandas as pd
