@@ -2,9 +2,9 @@
 
     python -m tests.faults.folders --tries 1000 --seed 1
 
-A try changes one file of a good folder. Half of them leave the manifest as it was: a command that reads the file must
-then exit with 2 and one line that names it. The other half state the change in a new manifest, as a folder made by
-hand would: the command may answer, or refuse in a line, but not crash.
+A try changes one file of a good folder. Half of them leave the manifest as it was: `cxsim verify` must then exit with 2
+and one line that names the file, and any other command, which may not read it, must answer or refuse in a line. The
+other half state the change in a new manifest, as a folder made by hand would: no command may crash.
 """
 
 from __future__ import annotations
