@@ -155,7 +155,8 @@ PROGRAMS = {
 
 PIP = {
     *("install", "uninstall", "wheel", "-q", "--quiet", "-y", "-c", "constraints.txt", "-e", "-w", "dist"),
-    *("--require-hashes", "-r", "constraints-hashed.txt", "wheelhouse", "--no-deps", "--no-index", "--find-links", "cxsim", "cxsim[decide,ja,office]"),
+    *("--require-hashes", "-r", "constraints-hashed.txt"),
+    *("wheelhouse", "--no-deps", "--no-index", "--find-links", "cxsim", "cxsim[decide,ja,office]"),
     *("setuptools>=77", "openai-agents", ".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]", ".[decide,ja,office]"),
 }
 """Words that pip is given on the pages; tests/config/test_install.py installs for real."""
