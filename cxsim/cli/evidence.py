@@ -126,6 +126,9 @@ def learn(words: list[str]) -> int:
     place = place_for(given.name, given.out)
     _refuse_old_report(place.with_name(f"{given.name}_learning"))
     pieces = read_evidence(given.evidence, KINDS)
+    for piece in pieces:
+        for line in piece.told:
+            print(f"{piece.name}: {translated(line)}")
     with errors_of(given.evidence):
         observed = {piece.name: piece.observed() for piece in pieces}
     enough_points(observed, given.points)

@@ -20,7 +20,7 @@ A rule of UNUSUAL that takes more than 2 % of the rows stops the work until the 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ from sim.calibration.purchases import IntArray, Rows
 from sim.calibration.where import kept
 from sim.phrases import Phrase, enumerated, listed
 from sim.reading.cells import MISSING, MUCH, BoolArray, Cells, ReadError, cells_of, merged
-from sim.reading.days import DayArray, Days, Form, read_days
+from sim.reading.days import Days, Form, far_days, read_days
 from sim.reading.identities import Identities, read_identities
 from sim.reading.money import CURRENCIES, Amounts, read_amounts
 from sim.reading.table import Table
@@ -56,9 +56,6 @@ WAYS = {
     "duplicate row": Phrase("--equal-rows keep counts them as items, "),
 }
 """What else a user may say where a rule takes much."""
-FAR = (120, 365)
-"""Days without a row after which dates are far from the rest: as many as the rest spans, between these."""
-FAR_SHARE = 0.1
 ORDER_NAME = re.compile(
     r"(?:sales)?(?:order|invoice|receipt|transaction|trans|bill|ticket|basket)(?:id|no|nr|num|number|name|code|key)?"
     r"|.*(?:注文|受注|取引|伝票|レシート|オーダー|会計)(?:番号|id|no|コード)"
@@ -141,7 +138,7 @@ class _Rules:
         self.left = np.ones(table.columns.num_rows, dtype=bool)
         self.dropped: dict[str, int] = dict.fromkeys(RULES, 0) | {"malformed row": table.lost.count}
         self.examples: dict[str, str] = {}
-        self.told: list[Phrase] = [*table.told, *(one for days in self.days.values() for one in days.told)]
+        self.told: list[Phrase] = [*table.told, *_once(one for days in self.days.values() for one in days.told)]
         self.told += [*self.customers.told, *(self.amounts.told if self.amounts else ())]
         if table.lost.examples:
             self.examples["malformed row"] = repr(table.lost.examples[0])
@@ -361,6 +358,10 @@ class _Rules:
         return pd.DataFrame(found)
 
 
+def _once(lines: Iterable[Phrase]) -> list[Phrase]:
+    return list({str(line): line for line in lines}.values())
+
+
 def _code(word: str) -> str:
     return CURRENCIES.get(word.lower(), word.upper())
 
@@ -377,23 +378,3 @@ def _labels(column: pa.ChunkedArray) -> pd.Series:
     cells = cells_of(column)
     labels = pd.Series(cells.rows(), dtype="str")
     return labels.mask(cells.missing[cells.codes])
-
-
-def far_days(days: DayArray) -> BoolArray:
-    """Days with months between them and all others, where they are a few: placeholders and slips of the hand."""
-    found = np.zeros(len(days), dtype=bool)
-    if not len(days):
-        return found
-    distinct, counts = np.unique(days, return_counts=True)
-    low, high = np.quantile(np.repeat(distinct.astype(np.int64), counts), [0.05, 0.95], method="nearest")
-    gap = int(np.clip(high - low, *FAR))
-    gaps = np.diff(distinct).astype(np.int64)
-    before = np.cumsum(counts)[:-1]
-    few = FAR_SHARE * len(days)
-    late = np.flatnonzero((gaps > gap) & (len(days) - before <= few))
-    early = np.flatnonzero((gaps > gap) & (before <= few))
-    if len(late):
-        found |= days > distinct[late[0]]
-    if len(early):
-        found |= days <= distinct[early[-1]]
-    return found

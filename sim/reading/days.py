@@ -68,6 +68,10 @@ YEAR_LAST = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})|(\d\d)(\d\d)(\d{4})"
 SHORT = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{1,2})|(\d\d)(\d\d)(\d\d)|(\d\d)年(\d{1,2})月(\d{1,2})日")
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
+FAR = (120, 365)
+"""Days without a row after which dates are far from the rest: as many as the rest spans, between these."""
+FAR_SHARE = 0.1
+
 ORDERS = {"dmy": Phrase("day first"), "mdy": Phrase("month first"), "ymd": Phrase("year first")}
 WORDS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 
@@ -113,7 +117,7 @@ class Form:
                 place = zoneinfo.ZoneInfo(zone)
             except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
                 raise ReadError(
-                    "--timezone {value}: is no time zone; a name such as Asia/Tokyo, Europe/Berlin or UTC", value=zone
+                    "timezone {value}: is no time zone; a name such as Asia/Tokyo, Europe/Berlin or UTC", value=zone
                 ) from None
         if form is None:
             return cls(None, None, place, ask)
@@ -166,12 +170,32 @@ def _of_typed(column: pa.ChunkedArray, form: Form) -> Days:
 
 def _zone_told(zone: str) -> Phrase:
     return Phrase(
-        "times carry a zone ({zone}): the day counts as written there; --timezone turns it to the firm's", zone=zone
+        "times carry a zone ({zone}): the day counts as written, since no timezone of the firm is given", zone=zone
     )
 
 
 def _sensible(values: DayArray) -> DayArray:
     return np.where((values >= EARLIEST) & (values <= LATEST), values, np.datetime64("NaT"))
+
+
+def far_days(days: DayArray) -> BoolArray:
+    """Days with months between them and all others, where they are a few: placeholders and slips of the hand."""
+    found = np.zeros(len(days), dtype=bool)
+    if not len(days):
+        return found
+    distinct, counts = np.unique(days, return_counts=True)
+    low, high = np.quantile(np.repeat(distinct.astype(np.int64), counts), [0.05, 0.95], method="nearest")
+    gap = int(np.clip(high - low, *FAR))
+    gaps = np.diff(distinct).astype(np.int64)
+    before = np.cumsum(counts)[:-1]
+    few = FAR_SHARE * len(days)
+    late = np.flatnonzero((gaps > gap) & (len(days) - before <= few))
+    early = np.flatnonzero((gaps > gap) & (before <= few))
+    if len(late):
+        found |= days > distinct[late[0]]
+    if len(early):
+        found |= days <= distinct[early[-1]]
+    return found
 
 
 # --- text ---------------------------------------------------------------------------------------------------

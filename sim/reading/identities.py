@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sim.phrases import Phrase
+from sim.phrases import Phrase, enumerated
 from sim.reading.cells import MUCH, BoolArray, Cells, cells_of, merged
 
 GUESTS = (
@@ -59,7 +59,10 @@ def read_identities(name: str, column: pa.ChunkedArray) -> Identities:
     nobody = _guests(folded)
     guests = nobody[folded.codes] if len(nobody) else np.zeros(0, dtype=bool)
     if guests.any():
-        named = ", ".join(repr(str(text)) for text in folded.texts[nobody & (folded.counts > 0)][:4])
+        named = enumerated(
+            Phrase("{name!r}", name=str(text)) if text else Phrase("blank")
+            for text in folded.texts[nobody & (folded.counts > 0)][:4]
+        )  # fmt: skip
         told.append(Phrase(
             "{name}: {count} rows ({share:.1f} %) are of guests ({named}) and left out",
             name=name, count=int(guests.sum()), share=100 * guests.mean(), named=named,
