@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.style.language import N_, _, translated
+from analysis.style.language import _, translated
 from cxsim.cli import OK
+from cxsim.cli.log import add_log, choices_of, columns_of, suggested, tell
 from cxsim.cli.terminal import Parser, without_language
 from cxsim.compose import addable, compose, composer, errors_of, plain, settings_of, shown, threads_of
 from cxsim.progress import progress_here
@@ -16,21 +18,13 @@ from sim.phrases import ConfigError
 
 if TYPE_CHECKING:
     from analysis.studies.learning import Tables
+    from sim.calibration.log import LogColumns
     from sim.config.settings import Settings
     from sim.learning.learn import Lesson
     from sim.learning.pieces import Observed, Piece
 
 
 OUT = "--out "
-COLUMNS = {"customer": N_("customer"), "date": N_("date"), "value": N_("value")}
-OPTIONAL_COLUMNS = {
-    "delivery-class": N_("delivery class"),
-    "promised": N_("promised"),
-    "delivered": N_("delivered"),
-    "coupon": N_("coupon"),
-    "channel": N_("channel"),
-}
-"""Columns of a log, and words for what each holds."""
 
 
 def calibrate(words: list[str]) -> int:
@@ -41,19 +35,18 @@ def calibrate(words: list[str]) -> int:
     from sim.calibration.company_file import company_text, place_for
 
     place = place_for(given["name"], given["out"])
+    columns, choices = _columns(given), choices_of(given)
     with composer(None) as hydra:
         config = compose(hydra, ["company=cdnow", "scenario=baseline"])
         settings = settings_of(config, config.hydra)
     from analysis.studies.calibration import write_picture
     from sim.calibration.calibrate import calibrate
-    from sim.calibration.log import LogColumns
     from sim.files.disk import together, write_text
 
-    columns = LogColumns(*(given[part.replace("-", "_")] for part in (*COLUMNS, *OPTIONAL_COLUMNS)))
     with together(place.parent, OUT):
         found = calibrate(
-            given["log"], columns, given["name"], settings, holdout=given["holdout"], yen=given["yen"],
-            say=lambda phrase: print(translated(phrase), flush=True),
+            given["log"], columns, given["name"], settings, choices=choices, holdout=given["holdout"],
+            yen=given["yen"], say=lambda phrase: print(translated(phrase), flush=True),
         )  # fmt: skip
         write_picture(found.weekly(), found.fitted_weeks, place.with_suffix(""))
         write_text(place, company_text(found))
@@ -64,14 +57,43 @@ def calibrate(words: list[str]) -> int:
     return OK
 
 
+def _columns(given: dict[str, Any]) -> LogColumns:
+    """The log's columns: as given or, where customer and date are not named, as a look suggests them.
+
+    What is suggested is taken with `--yes`, or if a person at the terminal agrees. Raises ConfigError otherwise.
+    """
+    from sim.calibration.log import LogColumns
+    from sim.calibration.look import look
+
+    columns = columns_of(given)
+    if columns["customer"] is not None and columns["date"] is not None:
+        return LogColumns(**columns)  # type: ignore[arg-type]
+    choices = choices_of(given)
+    found = look(given["log"], columns, choices)
+    tell(found)
+    if found.problem is not None:
+        raise found.problem
+    if not given["yes"] and not _agreed():
+        raise ConfigError(
+            "{log}: name the columns, or take what is suggested with --yes: {command}",
+            log=given["log"], command=suggested(found, choices, given["name"]),
+        )
+    return found.columns
+
+
+def _agreed() -> bool:
+    """Whether a person at the terminal takes the suggestion; False where there is none."""
+    if not sys.stdin.isatty():
+        return False
+    return input(_("Are these the columns? [y/N] ")).strip().lower() in ("y", "yes", "はい")
+
+
 def _calibrate_parser() -> Parser:
     parser = Parser(
         prog="cxsim calibrate", description=_("Fit purchase, dropout and spend to a log of purchases.")
     )
-    parser.add_argument("log", type=Path, help=_("CSV, CSV.gz or Parquet, a row per purchase"))
-    for column, what in COLUMNS.items():
-        told = _("column with the {what}").format(what=_(what))
-        parser.add_argument(f"--{column}", required=True, metavar="COL", help=told)
+    add_log(parser)
+    parser.add_argument("--yes", action="store_true", help=_("take the columns that a look at the log suggests"))
     parser.add_argument("--name", required=True, help=_("writes company/NAME.yaml, for company=NAME"))
     parser.add_argument(
         "--holdout", type=int, default=0, metavar="WEEKS", help=_("keep the last weeks out and test on them")
@@ -82,9 +104,6 @@ def _calibrate_parser() -> Parser:
     parser.add_argument(
         "--out", type=Path, default=Path(), metavar="DIR", help=_("folder to write into (default: the current one)")
     )
-    for column, what in OPTIONAL_COLUMNS.items():
-        told = _("column with the {what}").format(what=_(what))
-        parser.add_argument(f"--{column}", metavar="COL", help=told)
     return parser
 
 
@@ -112,6 +131,9 @@ def learn(words: list[str]) -> int:
     place = place_for(given.name, given.out)
     _refuse_old_report(place.with_name(f"{given.name}_learning"))
     pieces = read_evidence(given.evidence, KINDS)
+    for piece in pieces:
+        for line in piece.told:
+            print(f"{piece.name}: {translated(line)}")
     with errors_of(given.evidence):
         observed = {piece.name: piece.observed() for piece in pieces}
     enough_points(observed, given.points)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from sim.calibration import lapse
 from sim.calibration import log as transactions
 from sim.calibration.cohort import CLOCK, expected_repeats, pilot_references, simulate
-from sim.calibration.log import CleanLog, LogColumns
+from sim.calibration.log import AS_FOUND, Choices, CleanLog, LogColumns
 from sim.calibration.log_columns import Evidence, evidence_of
 from sim.calibration.repeat_buying import (
     BgNbd,
@@ -59,6 +59,9 @@ NOTABLE = 0.05
 NAIVE_WEEKS = 8
 """The naive forecast continues the average of so many last weeks."""
 LEAST_FITTED_WEEKS = 8
+ONE_VALUE = 1e-9
+NARROW = 1e4
+"""Shapes p and q of gamma-gamma for a firm with one price: baskets then differ by some 1 %."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,10 @@ class Clock:
 
 @dataclass(frozen=True)
 class Calibration:
-    """All that was learned from a log. `observed`: cumulative repeats of its cohort by week, (weeks,)."""
+    """All that was learned from a log. `observed`: cumulative repeats of its cohort by week, (weeks,).
+
+    spend: None of a log without values.
+    """
 
     name: str
     log: Path
@@ -95,7 +101,7 @@ class Calibration:
     fitted_weeks: int
     observed: FloatArray
     clocks: tuple[Clock, ...]
-    spend: Fit[GammaGamma]
+    spend: Fit[GammaGamma] | None
     yen: float
     evidence: Evidence
 
@@ -114,25 +120,25 @@ class Calibration:
 
 
 def calibrate(
-    log: Path, columns: LogColumns, name: str, settings: Settings, *, holdout: int = 0, yen: float = 1.0,
-    say: Say = print,
+    log: Path, columns: LogColumns, name: str, settings: Settings, *, choices: Choices = AS_FOUND, holdout: int = 0,
+    yen: float = 1.0, say: Say = print,
 ) -> Calibration:  # fmt: skip
     """Fit a log and correct the fit; `say` is told each finding as it is made.
 
-    settings: the shipped configuration; behaviour and company beyond the log come from it. holdout: weeks at the
+    settings: the shipped configuration; behaviour and company beyond the log come from it. choices: what is known of
+    the log beyond its columns. holdout: weeks at the
     end that are kept out of the fit. yen: yen per unit of the log's currency. Raises ConfigError of one line.
     """
-    clean = transactions.read_log(log, columns)
+    clean = transactions.read_log(log, columns, choices)
     until, fitted_weeks = _end_of_fit(clean, holdout)
     summary = transactions.summarise(clean, until)
     _tell_log(log, clean, summary, until, say)
     try:
         fits: dict[str, PurchaseFit] = {"bg_nbd": fit_bg_nbd(summary), "pareto_nbd": fit_pareto_nbd(summary)}
-        spend = fit_gamma_gamma(summary)
-        spend = replace(spend, model=replace(spend.model, gamma=spend.model.gamma * yen))
+        spend = _spend(summary, yen) if clean.valued else None
     except OverflowError:
         raise ConfigError("{log}: values are too large to fit", log=log) from None
-    if spend.model.q <= 1.0:
+    if spend is not None and spend.model.q <= 1.0:
         raise ConfigError(
             "{log}: values are so unequal that they have no mean (gamma-gamma q={q:.2f}, at most 1); look for order "
             "values that are none, or leave out wholesale customers",
@@ -149,6 +155,16 @@ def calibrate(
     for line in _against_the_log(found):
         say(line)
     return found
+
+
+def _spend(summary: RfmSummary, yen: float) -> Fit[GammaGamma]:
+    """Gamma-gamma in yen. Where all orders have one value there is no spread to fit: it is written as narrow."""
+    money = summary.monetary[summary.monetary > 0]
+    if len(money) and np.ptp(money) <= ONE_VALUE * money.mean():
+        model = GammaGamma(NARROW, NARROW, float(money.mean()) * yen * (NARROW - 1) / NARROW)
+        return Fit(model, 0.0, np.zeros((3, 3)), True, len(money))
+    spend = fit_gamma_gamma(summary)
+    return replace(spend, model=replace(spend.model, gamma=spend.model.gamma * yen))
 
 
 def _end_of_fit(clean: CleanLog, holdout: int) -> tuple[datetime.date | None, int]:
@@ -290,9 +306,12 @@ def mean_basket_se(fit: Fit[GammaGamma]) -> float:
 
 
 def _tell_log(log: Path, clean: CleanLog, summary: RfmSummary, until: datetime.date | None, say: Say) -> None:
+    for line in clean.told:
+        say(line)
     dropped = enumerated(
-        Phrase("{count} {rule}", count=count, rule=Phrase(rule)) for rule, count in clean.dropped.items() if count
-    )
+        Phrase("{count} {rule}{such}", count=count, rule=Phrase(rule), such=_such(clean.examples.get(rule)))
+        for rule, count in clean.dropped.items() if count
+    )  # fmt: skip
     say(Phrase(
         "{file}: {rows} rows; dropped: {dropped}; {merged} merged into the same customer's day",
         file=log.name, rows=clean.rows_read, dropped=dropped or Phrase("nothing"), merged=clean.merged,
@@ -309,6 +328,10 @@ def _tell_log(log: Path, clean: CleanLog, summary: RfmSummary, until: datetime.d
         ))  # fmt: skip
 
 
+def _such(examples: str | None) -> Phrase | str:
+    return Phrase(" (such as {examples})", examples=examples) if examples else ""
+
+
 def _numbers(fit: PurchaseFit | Fit[GammaGamma]) -> str:
     errors = fit.standard_errors
     return ", ".join(
@@ -317,7 +340,7 @@ def _numbers(fit: PurchaseFit | Fit[GammaGamma]) -> str:
     )
 
 
-def _tell_fits(fits: dict[str, PurchaseFit], spend: Fit[GammaGamma], yen: float, say: Say) -> None:
+def _tell_fits(fits: dict[str, PurchaseFit], spend: Fit[GammaGamma] | None, yen: float, say: Say) -> None:
     say(Phrase("maximum likelihood, standard errors in brackets, weeks and yen:"))
     for key, fit in fits.items():
         say(Phrase(
@@ -325,6 +348,12 @@ def _tell_fits(fits: dict[str, PurchaseFit], spend: Fit[GammaGamma], yen: float,
             model=f"{LABEL[key]}, {CLOCK[key]} clock", value=fit.log_likelihood, numbers=_numbers(fit),
             remark="" if fit.converged else Phrase(" (not converged)"),
         ))  # fmt: skip
+    if spend is None:
+        say(Phrase("  no column of values: only timing is fitted, baskets stay the default company's"))
+        return
+    if spend.model.p == NARROW:
+        say(Phrase("  all orders have one value: the basket is known exactly, {mean:,.0f} yen", mean=spend.model.mean))
+        return
     say(Phrase(
         "  {model:24} {numbers}; mean basket {mean:,.0f} yen{rate} (± {error:.1f} %)",
         model=Phrase("gamma-gamma, basket"), numbers=_numbers(spend), mean=spend.model.mean,

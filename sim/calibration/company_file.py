@@ -20,7 +20,7 @@ from sim.calibration import lapse
 from sim.calibration.calibrate import LABEL, Calibration, Clock, mean_basket_se
 from sim.calibration.cohort import CLOCK
 from sim.calibration.log import CleanLog
-from sim.calibration.repeat_buying import Fit
+from sim.calibration.repeat_buying import Fit, GammaGamma
 from sim.config.parameters import is_parameter
 from sim.config.sections import Facts
 from sim.phrases import ConfigError
@@ -109,8 +109,9 @@ def _head(found: Calibration) -> Iterator[str]:
             f"#     repeats by week {end + 1}: log {found.observed[end]:.0f}, fit {clock.closed[end]:.0f}, simulated "
             f"{clock.before[end]:.0f} before and {clock.after[end]:.0f} after correction"
         )
-    yield f"#   gamma-gamma: log-likelihood {found.spend.log_likelihood:.2f}"
-    yield from _fit_comment(found.spend)
+    if found.spend is not None:
+        yield f"#   gamma-gamma: log-likelihood {found.spend.log_likelihood:.2f}"
+        yield from _fit_comment(found.spend)
     yield "# The parameters of a fit err together. Runs draw one of each fit: alpha, with the error that gives a"
     yield "# year's repeats their joint error, and gamma, with that of the mean basket; lapse too where it is open."
 
@@ -126,20 +127,30 @@ def _fit_comment(fit: Fit[Any]) -> Iterator[str]:
 def _purchase(found: Calibration) -> Iterator[tuple[str, Any]]:
     for clock in found.clocks:
         yield clock.key, dict(_clock(clock))
-    spend = found.spend.model
-    error = mean_basket_se(found.spend)
-    carried = f"maximum likelihood; carries the {100 * error:.1f} % error of the mean basket"
-    yield "gamma_gamma", {
-        "p": _measured(spend.p, "maximum likelihood"),
-        "q": _measured(spend.q, "maximum likelihood"),
-        "gamma": _drawn(spend.gamma, error * spend.gamma, carried),
-    }
+    yield "gamma_gamma", dict(_spend(found.spend))
     clean = found.clean
     yield "source", (
         f"maximum likelihood on {plain_line(found.log.name)} ({found.summary.customers} customers, "
         f"{found.fitted_weeks} weeks from {clean.first}), corrected so that the simulated baseline repeats the fit"
     )
     yield "grade", "measured"
+
+
+def _spend(fit: Fit[GammaGamma] | None) -> Iterator[tuple[str, Any]]:
+    """Gamma-gamma: fitted; of one price; or, without values, the default company's."""
+    if fit is None:
+        for name, value in _shipped()["purchase"]["gamma_gamma"].items():
+            yield name, {"value": value, "grade": "judgement", "source": f"{UNTOLD} what an order is worth"}
+        return
+    error = mean_basket_se(fit)
+    how = "maximum likelihood" if error else "all orders of the log have one value"
+    yield "p", _measured(fit.model.p, how)
+    yield "q", _measured(fit.model.q, how)
+    if error:
+        carried = f"maximum likelihood; carries the {100 * error:.1f} % error of the mean basket"
+        yield "gamma", _drawn(fit.model.gamma, error * fit.model.gamma, carried)
+    else:
+        yield "gamma", _measured(fit.model.gamma, how)
 
 
 def _clock(clock: Clock) -> Iterator[tuple[str, Any]]:

@@ -1,7 +1,7 @@
 """Learning from a firm's own tests, late deliveries and surveys; imports sim.calibration and what stands below it.
 
     pieces.py      what evidence is: the file, and what each kind of piece must be able to say
-    firm_tables.py a firm's tables, read strictly
+    firm_tables.py a firm's tables: what cannot be read is left out and told
     lateness.py    late deliveries and whether customers came back      } each reads its piece, computes a statistic
     survey.py      survey answers and the orders after them             } from it, and simulates the same statistic
     ab_test.py     a past test's lift                                   } in a small world of the model

@@ -1,4 +1,4 @@
-"""A firm's tables, read strictly: a cell that cannot be read is told with its row, never skipped.
+"""A firm's tables as evidence: what cannot be read is left out and told, and more than a few rows of it are refused.
 
 The error of a statistic must allow for a customer's rows being alike: the delete-a-group jackknife leaves out one
 group of customers at a time (Kott 2001, Journal of Official Statistics 17).
@@ -6,7 +6,8 @@ group of customers at a time (Kott 2001, Journal of Official Statistics 17).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -18,108 +19,171 @@ from pydantic import Field
 from sim.config.parameters import Text, show, whole
 from sim.config.sections import Section
 from sim.phrases import ConfigError, Phrase, listed, nearest
+from sim.reading.cells import MUCH, BoolArray, Cells, cells_of, first_of
+from sim.reading.days import Days, Form, far_days, read_days
+from sim.reading.identities import read_identities
+from sim.reading.money import read_amounts
+from sim.reading.table import Table, read_table
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+FEW = 20
+"""Rows from which on one that cannot be read is a slip of the hand."""
 
 GROUPS = 50
 """Groups of the jackknife: standard errors are then known to about a tenth."""
-
-ENCODINGS = ("utf-8-sig", "cp932")
-
 
 class TableFile(Section):
     """A table as a file of evidence names it.
 
     within: days after an event in which an order counts. columns: our names of columns to the file's, where they
-    differ.
+    differ. date_format, timezone: see sim.reading.days. agree: columns of which more than a few cells may be unread.
     """
 
     file: Text
     within: Annotated[int, whole(7, 730)]
     columns: dict[str, Text] = Field(default={})
+    date_format: Text | None = None
+    timezone: Text | None = None
+    agree: list[Text] = Field(default=[])
 
     @classmethod
-    def opened(cls, node: object, folder: Path) -> tuple[pd.DataFrame, Path, int]:
-        """(the table under our names, its path, `within`) of a piece's keys. Raises ConfigError."""
+    def opened(cls, node: object, folder: Path, wanted: Sequence[str]) -> tuple[FirmTable, int]:
+        """(the table under our names, `within`) of a piece's keys. Raises ConfigError.
+
+        wanted: our names of columns by which the header is found.
+        """
         stated = cls.read(node)
-        path = folder / stated.file
-        return read_table(path, stated.columns), path, stated.within
+        theirs = [stated.columns.get(name, name) for name in wanted]
+        table = read_table(folder / stated.file, theirs)
+        form = Form.of(stated.date_format, stated.timezone, ask="date_format:")
+        return FirmTable(table, stated.columns, form, tuple(stated.agree)), stated.within
 
 
-def read_table(path: Path, renamed: Mapping[str, str]) -> pd.DataFrame:
-    """A CSV (also gzipped) as text under our names of columns, `row` (of the file, from 2) as index.
+class FirmTable:
+    """A firm's table under our names of columns.
 
-    renamed: our name -> the file's, where they differ. Raises ConfigError.
+    left: rows that nothing has taken out, (rows,). told: what was understood and left out, a line each.
     """
-    frame = _read(path)
-    for ours, theirs in renamed.items():
-        if theirs not in frame.columns:
+
+    def __init__(self, table: Table, renamed: Mapping[str, str], form: Form, agreed: tuple[str, ...] = ()) -> None:
+        self.name, self._form, self._agreed = table.path.name, form, agreed
+        columns = {name.partition("\t")[0]: table.columns[name] for name in table.columns.column_names}
+        for theirs in renamed.values():
+            if theirs not in columns:
+                hint = _there(theirs, columns)
+                raise ConfigError("{file}: no column {value}; {hint}", file=self.name, value=show(theirs), hint=hint)
+        taken = {theirs: columns[theirs] for theirs in renamed.values()}
+        self._columns = {name: column for name, column in columns.items() if name not in taken}
+        self._columns |= {ours: taken[theirs] for ours, theirs in renamed.items()}
+        self.rows = int(table.columns.num_rows)
+        self.left: BoolArray = np.ones(self.rows, dtype=bool)
+        self.told: list[Phrase] = list(table.told)
+        if not self.rows:
+            raise ConfigError("{file}: has no rows", file=self.name)
+        if table.lost.count:
+            self._allow("malformed row", table.lost.count, table.rows, repr(table.lost.examples[0]), "")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._columns
+
+    def need(self, *names: str) -> None:
+        """Raise ConfigError for the first column that is not there."""
+        for name in names:
+            if name not in self._columns:
+                raise ConfigError(
+                    "{file}: no column {value}; {hint}; columns: maps other names",
+                    file=self.name, value=show(name), hint=_there(name, self._columns),
+                )
+
+    def numbers(self, name: str, low: float, high: float) -> FloatArray:
+        """A column of numbers from low to high, (rows,); NaN in rows that are taken out. Raises ConfigError."""
+        amounts = read_amounts(name, self._columns[name], decimal=".")
+        good = (amounts.values >= low) & (amounts.values <= high)
+        self.drop(name, ~good, amounts.text, Phrase("a number from {low:g} to {high:g}", low=low, high=high))
+        return np.where(good, amounts.values, np.nan)
+
+    def scores(self, name: str, low: int, high: int, blank: Phrase) -> FloatArray:
+        """A column of answers on a scale, with or without words beside the number, (rows,). Raises ConfigError.
+
+        blank: how rows without an answer, which are left out, are told; `count` is filled in.
+        """
+        cells = cells_of(self._columns[name])
+        self.leave_out(blank, cells.missing[cells.codes])
+        values = cells.mapped(score, "float64").astype(np.float64)[cells.codes]
+        good = (values >= low) & (values <= high)
+        self.drop(name, ~good, cells, Phrase("a number from {low:g} to {high:g}", low=low, high=high))
+        return np.where(good, values, np.nan)
+
+    def days(self, *names: str) -> dict[str, Days]:
+        """Columns of dates; dates that are none, or far from all others, take their rows out. Raises ConfigError."""
+        found = read_days({name: self._columns[name] for name in names}, self._form)
+        for name, days in found.items():
+            known = {str(line) for line in self.told}
+            self.told += [line for line in days.told if str(line) not in known]
+            self.drop(name, days.unread, days.text, Phrase("a date such as 2027-01-31"))
+            far = np.zeros(self.rows, dtype=bool)
+            some = ~np.isnat(days.values)
+            far[some] = far_days(days.values[some])
+            self.drop(name, far, days.text, Phrase("a date near the others"))
+        return found
+
+    def customers(self, name: str) -> IntArray:
+        """A number for each row's customer, (rows,); guests, -1, are taken out and told."""
+        found = read_identities(name, self._columns[name])
+        self.told += found.told
+        self.left &= ~found.guests
+        return np.where(found.guests, -1, found.cells.codes)
+
+    def respondents(self, name: str) -> IntArray:
+        """A number for each row's customer, (rows,); of whom nothing is known, each row has another."""
+        found = read_identities(name, self._columns[name])
+        alone = len(found.cells.texts) + np.arange(self.rows)
+        return np.where(found.guests, alone, found.cells.codes)
+
+    def leave_out(self, told: Phrase, rows: BoolArray) -> None:
+        """Take rows out, however many. told: how it is said; `count` is filled in."""
+        taken = self.left & rows
+        if taken.any():
+            self.told.append(Phrase(told.message, **(told.values | {"count": int(taken.sum())})))
+            self.left &= ~taken
+
+    def drop(self, name: str, rows: BoolArray, text: Cells, allowed: Phrase) -> None:
+        """Take out rows whose cell of a column is not what is allowed. Raises ConfigError where these are many."""
+        taken = self.left & rows
+        if taken.any():
+            shown = first_of(text.texts, np.isin(np.arange(len(text.texts)), text.codes[taken]))
+            self._allow(name, int(taken.sum()), self.rows, shown, allowed)
+            self.left &= ~taken
+
+    def _allow(self, name: str, count: int, rows: int, shown: str, allowed: Phrase | str) -> None:
+        one = count == 1 and rows >= FEW
+        if count > MUCH * rows and not one and name not in self._agreed:
             raise ConfigError(
-                "{file}: no column {value}; {hint}", file=path.name, value=show(theirs), hint=_there(theirs, frame)
+                "{file}: {name}: {shown} is not allowed; {allowed} ({count} of {rows} rows); agree: [{name}] leaves "
+                "such rows out",
+                file=self.name, name=name, shown=shown, allowed=allowed, count=count, rows=rows,
             )
-        if ours in frame.columns and ours != theirs:
-            frame = frame.drop(columns=ours)
-    frame = frame.rename(columns={theirs: ours for ours, theirs in renamed.items()})
-    frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
-    if frame.empty:
-        raise ConfigError("{file}: has no rows", file=path.name)
-    return frame
+        self.told.append(Phrase(
+            "{count} rows left out: {name}: {shown} is not allowed; {allowed}",
+            count=count, name=name, shown=shown, allowed=allowed,
+        ))  # fmt: skip
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise ConfigError("file: {path}: there is no such file", path=path)
-    for encoding in ENCODINGS:
-        try:
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, skipinitialspace=True)
-        except UnicodeDecodeError:
-            continue
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
-            raise ConfigError(
-                "{file}: is no CSV: {problem}", file=path.name, problem=" ".join(str(error).split())
-            ) from None
-    raise ConfigError("{file}: is neither UTF-8 nor cp932 (Shift-JIS) text", file=path.name)
+SCORE = re.compile(
+    r"(\d{1,2}(?:\.\d+)?)\s*(?:点|/\s*\d+|[-–:(=.]?\s*[^\d\s/.,–:(=-].*)?|[^\d]+?[-–:(=\s]\s*(\d{1,2})\)?"
+)
 
 
-def need(frame: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
-    """Raise ConfigError for the first column that is not there."""
-    for name in columns:
-        if name not in frame.columns:
-            raise ConfigError(
-                "{file}: no column {value}; {hint}; columns: maps other names",
-                file=path.name, value=show(name), hint=_there(name, frame),
-            )
+def score(text: str) -> float:
+    """The number of an answer such as `10 - Extremely likely`, `8点` or `9/10`; NaN where there is none."""
+    match = SCORE.fullmatch(text)
+    return float(match[1] or match[2]) if match else float("nan")
 
 
-def _there(name: str, frame: pd.DataFrame) -> Phrase:
-    return Phrase("{allowed}{hint}", allowed=listed(frame.columns), hint=nearest(name, frame.columns))
-
-
-def numbers(frame: pd.DataFrame, name: str, path: Path, low: float, high: float) -> FloatArray:
-    """A column of numbers from low to high. Raises ConfigError naming the first row that has none."""
-    found: FloatArray = pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64)
-    good = np.isfinite(found) & (found >= low) & (found <= high)
-    _refuse(frame, name, path, ~good, Phrase("a number from {low:g} to {high:g}", low=low, high=high))
-    return found
-
-
-def days(frame: pd.DataFrame, name: str, path: Path, blank: bool = False) -> FloatArray:
-    """A column of dates as days since 1970; NaN for blank ones where these are allowed. Raises ConfigError."""
-    dates = pd.to_datetime(frame[name].str.strip(), errors="coerce", format="ISO8601")
-    empty = (frame[name].str.strip() == "").to_numpy()
-    _refuse(frame, name, path, dates.isna().to_numpy() & ~(empty & blank), Phrase("a date such as 2027-01-31"))
-    return np.asarray((dates - pd.Timestamp("1970-01-01")).dt.days, np.float64)
-
-
-def _refuse(frame: pd.DataFrame, name: str, path: Path, bad: NDArray[np.bool_], allowed: Phrase) -> None:
-    if bad.any():
-        first = int(np.argmax(bad))
-        more = Phrase(" ({rows} such rows)", rows=int(bad.sum())) if bad.sum() > 1 else ""
-        value = show(frame[name].iloc[first])
-        raise ConfigError(
-            "{file}: row {row}: {name}: {value} is not allowed; {allowed}{more}",
-            file=path.name, row=frame.index[first], name=name, value=value, allowed=allowed, more=more,
-        )
+def _there(name: str, columns: Collection[str]) -> Phrase:
+    return Phrase("{allowed}{hint}", allowed=listed(columns), hint=nearest(name, columns))
 
 
 def jackknife(

@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 
 from agents.columns import AWARE
 from sim.config.settings import Settings
-from sim.learning.firm_tables import TableFile, days, jackknife, need, numbers, orders_between
+from sim.learning.firm_tables import FirmTable, TableFile, jackknife, orders_between
 from sim.learning.market import SteeredCentre, online_only, quiet_market, silent
 from sim.learning.pieces import Observed, WorldStatistics
-from sim.phrases import ConfigError, Phrase
+from sim.phrases import ConfigError, Phrase, enumerated
+from sim.reading.days import Days
 from sim.run.replication import TreatedArms
 from sim.world.constants import World
 from sim.world.model import CXModel, Snapshot, burnt_in
@@ -75,17 +76,19 @@ class Lateness:
     within: int
     table: Table
     history: pd.DataFrame | None = None
+    told: tuple[Phrase, ...] = ()
 
     @classmethod
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Lateness:
         """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
-        frame, path, within = TableFile.opened(node, folder)
-        if "deliveries" in frame.columns:
-            return cls(name, within, _counted(frame, path))
-        history = _history(frame, path, within)
+        table, within = TableFile.opened(node, folder, ("customer", "ordered", "delivered"))
+        if "deliveries" in table:
+            return cls(name, within, _counted(table), told=tuple(table.told))
+        history = _history(table, within)
         counts = history.groupby("late")["again"].agg(["size", "sum"])
-        table = Table(counts.index.to_numpy(float), counts["size"].to_numpy(float), counts["sum"].to_numpy(float))
-        return cls(name, within, table, history)
+        late, size, again = counts.index, counts["size"], counts["sum"]
+        counted = Table(late.to_numpy(float), size.to_numpy(float), again.to_numpy(float))
+        return cls(name, within, counted, history, tuple(table.told))
 
     @property
     def delays(self) -> tuple[int, ...]:
@@ -178,50 +181,67 @@ def _days(low: int, high: int) -> Phrase:
 # --- the firm's table ---------------------------------------------------------------------------------------
 
 
-def _counted(frame: pd.DataFrame, path: Path) -> Table:
+def _counted(table: FirmTable) -> Table:
     """A table that is counted already."""
-    need(frame, ("days_late", "deliveries", "ordered_again"), path)
-    late = numbers(frame, "days_late", path, -365, 365)
-    deliveries, again = (numbers(frame, name, path, 0, 1e9) for name in ("deliveries", "ordered_again"))
+    table.need("days_late", "deliveries", "ordered_again")
+    late = table.numbers("days_late", -365, 365)
+    deliveries, again = (table.numbers(name, 0, 1e9) for name in ("deliveries", "ordered_again"))
+    late, deliveries, again = late[table.left], deliveries[table.left], again[table.left]
     if (again > deliveries).any():
-        row = frame.index[int(np.argmax(again > deliveries))]
-        raise ConfigError("{file}: row {row}: ordered_again: exceeds deliveries", file=path.name, row=row)
+        days = float(late[int(np.argmax(again > deliveries))])
+        raise ConfigError("{file}: ordered_again exceeds deliveries at days_late {days:g}", file=table.name, days=days)
     return Table(late, deliveries, again)
 
 
-def _history(frame: pd.DataFrame, path: Path, within: int) -> pd.DataFrame:
+def _history(table: FirmTable, within: int) -> pd.DataFrame:
     """Single deliveries whose time for ordering again lies within the table."""
-    need(frame, ("customer", "ordered", "delivered"), path)
-    if "days_late" not in frame.columns:
-        need(frame, ("promised",), path)
-    ordered, delivered = days(frame, "ordered", path), days(frame, "delivered", path)
-    if (delivered < ordered).any():
-        row = frame.index[int(np.argmax(delivered < ordered))]
-        raise ConfigError("{file}: row {row}: delivered: lies before the order", file=path.name, row=row)
-    if "days_late" in frame.columns:
-        late = numbers(frame, "days_late", path, -365, 365)
+    table.need("customer", "ordered", "delivered")
+    if "days_late" not in table:
+        table.need("promised")
+    known = [name for name in ("ordered", "delivered", "promised", "next_order") if name in table]
+    if "days_late" in table:
+        known = [name for name in known if name != "promised"]
+    customer, days = table.customers("customer"), table.days(*known)
+    table.leave_out(Phrase("{count} rows without a date of order are left out"), days["ordered"].blank)
+    whose_orders = table.left.copy()
+    table.leave_out(Phrase("{count} parcels are not delivered yet and left out"), days["delivered"].blank)
+    ordered, delivered = _numbers(days["ordered"]), _numbers(days["delivered"])
+    allowed = Phrase("a day not before the order")
+    table.drop("delivered", delivered < ordered, days["delivered"].text, allowed)
+    if "promised" in days:
+        table.leave_out(Phrase("{count} parcels without a promised date are left out"), days["promised"].blank)
+        late = delivered - _numbers(days["promised"])
     else:
-        late = delivered - days(frame, "promised", path)
-    customer = pd.factorize(frame["customer"].str.strip())[0].astype(np.int64)
-    until = delivered + within
-    if "next_order" in frame.columns:
-        following = days(frame, "next_order", path, blank=True)
-        last = np.nanmax(np.concatenate([delivered, following]))
-        again = (following > delivered) & (following <= until)
+        late = table.numbers("days_late", -365, 365)
+    rows = table.left
+    asked, since = customer[rows], delivered[rows]
+    if not rows.any():
+        raise ConfigError("{file}: no delivery is left; {told}", file=table.name, told=enumerated(table.told))
+    if "next_order" in days:
+        following = _numbers(days["next_order"])
+        last = np.nanmax(np.concatenate([since, following[rows]]))
+        again = (following[rows] > since) & (following[rows] <= since + within)
     else:
-        last = ordered.max()
-        again = orders_between(customer, ordered, customer, delivered, until) > 0
+        last = ordered[whose_orders].max()
+        again = orders_between(customer[whose_orders], ordered[whose_orders], asked, since, since + within) > 0
+    before = np.zeros(len(customer), dtype=np.int64)
+    before[whose_orders] = _orders_before(customer[whose_orders], ordered[whose_orders])
     history = pd.DataFrame({
-        "customer": customer, "late": late, "again": again.astype(float),
-        "month": (ordered // 30.4375).astype(int), "before": _orders_before(customer, ordered),
+        "customer": pd.factorize(asked)[0].astype(np.int64), "late": late[rows], "again": again.astype(float),
+        "month": (ordered[rows] // 30.4375).astype(int), "before": before[rows],
     })  # fmt: skip
-    seen: pd.DataFrame = history[until <= last].reset_index(drop=True)
+    seen: pd.DataFrame = history[since + within <= last].reset_index(drop=True)
     if seen.empty:
         raise ConfigError(
             "{file}: no delivery lies {within} days before the table's end; a smaller within",
-            file=path.name, within=within,
+            file=table.name, within=within,
         )
     return seen
+
+
+def _numbers(days: Days) -> FloatArray:
+    """Days since 1970, NaN where there is none."""
+    return np.where(np.isnat(days.values), np.nan, days.values.astype(np.int64).astype(np.float64))
 
 
 def _orders_before(customer: NDArray[np.int64], ordered: FloatArray) -> NDArray[np.int64]:

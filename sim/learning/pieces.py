@@ -66,6 +66,10 @@ class Piece(Protocol):
     def name(self) -> str: ...
 
     @property
+    def told(self) -> tuple[Phrase, ...]:
+        """What was understood of the firm's table and what was left out, a line each."""
+
+    @property
     def scenario(self) -> str:
         """The scenario in whose settings it is simulated."""
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.config.settings import Settings
-from sim.learning.firm_tables import TableFile, jackknife, need, numbers, orders_between
+from sim.learning.firm_tables import TableFile, jackknife, orders_between
 from sim.learning.market import quiet_market
 from sim.learning.pieces import Observed, WorldStatistics
 from sim.phrases import ConfigError, Phrase
@@ -67,17 +67,19 @@ class Survey:
     name: str
     within: int
     answers: pd.DataFrame
+    told: tuple[Phrase, ...] = ()
 
     @classmethod
     def read(cls, name: str, node: Mapping[str, Any], folder: Path) -> Survey:
         """Read a piece: `file`, `within`, and `columns` where the file has other names. Raises ConfigError."""
-        frame, path, within = TableFile.opened(node, folder)
-        need(frame, ("answer", "orders"), path)
-        answer = numbers(frame, "answer", path, 0, 10)
-        orders = numbers(frame, "orders", path, 0, 1e6)
-        who = frame["customer"].str.strip() if "customer" in frame.columns else frame.index.astype(str)
-        customer = pd.factorize(who)[0].astype(np.int64)
-        return cls(name, within, _table(customer, answer, orders))
+        table, within = TableFile.opened(node, folder, ("answer", "orders"))
+        table.need("answer", "orders")
+        answer = table.scores("answer", 0, 10, Phrase("{count} rows without an answer are left out"))
+        orders = table.numbers("orders", 0, 1e6)
+        who = table.respondents("customer") if "customer" in table else np.arange(table.rows)
+        rows = table.left
+        customer = pd.factorize(who[rows])[0].astype(np.int64)
+        return cls(name, within, _table(customer, answer[rows], orders[rows]), tuple(table.told))
 
     @property
     def _paired(self) -> bool:

@@ -18,7 +18,7 @@ from sim.calibration import log
 from sim.learning import ab_test
 from sim.run.provenance import ROOT
 
-ERRORS = ("ConfigError", "FitError", "KeyFault", "LanguageError", "LogError", "RunError")
+ERRORS = ("ConfigError", "FitError", "KeyFault", "LanguageError", "LogError", "ReadError", "RunError")
 """Errors that say a phrase."""
 
 KEYWORDS = ("_", "N_", "Phrase", *ERRORS, "super().__init__")

@@ -236,13 +236,13 @@ def test_a_test_that_cannot_be_used(tmp_path: Path, change: dict[str, object], t
     ("table", "told"),
     [
         (None, "there is no such file"),
-        ("", "is no CSV"),
+        ("", "is empty"),
         ("customer,ordered,delivered\na,2026-01-01,2026-01-03", "no column 'promised'"),
         ("a,b\n1,2", "no column 'customer'"),
-        (HISTORY.replace("2026-01-05", "5.1.2026"), "row 6: ordered: '5.1.2026' is not allowed; a date such as"),
-        (HISTORY.replace("2026-02-02", "2025-02-02", 1), "row 3: delivered: lies before the order"),
+        (HISTORY.replace("2026-01-05", "soon"), "ordered: 'soon' is not allowed; a date such as 2027-01-31 (2 of"),
+        (HISTORY.replace("2026-02-02", "2026-01-01"), "'2026-01-01' is not allowed; a day not before the order (19 of"),
         (HISTORY, "no delivery lies 90 days before the table's end"),
-        ("days_late,deliveries,ordered_again\n0,10,20", "row 2: ordered_again: exceeds deliveries"),
+        ("days_late,deliveries,ordered_again\n0,10,20", "ordered_again exceeds deliveries at days_late 0"),
         ("days_late,deliveries,ordered_again\n0,10,2", "too few deliveries to compare"),
     ],
 )
@@ -259,8 +259,8 @@ def test_a_history_that_cannot_be_used(tmp_path: Path, table: str | None, told: 
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ("answer,orders\n11,0", "row 2: answer: '11' is not allowed; a number from 0 to 10"),
-        ("answer\n9", "no column 'orders'"),
+        ("answer,orders\n11,0", "answer: '11' is not allowed; a number from 0 to 10 (1 of 1 rows); agree: [answer]"),
+        ("answer,when\n9,1", "no column 'orders'"),
         ("answer,orders\n9,1\n3,0", "1 answers from 0 to 6; at least 30"),
         ("answer,orders\n" + "9,0\n3,0\n" * 40, "nobody ordered within 60 days"),
     ],

@@ -199,7 +199,10 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (["report"], ["report:", "RUN"]),
     (["scenarios", "--config-dir", "nowhere"], ["--config-dir nowhere"]),
     (["check", "norush"], ["norush: no such regression file", "did you mean norush_coupon?"]),
-    (["calibrate", "log.csv"], ["calibrate:", "--customer"]),
+    (["calibrate", "log.csv"], ["calibrate:", "--name"]),
+    (["calibrate", "log.csv", "--name=d"], ["log.csv: there is no such file"]),
+    (["log", "log.csv"], ["log.csv: there is no such file"]),
+    (["log", "log.csv", "--decimal=x"], ["--decimal x", "one of ., ,"]),
     (["calibrate", "log.csv", "--customer=a", "--date=b", "--value=c", "--name=d", "--holdout=x"], ["'x'"]),
 ]  # fmt: skip
 

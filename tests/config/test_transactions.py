@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from sim.calibration.log import (
+    Choices,
     CleanLog,
     LogColumns,
     LogError,
@@ -93,17 +94,18 @@ def test_a_clean_log_is_kept_whole(tmp_path: Path) -> None:
         (("", "2026-02-01", "5"), "missing customer"),
         (("  ", "2026-02-01", "5"), "missing customer"),
         (("NaN", "2026-02-01", "5"), "missing customer"),
-        (("c00", "2026-02-01", ""), "unparsable value"),
+        (("c00", "2026-02-01", ""), "blank value"),
         (("c00", "2026-02-01", "free"), "unparsable value"),
         (("c00", "2026-02-01", "inf"), "unparsable value"),
-        (("c00", "2026-02-01", "1,23"), "unparsable value"),
+        (("c00", "2026-02-01", "1,23,4"), "unparsable value"),
         (("c00", "2026-02-01", "1e999"), "unparsable value"),
-        (("c00", "2026-02-01", "-5"), "negative value"),
-        (("c00", "2026-02-01", "▲1,200"), "negative value"),
-        (("c00", "2026-02-01", "(1,200)"), "negative value"),
-        (("c00", "2026-02-01", "-¥1,200"), "negative value"),
-        (("c00", "2026-02-01", "¥-1,200"), "negative value"),
-        (("c00", "2026-02-01", "−5"), "negative value"),
+        (("c00", "2026-02-01", "▲1,200"), "return without purchase"),
+        (("c00", "2026-02-01", "(1,200)"), "return without purchase"),
+        (("c00", "2026-02-01", "-¥1,200"), "return without purchase"),
+        (("c00", "2026-02-01", "¥-1,200"), "return without purchase"),
+        (("c00", "2026-02-01", "−1200"), "return without purchase"),
+        (("c00", "2099-12-31", "5"), "date far from all others"),
+        (("Guest", "2026-02-01", "5"), "missing customer"),
         (("c00", "2026-02-01", "0.00"), "zero value"),
         (("c00", "2026-01-01", "100"), "duplicate row"),
         (("c00", "2026-02-01"), "malformed row"),
@@ -118,8 +120,8 @@ def test_each_rule_takes_its_row_and_counts_it(tmp_path: Path, row: Row, rule: s
 
 
 def test_the_first_rule_that_applies_takes_a_row(tmp_path: Path) -> None:
-    log = read(tmp_path, [("", "never", "-5"), ("", "2026-02-01", "-5"), ("c00", "2026-02-01", "0")] * 2)
-    assert drops(log) == {"unparsable date": 2, "missing customer": 2, "zero value": 2}
+    log = read(tmp_path, [("", "never", "-5"), ("", "2026-02-01", "-5")] * 2 + [("c00", "2026-02-01", "0")] * 2)
+    assert drops(log) == {"unparsable date": 2, "missing customer": 2, "zero value": 1, "duplicate row": 1}
 
 
 def test_rows_that_differ_anywhere_in_the_file_are_no_duplicates(tmp_path: Path) -> None:
@@ -150,7 +152,9 @@ def test_the_account_always_adds_up(tmp_path: Path) -> None:
         ["5", "-5", "0", "x", "5,000"],
     )
     extra = [(str(rng.choice(ids)), str(rng.choice(days)), str(rng.choice(values))) for _ in range(300)]
-    log = read(tmp_path, [*extra, ("torn",)])
+    path = write(tmp_path / "log.csv", [*good_rows(), *extra, ("torn",)])
+    agreed = ("unparsable date", "unparsable value", "duplicate row", "return without purchase", "zero value")
+    log = read_log(path, LogColumns(), Choices(agreed=agreed))
     assert log.rows_read == 401 == log.rows_kept + sum(log.dropped.values())
     assert log.rows_kept == log.merged + len(log.purchases)
 
@@ -262,7 +266,7 @@ def test_parquet_with_types(tmp_path: Path) -> None:
     frame.loc[2, "value"] = np.inf
     frame.to_parquet(tmp_path / "log.parquet")
     log = read_log(tmp_path / "log.parquet", LogColumns())
-    assert drops(log) == {"unparsable date": 1, "unparsable value": 2}
+    assert drops(log) == {"unparsable date": 1, "blank value": 1, "unparsable value": 1}
     assert days_of(log, "1003") == {"2026-01-01": 100, "2026-03-12": 300}
 
 
@@ -313,16 +317,17 @@ def written(path: Path, content: bytes) -> Path:
 def test_files_that_are_no_table_are_refused(tmp_path: Path) -> None:
     whole = gzip.compress(write(tmp_path / "log.csv", good_rows()).read_bytes())
     assert "no such file" in refusal(tmp_path / "nowhere.csv")
-    assert "not a file" in refusal(tmp_path)
+    (tmp_path / "bare").mkdir()
+    assert "without files" in refusal(tmp_path / "bare")
     assert "empty" in refusal(written(tmp_path / "a", b""))
     assert "empty" in refusal(written(tmp_path / "b", b"\n \n"))
     assert "no rows" in refusal(written(tmp_path / "c", b"customer,date,value\n"))
     assert "not a table" in refusal(written(tmp_path / "d", b"once upon a time\nthere was a shop\n"))
     assert "binary" in refusal(written(tmp_path / "e", b"\x01\x00\x02,\x00"))
-    assert "spreadsheet" in refusal(written(tmp_path / "f", b"PK\x03\x04 and more"))
+    assert "not a zip file" in refusal(written(tmp_path / "f", b"PK\x03\x04 and more"))
     assert "Parquet" in refusal(written(tmp_path / "g", b"PAR1 torn"))
-    assert "neither UTF-8 nor cp932" in refusal(
-        written(tmp_path / "h", b"customer,date,value\ncaf\xe9,2026-01-01,5\n")
+    assert "in no encoding that is known" in refusal(
+        written(tmp_path / "h", b"customer,date,value\ncaf\x81,2026-01-01,5\n")
     )
     assert "cannot be read" in refusal(written(tmp_path / "i", whole[: len(whole) // 2]))
 
@@ -349,11 +354,16 @@ def test_a_repeated_column_that_is_not_used_does_no_harm(tmp_path: Path) -> None
 
 
 def test_nothing_left_says_which_rule_took_what(tmp_path: Path) -> None:
-    rows = [("c00", "12/31/2026", "5")] * 9 + [("", "2026-01-01", "5")]
-    message = refusal(write(tmp_path / "log.csv", rows))
-    assert "none of 10 rows" in message
-    assert "unparsable date 9, missing customer 1" in message
-    assert "'12/31/2026'" in message
+    path = write(tmp_path / "log.csv", [("c00", "someday", "5")] * 9 + [("", "2026-01-01", "5")])
+    message = refusal(path)
+    assert "9 of 10 rows (90.0 %) would be dropped: unparsable date, such as 'someday'" in message
+    assert "--date-format" in message
+    assert "--agree unparsable-date" in message
+    with pytest.raises(LogError) as caught:
+        read_log(path, LogColumns(), Choices(agreed=("unparsable date",)))
+    assert "none of 10 rows" in str(caught.value)
+    assert "unparsable date 9, missing customer 1" in str(caught.value)
+    assert "'someday'" in str(caught.value)
 
 
 def test_too_little_is_refused(tmp_path: Path) -> None:

@@ -97,6 +97,8 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
     match words[0]:
         case "run" | "premortem" | "key-drivers" | "optimise" | "learn":
             return [*words, "customers=1"], "customers: 1 "
+        case "log":
+            return [*words, "--decimal", "x"], "--decimal x: "
         case "calibrate":
             return [*words, "--yen", "0"], "--yen 0: "
         case "examples":

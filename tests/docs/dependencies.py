@@ -1,7 +1,6 @@
-r"""Writes sbom.cdx.json from what cyclonedx-py tells of an environment with the constraints, addresses left out.
+"""Writes sbom.cdx.json from what cyclonedx-py tells of an environment with the constraints, addresses left out.
 
-    uv pip compile constraints.txt --generate-hashes --no-emit-index-url --no-annotate --no-header \
-        -o constraints-hashed.txt
+    uv pip compile constraints.txt --generate-hashes --no-annotate --no-header -o constraints-hashed.txt
     pip install --require-hashes -r constraints-hashed.txt
     cyclonedx-py environment --pyproject pyproject.toml --output-reproducible | python -m tests.docs.dependencies
 """
