@@ -14,7 +14,7 @@ from sim.reading.cells import MUCH, BoolArray, Cells, cells_of
 GUESTS = (
     "guest", "guests", "guest user", "guest checkout", "anonymous", "unknown", "unregistered", "(none)", "no customer",
     "walk-in", "walkin", "walk in", "walk-in customer", "cash customer", "non-member", "nonmember", "not logged in",
-    "ゲスト", "非会員", "会員外", "匿名", "不明", "なし", "無し",
+    "undefined", "nil", "ゲスト", "非会員", "会員外", "匿名", "不明", "なし", "無し",
 )  # fmt: skip
 PLACEHOLDER = re.compile(r"0+|-\d|-+|9{3,}|x{3,}|\?+|\.+|\*+", re.IGNORECASE)
 """Ids that stand for nobody where they come more often than anybody."""
