@@ -34,7 +34,7 @@ SERIAL_ZERO = datetime.date(1899, 12, 30)
 SERIALS = (20_000, 80_000)
 """Serial numbers that are days of 1954 to 2119."""
 
-TAIL = r"(?i)(?:T|[,\s]+(?:at\s+)?)\d{1,2}(?::\d{1,2}|時|\s?[ap]m).*$"
+TAIL = r"(?i)(?:T|[,\s]+(?:(?:at|à|um|alle)\s+)?)\d{1,2}(?::\d{1,2}|時|\s?[ap]m).*$"
 """A time of day behind a date."""
 WEEKDAY = re.compile(
     r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*[.,]?\s+|\s*\(?[月火水木金土日](?:曜日?)?\)$|\([^)]*\)$", re.IGNORECASE
@@ -42,7 +42,7 @@ WEEKDAY = re.compile(
 ZONE = r":\d{2}(?:[.,]\d+)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\s*\[.*\])?$"
 
 YEAR_FIRST = re.compile(
-    r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})\.?"
+    r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.\s?(\d{1,2})\.\s?(\d{1,2})\.?"
     r"|年\s?(\d{1,2})月\s?(\d{1,2})日|(\d\d)(\d\d)(?:\d{6})?)(?:[T\s].*)?",
     re.ASCII,
 )

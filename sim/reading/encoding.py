@@ -6,6 +6,7 @@ Whole files it judges less well: a hundred lines of ASCII outweigh the one that 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from charset_normalizer import from_bytes
 
 from sim.phrases import Phrase
-from sim.reading.cells import ReadError
+from sim.reading.cells import MUCH, ReadError
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
@@ -30,7 +31,11 @@ def text_of(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> tuple[bytes, 
 
     wanted: words that the text must hold, names of columns.
     """
-    name = _marked(raw) or (PLAIN if _decodes(raw, PLAIN) else _judged(raw, wanted))
+    name = _marked(raw) or (PLAIN if _decodes(raw, PLAIN) else None)
+    if name is None and (torn := _torn(raw)) is not None:
+        line = Phrase("{count} characters are not UTF-8, unlike the others", count=torn)
+        return raw.decode(PLAIN, errors="replace").encode(), [line]
+    name = name or _judged(raw, wanted)
     if name is None:
         raise ReadError(
             "{path} is text in no encoding that is known: not UTF-8, UTF-16, cp932 (Shift-JIS), EUC-JP or cp1252; "
@@ -62,6 +67,14 @@ def _decodes(raw: bytes, name: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def _torn(raw: bytes) -> int | None:
+    """How many characters are not UTF-8 in a text that is it otherwise; None of another text."""
+    text = raw.decode(PLAIN, errors="replace")
+    torn = text.count("\ufffd")
+    others = len(text) - torn - sum(len(part) for part in re.findall("[\\x00-\\x7f]+", text))
+    return torn if torn <= MUCH * others else None
 
 
 def _judged(raw: bytes, wanted: Sequence[str]) -> str | None:
