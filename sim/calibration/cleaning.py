@@ -385,12 +385,8 @@ def _one_currency(rows: Mapping[str, int]) -> bool:
 
 def _leading(value: purchases.FloatArray, day_of: IntArray, days: int) -> IntArray:
     """The row of greatest value of each day, the first of equals, (days,)."""
-    leads = np.full(days, -1, dtype=np.int64)
-    leads[day_of[::-1]] = np.arange(len(day_of))[::-1]
-    for row in np.flatnonzero(leads[day_of] != np.arange(len(day_of))).tolist():
-        if value[row] > value[leads[day_of[row]]]:
-            leads[day_of[row]] = row
-    return leads
+    order = np.lexsort((-value, day_of)) if len(value) > days else np.argsort(day_of, kind="stable")
+    return order[np.searchsorted(day_of[order], np.arange(days))]
 
 
 def _labels(column: pa.ChunkedArray) -> pd.Series:

@@ -259,7 +259,7 @@ def test_a_dirty_japanese_log_with_optional_columns(
     words += ["--delivery-class", "配送", "--coupon", "クーポン", "--channel", "チャネル", "--name", "mise"]
     assert cli.main(words) == 0
     out = capsys.readouterr().out
-    assert re.search("dropped: 1 unparsable date .such as 'きのう'., 1 missing .*1 duplicate row .*1 netted return", out)
+    assert re.search("dropped: 1 unparsable date .such as 'きのう'., 1 missing .*1 duplicate row .*1 netted", out)
     node = yaml.safe_load((tmp_path / "mine/company/mise.yaml").read_text(encoding="utf-8"))
     assert sum(node["channels"].values()) == pytest.approx(1.0)
     assert node["behaviour"]["delivery"]["utility_norush"]["se"] > 0
