@@ -267,6 +267,12 @@ def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> ConfigError
         return ConfigError("{key}: {problem}", key=key, problem=former[1])
     known = _known_keys(hydra) if hydra is not None else []
     parent, _, last = key.rpartition(".")
+    if key in known and "is not in struct" in str(error.__cause__ or error):
+        return ConfigError(
+            "{key}: is a key of the default {group}, not of the one that is chosen; where a sweep has several, its "
+            "file's points may set it for those that have it",
+            key=key, group=key.partition(".")[0],
+        )  # fmt: skip
     if key in known:
         return ConfigError("{key}: {problem}", key=key, problem=_first_line(str(error.__cause__ or error)))
     if last in PARTS and parent in known:

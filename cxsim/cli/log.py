@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ def choices_of(given: dict[str, Any]) -> Choices:
 
     return Choices(
         given["date_format"], given["timezone"], given["decimal"], given["currency"], tuple(given["where"]),
-        given["equal_rows"], tuple(rule.replace("-", " ") for rule in given["agree"]),
+        given["equal_rows"], tuple(re.sub("[-_]", " ", rule) for rule in given["agree"]),
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sim.calibration import purchases
 from sim.calibration.purchases import IntArray, Rows
@@ -157,7 +158,7 @@ class _Rules:
         if self.amounts is not None:
             if self.choices.equal_rows != "keep":
                 purchases.count_totals_once(rows, self._order_shown)
-            purchases.drop_equal(rows, self._lines(), self.choices.equal_rows)
+            purchases.drop_equal(rows, self._lines(rows), self.choices.equal_rows)
         whose, values = purchases.net(rows)
         self._count(rows)
         self.told += rows.told
@@ -197,7 +198,9 @@ class _Rules:
         return rows
 
     def _take_amounts(self, amounts: Amounts) -> None:
-        further = amounts.blank & self.left & self._has_filled_row(~amounts.blank & self.left)
+        further = amounts.blank & self.left
+        if further.any():
+            further &= self._has_filled_row(~amounts.blank & self.left)
         if further.any():
             count = int(further.sum())
             self.told.append(
@@ -210,7 +213,7 @@ class _Rules:
 
     def _has_filled_row(self, filled: BoolArray) -> BoolArray:
         """Rows whose customer has a row with a value on the same day."""
-        key = self.customers.cells.codes * (1 << 20) + self._day_numbers()
+        key = self.customers.cells.codes * purchases.WIDTH + self._day_numbers()
         return np.isin(key, np.unique(key[filled]))
 
     def _day_numbers(self) -> IntArray:
@@ -259,13 +262,15 @@ class _Rules:
         self.places = np.flatnonzero(self.left)
         place = self.places
         order = self._orders()
-        rank = np.empty(len(self.customers.cells.texts), dtype=np.int64)
-        rank[np.argsort(self.customers.cells.texts.astype(str), kind="stable")] = np.arange(len(rank))
-        self.by_rank = np.sort(self.customers.cells.texts.astype(str)).astype(object)
+        texts = self.customers.cells.texts
+        by_rank = np.argsort(texts.astype(str), kind="stable")
+        self.by_rank = texts[by_rank]
+        rank = np.empty(len(texts), dtype=np.int64)
+        rank[by_rank] = np.arange(len(texts))
         day = self.date.values[place].astype(np.int64)
         customer = rank[self.customers.cells.codes[place]]
         value = np.ones(len(place)) if self.amounts is None else self.amounts.values[place]
-        at_once = customer * (1 << 20) + day if order is None else order[place]
+        at_once = customer * purchases.WIDTH + day if order is None else order[place]
         return Rows(customer, day, value, pd.factorize(at_once)[0].astype(np.int64), "order" in self.where)
 
     def _orders(self) -> IntArray | None:
@@ -273,6 +278,8 @@ class _Rules:
         name = self.where.get("order") or self._named(ORDER_NAME)
         if name is None:
             return None
+        if pc.count_distinct(self.table.columns[name]).as_py() == len(self.left):
+            return np.arange(len(self.left))
         cells = cells_of(self.table.columns[name])
         codes = np.where(cells.missing[cells.codes], len(cells.texts) + np.arange(len(cells.codes)), cells.codes)
         frame = pd.DataFrame({"order": codes, "customer": self.customers.cells.codes})[self.left]
@@ -297,17 +304,19 @@ class _Rules:
         amount = self.amounts.text if self.amounts else who
         return ", ".join([*what, str(amount.texts[amount.codes[place]])])
 
-    def _lines(self) -> IntArray:
+    def _lines(self, rows: Rows) -> IntArray:
         """A number for each row that is left, the same for those that are equal in all columns."""
-        key = np.zeros(int(self.left.sum()), dtype=np.int64)
-        chosen = pa.array(self.places)
+        lines = np.arange(len(self.places))
+        # Only rows of one customer and day can be equal, which most are not.
+        alike = pd.Series(rows.customer * purchases.WIDTH + rows.day).duplicated(keep=False).to_numpy()
+        chosen = pa.array(self.places[alike])
+        key = np.zeros(len(chosen), dtype=np.int64)
         for column in self.table.columns.columns:
-            encoded = column.take(chosen).dictionary_encode().combine_chunks()
-            part = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
-            codes = part.indices.fill_null(len(part.dictionary)).to_numpy(zero_copy_only=False)
+            codes, _ = pd.factorize(column.take(chosen).to_pandas(), use_na_sentinel=False)
             # Re-numbering after each column keeps the key below rows squared, far from overflow.
-            key = pd.factorize(key * (len(part.dictionary) + 1) + codes)[0].astype(np.int64)
-        return key
+            key = pd.factorize(key * (len(chosen) + 1) + codes)[0].astype(np.int64)
+        lines[alike] = len(lines) + key
+        return lines
 
     def _count(self, rows: Rows) -> None:
         text = self.amounts.text if self.amounts is not None else self.date.text
@@ -338,11 +347,11 @@ class _Rules:
     ) -> pd.DataFrame:
         """One row per customer and day: its value, any coupon, the rest from the row of greatest value."""
         day_of = whose[kept_rows]
-        order = np.lexsort([-rows.value[kept_rows], day_of])
-        leads = kept_rows[order[np.concatenate([[True], np.diff(day_of[order]) > 0])]] if len(order) else kept_rows
+        leads = kept_rows[_leading(rows.value[kept_rows], day_of, len(values))]
         places = self.places[leads]
+        who = pa.array(self.by_rank, pa.string()).take(pa.array(rows.customer[leads]))
         found: dict[str, object] = {
-            "customer": pd.Series(self.by_rank[rows.customer[leads]], dtype="str"),
+            "customer": pd.Series(who.to_pandas(), dtype="str"),
             "date": rows.day[leads].astype("datetime64[D]").astype("datetime64[s]"),
             "value": values,
         }
@@ -372,6 +381,12 @@ def _one_currency(rows: Mapping[str, int]) -> bool:
     if len(signs) != 1 or UNSAID not in rows:
         return len(signs) < 2
     return signs[0] == "JPY" or min(rows.values()) <= MUCH * sum(rows.values())
+
+
+def _leading(value: purchases.FloatArray, day_of: IntArray, days: int) -> IntArray:
+    """The row of greatest value of each day, the first of equals, (days,)."""
+    order = np.lexsort((-value, day_of)) if len(value) > days else np.argsort(day_of, kind="stable")
+    return order[np.searchsorted(day_of[order], np.arange(days))]
 
 
 def _labels(column: pa.ChunkedArray) -> pd.Series:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +21,8 @@ Kind = TypeVar("Kind", bound=np.generic)
 
 MISSING = ("", "nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "#n/a", "(not set)", "(null)")
 """Words, in lower case, for a cell that holds nothing."""
+
+LONGEST = max(map(len, MISSING))
 
 FORMULA = re.compile(r'=\s*"(.*)"|=\s*(-?[\d.,]+)')
 """What protects a number from a spreadsheet: ="00123"."""
@@ -39,15 +42,19 @@ class Cells:
     texts: npt.NDArray[np.object_]
     codes: npt.NDArray[np.int64]
 
-    @property
+    @cached_property
     def counts(self) -> npt.NDArray[np.int64]:
         """Rows that have each text, (k,)."""
         return np.bincount(self.codes, minlength=len(self.texts))
 
-    @property
+    @cached_property
     def missing(self) -> BoolArray:
         """Whether each distinct text is a word for nothing, (k,)."""
-        return np.array([text.lower() in MISSING for text in self.texts], dtype=bool)
+        return np.array([len(text) <= LONGEST and text.lower() in MISSING for text in self.texts], dtype=bool)
+
+    def any_like(self, pattern: str) -> bool:
+        """Whether a text holds this pattern, of Arrow's kind."""
+        return bool(pc.any(pc.match_substring_regex(pa.array(self.texts, pa.string()), pattern)).as_py())
 
     def mapped(self, function: Callable[[str], object], dtype: str) -> npt.NDArray[np.generic]:
         """The function's value of each distinct text, (k,)."""
@@ -80,6 +87,19 @@ def cells_of(column: pa.ChunkedArray) -> Cells:
 
     Whole numbers that are stored as floats lose their '.0', which no id ever had.
     """
+    raw, texts, codes = encoded(column)
+    odd = bool(pc.any(pc.match_substring_regex(texts, "^[='\"]")).as_py())
+    names = [*(map(unprotected, texts.to_pylist()) if odd else texts.to_pylist()), ""]
+    if odd or (len(codes) and int(codes.max()) == len(raw)) or not texts.equals(raw):
+        return merged(names, codes)
+    return Cells(np.array(names[:-1], dtype=object), codes)
+
+
+def encoded(column: pa.ChunkedArray) -> tuple[pa.StringArray, pa.StringArray, npt.NDArray[np.int64]]:
+    """A column's distinct texts, as they are and in normal form, and which of them each row has.
+
+    A cell that holds nothing has the number after the last text.
+    """
     if pa.types.is_floating(column.type):
         column = _whole(column)
     whole = column.dictionary_encode().combine_chunks()
@@ -87,11 +107,7 @@ def cells_of(column: pa.ChunkedArray) -> Cells:
     raw = part.dictionary.cast(pa.string())
     codes = np.asarray(part.indices.fill_null(len(raw)).to_numpy(zero_copy_only=False), dtype=np.int64)
     texts = pc.utf8_trim_whitespace(raw if pc.all(pc.string_is_ascii(raw)).as_py() else _normal(raw))
-    odd = bool(pc.any(pc.match_substring_regex(texts, "^[='\"]")).as_py())
-    names = [*(map(unprotected, texts.to_pylist()) if odd else texts.to_pylist()), ""]
-    if odd or part.indices.null_count or not texts.equals(raw) or part.dictionary.type != pa.string():
-        return merged(names, codes)
-    return Cells(np.array(names[:-1], dtype=object), codes)
+    return raw, texts, codes
 
 
 def _normal(texts: pa.StringArray) -> pa.StringArray:

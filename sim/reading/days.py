@@ -16,12 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.phrases import Phrase
-from sim.reading.cells import MUCH, BoolArray, Cells, ReadError, cells_of, first_of, merged
+from sim.reading.cells import MUCH, BoolArray, Cells, ReadError, cells_of, encoded, first_of, merged, unprotected
 
 DayArray = npt.NDArray[np.datetime64]
 Parts = tuple[int, int, int]
@@ -35,7 +34,7 @@ SERIAL_ZERO = datetime.date(1899, 12, 30)
 SERIALS = (20_000, 80_000)
 """Serial numbers that are days of 1954 to 2119."""
 
-TAIL = r"(?i)(?:T|[,\s]+(?:at\s+)?)\d{1,2}(?::\d{1,2}|時|\s?[ap]m).*$"
+TAIL = r"(?i)(?:T|[,\s]+(?:(?:at|à|um|alle)\s+)?)\d{1,2}(?::\d{1,2}|時|\s?[ap]m).*$"
 """A time of day behind a date."""
 WEEKDAY = re.compile(
     r"^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*[.,]?\s+|\s*\(?[月火水木金土日](?:曜日?)?\)$|\([^)]*\)$", re.IGNORECASE
@@ -43,7 +42,7 @@ WEEKDAY = re.compile(
 ZONE = r":\d{2}(?:[.,]\d+)?\s*(?P<zone>Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)(?:\s*\[.*\])?$"
 
 YEAR_FIRST = re.compile(
-    r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})\.?"
+    r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.\s?(\d{1,2})\.\s?(\d{1,2})\.?"
     r"|年\s?(\d{1,2})月\s?(\d{1,2})日|(\d\d)(\d\d)(?:\d{6})?)(?:[T\s].*)?",
     re.ASCII,
 )
@@ -203,15 +202,23 @@ def far_days(days: DayArray) -> BoolArray:
 
 @dataclass(frozen=True)
 class _Texts:
-    """A column of text: its cells, and their dates without times of day as cells of their own."""
+    """A column of text. full: its distinct cells. codes: which of them each row has. dates: cells without times.
 
-    cells: Cells
+    Of a log with seconds the full cells are as many as its rows: they are looked at by Arrow alone.
+    """
+
+    full: pa.StringArray
+    codes: npt.NDArray[np.int64]
     dates: Cells
 
     @classmethod
     def of(cls, column: pa.ChunkedArray, form: Form) -> _Texts:
-        cells = cells_of(column)
-        return cls(cells, cells if form.pattern else _dates(cells))
+        _, full, codes = encoded(column)
+        full = pa.concat_arrays([full, pa.array([""], pa.string())])
+        cut = full if form.pattern else pc.replace_substring_regex(full, TAIL, "")
+        parts = cut.dictionary_encode()
+        short = [WEEKDAY.sub("", unprotected(text)).strip() for text in parts.dictionary.to_pylist()]
+        return cls(full, codes, merged(short, np.asarray(parts.indices.to_numpy(), dtype=np.int64)[codes]))
 
     @property
     def counts(self) -> npt.NDArray[np.int64]:
@@ -219,8 +226,7 @@ class _Texts:
 
     def read(self, name: str, order: str | None, form: Form) -> Days:
         filled = ~self.dates.missing
-        counts = np.where(filled, self.counts, 0)
-        reader = _Reader(name, self.dates, counts, form)
+        reader = _Reader(name, self.dates, np.where(filled, self.counts, 0), form)
         if form.pattern is not None:
             values = self.dates.mapped(lambda text: _by_pattern(text, form.pattern or ""), "datetime64[D]")
         else:
@@ -231,30 +237,20 @@ class _Texts:
             days = self._in_zone(days, form.zone)
         elif zone := self._zone():
             told.append(_zone_told(zone))
-        return Days(days, ~filled[self.dates.codes], self.cells, tuple(told))
+        return Days(days, ~filled[self.dates.codes], self.dates, tuple(told))
 
     def _zone(self) -> str | None:
-        found = pc.extract_regex(pa.array(self.cells.texts, pa.string()), ZONE)
-        zones = sorted({one["zone"] for one in found.drop_null().to_pylist()})
+        found = pc.extract_regex(self.full, ZONE)
+        zones = sorted(set(pc.struct_field(found.drop_null(), "zone").unique().to_pylist()))
         return ", ".join(zones[:3]) or None
 
     def _in_zone(self, days: DayArray, zone: zoneinfo.ZoneInfo) -> DayArray:
         """Days in a zone, of the times that carry one; the others count as written."""
-        dates = pd.Series(days).groupby(self.cells.codes).first().to_numpy().astype("datetime64[D]")
-        moved = np.array(
-            [_moved(text, date, zone) for text, date in zip(self.cells.texts, dates, strict=True)], "datetime64[D]"
-        )
-        return moved[self.cells.codes]
-
-
-def _dates(cells: Cells) -> Cells:
-    """Cells without times of day and days of the week."""
-    if not len(cells.texts):
-        return cells
-    cut = pc.replace_substring_regex(pa.array(cells.texts, pa.string()), TAIL, "")
-    encoded = cut.dictionary_encode()
-    short = [WEEKDAY.sub("", text).strip() for text in encoded.dictionary.to_pylist()]
-    return merged(short, np.asarray(encoded.indices.to_numpy(), dtype=np.int64)[cells.codes])
+        dates = np.full(len(self.full), np.datetime64("NaT"), dtype="datetime64[D]")
+        dates[self.codes] = days
+        texts = self.full.to_pylist()
+        moved = [_moved(text, date, zone) for text, date in zip(texts, dates, strict=True)]
+        return np.array(moved, "datetime64[D]")[self.codes]
 
 
 CLOCK = re.compile(

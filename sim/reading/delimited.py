@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 
 from sim.phrases import Phrase
 from sim.reading.cells import ReadError
-from sim.reading.dialect import Dialect, dialect_of
+from sim.reading.dialect import HEAD, Dialect, dialect_of
 from sim.reading.files import one_line
 
 SAMPLE = 1 << 18
@@ -130,10 +130,10 @@ def _readings(rest: bytes, dialect: Dialect) -> Iterator[_Reader]:
         else:
             yield _Reader(rest, dialect, quote_char=False)
         return
+    sign = re.escape(dialect.separator.encode())
+    if _mostly(rest, sign + rb' +"'):
+        yield _Reader(re.sub(sign + rb' +"', sign + b'"', rest), dialect, newlines_in_values=True)
     yield _Reader(rest, dialect, newlines_in_values=True)
-    spaced = re.sub(re.escape(dialect.separator.encode()) + rb' +"', dialect.separator.encode() + b'"', rest)
-    if spaced != rest:
-        yield _Reader(spaced, dialect, newlines_in_values=True)
     if b'\\"' in rest:
         yield _Reader(rest, dialect, newlines_in_values=True, escape_char="\\")
     plain = Phrase("quotation marks taken as plain characters")
@@ -141,6 +141,12 @@ def _readings(rest: bytes, dialect: Dialect) -> Iterator[_Reader]:
     count, mended = _without_stray_quotes(rest)
     stray = Phrase("{count} lines with a quotation mark that is not closed, taken as a plain character", count=count)
     yield _Reader(mended, dialect, stray, newlines_in_values=False)
+
+
+def _mostly(rest: bytes, pattern: bytes) -> bool:
+    """Whether most of the first lines hold a pattern."""
+    lines = [line for line in rest[:SAMPLE].split(b"\n")[:HEAD] if line.strip()]
+    return sum(re.search(pattern, line) is not None for line in lines) > len(lines) / 2
 
 
 def _singly_quoted(rest: bytes, dialect: Dialect) -> bool:

@@ -144,10 +144,12 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 def fields_of(line: str, separator: str) -> list[str]:
     """One line's fields in normal form."""
+    quote = "'" if line.startswith("'") and '"' not in line else '"'
     try:
-        return [normal(field) for field in next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])]
+        row = next(csv.reader([line], delimiter=separator, quotechar=quote, skipinitialspace=True), [])
     except csv.Error:
-        return [normal(field) for field in line.split(separator)]
+        row = line.split(separator)
+    return [normal(field) for field in row]
 
 
 def normal(text: str) -> str:

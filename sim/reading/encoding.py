@@ -6,13 +6,15 @@ Whole files it judges less well: a hundred lines of ASCII outweigh the one that 
 from __future__ import annotations
 
 import codecs
+import re
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from charset_normalizer import from_bytes
 
 from sim.phrases import Phrase
-from sim.reading.cells import ReadError
+from sim.reading.cells import MUCH, ReadError
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),
@@ -24,9 +26,16 @@ ENOUGH = 300
 PLAIN = "utf-8"
 
 
-def text_of(path: Path, raw: bytes) -> tuple[bytes, list[Phrase]]:
-    """The text in UTF-8, and the encoding where it is another. Raises ReadError where it is none."""
-    name = _marked(raw) or (PLAIN if _decodes(raw, PLAIN) else _judged(raw))
+def text_of(path: Path, raw: bytes, wanted: Sequence[str] = ()) -> tuple[bytes, list[Phrase]]:
+    """The text in UTF-8, and the encoding where it is another. Raises ReadError where it is none.
+
+    wanted: words that the text must hold, names of columns.
+    """
+    name = _marked(raw) or (PLAIN if _decodes(raw, PLAIN) else None)
+    if name is None and (torn := _torn(raw)) is not None:
+        line = Phrase("{count} characters are not UTF-8, unlike the others", count=torn)
+        return raw.decode(PLAIN, errors="replace").encode(), [line]
+    name = name or _judged(raw, wanted)
     if name is None:
         raise ReadError(
             "{path} is text in no encoding that is known: not UTF-8, UTF-16, cp932 (Shift-JIS), EUC-JP or cp1252; "
@@ -60,10 +69,28 @@ def _decodes(raw: bytes, name: str) -> bool:
     return True
 
 
-def _judged(raw: bytes) -> str | None:
+def _torn(raw: bytes) -> int | None:
+    """How many characters are not UTF-8 in a text that is it otherwise; None of another text."""
+    text = raw.decode(PLAIN, errors="replace")
+    torn = text.count("\ufffd")
+    others = len(text) - torn - sum(len(part) for part in re.findall("[\\x00-\\x7f]+", text))
+    return torn if torn <= MUCH * others else None
+
+
+def _judged(raw: bytes, wanted: Sequence[str]) -> str | None:
     telling = b"\n".join(islice((line for line in raw.splitlines() if not line.isascii()), ENOUGH))
     possible = [name for name in OTHERS if _decodes(raw, name)]
+    holding = [name for name in possible if all(_holds(raw, word, name) for word in wanted)]
+    if holding and not all(word.isascii() for word in wanted):
+        possible = holding
     if len(possible) < 2:
         return possible[0] if possible else None
     best = from_bytes(telling, cp_isolation=possible, language_threshold=0.0).best()
     return best.encoding if best is not None else possible[0]
+
+
+def _holds(raw: bytes, word: str, name: str) -> bool:
+    try:
+        return word.encode(name) in raw
+    except UnicodeEncodeError:
+        return False

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from sim.phrases import Phrase, enumerated
-from sim.reading.cells import MUCH, BoolArray, Cells, cells_of, merged
+from sim.reading.cells import MUCH, BoolArray, Cells, cells_of
 
 GUESTS = (
     "guest", "guests", "guest user", "guest checkout", "anonymous", "unknown", "unregistered", "(none)", "no customer",
     "walk-in", "walkin", "walk in", "walk-in customer", "cash customer", "non-member", "nonmember", "not logged in",
-    "ゲスト", "非会員", "会員外", "匿名", "不明", "なし", "無し",
+    "undefined", "nil", "ゲスト", "非会員", "会員外", "匿名", "不明", "なし", "無し",
 )  # fmt: skip
 PLACEHOLDER = re.compile(r"0+|-\d|-+|9{3,}|x{3,}|\?+|\.+|\*+", re.IGNORECASE)
 """Ids that stand for nobody where they come more often than anybody."""
@@ -42,13 +42,13 @@ def read_identities(name: str, column: pa.ChunkedArray) -> Identities:
     """Customers in one spelling: 17012.0 is 17012, and an e-mail address is the same in capitals."""
     cells = cells_of(column)
     told: list[Phrase] = []
-    plain = cells.renamed(lambda text: re.sub(r"(?<=\d)\.0+$", "", text) if re.fullmatch(r"-?\d+\.0+", text) else text)
+    plain = cells.renamed(_without_zeros) if cells.any_like(r"^-?\d+\.0+$") else cells
     if len(plain.texts) < len(cells.texts):
         many = len(cells.texts) - len(plain.texts)
         told.append(Phrase(
             "{name}: {count} ids are written with and without .0: one customer each", name=name, count=many
         ))  # fmt: skip
-    folded = plain.renamed(lambda text: text.lower() if "@" in text else text)
+    folded = plain.renamed(lambda text: text.lower() if "@" in text else text) if plain.any_like("@") else plain
     if len(folded.texts) < len(plain.texts):
         many = len(plain.texts) - len(folded.texts)
         told.append(Phrase(
@@ -71,6 +71,10 @@ def read_identities(name: str, column: pa.ChunkedArray) -> Identities:
     return Identities(folded, guests, tuple(told))
 
 
+def _without_zeros(text: str) -> str:
+    return text.rstrip("0").removesuffix(".") if re.fullmatch(r"-?\d+\.0+", text) else text
+
+
 def _guests(cells: Cells) -> BoolArray:
     """Which of the distinct ids stand for nobody in particular."""
     counts = cells.counts
@@ -80,8 +84,8 @@ def _guests(cells: Cells) -> BoolArray:
     if len(others) <= CROWD:
         return found
     usual, rows = max(float(np.median(others)), 1.0), int(counts.sum())
-    empty = np.array([PLACEHOLDER.fullmatch(text) is not None for text in cells.texts], dtype=bool)
-    found |= empty & (counts > OFTEN * usual) & (counts > MUCH * rows)
+    for place in np.flatnonzero((counts > OFTEN * usual) & (counts > MUCH * rows)):
+        found[place] |= PLACEHOLDER.fullmatch(cells.texts[place]) is not None
     second = np.sort(counts[~found])[-2]
     found |= (counts > NOBODY * rows) & (counts > TIMES * max(int(second), 1))
     return found
@@ -104,16 +108,18 @@ def _giant(name: str, cells: Cells, nobody: BoolArray) -> list[Phrase]:
 def _warnings(name: str, cells: Cells) -> list[Phrase]:
     """Ids that look as if several customers had one, or one customer several."""
     found = []
-    cut = np.array([CUT.fullmatch(text) is not None for text in cells.texts], dtype=bool)
+    cut = np.zeros(len(cells.texts), dtype=bool)
+    if cells.any_like(r"\d[eE]\+\d"):
+        cut = np.array([CUT.fullmatch(text) is not None for text in cells.texts], dtype=bool)
     if cut.any() and cells.counts[cut].sum() > MUCH * cells.counts.sum():
         found.append(Phrase(
             "{name}: ids such as {example!r} have been cut by a spreadsheet: one may stand for many customers",
             name=name, example=str(cells.texts[cut][0]),
         ))  # fmt: skip
-    lower = merged([text.lower() for text in cells.texts], cells.codes)
-    if len(lower.texts) < (1 - MUCH) * len(cells.texts):
+    lower = len({text.lower() for text in cells.texts})
+    if lower < (1 - MUCH) * len(cells.texts):
         found.append(Phrase(
             "{name}: {count} ids differ from others in capitals only; they count as other customers",
-            name=name, count=len(cells.texts) - len(lower.texts),
+            name=name, count=len(cells.texts) - lower,
         ))  # fmt: skip
     return found

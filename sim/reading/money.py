@@ -33,7 +33,7 @@ CODES = (
 CURRENCIES = SIGNS | {code.lower(): code for code in CODES}
 TAX = re.compile(r"\(?(?:税込|税抜|税別|内税|外税)み?\)?|\b(?:incl|excl)\.?(?:\s+(?:vat|tax))?", re.IGNORECASE)
 AMOUNT = re.compile(
-    r"(?P<minus>[-−–△▲+]|\()?\s*(?P<before>[^\d\s.,()+−–△▲-]{1,4}\.?)?\s*(?P<inner>[-−–△▲])?\s*"
+    r"(?P<minus>[-−–△▲+]|\()?\s*(?P<before>[^\d\s.,()+−–△▲-]{1,4}\.?)?\s*(?P<inner>[-−–△▲]|\()?\s*"
     r"(?P<digits>\d[\d.,'’ ]*|[.,]\d+)(?:(?<=[.,])[-–])?\s*(?P<behind>[^\d\s.,()+−–△▲-]{1,5}\.?)?\s*(?P<close>\)|[-−])?"
 )
 PLAIN = r"^-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
@@ -111,9 +111,12 @@ def _parts(text: str) -> Pieces | None:
     if None in codes or len(set(codes)) > 1:
         return None
     minus, close = match["minus"] or "", match["close"] or ""
-    if (minus == "(") != (close == ")"):
+    inner = match["inner"] or ""
+    if (minus + inner).count("(") != (close == ")"):
         return None
-    marks = [mark for mark in (minus, match["inner"] or "", close if close != ")" else "") if mark and mark != "+"]
+    if close in ("-", "−") and "JPY" in codes:
+        close = ""  # as Japan ends an amount: ¥2,880-
+    marks = [mark for mark in (minus, inner, close if close != ")" else "") if mark and mark != "+"]
     if len(marks) > 1:
         return None
     return -1.0 if marks else 1.0, match["digits"].strip(), str(codes[0] or "") if codes else ""

@@ -87,7 +87,7 @@ def _file(path: Path, wanted: Sequence[str]) -> Table:
         columns, more = spreadsheet(path, raw, wanted)
         told += more
     else:
-        text, more = text_of(path, raw)
+        text, more = text_of(path, raw, wanted)
         del raw
         told += more
         if looks_like_json(text):

@@ -78,6 +78,7 @@ def test_places_agree() -> None:
 AS_THEY_ARE = (
     "optimise: {problem}",
     "tolerance: {problem}",
+    "kind: {problem}",
     "scenario.{scenario}.interventions.{key}.{problem}",
     "scenario.{scenario}.variants.{variant}: {problem}",
 )
@@ -87,11 +88,12 @@ AS_THEY_ARE = (
 @pytest.mark.parametrize("message", [message for message, filled in messages() if filled])
 def test_every_message_is_told_in_japanese_with_the_same_values(message: str) -> None:
     specs = {name: spec or "" for _text, name, spec, _conversion in string.Formatter().parse(message) if name}
-    numbers = {name: 11 + place for place, (name, spec) in enumerate(specs.items()) if spec[-1:] in ("f", "g", ",")}
+    numbers = {name: 11 + place for place, (name, spec) in enumerate(specs.items()) if spec[-1:] in ("f", "g", ",", "X")}
     values = {name: f"a{place}" for place, name in enumerate(specs)} | numbers
     with told_in("ja"):
         line = translated(Phrase(message, **values))
-    assert [value for value in values.values() if str(value) not in line] == []
+    shown = [format(value, specs[name]) for name, value in values.items()]
+    assert [value for value in shown if value not in line] == []
     words = re.search("[a-z]{2}", re.sub(r"\{\w+[^}]*\}", "", message))
     assert JAPANESE.search(line) or not words or message in AS_THEY_ARE
 

@@ -24,7 +24,7 @@ def days_of(point: int, arm: str, profit: np.ndarray, nps: np.ndarray, lost: np.
     day = np.arange(len(profit))
     frame = pd.DataFrame({column.name: 0 for column in DAILY}, index=day)
     return frame.assign(
-        arm=arm, replication=point, day=day, profit=profit, nps=np.where(day % 7 == 0, nps, np.nan),
+        arm=arm, replication=point, day=day, profit=profit.astype(np.int64), nps=np.where(day % 7 == 0, nps, np.nan),
         customer=300 - lost, lapsed=700 + lost,
     )  # fmt: skip
 

@@ -14,11 +14,13 @@ import yaml
 from cxsim import cli
 from sim.calibration import lapse
 from sim.calibration.calibrate import Calibration, calibrate, closed_curve, shifted
+from sim.calibration.calibrate import _spend as fitted_spend
 from sim.calibration.cohort import expected_repeats, pilot_references, simulate
+from sim.calibration.company_file import _spend as written_spend
 from sim.calibration.company_file import company_text
 from sim.calibration.log import LogColumns
 from sim.calibration.log_columns import utilities_for
-from sim.calibration.repeat_buying import BgNbd, Model, ParetoNbd
+from sim.calibration.repeat_buying import BgNbd, Model, ParetoNbd, RfmSummary
 from sim.config.settings import load_settings
 from sim.phrases import ConfigError
 from tests.config.compose import raw, shipped
@@ -116,6 +118,25 @@ def test_online_retail_leaves_lapse_open_and_the_file_says_so() -> None:
         assert purchase[fit][shape]["grade"] == "judgement"
         low, high = purchase[fit][shape]["range"]
         assert low < purchase[fit][shape]["value"] < high
+
+
+# --- logs that say less ------------------------------------------------------------------------------------
+
+
+def test_one_price_is_the_basket() -> None:
+    """Sixty subscribers who paid 980 each time: the mean is exactly that, in yen, and hardly spread."""
+    summary = RfmSummary(np.full(60, 3.0), np.full(60, 12.0), np.full(60, 20.0), np.full(60, 980.0))
+    found = fitted_spend(summary, 2.0)
+    assert found.model.mean == pytest.approx(1960.0)
+    assert 1 / np.sqrt(found.model.p) < 0.02
+    written = dict(written_spend(found))
+    assert set(written["gamma"]) == {"value", "grade", "source"}  # known exactly: no error to draw
+
+
+def test_without_values_the_basket_is_the_default_companys() -> None:
+    written = dict(written_spend(None))
+    assert {name: part["grade"] for name, part in written.items()} == dict.fromkeys(("p", "q", "gamma"), "judgement")
+    assert written["gamma"]["value"] == 1544
 
 
 # --- pieces ------------------------------------------------------------------------------------------------
@@ -238,7 +259,7 @@ def test_a_dirty_japanese_log_with_optional_columns(
     words += ["--delivery-class", "配送", "--coupon", "クーポン", "--channel", "チャネル", "--name", "mise"]
     assert cli.main(words) == 0
     out = capsys.readouterr().out
-    assert re.search("dropped: 1 unparsable date, 1 missing customer, 1 negative value, 1 duplicate row", out)
+    assert re.search("dropped: 1 unparsable date .such as 'きのう'., 1 missing .*1 duplicate row .*1 netted", out)
     node = yaml.safe_load((tmp_path / "mine/company/mise.yaml").read_text(encoding="utf-8"))
     assert sum(node["channels"].values()) == pytest.approx(1.0)
     assert node["behaviour"]["delivery"]["utility_norush"]["se"] > 0

@@ -194,6 +194,8 @@ VALUES: list[tuple[list[str], Sequence[str]]] = [
     (run("--config-name", "nothing"), ["nothing"]),
     (run("hydra.job.env_set={A: b}"), ["hydra.job.env_set", "refused"]),
     (run("hydra.callbacks={a: {_target_: os.system}}"), ["hydra.callbacks.a._target_", "refused"]),
+    (run("scenario=peach_popup", "scenario.norush_coupon.interventions.norush_coupon.face=200"),
+     ["interventions.norush_coupon.face: is a key of the default scenario, not of the one that is chosen"]),
     (["rnu"], ["rnu: no such command", "did you mean run?"]),
     (["report", "nowhere"], ["nowhere: is no run folder"]),
     (["report"], ["report:", "RUN"]),

@@ -175,13 +175,18 @@ def test_whatever_ends_a_run_early_leaves_nothing(
     assert below() == {"there"}
 
 
-def test_an_error_of_our_own_is_not_hidden(experiment: Any) -> None:
+def test_an_error_of_our_own_is_not_hidden(
+    experiment: Any, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     def fail(*_: Any) -> None:
         raise ZeroDivisionError
 
+    state = tmp_path_factory.mktemp("state")
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
     experiment(fail)
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["run", *SMALL])
+    assert cli.main(["run", *SMALL]) == cli.UNEXPECTED
+    assert "unexpected error (ZeroDivisionError)" in capsys.readouterr().err
+    assert ["ZeroDivisionError" in file.read_text() for file in state.rglob("*.txt")] == [True]
     assert below() == set()
 
 

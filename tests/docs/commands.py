@@ -105,7 +105,7 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
             return [*words, "--more"], "--more"
         case "check":
             return [*words, "--records", __file__], f"--records {__file__}: "
-        case "story" | "map" | "funnel" | "report" | "sweep-report" | "gate":
+        case "story" | "map" | "funnel" | "report" | "sweep-report" | "gate" | "verify":
             return words, words[1]  # the folder is not there, since nothing was run
     raise AssertionError(f"{words[0]}: how is it stopped?")
 

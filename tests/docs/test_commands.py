@@ -30,7 +30,7 @@ from tests.docs.commands import (
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
 SH = [one for page in NAMES for one in fences(page) if one.language == "sh"]
 TYPED = [page for page in NAMES if blocks("sh", page)]
-FOLDERS = {"story", "map", "funnel", "report", "sweep-report", "gate"}
+FOLDERS = {"story", "map", "funnel", "report", "sweep-report", "gate", "verify"}
 REFUSED = "customers=10 "
 """In the block that shows a mistake."""
 

@@ -19,12 +19,13 @@ def test_books_balance_every_day(from_midnight: bool, clock: str) -> None:
     found, world, start, _ = busy(clock)
     arm = treated(found, BOTH)
     model = CXModel(world, start.copied(), arm) if from_midnight else CXModel(world, founded(world), arm)
-    columns, rows = model.customers.columns, model.recorder.rows
+    columns = model.customers.columns
     on_the_way = int(columns.of("open_orders").sum())
     queued = model.centre.backlog()
     wrong = []
     while model.day < world.days:
         model.step()
+        rows = model.recorder.rows
         day, i = model.day - 1, model.day - 1 - model.recorder.start
         so_far, horizon = slice(0, i + 1), slice(-model.recorder.start, i + 1)
 

@@ -104,8 +104,8 @@ def epoch(day: datetime.date, unit: int = 1) -> int:
     return int(datetime.datetime(day.year, day.month, day.day, 13, tzinfo=datetime.UTC).timestamp()) * unit
 
 
-SPOILT = plain(sign="\t").replace("c00", '"c00', 1).replace("c07", '"c07', 1)
 NOTED = table([(*row, '"Vase') for row in ROWS], (*COLUMNS, "item"), "\t").replace('"""Vase"', '"Vase')
+QUOTED = [[f'"{cell}"' for cell in line.split(",")] for line in plain().splitlines()]
 
 SAME: dict[str, str | bytes] = {
     "comma": plain(),
@@ -122,7 +122,9 @@ SAME: dict[str, str | bytes] = {
     "row numbers": "".join(
         line if not place else f"{place},{line}" for place, line in enumerate(plain().splitlines(keepends=True))
     ),
-    "quoted": "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in plain().splitlines()) + "\n",
+    "quoted": "\n".join(map(",".join, QUOTED)),
+    "quoted after blanks": "\n".join(map(", ".join, QUOTED)),
+    "quoted singly": "\n".join(map(",".join, QUOTED)).replace('"', "'"),
     "stray quotes": NOTED,
     "UTF-16": plain(sign="\t").encode("utf-16"),
     "UTF-16 without mark": plain(sign="\t").encode("utf-16-le"),

@@ -124,7 +124,7 @@ def test_the_default_firm_is_late_as_often_as_shops_are(seed: int) -> None:
 
     `pytest -s` prints the shares.
     """
-    world = piloted(settings("scenario=baseline", "days=365"), seed)
+    world = piloted(settings("scenario=baseline", "customers=20000", "days=365"), seed)
     model = lived(world)
     late, delivered = horizon(model, "late"), horizon(model, "delivered")
     outside = np.arange(14, 334)
