@@ -88,8 +88,9 @@ AS_THEY_ARE = (
 @pytest.mark.parametrize("message", [message for message, filled in messages() if filled])
 def test_every_message_is_told_in_japanese_with_the_same_values(message: str) -> None:
     specs = {name: spec or "" for _text, name, spec, _conversion in string.Formatter().parse(message) if name}
-    numbers = {name: 11 + place for place, (name, spec) in enumerate(specs.items()) if spec[-1:] in ("f", "g", ",", "X")}
-    values = {name: f"a{place}" for place, name in enumerate(specs)} | numbers
+    places = {name: place for place, name in enumerate(specs)}
+    numbers = {name: 11 + places[name] for name, spec in specs.items() if spec[-1:] in ("f", "g", ",", "X")}
+    values = {name: f"a{place}" for name, place in places.items()} | numbers
     with told_in("ja"):
         line = translated(Phrase(message, **values))
     shown = [format(value, specs[name]) for name, value in values.items()]

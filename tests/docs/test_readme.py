@@ -29,7 +29,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_there_are_commands() -> None:
-    assert {words[0] for words in commands()} == set(COMMANDS) - {"check", "report", "examples", "verify"}
+    assert {words[0] for words in commands()} == set(COMMANDS) - {"check", "log", "report", "examples", "verify"}
     assert ["run"] in commands()
 
 

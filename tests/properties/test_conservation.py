@@ -29,7 +29,7 @@ def test_books_balance_every_day(from_midnight: bool, clock: str) -> None:
         day, i = model.day - 1, model.day - 1 - model.recorder.start
         so_far, horizon = slice(0, i + 1), slice(-model.recorder.start, i + 1)
 
-        def total(name: str, days: slice = so_far) -> int:
+        def total(name: str, days: slice = so_far, rows: dict[str, np.ndarray] = rows) -> int:
             return int(rows[name][days].sum())
 
         stocks = [int(rows[name][i]) for name in STOCKS]
