@@ -248,8 +248,11 @@ def _lane_panel(axes: Axes, life: Life, lanes: dict[str, tuple[str, ...]]) -> No
         axes.axhline(height, color=look.RULE, linewidth=0.6, zorder=0)
     _held(axes, life, heights)
     points = [(event.day, heights[event.name], mark(event)) for event in life.events if event.name in heights]
-    for own in dict.fromkeys(shape._replace(text="") for *_place, shape in points):  # alike ones at once: it is quicker
-        _points(axes, [(day, height) for day, height, shape in points if shape._replace(text="") == own], own)
+    alike: dict[Mark, list[tuple[int, float]]] = {}  # drawn at once, which is quicker
+    for day, height, shape in points:
+        alike.setdefault(shape._replace(text=""), []).append((day, height))
+    for shape, places in alike.items():
+        _points(axes, places, shape)
     for day, height, shape in points:
         if shape.text:
             axes.annotate(

@@ -187,10 +187,7 @@ class Offers:
 
     def _reach(self, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Note who is eligible, treated or not; returns who of them is treated."""
-        number = self._number if self._day >= 0 else UNNOTED
-        return _reached(
-            self._columns, self._rows, np.ascontiguousarray(chosen, bool), self._campaigns.treated, number
-        )
+        return reached(self._columns, self._rows, chosen, self._campaigns.treated, self._number, self._day)
 
     def norush_coupon(self, chosen: NDArray[np.bool_], face: int, valid_days: int) -> None:
         """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`; none beside a
@@ -228,23 +225,27 @@ class Offers:
         note_impressions(self._columns, rows, self._day)
 
 
-UNNOTED = -1
-"""In place of an intervention's number: before the horizon nobody is noted as eligible."""
+def reached(
+    columns: Columns, rows: NDArray[np.int32], chosen: NDArray[np.bool_], treated: NDArray[np.bool_], number: int,
+    day: int,
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Note within the horizon that intervention `number` would reach the chosen rows, treated or not; returns who of
+    them is treated."""
+    return _reached(columns, rows, np.ascontiguousarray(chosen, bool), treated, 1 << number if day >= 0 else 0)
 
 
 @of_one_type
 @compiled
 def _reached(
-    c: Columns, rows: NDArray[np.int32], chosen: NDArray[np.bool_], treated: NDArray[np.bool_], number: int
+    c: Columns, rows: NDArray[np.int32], chosen: NDArray[np.bool_], treated: NDArray[np.bool_], bit: int
 ) -> NDArray[np.bool_]:
-    """Note that intervention `number` would reach the chosen rows, treated or not; returns who of them is treated."""
-    reached = np.zeros(len(rows), np.bool_)
-    bit = 1 << number if number != UNNOTED else 0
+    """Set a bit of the chosen rows' `eligible`; returns who of them is treated."""
+    found = np.zeros(len(rows), np.bool_)
     for k in range(len(rows)):
         if chosen[k]:
             c.more[rows[k]].eligible |= bit
-            reached[k] = treated[rows[k]]
-    return reached
+            found[k] = treated[rows[k]]
+    return found
 
 
 @of_one_type
@@ -267,7 +268,6 @@ def written(
             continue
         rows = campaigns.audience(intervention.message.channel)
         chosen, fits = intervention.chooses(Observed(campaigns.columns, rows, day, personas, topics))
-        if day >= 0:
-            campaigns.columns.of("eligible")[rows[chosen]] |= np.uint8(1 << number)
+        reached(campaigns.columns, rows, chosen, campaigns.treated, number, day)
         found.append((number, rows[chosen], fits[chosen]))
     return campaigns.sent(day, found)

@@ -6,7 +6,7 @@ Counts are taken from the day's visits, episodes and messages; only the weekly s
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,25 +27,17 @@ SHOPPING_DAYS = 14
 """A visitor who has not bought counts as shopping for so many days."""
 
 
-class Visited(NamedTuple):
-    """A day's counts over visits: visits, orders (of them online by class), first orders, yen of discounts, popups
-    shown and clicked."""
-
-    visits: int
-    orders: int
-    express: int
-    standard: int
-    norush: int
-    acquired: int
-    discount: int
-    impressions: int
-    clicks: int
+OF_VISITS = (
+    "visits", "orders", "orders_express", "orders_standard", "orders_norush", "acquired", "discount", "impressions",
+    "clicks",
+)  # fmt: skip
+"""Columns that count over a day's visits, in the order of `_visited`."""
 
 
 @of_one_type
 @loop
 def _visited(v: Visits) -> tuple[int, int, int, int, int, int, int, int, int]:
-    """The fields of `Visited`."""
+    """The figures of OF_VISITS."""
     visits, orders, express, standard, norush = 0, 0, 0, 0, 0
     acquired, discount, impressions, clicks = 0, 0, 0, 0
     for j in range(len(v)):
@@ -123,16 +115,12 @@ class Recorder:
 
     def arrivals(self, arrivals: Arrivals) -> None:
         """Visits, orders by class, first orders, impressions."""
-        seen = Visited(*_visited(arrivals.visits))
-        self.put(
-            visits=seen.visits, orders=seen.orders, orders_express=seen.express, orders_standard=seen.standard,
-            orders_norush=seen.norush, acquired=seen.acquired, discount=seen.discount, impressions=seen.impressions,
-            clicks=seen.clicks,
-        )  # fmt: skip
+        seen = dict(zip(OF_VISITS, _visited(arrivals.visits), strict=True))
+        self.put(**seen)
         self.status[UNAWARE] -= len(arrivals.learned)
-        self.status[AWARE] += len(arrivals.learned) - seen.acquired
-        self.status[CUSTOMER] += seen.acquired
-        self._open_orders += seen.express + seen.standard + seen.norush
+        self.status[AWARE] += len(arrivals.learned) - seen["acquired"]
+        self.status[CUSTOMER] += seen["acquired"]
+        self._open_orders += seen["orders_express"] + seen["orders_standard"] + seen["orders_norush"]
 
     def messages(self, messages: Messages) -> None:
         """Pushes and e-mails, beside the day's popups."""

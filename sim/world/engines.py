@@ -129,6 +129,7 @@ def _screen(
         may[i] = customer_day.may_act(status[i], float(bound[i]), u, season, learning)
 
 
+@of_one_type
 @loop
 def _arrive(
     c: Columns, rules: PackedRules, w: Surroundings, today: Today, may: NDArray[np.uint8],
@@ -176,6 +177,7 @@ def _gather(more: NDArray[Any], may: NDArray[np.uint8], first: int, rows: NDArra
     return found
 
 
+@of_one_type
 @loop
 def _look_around(c: Columns, rules: PackedRules, w: Surroundings, today: Today, v: Visits) -> None:
     r = rules[0]
@@ -183,6 +185,7 @@ def _look_around(c: Columns, rules: PackedRules, w: Surroundings, today: Today, 
         customer_day.look_around(c, r, w, today, v, j)
 
 
+@of_one_type
 @loop
 def _choose(
     c: Columns, rules: PackedRules, w: Surroundings, variants: VariantTable, waiting_options: WaitingOptions,
@@ -193,6 +196,7 @@ def _choose(
         customer_day.choose(c, r, w, variants, waiting_options, wallet, today, v, j)
 
 
+@of_one_type
 @loop
 def _experience(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e: Episodes) -> None:
     r = rules[0]
@@ -200,6 +204,7 @@ def _experience(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e
         customer_day.experience(c, r, w, today, e, j)
 
 
+@of_one_type
 @loop
 def _conclude(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e: Episodes) -> None:
     r = rules[0]
@@ -207,6 +212,7 @@ def _conclude(c: Columns, rules: PackedRules, w: Surroundings, today: Today, e: 
         customer_day.conclude(c, r, w, today, e, j)
 
 
+@of_one_type
 @loop
 def _lapse(c: Columns, day: int, gone: NDArray[np.int32]) -> int:
     """Make rows lapsed whose lapse day this is, searched block by block; returns how many."""
@@ -230,6 +236,7 @@ def _any_day(days: NDArray[np.int16], day: int) -> bool:
     return bool(found > 0)
 
 
+@of_one_type
 @loop
 def _hear(
     c: Columns, rules: PackedRules, w: Surroundings, today: Today,
@@ -245,6 +252,7 @@ def _hear(
             customer_day.hear(c, r, w, today, int(ties[t]), volume, weight, score)
 
 
+@of_one_type
 @loop
 def _survey(
     c: Columns, rules: PackedRules, w: Surroundings, today: Today, share: float, buyers: NDArray[np.intp], out: Census
@@ -275,10 +283,6 @@ class ByColumn:
         # untouched pages cost nothing: room for everybody is cheaper than counting first
         self._room = (np.empty(len(customers), np.int32), np.empty(len(customers), np.int32),
             np.empty(len(customers), np.uint8))  # fmt: skip
-        self._arrive, self._look_around = of_one_type(_arrive), of_one_type(_look_around)
-        self._choose = of_one_type(_choose)
-        self._experience, self._conclude = of_one_type(_experience), of_one_type(_conclude)
-        self._lapse, self._hear, self._survey = of_one_type(_lapse), of_one_type(_hear), of_one_type(_survey)
 
     def start(self, day: int) -> None:
         """Set bounds and lapse days of all rows from the rules in force."""
@@ -297,43 +301,43 @@ class ByColumn:
         """Screen everybody; awareness and visits of those who act, and of those who clicked."""
         s = self.customers
         visited, learned, source = self._room
-        visitors, learners = self._arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
+        visitors, learners = _arrive(s.columns, s.packed, s.around, today, self._flags, visited, learned, source)
         visits, brought = visits_of(visited[:visitors], clicked_in(messages, s.variants["asks"]))
         if len(brought):
             _come_by(s.columns, s.packed, s.around, today, brought)
-        self._look_around(s.columns, s.packed, s.around, today, visits)
+        _look_around(s.columns, s.packed, s.around, today, visits)
         return Arrivals(visits, learned[:learners].copy(), source[:learners].copy())
 
     def choose(self, today: Today, visits: Visits) -> None:
         """Decisions of the day's visitors."""
         s = self.customers
-        self._choose(s.columns, s.packed, s.around, s.variants, s.waiting_options, s.wallet, today, visits)
+        _choose(s.columns, s.packed, s.around, s.variants, s.waiting_options, s.wallet, today, visits)
 
     def experience(self, today: Today, episodes: Episodes) -> None:
         """Scores and contacts of the day's deliveries."""
         s = self.customers
-        self._experience(s.columns, s.packed, s.around, today, episodes)
+        _experience(s.columns, s.packed, s.around, today, episodes)
 
     def conclude(self, today: Today, episodes: Episodes) -> None:
         """What remains of them after support."""
         s = self.customers
-        self._conclude(s.columns, s.packed, s.around, today, episodes)
+        _conclude(s.columns, s.packed, s.around, today, episodes)
 
     def lapse(self, today: Today) -> NDArray[np.int32]:
         """Rows whose time has run out today."""
         rows = self._room[0]
-        return rows[: self._lapse(self.customers.columns, today.day, rows)].copy()
+        return rows[: _lapse(self.customers.columns, today.day, rows)].copy()
 
     def hear(self, today: Today, talks: Talks) -> None:
         """Push the day's talk to the talkers' ties."""
         s = self.customers
-        self._hear(s.columns, s.packed, s.around, today, s.network.start, s.network.ties, talks)
+        _hear(s.columns, s.packed, s.around, today, s.network.start, s.network.ties, talks)
 
     def survey(self, today: Today, share: float) -> Census:
         """Census of customers and sample of ever-buyers."""
         s = self.customers
         out = _no_answers(len(s))
-        self._survey(s.columns, s.packed, s.around, today, share, np.flatnonzero(s.columns.status >= CUSTOMER), out)
+        _survey(s.columns, s.packed, s.around, today, share, np.flatnonzero(s.columns.status >= CUSTOMER), out)
         return out
 
 
