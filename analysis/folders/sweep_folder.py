@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from analysis.folders.run_folder import Run, RunError
 from sim.files import manifest
-from sim.files.disk import write_bytes
+from sim.files.disk import write_parquet
 from sim.phrases import ConfigError, Phrase
 from sim.tables import ANSWERS, SWEEP_NAMES
 
@@ -55,7 +53,7 @@ class Sweep:
             self.keys: list[str] = list(plan["swept"])
             planned: dict[str, dict[str, Any]] = {}
             for entry in plan["jobs"]:
-                planned.setdefault(_within(entry["key"]), {}).update(entry["swept"])
+                planned.setdefault(manifest.job_key(entry["key"]), {}).update(entry["swept"])
         except ConfigError:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -98,16 +96,6 @@ class Sweep:
         return [job for job in self.jobs if job.key in standing]
 
 
-_KEY = re.compile(r"[0-9A-Za-z_-]+")
-
-
-def _within(key: object) -> str:
-    """A job's key, which names a folder in that of the jobs. Raises ValueError for one that names another place."""
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise ValueError(f"{key!r} is no key of a job")
-    return key
-
-
 def _said(phrase: Phrase) -> Phrase:
     str(phrase)  # raises where the message and its values do not belong together
     return phrase
@@ -130,9 +118,7 @@ def collect(folder: Path | str) -> pd.DataFrame:
         parts = [pa.array(table[column.name], type=kind, from_pandas=True) for table in found]
         data[column.name] = pa.chunked_array(parts, type=kind)
     table = pa.table(data).combine_chunks()
-    written = pa.BufferOutputStream()
-    pq.write_table(table, written, compression="zstd", compression_level=3)
-    write_bytes(sweep.folder / TABLE, written.getvalue().to_pybytes())
+    write_parquet(sweep.folder / TABLE, table)
     answers: pd.DataFrame = table.to_pandas()
     return answers
 

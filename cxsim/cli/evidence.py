@@ -18,7 +18,7 @@ from sim.phrases import ConfigError
 
 if TYPE_CHECKING:
     from analysis.studies.learning import Tables
-    from sim.calibration.log import LogColumns
+    from sim.calibration.log import Choices, LogColumns
     from sim.config.settings import Settings
     from sim.learning.learn import Lesson
     from sim.learning.pieces import Observed, Piece
@@ -35,7 +35,8 @@ def calibrate(words: list[str]) -> int:
     from sim.calibration.company_file import company_text, place_for
 
     place = place_for(given["name"], given["out"])
-    columns, choices = _columns(given), choices_of(given)
+    choices = choices_of(given)
+    columns = _columns(given, choices)
     with composer(None) as hydra:
         config = compose(hydra, ["company=cdnow", "scenario=baseline"])
         settings = settings_of(config, config.hydra)
@@ -57,7 +58,7 @@ def calibrate(words: list[str]) -> int:
     return OK
 
 
-def _columns(given: dict[str, Any]) -> LogColumns:
+def _columns(given: dict[str, Any], choices: Choices) -> LogColumns:
     """The log's columns: as given or, where customer and date are not named, as a look suggests them.
 
     What is suggested is taken with `--yes`, or if a person at the terminal agrees. Raises ConfigError otherwise.
@@ -68,7 +69,6 @@ def _columns(given: dict[str, Any]) -> LogColumns:
     columns = columns_of(given)
     if columns["customer"] is not None and columns["date"] is not None:
         return LogColumns(**columns)  # type: ignore[arg-type]
-    choices = choices_of(given)
     found = look(given["log"], columns, choices)
     tell(found)
     if found.problem is not None:

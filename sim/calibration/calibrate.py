@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from sim.calibration import lapse
 from sim.calibration import log as transactions
+from sim.calibration.cleaning import such
 from sim.calibration.cohort import CLOCK, expected_repeats, pilot_references, simulate
 from sim.calibration.log import AS_FOUND, Choices, CleanLog, LogColumns
 from sim.calibration.log_columns import Evidence, evidence_of
@@ -309,7 +310,7 @@ def _tell_log(log: Path, clean: CleanLog, summary: RfmSummary, until: datetime.d
     for line in clean.told:
         say(line)
     dropped = enumerated(
-        Phrase("{count} {rule}{such}", count=count, rule=Phrase(rule), such=_such(clean.examples.get(rule)))
+        Phrase("{count} {rule}{such}", count=count, rule=Phrase(rule), such=such(clean.examples.get(rule)))
         for rule, count in clean.dropped.items() if count
     )  # fmt: skip
     say(Phrase(
@@ -326,10 +327,6 @@ def _tell_log(log: Path, clean: CleanLog, summary: RfmSummary, until: datetime.d
             "fitted to {until}: {customers} customers who had bought by then; the weeks after are kept out",
             until=until, customers=summary.customers,
         ))  # fmt: skip
-
-
-def _such(examples: str | None) -> Phrase | str:
-    return Phrase(" (such as {examples})", examples=examples) if examples else ""
 
 
 def _numbers(fit: PurchaseFit | Fit[GammaGamma]) -> str:

@@ -367,6 +367,11 @@ class _Rules:
         return pd.DataFrame(found)
 
 
+def such(examples: str | None) -> Phrase | str:
+    """Examples of what a rule took, as they stand behind its count."""
+    return Phrase(" (such as {examples})", examples=examples) if examples else ""
+
+
 def _once(lines: Iterable[Phrase]) -> list[Phrase]:
     return list({str(line): line for line in lines}.values())
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sim.calibration.cleaning import ORDER_NAME, UNUSUAL, Choices, Cleaned, clean
+from sim.calibration.cleaning import ORDER_NAME, UNUSUAL, Choices, Cleaned, clean, such
 from sim.calibration.log import LogColumns
 from sim.phrases import ConfigError, Phrase
-from sim.reading.cells import MUCH, Cells, cells_of
-from sim.reading.days import read_days
+from sim.reading.cells import MUCH, Cells, Values, cells_of
+from sim.reading.days import holds_days, read_days
 from sim.reading.dialect import normal
 from sim.reading.money import read_amounts
 from sim.reading.table import Table, read_table
@@ -151,30 +151,27 @@ def _filled(cells: Cells) -> int:
     return int(cells.counts[~cells.missing].sum())
 
 
-def _typed(column: pa.ChunkedArray) -> bool:
-    return bool(pa.types.is_timestamp(column.type) or pa.types.is_date(column.type))
-
-
 def _is_date(column: pa.ChunkedArray) -> bool:
-    if _typed(column):
+    if holds_days(column):
         return True
     try:
-        days = read_days({"": column})[""]
+        return _mostly_read(read_days({"": column})[""])
     except ConfigError:
         return True  # dates, of which only the form is open
-    filled = int((~days.blank).sum())
-    return filled > 0 and int((~np.isnat(days.values)).sum()) >= FILLED * filled
 
 
 def _is_money(column: pa.ChunkedArray) -> bool:
     try:
-        amounts = read_amounts("", column)
+        return _mostly_read(read_amounts("", column))
     except ConfigError:
         return True
     except pa.ArrowException:
         return False
-    filled = int((~amounts.blank).sum())
-    return filled > 0 and int((~np.isnan(amounts.values)).sum()) >= FILLED * filled
+
+
+def _mostly_read(found: Values) -> bool:
+    filled = int((~found.blank).sum())
+    return filled > 0 and int((~np.isnan(found.values)).sum()) >= FILLED * filled
 
 
 def _is_identity(column: pa.ChunkedArray) -> bool:
@@ -194,7 +191,7 @@ FITS = {
 
 def _is_dated(column: pa.ChunkedArray) -> bool:
     """Dates that are no plain numbers."""
-    return _is_date(column) and (_typed(column) or not _is_money(column))
+    return _is_date(column) and (holds_days(column) or not _is_money(column))
 
 
 UNNAMED: Mapping[str, Callable[[pa.ChunkedArray], bool]] = {
@@ -239,8 +236,7 @@ def _of_values(found: Cleaned) -> Iterator[Phrase]:
 def _losses(found: Cleaned) -> Iterator[Phrase]:
     for rule, count in found.dropped.items():
         if count:
-            such = found.examples.get(rule)
             yield Phrase(
                 "would be dropped: {count} {rule}{such}", count=count, rule=Phrase(rule),
-                such=Phrase(" (such as {examples})", examples=such) if such else "",
+                such=such(found.examples.get(rule)),
             )  # fmt: skip

@@ -26,6 +26,7 @@ from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 RUN_FOLDER = "hydra.run.dir="
 """How a command line names a run folder."""
@@ -79,6 +80,16 @@ def write_text(path: Path, text: str) -> None:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """`write_bytes` of a table as CSV, without its index."""
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """`write_bytes` of a table as Parquet; the bytes depend on the values alone."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    written = pa.BufferOutputStream()
+    pq.write_table(table, written, compression="zstd", compression_level=3)
+    write_bytes(path, written.getvalue().to_pybytes())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -59,6 +60,13 @@ def _within(name: str) -> str:
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(name)
     return name
+
+
+def job_key(stated: object) -> str:
+    """A job's key, which names a folder in that of a sweep's jobs. Raises ValueError for one that may name another."""
+    if not isinstance(stated, str) or not re.fullmatch(r"[0-9A-Za-z_-]+", stated):
+        raise ValueError(f"{stated!r} is no key of a job")
+    return stated
 
 
 def checked(path: Path) -> bytes:
@@ -139,9 +147,10 @@ def provenance(folder: Path) -> dict[str, Any]:
 
 def refuse_half(folder: Path) -> None:
     """Raise ConfigError for a run folder that has lost its manifest or its provenance: each tells of the other."""
-    if SEAL in provenance(folder) and not (folder / NAME).is_file():
+    bears_seal, entries = SEAL in provenance(folder), read(folder)
+    if bears_seal and entries is None:
         raise _missing(folder, NAME)
-    if "config.yaml" in (read(folder) or {}) and SEAL not in provenance(folder):
+    if not bears_seal and "config.yaml" in (entries or {}):
         raise _missing(folder, PROVENANCE)
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sim.phrases import ConfigError
+from sim.phrases import ConfigError, Phrase
 
 BoolArray = npt.NDArray[np.bool_]
 Kind = TypeVar("Kind", bound=np.generic)
@@ -71,6 +71,24 @@ class Cells:
     def rows(self) -> npt.NDArray[np.object_]:
         """The text of each row, (rows,)."""
         return self.texts[self.codes] if len(self.texts) else np.empty(0, dtype=object)
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column as what its cells mean. values: NaN, or NaT, where nothing is understood, (rows,).
+
+    blank: where the cell is empty. text: the cells as they stand, for examples. told: what their form was taken for.
+    """
+
+    values: npt.NDArray[np.generic]
+    blank: BoolArray
+    text: Cells
+    told: tuple[Phrase, ...]
+
+    @property
+    def unread(self) -> BoolArray:
+        """Where a cell is filled, and its meaning is not understood."""
+        return np.asarray(np.isnan(self.values) & ~self.blank)
 
 
 def merged(texts: Iterable[str], codes: npt.NDArray[np.int64]) -> Cells:

@@ -20,7 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.phrases import Phrase
-from sim.reading.cells import MUCH, BoolArray, Cells, ReadError, cells_of, encoded, first_of, merged, unprotected
+from sim.reading.cells import (
+    MUCH,
+    BoolArray,
+    Cells,
+    ReadError,
+    Values,
+    cells_of,
+    encoded,
+    first_of,
+    merged,
+    unprotected,
+)
 
 DayArray = npt.NDArray[np.datetime64]
 Parts = tuple[int, int, int]
@@ -76,21 +87,10 @@ WORDS = {"day-first": "dmy", "month-first": "mdy", "year-first": "ymd"}
 
 
 @dataclass(frozen=True)
-class Days:
-    """A column of days. values: datetime64[D], NaT where there is none, (rows,). blank: where the cell is empty.
-
-    text: the cells as they stand, for examples. told: what their form was taken for.
-    """
+class Days(Values):
+    """A column of days. values: datetime64[D], (rows,)."""
 
     values: DayArray
-    blank: BoolArray
-    text: Cells
-    told: tuple[Phrase, ...]
-
-    @property
-    def unread(self) -> BoolArray:
-        """Where a cell is filled, and no day."""
-        return np.isnat(self.values) & ~self.blank
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def read_days(columns: Mapping[str, pa.ChunkedArray], form: Form = AS_WRITTEN) -
 
     Raises ReadError where more than a few dates of a column can be read in two ways.
     """
-    texts = {name: None if _typed(column) else _Texts.of(column, form) for name, column in columns.items()}
+    texts = {name: None if holds_days(column) else _Texts.of(column, form) for name, column in columns.items()}
     written = [one for one in texts.values() if one is not None]
     order = form.order or _order(written)
     return {
@@ -149,7 +149,8 @@ def read_days(columns: Mapping[str, pa.ChunkedArray], form: Form = AS_WRITTEN) -
     }
 
 
-def _typed(column: pa.ChunkedArray) -> bool:
+def holds_days(column: pa.ChunkedArray) -> bool:
+    """Whether a column's own type is of days or times."""
     return bool(pa.types.is_timestamp(column.type) or pa.types.is_date(column.type))
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sim.phrases import Phrase
-from sim.reading.cells import MUCH, BoolArray, Cells, ReadError, cells_of, first_of
+from sim.reading.cells import MUCH, Cells, ReadError, Values, cells_of, first_of
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -47,23 +47,14 @@ OPEN = re.compile(r"[1-9]\d{0,2}([.,])\d{3}")
 
 
 @dataclass(frozen=True)
-class Amounts:
-    """A column of amounts. values: NaN where there is none, (rows,). blank: where the cell is empty.
+class Amounts(Values):
+    """A column of amounts. values: float64, (rows,).
 
-    currency: ISO codes of the texts' signs, `` where they have none. text: the cells as they stand. told: what their
-    form was taken for.
+    currency: ISO codes of the texts' signs, `` where they have none.
     """
 
     values: FloatArray
-    blank: BoolArray
     currency: Cells
-    text: Cells
-    told: tuple[Phrase, ...]
-
-    @property
-    def unread(self) -> BoolArray:
-        """Where a cell is filled, and no amount."""
-        return np.isnan(self.values) & ~self.blank
 
 
 def read_amounts(
@@ -84,7 +75,7 @@ def read_amounts(
     names, codes = np.unique(currency.astype(str), return_inverse=True)
     money = Cells(names.astype(object), np.asarray(codes, dtype=np.int64)[cells.codes])
     values = np.where(np.isfinite(values), values, np.nan)
-    return Amounts(values[cells.codes], cells.missing[cells.codes], money, cells, tuple(told))
+    return Amounts(values[cells.codes], cells.missing[cells.codes], cells, tuple(told), money)
 
 
 def _of_numbers(column: pa.ChunkedArray) -> Amounts:
@@ -92,7 +83,7 @@ def _of_numbers(column: pa.ChunkedArray) -> Amounts:
     blank = np.asarray(column.is_null(nan_is_null=True).to_numpy(), dtype=bool)
     nothing = Cells(np.array([""], dtype=object), np.zeros(len(numbers), dtype=np.int64))
     shown = cells_of(pa.chunked_array([pc.cast(column.combine_chunks(), pa.string())]))
-    return Amounts(np.where(np.isfinite(numbers), numbers, np.nan), blank, nothing, shown, ())
+    return Amounts(np.where(np.isfinite(numbers), numbers, np.nan), blank, shown, (), nothing)
 
 
 Pieces = tuple[float, str, str]

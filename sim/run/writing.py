@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from sim import tables
 from sim.config.settings import Settings, resolved
-from sim.files.disk import write_bytes, write_csv, write_text
+from sim.files import disk
+from sim.files.disk import write_csv, write_text
 from sim.files.spreadsheet import as_text
 from sim.run.replication import Result, Task
 from sim.world.event_log import NAMES
@@ -52,9 +53,7 @@ def write_config(folder: Path, settings: Settings, **plan: Any) -> None:
 def write_parquet(folder: Path, name: str, frame: pd.DataFrame) -> None:
     """A Parquet file whose bytes depend on the values alone."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    written = pa.BufferOutputStream()
-    pq.write_table(table, written, compression="zstd", compression_level=3)
-    write_bytes(folder / name, written.getvalue().to_pybytes())
+    disk.write_parquet(folder / name, table)
 
 
 def _write_first(folder: Path, first: Result, settings: Settings) -> None:

@@ -19,7 +19,6 @@ import hashlib
 import io
 import itertools
 import json
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -46,7 +45,6 @@ from sim.run.replication import TreatedArms
 PLAN, TABLE, REASONS, JOBS, LOCKS = "sweep.json", "jobs.csv", "reasons.json", "jobs", ".locks"
 DONE, BUSY, FAILED, DIED, MISSING = "done", "busy", "failed", "died", "missing"
 KEY_LENGTH = 16
-_KEY = re.compile(r"[0-9A-Za-z_-]+")
 SWEEP_FOLDER = "hydra.sweep.dir="
 """How a command line names a sweep's folder."""
 TABLE_COLUMNS = ("key", "status", "why")
@@ -170,9 +168,9 @@ def read_plan(folder: Path) -> list[dict[str, Any]]:
         return []
     try:
         jobs = list(found["jobs"])
-        if all(_KEY.fullmatch(entry["key"]) and isinstance(entry["swept"], dict) for entry in jobs):
+        if all(manifest.job_key(entry["key"]) and isinstance(entry["swept"], dict) for entry in jobs):
             return jobs
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         pass
     raise ConfigError("{name} in {folder} cannot be read", name=PLAN, folder=folder)
 
