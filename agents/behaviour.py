@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import APP, AWARE, SHOP, TOUCHPOINT_NAMES, WEB
+from agents.columns import APP, AWARE, EXPRESS, SHOP, STANDARD, STORE, TOUCHPOINT_NAMES, WEB
 from agents.compiled import rule
 
 
 class Rules(NamedTuple):
     """Every number a customer's rules depend on, float64; rates per day unless named otherwise.
 
-    Each is one number but for `weights`, one per touchpoint. All are those of the configuration at one point, except
-    the last block: the references that the pilot measures and freezes.
+    Each is one number but for `weights`, one per touchpoint, and `longer` and `dearer`, one per delivery class. All are
+    those of the configuration at one point, except the last block: the references that the pilot measures and freezes.
     """
 
     # awareness, word of mouth, beliefs
@@ -48,6 +48,11 @@ class Rules(NamedTuple):
     expectation_slope: float
     price_slope: float
     delivery_slope: float
+    deal_weight: float
+    deal_memory: float
+    lead_slope: float
+    fee_weight: float
+    top_up: float
     competitor: float
     friction_web: float
     friction_app: float
@@ -68,6 +73,11 @@ class Rules(NamedTuple):
     express_cost: float
     standard_cost: float
     norush_cost: float
+    # what an intervention has made of the terms of delivery
+    new_terms: float  # 1: some differ from the usual ones
+    longer: tuple[float, ...]  # days promised beyond the usual lead, by class
+    dearer: tuple[float, ...]  # yen beyond the usual fee, by class
+    free_from: float  # yen of basket from which standard and no-rush delivery cost nothing
     # money
     basket_shape: float
     redemption: float
@@ -136,9 +146,12 @@ class Rules(NamedTuple):
     cut_4: float
 
 
-_PACKED = np.dtype([
-    (name, np.float64, (len(TOUCHPOINT_NAMES),) if name == "weights" else ()) for name in Rules._fields
-])
+_SEVERAL = {"weights": (len(TOUCHPOINT_NAMES),), "longer": (STORE,), "dearer": (STORE,)}
+
+_PACKED = np.dtype([(name, np.float64, _SEVERAL.get(name, ())) for name in Rules._fields])
+
+NO_THRESHOLD = 1e12
+"""Yen of basket that nobody reaches: delivery is free from nowhere on."""
 
 
 PackedRules = NDArray[Any]
@@ -301,7 +314,7 @@ def order_utility(
     message: float,
     channel: int,
 ) -> float:
-    """Logit utility of ordering on a visit; `saved` is the coupon's share of the mean basket."""
+    """Logit utility of ordering on a visit; `saved` is the coupon's share of the mean basket, less what is expected."""
     base = logit(r.conversion_prospect) if status == AWARE else logit(r.conversion_customer)
     return (
         base
@@ -313,6 +326,12 @@ def order_utility(
         - friction(r, channel)
         - r.competitor
     )
+
+
+@rule
+def learned_deal(r: Rules, deal: float, saved: float) -> float:
+    """Discount that a customer expects after an order that saved this share of the basket (Winer 1986: adaptive)."""
+    return deal + r.deal_memory * (saved - deal)
 
 
 @rule
@@ -376,26 +395,85 @@ def click_probability(r: Rules, appeal: float, slope: float, match: float, fatig
 
 
 @rule
-def class_utility(r: Rules, kind: int, waiting_cost: float, coupon: float, extra: int = 0) -> float:
-    """Utility of a delivery class; `coupon` in yen and `extra` days beyond its lead come with no-rush only."""
+def usual_fee(r: Rules, kind: int) -> float:
+    """Yen that a delivery class costs the customer as configured."""
+    if kind == EXPRESS:
+        return r.express_fee
+    return r.standard_fee if kind == STANDARD else r.norush_fee
+
+
+@rule
+def fee_charged(r: Rules, kind: int, basket: float) -> float:
+    """Yen that a delivery class costs with a basket of so many yen, under today's terms."""
+    if kind != EXPRESS and basket >= r.free_from:
+        return 0.0
+    return usual_fee(r, kind) + r.dearer[kind]
+
+
+@rule
+def fee_felt(r: Rules, kind: int, basket: float) -> float:
+    """Yen that the fee weighs: what it charges, or the trouble of filling the basket up to `free_from` if that is less.
+
+    Each yen of goods put in only to save the fee weighs `top_up` yen.
+    """
+    fee = fee_charged(r, kind, basket)
+    return fee if kind == EXPRESS else min(fee, r.top_up * positive(r.free_from - basket))
+
+
+@rule
+def topped_up(r: Rules, kind: int, basket: int) -> int:
+    """Whole yen of the basket once it is filled up to `free_from`, if that weighs less than the fee."""
+    if kind == EXPRESS or basket >= r.free_from or fee_felt(r, kind, basket) >= fee_charged(r, kind, basket):
+        return basket
+    return int(math.ceil(r.free_from))
+
+
+@rule
+def class_utility(
+    r: Rules, kind: int, waiting_cost: float, coupon: float, extra: int = 0, basket: float = 0.0
+) -> float:
+    """Utility of a delivery class under today's terms, with a basket of so many yen.
+
+    `coupon` in yen and `extra` days beyond its lead come with no-rush only.
+    """
+    fee = fee_felt(r, kind, basket)
     if kind == 0:
-        return -waiting_cost * r.express_lead - r.fee_slope * r.express_fee / 100.0
+        return -waiting_cost * (r.express_lead + r.longer[kind]) - r.fee_slope * fee / 100.0
     if kind == 1:
-        return r.utility_standard - waiting_cost * r.standard_lead - r.fee_slope * r.standard_fee / 100.0
+        return r.utility_standard - waiting_cost * (r.standard_lead + r.longer[kind]) - r.fee_slope * fee / 100.0
     return (
         r.utility_norush
-        - waiting_cost * (r.norush_lead + extra)
-        - r.fee_slope * (r.norush_fee - r.coupon_weight * coupon) / 100.0
+        - waiting_cost * (r.norush_lead + r.longer[kind] + extra)
+        - r.fee_slope * (fee - r.coupon_weight * coupon) / 100.0
     )
 
 
 @rule
-def class_logsum(r: Rules, waiting_cost: float, coupon: float, extra: int = 0) -> float:
+def class_logsum(r: Rules, waiting_cost: float, coupon: float, extra: int = 0, basket: float = 0.0) -> float:
     """Expected best utility over the three classes (McFadden 1978)."""
     total = 0.0
     for kind in range(3):
-        total += math.exp(class_utility(r, kind, waiting_cost, coupon, extra))
+        total += math.exp(class_utility(r, kind, waiting_cost, coupon, extra, basket))
     return math.log(total)
+
+
+@rule
+def terms_felt(r: Rules, waiting_cost: float, price_multiplier: float, basket: float, mean_basket: float) -> float:
+    """What today's terms of delivery add to the utility of ordering online, logits, against the usual ones.
+
+    Promised days weigh `lead_slope` each, and a yen of fee `fee_weight` times a yen of price; each class counts by the
+    share it has under the usual terms. (Through the choice among classes, which has a slope of its own, a day would
+    weigh ten times what field experiments found: Cui, Lu, Sun and Golden 2024; Oblander and Jerath 2024.)
+    """
+    total, days, yen = 0.0, 0.0, 0.0
+    for kind in range(3):
+        more_fee = fee_felt(r, kind, basket) - usual_fee(r, kind)
+        today = class_utility(r, kind, waiting_cost, 0.0, 0, basket)
+        weight = math.exp(today + waiting_cost * r.longer[kind] + r.fee_slope * more_fee / 100.0)
+        total += weight
+        days += weight * r.longer[kind]
+        yen += weight * more_fee
+    return -(r.lead_slope * days + r.price_slope * price_multiplier * r.fee_weight * yen / mean_basket) / total
 
 
 @rule
@@ -455,6 +533,12 @@ def talk_probability(r: Rules, talkativeness: float, score: float) -> float:
     """P(talking about an episode)."""
     drive = r.talk_base + r.talk_positive * positive(score) + r.talk_negative * positive(-score)
     return 1.0 - math.exp(-talkativeness * drive)
+
+
+@rule
+def after_apology(score: float, made_good: float) -> float:
+    """Score once an apology has made good a share of what is bad in it, su."""
+    return score + made_good * positive(-score)
 
 
 # -- 7.12 attrition ----------------------------------------------------------------------------------------------

@@ -43,6 +43,9 @@ app. The last one saves visits a look at `first_app`, which lies in the record."
 SEVERITY_UNIT = 1.0 / 32.0
 """su of one step of `severity`."""
 
+DEAL_UNIT = 1.0 / 65536.0
+"""Share of a basket of one step of `deal`."""
+
 NEVER = -32768
 UNKNOWN = -128
 """Value of `last_late` before the first delivery."""
@@ -107,6 +110,7 @@ ATTRIBUTES: dict[str, Column] = {
     "coupon": Column("int32", "", "first open coupon in the pool, -1 none", -1),
     "coupon_until": Column("int16", "day", "last day any open coupon is good", NEVER),
     "coupon_from": Column("int16", "day", "first day one is good", FAR),
+    "deal": Column("uint16", "1/65536", "discount that the customer has come to expect, as a share of a basket"),
     "debt": Column("float32", "1", "demand bought forward, in reference rates"),
     "debt_day": Column("int16", "day", "day of `debt`", NEVER),
     # what the firm can log
@@ -156,8 +160,7 @@ OBSERVABLE = frozenset({
 
 VISITING = frozenset({
     "persona", "rate", "spend", "waiting_cost", "expect", "heard_volume", "heard_weight", "heard_score", "heard_day",
-    "activated", "coupon", "coupon_until", "coupon_from", "debt", "debt_day", "topic", "topic_day", "visits",
-    "eligible",
+    "activated", "coupon", "coupon_until", "coupon_from", "deal", "debt", "debt_day", "visits", "eligible",
 })  # fmt: skip
 """Attributes touched by a visit without an order, the most frequent kind: the first 64 bytes of a record."""
 

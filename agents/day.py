@@ -30,7 +30,9 @@ from agents.columns import (
     BY_MAIL,
     BY_PUSH,
     CUSTOMER,
+    DEAL_UNIT,
     DELIVERY,
+    FAR,
     FIXED_POINT,
     HAS_APP,
     LAPSED,
@@ -164,9 +166,15 @@ def expectation_of(c: Columns, r: Rules, row: int) -> float:
 def receive(
     c: Columns, r: Rules, w: Surroundings, variants: VariantTable, today: Today, m: Messages, j: int
 ) -> None:
-    """React to the push or e-mail in entry j: click, or be annoyed and perhaps opt out. The lapsed ignore it."""
+    """React to the push or e-mail in entry j: click, or be annoyed and perhaps opt out.
+
+    The lapsed ignore it, but for those whom it brings back.
+    """
     row, variant_row = int(m[j].row), int(m[j].variant_row)
     if int(c.status[row]) == LAPSED:
+        if draw(today.seed, row, today.day, draws.WAKE, 0) < variants["wakes"][variant_row]:
+            _come_back(c, r, w, today, row)
+            m[j].came_back = 1
         return
     me = c.more[row]
     clicked, m[j].boost = _react(c, r, w, variants, today, row, variant_row, m[j].relevant == 1, OFF_SITE)
@@ -178,6 +186,21 @@ def receive(
         if u < variants["opt_out"][variant_row] * float(me.fatigue):
             c.consent[row] = int(c.consent[row]) & ~int(variants["bit"][variant_row])
             m[j].opted_out = 1
+
+
+@rule
+def _come_back(c: Columns, r: Rules, w: Surroundings, today: Today, row: int) -> None:
+    """Be a customer again, as somebody of this persona usually feels and expects, with a new time to lapse."""
+    me = c.more[row]
+    bring_up_to_date(c, r, w, row, today.day, today.base)
+    c.status[row], c.lapse_day[row] = CUSTOMER, FAR
+    for k in range(len(TOUCHPOINT_NAMES)):
+        me.expect[k] = w.usual_quality[int(me.persona), k]
+    me.satisfaction, me.mood, me.fatigue = w.usual[int(me.persona)], 0.0, 0.0
+    me.felt_day, me.lapse_synced = today.day, today.day
+    me.lapse_budget = -math.log(draw(today.seed, row, today.day, draws.LAPSE_TIME, 1))
+    schedule_lapse(c, r, row, today.day)
+    refresh_bound(c, r, row, today.day)
 
 
 ON_SITE, OFF_SITE = 0, 1
@@ -349,15 +372,22 @@ def choose(
         _pick_days(c, r, waiting_options, v, j)
     face = _coupon_face(c, r, wallet, today, row)
     mean_basket = r.basket_shape / float(me.spend)
+    v[j].basket = basket_of(w, draw(today.seed, row, today.day, draws.BASKET, 0), float(me.spend))
     gain = _class_gain(c, r, v, j) if v[j].channel != SHOP and v[j].norush_coupon > 0 else 0.0
+    if r.new_terms > 0.5 and v[j].channel != SHOP:
+        price = w.persona_price[int(me.persona)]
+        message += behaviour.terms_felt(r, float(me.waiting_cost), price, float(v[j].basket), mean_basket)
+    saved = min(face, mean_basket) / mean_basket - r.deal_weight * (int(me.deal) * DEAL_UNIT)
     utility = behaviour.order_utility(
-        r, int(c.status[row]), expectation_of(c, r, row), min(face, mean_basket) / mean_basket,
+        r, int(c.status[row]), expectation_of(c, r, row), saved,
         w.persona_price[int(me.persona)], gain, message, v[j].channel,
     )  # fmt: skip
     c.last_visit[row] = today.day
     orders = behaviour.order_probability(utility, rate, v[j].forced == 1)
     if draw(today.seed, row, today.day, draws.CONVERT, 0) < orders:
         _order(c, r, w, today, v, j, face)
+    else:
+        v[j].basket = 0
 
 
 @rule
@@ -402,8 +432,9 @@ def _pick_days(c: Columns, r: Rules, waiting_options: WaitingOptions, v: Visits,
 def _class_gain(c: Columns, r: Rules, v: Visits, j: int) -> float:
     waiting_cost = float(c.more[v[j].row].waiting_cost)
     coupon = float(v[j].norush_coupon)
-    offered = behaviour.class_logsum(r, waiting_cost, coupon, int(v[j].extra))
-    return offered - behaviour.class_logsum(r, waiting_cost, 0.0)
+    basket = float(v[j].basket)
+    offered = behaviour.class_logsum(r, waiting_cost, coupon, int(v[j].extra), basket)
+    return offered - behaviour.class_logsum(r, waiting_cost, 0.0, 0, basket)
 
 
 @rule
@@ -416,7 +447,7 @@ def _class_chosen(c: Columns, r: Rules, today: Today, v: Visits, j: int) -> int:
     best, best_kind = -1e300, 0
     for kind in range(3):
         utility = behaviour.class_utility(
-            r, kind, float(me.waiting_cost), float(v[j].norush_coupon), int(v[j].extra)
+            r, kind, float(me.waiting_cost), float(v[j].norush_coupon), int(v[j].extra), float(v[j].basket)
         )
         utility += behaviour.gumbel(draw(today.seed, row, today.day, draws.CLASS, kind))
         if utility > best:
@@ -440,13 +471,15 @@ def _order(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: in
     row = int(v[j].row)
     me = c.more[row]
     kind = _class_chosen(c, r, today, v, j)
-    basket = basket_of(w, draw(today.seed, row, today.day, draws.BASKET, 0), float(me.spend))
+    basket = int(v[j].basket) if kind == STORE else behaviour.topped_up(r, kind, int(v[j].basket))
     discount = min(int(face), basket)
     v[j].kind, v[j].basket, v[j].discount = kind, basket, discount
     v[j].redeemed = face > 0.0
     v[j].first = int(c.status[row]) == AWARE
     me.orders = min(65535, int(me.orders) + 1)
     me.monetary += basket
+    deal = behaviour.learned_deal(r, int(me.deal) * DEAL_UNIT, discount / basket)
+    me.deal = min(65535, int(math.floor(deal / DEAL_UNIT + 0.5)))
     if int(c.status[row]) == AWARE:
         _become_customer(c, r, w, today, row)
     elif r.idleness > 0.0:
@@ -455,6 +488,8 @@ def _order(c: Columns, r: Rules, w: Surroundings, today: Today, v: Visits, j: in
     schedule_lapse(c, r, row, today.day)
     me.open_orders += 1
     me.bought += 1
+    if kind == NORUSH and v[j].breakage > 0.0 and draw(today.seed, row, today.day, draws.KEEP, 8) < v[j].breakage:
+        v[j].norush_coupon = 0  # what is never used is as good as not given
     if kind != STORE:
         me.online += 1
         me.norush += kind == NORUSH
@@ -474,13 +509,9 @@ def _become_customer(c: Columns, r: Rules, w: Surroundings, today: Today, row: i
 
 
 @rule
-def order_fee(r: Rules, kind: int) -> float:
+def order_fee(r: Rules, kind: int, basket: int) -> float:
     """Yen the customer pays for delivery."""
-    if kind == STORE:
-        return 0.0
-    if kind == NORUSH:
-        return r.norush_fee
-    return r.standard_fee if kind == STANDARD else r.express_fee
+    return 0.0 if kind == STORE else behaviour.fee_charged(r, kind, basket)
 
 
 @rule
@@ -515,6 +546,8 @@ def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes,
     score += r.value_weight * float(e[j].saved)
     if e[j].kind == NORUSH:
         score -= r.wait_weight * (r.norush_lead + int(e[j].extra) - r.standard_lead)
+    elif e[j].extra != 0:
+        score -= r.wait_weight * int(e[j].extra)
     e[j].score = score
     u = draw(today.seed, row, int(e[j].order_day), draws.CONTACT, 0)
     e[j].contact = u < behaviour.contact_probability(r, score)
@@ -560,6 +593,8 @@ def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j
     me = c.more[row]
     if e[j].contact == 1:
         e[j].score = behaviour.after_support(r, e[j].score, e[j].served == 1, e[j].resolved == 1, e[j].wait)
+    if e[j].made_good != 0.0:
+        e[j].score = behaviour.after_apology(e[j].score, e[j].made_good)
     score = float(e[j].score)
     consume_hazard(c, r, row, today.day)
     recover(c, r, w, row, today.day)

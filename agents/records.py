@@ -30,6 +30,7 @@ VARIANT = np.dtype(
         ("depth", np.float64),  # what a long order history adds to that share
         ("opt_out", np.float64),  # probability of opting out per unit of fatigue, where not clicked
         ("asks", np.uint8),  # 1: a click answers a question about one's likes and brings no visit
+        ("wakes", np.float64),  # probability that it brings back somebody who has lapsed
         ("bit", np.uint8),  # off-site channel, as in `consent`; 0 on the site
     ],
     align=True,
@@ -96,6 +97,7 @@ VISIT = np.dtype(
         ("waiting_options", np.uint8),  # 0, or 1 + number of the intervention that offers options of waiting
         ("extra", np.uint8),  # days beyond no-rush's lead that the customer chose
         ("coupon_last", np.int16),  # last good day of the no-rush coupon
+        ("breakage", np.float32),  # probability that it is never used
         # outcome
         ("clicked", np.uint8),
         ("linked", np.uint8),  # onboarded on this visit
@@ -115,7 +117,7 @@ EPISODE = np.dtype(
         ("row", np.int32),
         ("order_day", np.int16),
         ("kind", np.uint8),
-        ("extra", np.uint8),  # days of waiting chosen beyond no-rush's lead
+        ("extra", np.int8),  # days promised beyond the usual lead: chosen, or by new terms; negative: fewer
         ("late", np.int16),  # days after the promised one, negative: early
         ("first", np.uint8),
         ("saved", np.float32),  # discount as a share of the mean basket
@@ -126,6 +128,7 @@ EPISODE = np.dtype(
         ("wait", np.float64),  # minutes
         ("served", np.uint8),
         ("resolved", np.uint8),
+        ("made_good", np.float64),  # share of a bad score that an apology makes good
         # after `conclude`
         ("talk", np.int8),  # sign, 0 none
         ("talk_volume", np.int32),  # increments of the talker's stock, in 2^-20
@@ -150,6 +153,7 @@ MESSAGE = np.dtype(
         ("clicked", np.uint8),
         ("boost", np.float64),  # logit of an order on the visit a click brings
         ("opted_out", np.uint8),
+        ("came_back", np.uint8),  # somebody who had lapsed
     ],
     align=True,
 )

@@ -146,7 +146,7 @@ class Shopper(mesa.Agent):
         first = self.status == AWARE
         self.orders += 1
         self.monetary += basket
-        self.ledger += round(basket * r.margin) + order_fee(r, kind) - order_cost(r, kind)
+        self.ledger += round(basket * r.margin) + order_fee(r, kind, basket) - order_cost(r, kind)
         if first:
             self.status = CUSTOMER
             self.lapse_budget = -math.log(draw(today.seed, self.row, 0, draws.LAPSE_TIME, 0))

@@ -23,7 +23,7 @@ from sim.company.offers import Treatment
 from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, real, show, whole
 from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings, variant_names, with_variant
-from sim.phrases import ConfigError, Phrase, nearest
+from sim.phrases import ConfigError, Phrase, below, nearest
 
 FOR_EVER = 1 << 20
 
@@ -244,7 +244,7 @@ def build(name: str, stated: StatedIntervention, settings: Settings) -> Interven
                 raise ConfigError(
                     "{key}: {span} is not allowed; a list of options, each a whole number", key=key, span=varied.span
                 ) from None
-            raise ConfigError("{key}: {problem}", key=key, problem=_below(varied.path, error)) from None
+            raise below(key, _without(varied.path, error)) from None
     return found
 
 
@@ -289,13 +289,11 @@ def _reach(stated: Parameter) -> tuple[float, float]:
     return max(low, stated.bounds.low), min(high, stated.bounds.high)
 
 
-def _below(path: tuple[str, ...], error: Phrase) -> Phrase:
-    """An error without the keys of `path` at its beginning."""
-    for key in path:
-        problem = error.values.get("problem")
-        if error.values.get("key") == key and isinstance(problem, Phrase):
-            error = problem
-    return error
+def _without(path: tuple[str, ...], error: Phrase) -> Phrase:
+    """An error without its key, where that is one at or above `path`."""
+    key, problem = str(error.values.get("key")), error.values.get("problem")
+    above = ".".join(path) == key or ".".join(path).startswith(f"{key}.")
+    return problem if above and isinstance(problem, Phrase) else error
 
 
 def _load_all() -> None:

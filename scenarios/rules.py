@@ -26,7 +26,7 @@ from sim.company.offers import AMOUNTS, DAYS_SINCE, Observed
 from sim.config.parameters import Bounds, Reader, Text, number, show, switch, text, whole
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.phrases import ConfigError, Phrase, listed, nearest
+from sim.phrases import ConfigError, Phrase, below, listed, nearest
 
 
 class Condition(NamedTuple):
@@ -44,7 +44,7 @@ def between(name: str, low: float, high: float) -> Condition:
 
     def agree(settings: Settings) -> None:
         if name == "answer" and settings.company.survey_share.value == 0.0:
-            raise ConfigError("rule: answer: nobody gives one where company.survey_share is 0; above 0")
+            raise ConfigError("rule.answer: nobody gives one where company.survey_share is 0; above 0")
 
     return Condition(lambda seen: seen.between(name, low, high), agree)
 
@@ -137,7 +137,7 @@ def _condition(name: str, stated: Any) -> Condition:
                 raise ConfigError("{value} is no segment; a persona's name, or a list of them", value=show(stated))
             return segment(tuple(text(one) for one in names))
     except ConfigError as error:
-        raise ConfigError("{key}: {problem}", key=name, problem=error) from None
+        raise below(name, error) from None
     raise ConfigError(
         "{name}: a firm cannot log this; {allowed}{hint}",
         name=name, allowed=listed(OBSERVABLES), hint=nearest(name, OBSERVABLES),
@@ -177,4 +177,4 @@ def check_known(key: str, name: str, known: Mapping[str, Any], what: Phrase) -> 
             "{name!r} is no {what}; {allowed}{hint}",
             name=name, what=what, allowed=listed(known), hint=nearest(name, known),
         )  # fmt: skip
-        raise ConfigError("{key}: {problem}", key=key, problem=problem)
+        raise below(key, problem)

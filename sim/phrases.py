@@ -81,6 +81,17 @@ class ConfigError(Phrase, ValueError):
     """What was asked for cannot be done. Its text is one line: key, value, what is allowed."""
 
 
+BELOW = "{key}: "
+"""How a message begins that names a key."""
+
+
+def below(key: str, problem: Phrase) -> ConfigError:
+    """A problem under a key; where the problem names a key itself, the dotted key of both."""
+    if problem.message.startswith(BELOW):
+        return ConfigError(problem.message, **problem.values | {"key": f"{key}.{problem.values['key']}"})
+    return ConfigError("{key}: {problem}", key=key, problem=problem)
+
+
 def listed(names: Iterable[object]) -> Phrase:
     """The allowed names in words."""
     known = [str(name) for name in names]
@@ -95,7 +106,8 @@ RENAMED = {"draws": "points", "fresh_draws": "fresh_points", "world": "both_arms
 def nearest(word: str, known: Iterable[str]) -> Phrase | str:
     """The hint `; did you mean X?` for a renamed or misspelt word; empty where none is near."""
     names = list(known)
-    close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    close = [RENAMED[word]] if RENAMED.get(word) in names else difflib.get_close_matches(word, names, n=3, cutoff=0.6)
+    close.sort(key=lambda name: not name.startswith(word))  # of near ones, one that was begun
     return Phrase("; did you mean {name}?", name=close[0]) if close else ""
 
 

@@ -23,6 +23,7 @@ from agents.columns import BY_MAIL, BY_PUSH, FAR, NO_ORDER, Columns
 from agents.compiled import compiled, rule
 from agents.draws import row_draws
 from agents.records import MESSAGE, NO_VARIANTS, VARIANT, Messages, VariantTable, Visits
+from sim.company.ledger import Given
 
 Channel = Literal["popup", "welcome", "push", "email"]
 BITS: Mapping[Channel, int] = {"popup": 0, "welcome": 0, "push": BY_PUSH, "email": BY_MAIL}
@@ -47,6 +48,14 @@ class Cycle(NamedTuple):
     last: int = FAR  # day from which nothing is revised any more
 
 
+class MailedCoupon(NamedTuple):
+    """A coupon that comes with a message: yen, days from today on which it is good, share of receivers who keep it."""
+
+    face: int
+    valid_days: int
+    kept: float
+
+
 @dataclass(frozen=True)
 class Message:
     """What a campaign sends. `lifts` and `appeals` are logits by variant; the rest as in `agents.records.VARIANT`."""
@@ -63,6 +72,8 @@ class Message:
     asks: bool = False
     shares: tuple[float, ...] = ()  # of the variants, at first; none: equal
     cycle: Cycle | None = None
+    wakes: float = 0.0
+    coupon: MailedCoupon | None = None
 
     @property
     def variants(self) -> int:
@@ -89,7 +100,7 @@ def new_tally(entries: int) -> Tally:
 def variant_table(messages: Sequence[Message]) -> VariantTable:
     """The variant table: a row per message and variant, in order; one blank row where there are none."""
     variant_rows = [
-        (lift, appeal, m.slope, m.fit, m.depth, m.opt_out, m.asks, BITS[m.channel])
+        (lift, appeal, m.slope, m.fit, m.depth, m.opt_out, m.asks, m.wakes, BITS[m.channel])
         for m in messages
         for lift, appeal in zip(m.lifts, m.appeals, strict=True)
     ]
@@ -200,6 +211,18 @@ class Campaigns:
             return parts[0]
         messages = np.concatenate(parts) if parts else np.zeros(0, MESSAGE)
         return messages[np.argsort(messages["row"], kind="stable")]
+
+    def mailed(self, messages: Messages, day: int) -> list[Given]:
+        """The coupons that came with the day's messages and are kept."""
+        given = []
+        for number, campaign in self.of.items():
+            coupon = campaign.message.coupon
+            if coupon is None:
+                continue
+            rows = messages["row"][messages["campaign"] == number]
+            kept = rows[row_draws(self.seed, rows, day, draws.KEEP, number) < coupon.kept]
+            given.append(Given.alike(kept, coupon.face, day + coupon.valid_days - 1))
+        return given
 
     def _written(self, campaign: Campaign, rows: NDArray[np.int32], relevant: NDArray[np.bool_]) -> Messages:
         variant = campaign.variant_of(self.seed, rows)

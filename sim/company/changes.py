@@ -8,12 +8,12 @@ without changes is as configured.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviour import Rules
+from agents.behaviour import NO_THRESHOLD, Rules
 
 EVERYBODY = -1
 """In place of a persona's number: all of them."""
@@ -25,6 +25,43 @@ class Shift(NamedTuple):
     touchpoint: int
     su: float
     persona: int = EVERYBODY
+
+
+Three = tuple[float, float, float]
+"""One number for each of express, standard and no-rush delivery."""
+
+NONE: Three = (0, 0, 0)
+
+
+Number = TypeVar("Number", int, float)
+
+
+def sum_of(one: tuple[Number, Number, Number], other: tuple[Number, Number, Number]) -> tuple[Number, Number, Number]:
+    """Three numbers, each the sum of two."""
+    return one[0] + other[0], one[1] + other[1], one[2] + other[2]
+
+
+class NewTerms(NamedTuple):
+    """What is otherwise about the delivery classes; the defaults change nothing."""
+
+    longer: tuple[int, int, int] = (0, 0, 0)  # days promised beyond the usual lead
+    transit: tuple[int, int, int] = (0, 0, 0)  # days on the way beyond the usual ones
+    dearer: Three = NONE  # yen a customer pays beyond the usual fee
+    costlier: Three = NONE  # yen a parcel costs beyond the usual cost
+    free_from: float = NO_THRESHOLD  # yen of basket from which standard and no-rush delivery cost nothing
+
+    def and_also(self, other: NewTerms) -> NewTerms:
+        """Both at once: differences add up, of two thresholds the lower one holds."""
+        return NewTerms(
+            sum_of(self.longer, other.longer),
+            sum_of(self.transit, other.transit),
+            sum_of(self.dearer, other.dearer),
+            sum_of(self.costlier, other.costlier),
+            min(self.free_from, other.free_from),
+        )
+
+
+USUAL_TERMS = NewTerms()
 
 
 class Changes(NamedTuple):
@@ -41,13 +78,18 @@ class Changes(NamedTuple):
     capacity: float = 1.0  # factor on the orders a day that can be shipped
     complaint: float = 0.0  # bad talk put into the public's ear, as a share of everybody talking
     complaint_su: float = 0.0  # the same times the score it tells
+    more_capacity: float = 0.0  # orders a day that the firm, all its members counted, can ship beyond that
+    delivery: NewTerms = USUAL_TERMS
 
 
 NO_CHANGES = Changes()
 
 
 FACTORS = ("noise_store", "capacity")
-"""Changes that multiply; the others add up."""
+"""Changes that multiply; the other numbers add up."""
+
+GROUPS = ("quality", "delivery")
+"""Changes that are no single number."""
 
 
 def together(changes: Iterable[Changes]) -> Changes:
@@ -55,8 +97,9 @@ def together(changes: Iterable[Changes]) -> Changes:
     total = NO_CHANGES
     for one in changes:
         shifts = total.quality + tuple(shift for shift in one.quality if shift.su != 0.0)
-        pairs = zip(Changes._fields[1:], total[1:], one[1:], strict=True)
-        total = Changes(shifts, *(old * new if name in FACTORS else old + new for name, old, new in pairs))
+        pairs: Iterable[tuple[str, Any, Any]] = zip(Changes._fields, total, one, strict=True)
+        numbers = {name: old * new if name in FACTORS else old + new for name, old, new in pairs if name not in GROUPS}
+        total = Changes(quality=shifts, delivery=total.delivery.and_also(one.delivery), **numbers)
     return total
 
 
@@ -70,6 +113,19 @@ def changed_rules(rules: Rules, changes: Changes) -> Rules:
         friction_web=rules.friction_web + changes.friction_online,
         friction_app=rules.friction_app + changes.friction_online,
         competitor=rules.competitor + changes.competitor,
+        **_of_delivery(rules, changes.delivery),
+    )
+
+
+def _of_delivery(rules: Rules, terms: NewTerms) -> dict[str, Any]:
+    """The rules' numbers that new terms of delivery replace."""
+    if terms == USUAL_TERMS:
+        return {}
+    costs = (rules.express_cost, rules.standard_cost, rules.norush_cost)
+    express, standard, norush = (cost + more for cost, more in zip(costs, terms.costlier, strict=True))
+    return dict(
+        new_terms=1.0, longer=terms.longer, dearer=terms.dearer, free_from=terms.free_from,
+        express_cost=express, standard_cost=standard, norush_cost=norush,
     )
 
 

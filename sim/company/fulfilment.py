@@ -24,6 +24,7 @@ from agents.columns import FAR, NO_ORDER, NORUSH, STORE, Columns
 from agents.compiled import compiled, loop, of_one_type, rule
 from agents.draws import day_key, draw, hash_draw, uniform_of
 from agents.records import EPISODE, Episodes, Visits
+from sim.company.changes import sum_of
 
 
 class DeliveryTerms(NamedTuple):
@@ -35,13 +36,17 @@ class DeliveryTerms(NamedTuple):
     warehouse_rests: frozenset[int] = frozenset()
     carrier_rests: frozenset[int] = frozenset()
 
+    def with_transit(self, more: tuple[int, int, int]) -> DeliveryTerms:
+        """These terms with so many days more of transit by class."""
+        return self._replace(transit=sum_of(self.transit, more))
+
     def due(self, batch: Batch) -> int:
         """Day by which a batch must ship to keep its promise."""
         return self._from(batch.kind, batch.day, batch.extra) - self.transit[batch.kind]
 
     def promised(self, kind: int, order_day: int, extra: int = 0) -> int:
         """Day of delivery told at the order: lead days from the warehouse's next working day, on a working day of the
-        carrier. `extra` are the days beyond no-rush's lead that the customer chose to wait.
+        carrier. `extra` are the days promised beyond the class's usual lead.
         """
         return working_day(self._from(kind, order_day, extra), self.carrier_rests)
 
@@ -98,7 +103,7 @@ ORDER = np.dtype(
         ("saved", np.float32),  # discount as a share of the mean basket
         ("day", np.int16),
         ("kind", np.uint8),
-        ("extra", np.uint8),  # days of waiting chosen beyond no-rush's lead
+        ("extra", np.int8),  # days promised beyond the usual lead: chosen, or by new terms; negative: fewer
         ("first", np.uint8),
         ("delay", np.uint8),  # days beyond transit that the carrier will take
     ],
@@ -112,8 +117,13 @@ Orders = NDArray[Any]
 
 @of_one_type
 @compiled
-def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int, luck: CarrierLuck) -> Orders:
-    """The day's orders, the store's too, sorted as they ship: by class, then the order's own draw, then row."""
+def orders_of(
+    c: Columns, v: Visits, basket_shape: float, seed: int, day: int, luck: CarrierLuck, longer: tuple[int, int, int]
+) -> Orders:
+    """The day's orders, the store's too, sorted as they ship: by class, then the order's own draw, then row.
+
+    `longer` are the days by which today's terms promise more than the usual lead, by class.
+    """
     orders = np.empty(len(v), ORDER)
     count = 0
     for j in range(len(v)):
@@ -121,6 +131,8 @@ def orders_of(c: Columns, v: Visits, basket_shape: float, seed: int, day: int, l
             one = orders[count]
             one.row, one.day, one.kind, one.first = v[j].row, day, v[j].kind, v[j].first
             one.extra = v[j].extra if v[j].kind == NORUSH else 0
+            if v[j].kind != STORE:
+                one.extra += longer[v[j].kind]
             one.delay = delay_of(seed, v[j].row, day, luck)
             one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / basket_shape)
             count += 1
@@ -142,7 +154,7 @@ def as_they_ship(seed: int, day: int, orders: Orders) -> Orders:
 class Batch(NamedTuple):
     """One day's orders of one class, in the order they will ship. Immutable, so that copies may share it.
 
-    With options of waiting, all its orders have the same `extra` days.
+    All its orders have the same `extra` days beyond the usual lead.
     """
 
     day: int
@@ -156,14 +168,14 @@ class Batch(NamedTuple):
 
 
 def batches(day: int, orders: Orders) -> list[Batch]:
-    """A day's orders, sorted by class, as a batch per class and days chosen."""
+    """A day's orders, sorted by class, as a batch per class and days beyond the usual lead."""
     edges = orders["kind"].searchsorted(_EDGES).tolist()
     found = [Batch(day, kind, orders[start:end]) for kind, (start, end) in enumerate(pairwise(edges)) if end > start]
     return found if not np.count_nonzero(orders["extra"]) else [part for batch in found for part in _by_extra(batch)]
 
 
 def _by_extra(batch: Batch) -> list[Batch]:
-    """A batch divided by `extra` days, which only no-rush orders have."""
+    """A batch divided by `extra` days."""
     chosen = batch.orders["extra"]
     return [Batch(batch.day, batch.kind, batch.orders[chosen == extra], int(extra)) for extra in np.unique(chosen)]
 

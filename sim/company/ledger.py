@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +84,7 @@ def _book_order(c: Columns, r: Rules, v: Visits, j: int, day: int) -> tuple[int,
     """Book the order of visit j; (revenue, profit) in yen."""
     row, basket, discount = v[j].row, int(v[j].basket), int(v[j].discount)
     me = c.more[row]
-    fee = whole(customer_day.order_fee(r, v[j].kind))
+    fee = whole(customer_day.order_fee(r, v[j].kind, basket))
     earned = whole(basket * r.margin) - discount + fee - whole(customer_day.order_cost(r, v[j].kind))
     me.revenue += basket - discount + fee
     me.margin += earned
@@ -165,19 +165,31 @@ def _take_redeemed(
 
 
 @loop
-def _put_earned(c: Columns, rules: PackedRules, purse: Wallet, v: Visits, day: int, last: NDArray[np.int64]) -> None:
-    """Put the earned coupons in, in row order, noting each one's last day."""
+def _put(
+    c: Columns, rules: PackedRules, purse: Wallet, day: int,
+    rows: NDArray[np.int32], face: NDArray[np.int64], last: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Put coupons in, in the order given."""
     r = rules[0]
-    k = 0
-    for j in range(len(v)):
-        if earns_coupon(v, j):
-            row = v[j].row
-            customer_day.settle_debt(c, r, row, day)
-            last[k] = v[j].coupon_last
-            issue(c, purse, row, day, v[j].norush_coupon, last[k])
-            c.more[row].issued += 1
-            customer_day.refresh_bound(c, r, row, day)
-            k += 1
+    for k in range(len(rows)):
+        row = rows[k]
+        customer_day.settle_debt(c, r, row, day)
+        issue(c, purse, row, day, face[k], last[k])
+        c.more[row].issued += 1
+        customer_day.refresh_bound(c, r, row, day)
+
+
+class Given(NamedTuple):
+    """Coupons given to customers, one entry each, rows ascending: face in yen, last good day."""
+
+    row: NDArray[np.int32]
+    face: NDArray[Any]
+    last: NDArray[Any]
+
+    @classmethod
+    def alike(cls, rows: NDArray[np.int32], face: int, last: int) -> Given:
+        """The same coupon for each of the rows."""
+        return cls(rows, np.full(len(rows), face), np.full(len(rows), last))
 
 
 @dataclass
@@ -200,14 +212,21 @@ class Books:
             _take_redeemed(customers.columns, customers.packed, customers.wallet, visits, day, ended)
             for day_ended in ended.tolist():
                 self.ending[day_ended] -= 1
+        self.open -= takings.redeemed
         if takings.earned:
-            if takings.earned > customers.wallet.free[1]:
-                customers.wallet = grown_wallet(customers.wallet, takings.earned)
-            last = np.empty(takings.earned, np.int64)
-            _put_earned(customers.columns, customers.packed, customers.wallet, visits, day, last)
-            for last_day in last.tolist():
-                self.ending[last_day] = self.ending.get(last_day, 0) + 1
-        self.open += takings.earned - takings.redeemed
+            earned = visits[(visits["kind"] == NORUSH) & (visits["norush_coupon"] > 0)]
+            self.give(customers, Given(earned["row"], earned["norush_coupon"], earned["coupon_last"]), day)
+
+    def give(self, customers: Customers, coupons: Given, day: int) -> None:
+        """Put coupons into their owners' wallets, good from the day after `day`."""
+        if len(coupons.row) > customers.wallet.free[1]:
+            customers.wallet = grown_wallet(customers.wallet, len(coupons.row))
+        face, last = coupons.face.astype(np.int64), coupons.last.astype(np.int64)
+        rows = np.ascontiguousarray(coupons.row)
+        _put(customers.columns, customers.packed, customers.wallet, day, rows, face, last)
+        for last_day in last.tolist():
+            self.ending[last_day] = self.ending.get(last_day, 0) + 1
+        self.open += len(rows)
 
     def copied(self) -> Books:
         """An independent copy."""

@@ -9,7 +9,7 @@ messages to some of those it may write to, or changes the company as a whole. Th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,21 @@ class Observed:
         return np.asarray(known & (values >= low) & (values <= high))
 
 
+class Apology(NamedTuple):
+    """What follows a parcel that is `late_days` days late or more: a coupon of `face` yen, and an apology.
+
+    It makes good a share of a bad score, `makes_good` where a coupon comes with it, and `again` where another
+    apology came within so many days before: a share below zero makes it worse.
+    """
+
+    late_days: int
+    face: int
+    valid_days: int
+    makes_good: float
+    again: float
+    again_within: int
+
+
 class Treatment:
     """An intervention as the company sees it; this one does nothing. Base of `scenarios.intervention.Intervention`."""
 
@@ -155,6 +170,10 @@ class Treatment:
         """Regular meetings over customers' comments that it sets up, else None."""
         return None
 
+    def apology(self, day: int) -> Apology | None:
+        """What follows a parcel handed over late on `day`, else None."""
+        return None
+
     def cost_on(self, day: int) -> float:
         """What it costs the firm as a whole on `day`, yen, beside customers' costs, projects and revisions."""
         return 0.0
@@ -189,10 +208,10 @@ class Offers:
         """Note who is eligible, treated or not; returns who of them is treated."""
         return reached(self._columns, self._rows, chosen, self._campaigns.treated, self._number, self._day)
 
-    def norush_coupon(self, chosen: NDArray[np.bool_], face: int, valid_days: int) -> None:
+    def norush_coupon(self, chosen: NDArray[np.bool_], face: int, valid_days: int, breakage: float = 0.0) -> None:
         """A coupon of `face` yen for choosing no-rush delivery, good from the next day for `valid_days`; none beside a
-        choice of days."""
-        _offer_coupon(self._visits, self._reach(chosen), face, self._day + valid_days)
+        choice of days. `breakage` is the share of them that is earned and never used."""
+        _offer_coupon(self._visits, self._reach(chosen), face, self._day + valid_days, breakage)
 
     def choice_of_days(self, chosen: NDArray[np.bool_], valid_days: int) -> None:
         """The intervention's options of waiting with no-rush delivery, instead of a plain coupon."""
@@ -250,12 +269,13 @@ def _reached(
 
 @of_one_type
 @loop
-def _offer_coupon(v: Visits, reached: NDArray[np.bool_], face: int, last: int) -> None:
+def _offer_coupon(v: Visits, reached: NDArray[np.bool_], face: int, last: int, breakage: float) -> None:
     """Offer a no-rush coupon where it is worth more than another's, and no choice of days is offered."""
     for j in range(len(v)):
         if reached[j] and face > v[j].norush_coupon and v[j].waiting_options == 0:
             v[j].norush_coupon = face
             v[j].coupon_last = last
+            v[j].breakage = breakage
 
 
 def written(

@@ -35,7 +35,7 @@ from sim.config.parameters import (
     whole,
     word,
 )
-from sim.phrases import ConfigError, Phrase, listed, nearest
+from sim.phrases import ConfigError, Phrase, below, listed, nearest
 
 NAME = re.compile(r"[^\W_][\w-]*")
 """Names a user gives: they become parts of dotted paths, of arms and of file names."""
@@ -110,7 +110,7 @@ def first_finding(error: ValidationError, path: str = "") -> Phrase:
         keys.append(str(cause.values["key"]))
     key = ".".join(filter(None, keys))
     problem = GONE.get(key) or (cause if isinstance(cause, Phrase) else _in_our_words(found))
-    return Phrase("{key}: {problem}", key=key, problem=problem) if key else problem
+    return below(key, problem) if key else problem
 
 
 def _in_our_words(details: ErrorDetails) -> Phrase:
@@ -178,6 +178,11 @@ class Purchase(Section):
     expectation_slope: NotNegative
     price_slope: NotNegative
     delivery_slope: NotNegative
+    deal_weight: NotNegative
+    deal_memory: Probability
+    lead_slope: NotNegative
+    fee_weight: NotNegative
+    top_up: Positive
 
 
 class Delivery(Section):
@@ -566,7 +571,7 @@ def _option(key: str, value: Any) -> Any:
         reader: Callable[[object], Any] = choice() if isinstance(value.get("value"), str) else parameter()
         return reader(value)
     except ConfigError as error:
-        raise ConfigError("{key}: {problem}", key=key, problem=error) from None
+        raise below(key, error) from None
 
 
 class Title(Section):

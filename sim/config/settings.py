@@ -28,7 +28,7 @@ from sim.config.sections import (
     Section,
     StatedIntervention,
 )
-from sim.phrases import ConfigError, listed, nearest
+from sim.phrases import ConfigError, below, listed, nearest
 
 # ------------------------------------------------------------------------------------------------- settings
 
@@ -89,7 +89,7 @@ class Settings(Section):
                 known = [name for name, _ in self.parameters()]
                 raise ConfigError("{key}: no such parameter{hint}", key=path, hint=nearest(path, known)) from None
             except ConfigError as error:
-                raise ConfigError("{key}: {problem}", key=path, problem=error) from None
+                raise below(path, error) from None
         return cast(Settings, changed)
 
 
@@ -221,7 +221,7 @@ def _window_in_days(options: Mapping[str, Any], settings: Settings) -> dict[str,
                 first += timedelta(days=_known_start(found))
             day = (in_horizon(found[key], first, last) - first).days
         except ConfigError as error:
-            raise ConfigError("{key}: {problem}", key=key, problem=error) from None
+            raise below(key, error) from None
         found[key] = Parameter(value=float(day + (key == "days")))
     return found
 

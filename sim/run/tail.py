@@ -35,6 +35,7 @@ from agents.columns import (
     APP,
     AWARE,
     CUSTOMER,
+    DEAL_UNIT,
     LAPSED,
     ONLINE_TOUCHPOINTS,
     SHOP,
@@ -95,6 +96,7 @@ class Person(NamedTuple):
     price: float  # the persona's multiplier of the price slope
     usual: float  # su, what satisfaction returns to
     per_order: float  # yen of profit
+    deal: float  # share of a basket that weighs on an order at full price, from discounts expected
 
 
 def tail_of(model: CXModel) -> Tail:
@@ -215,7 +217,7 @@ def _tail(
             value = _prospect(r, at, person, out.expectation[row])
         else:
             value = _worth(r, at, person, out.satisfaction[row], _mood(c, r, row, last + 1), out.expectation[row])
-            orders = _orders(r, at, person, CUSTOMER, out.expectation[row], 0.0)
+            orders = _orders(r, at, person, CUSTOMER, out.expectation[row], -person.deal)
             value -= person.per_order * orders * current_debt(c, r, row, last + 1)
             if count[row] > 0:
                 value += _coupons(c, r, at, person, row, last, count[row], faces[row], out.expectation[row])
@@ -240,7 +242,7 @@ def _person(c: Columns, r: Rules, w: Surroundings, at: Afterwards, row: int) -> 
     profit = expected_order_profit(r, r.basket_shape / me.spend, me.waiting_cost, 1.0 - store / total)
     return Person(
         persona, float(me.rate), float(me.lapse_trait), me.activated == 1, price, w.usual[persona],
-        profit - at.support[persona],
+        profit - at.support[persona], r.deal_weight * (int(me.deal) * DEAL_UNIT),
     )
 
 
@@ -295,14 +297,15 @@ def _worth(
     feeling = back + r.memory * resting
     score = person.usual + better
     rest = person.usual + r.memory * resting / feeling * better
-    fading = LN2 / r.fatigue_half_life
+    fading, forgetting = LN2 / r.fatigue_half_life, r.deal_memory * resting
     total, left = 0.0, 1.0
     for panel in range(PANELS):
         start = panel * length
         belief = expected + (expectation - expected) * _mean_left(believing, start, length)
         mean = rest + (satisfaction - mood - rest) * _mean_left(feeling, start, length)
         mean += mood * _mean_left(fading, start, length)
-        orders = _orders(r, at, person, CUSTOMER, belief, 0.0)
+        spoiled = person.deal * _mean_left(forgetting, start, length) if person.deal > 0.0 else 0.0
+        orders = _orders(r, at, person, CUSTOMER, belief, -spoiled)
         ends = discount + _hazard(r, person, mean, score, orders)
         stays = math.exp(-ends * length)
         total += left * orders * (1.0 - stays) / ends
@@ -343,9 +346,9 @@ def _coupons(
     """What open coupons are worth, yen: the orders that they bring, less those only bought forward, less discounts."""
     basket = r.basket_shape / float(c.more[row].spend)
     face = min(faces / count, basket)
-    without = _orders(r, at, person, CUSTOMER, expectation, 0.0)
+    without = _orders(r, at, person, CUSTOMER, expectation, -person.deal)
     reminded = (1.0 + r.coupon_acceleration) * r.redemption * _orders(
-        r, at, person, CUSTOMER, expectation, face / basket
+        r, at, person, CUSTOMER, expectation, face / basket - person.deal
     )
     if reminded <= 0.0:
         return 0.0

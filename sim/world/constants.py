@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.behaviour import Rules, logit
+from agents.behaviour import NO_THRESHOLD, Rules, logit
 from agents.columns import ONLINE_TOUCHPOINTS, TOUCHPOINT_NAMES
 from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from agents.records import Surroundings
+from sim.company.changes import NONE
 from sim.company.fulfilment import CarrierLuck, DeliveryTerms
 from sim.company.sizing import Demand, lateness, ratio_for
 from sim.company.support import DeskTerms
@@ -369,6 +370,10 @@ def _derived(settings: Settings) -> dict[str, Any]:
         activation_base=logit(onboarding.link.value) if onboarding is not None else 0.0,
         episode_clock=float(b.attrition.clock.value == "episode"),
         conversion_prospect=b.choice.conversion_customer.value * b.choice.prospect_conversion.value,
+        new_terms=0.0,
+        longer=NONE,
+        dearer=NONE,
+        free_from=NO_THRESHOLD,
         lapse_offset=0.0,
         order_offset=0.0,
         # Where the pilot starts: satisfaction and expectation at quality, star cuts around it.

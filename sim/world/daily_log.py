@@ -126,6 +126,9 @@ class Recorder:
         """Pushes and e-mails, beside the day's popups."""
         self.add("impressions", len(messages))
         self.add("clicks", int(messages["clicked"].sum()))
+        back = int(messages["came_back"].sum())
+        self.status[LAPSED] -= back
+        self.status[CUSTOMER] += back
 
     def deliveries(self, handed: int, late: int) -> None:
         """Online orders handed over, and late ones."""

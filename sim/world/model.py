@@ -52,9 +52,10 @@ from sim.company.fulfilment import (
     log_deliveries,
     orders_of,
 )
-from sim.company.ledger import Books, book_calls, book_messages, book_visits
+from sim.company.ledger import Books, Given, book_calls, book_messages, book_visits
 from sim.company.meetings import MeetingState
 from sim.company.offers import Observed, Offers, Placed, waiting_options_of, written
+from sim.company.recovery import Apologies
 from sim.company.support import Calls, Desk, ReplayedDesk, SupportDesk, WaitingRecord, calls_of, hang_up
 from sim.world.constants import World, quality, surroundings
 from sim.world.daily_log import Recorder
@@ -174,6 +175,7 @@ class CXModel(mesa.Model):
         self.treated = nobody if self.arm.treated is None else self.arm.treated
         self.somebody = bool(self.treated.any())
         self.campaigns = self._campaigns()
+        self.apologies = Apologies(self.arm.interventions, self.treated)
         self.customers.around = surroundings(world, self.public.weight, self.public.score)
         self.customers.variants = self.campaigns.variants
         self.customers.waiting_options = waiting_options_of(self.arm.interventions)
@@ -328,6 +330,7 @@ class CXModel(mesa.Model):
             self.engine.settle(day)
         self.customers.use(changed_rules(self.world.rules, wanted))
         self.customers.around.quality[:] = shifted_quality(quality(self.world), wanted)
+        self.centre.terms = self.world.terms.with_transit(wanted.delivery.transit)
         if lapse_hazard_moves:
             self.engine.start(day)
         self.in_force = wanted
@@ -361,6 +364,11 @@ class CXModel(mesa.Model):
         if self.journal is not None:
             self.journal.shopping(day, self.customers, arrivals)
 
+    def _give(self, coupons: Given, day: int) -> None:
+        """Put coupons that come with no order into wallets, good from the day after `day`."""
+        self.books.give(self.customers, coupons, day)
+        self.recorder.add("coupons_issued", len(coupons.row))
+
     def _write(self, day: int) -> Messages:
         """The morning's pushes and e-mails, as their receivers take them."""
         if not any(one.writes_on(day) for _, one in self.arm.interventions):
@@ -368,6 +376,8 @@ class CXModel(mesa.Model):
         world = self.world
         messages = written(self.arm.interventions, self.campaigns, day, world.traits.personas.names, world.topics)
         self.engine.receive(self._today, messages)
+        for coupons in self.campaigns.mailed(messages, day):
+            self._give(coupons, day - 1)
         if self.journal is not None:
             self.journal.messages(day, messages, self.campaigns.variants["asks"])
         return messages
@@ -394,15 +404,16 @@ class CXModel(mesa.Model):
     def _book(self, day: int, visits: Visits) -> None:
         takings = book_visits(self.customers, visits, day)
         self.books.coupons(self.customers, visits, takings, day)
-        self.recorder.put(
-            revenue=takings.revenue, profit=takings.profit, coupons_redeemed=takings.redeemed,
-            coupons_issued=takings.earned,
-        )  # fmt: skip
+        self.recorder.put(revenue=takings.revenue, profit=takings.profit, coupons_redeemed=takings.redeemed)
+        self.recorder.add("coupons_issued", takings.earned)
 
     def _queue_orders(self, day: int, visits: Visits) -> None:
         """Online orders go to the warehouse in a batch per class; store purchases are handed over at once."""
         world = self.world
-        orders = orders_of(self.customers.columns, visits, world.rules.basket_shape, world.seed, day, world.carrier)
+        orders = orders_of(
+            self.customers.columns, visits, world.rules.basket_shape, world.seed, day, world.carrier,
+            self.in_force.delivery.longer,
+        )
         self._stores = []
         for batch in batches(day, orders):
             if batch.kind == STORE:
@@ -415,13 +426,16 @@ class CXModel(mesa.Model):
         self.recorder.deliveries(*log_deliveries(self.customers.columns, episodes, day))
         self.engine.experience(self._today, episodes)
         self._episodes = episodes
+        for coupons in self.apologies.make_good(self.customers.columns, episodes, day):
+            self._give(coupons, day)
         self._calls = calls_of(self.world.seed, self.world.desk, self.world.rules.resolution, episodes)
         if self._calls is not None:
             self.desk.open(day, self._calls.contacts)
 
     def _ship(self, day: int) -> None:
         usual = int(self.world.capacity[self.world.on(day)])  # NumPy takes long to multiply its integers by a float
-        possible = usual * self.in_force.capacity + self._part_order
+        more = self.in_force.more_capacity * self.world.customers / self.world.members if usual else 0.0
+        possible = usual * self.in_force.capacity + more + self._part_order
         capacity = int(possible)
         self._part_order = possible - capacity
         self.recorder.put(capacity=min(capacity, 2**31 - 1), shipped=self.centre.ship(day, capacity))

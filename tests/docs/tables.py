@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
+from scenarios.delivery import DaysMore, YenMore
 from scenarios.intervention import FOR_EVER, REGISTRY, Costs, Intervention, Prior, completed, options_of, reader_of
 from scenarios.rules import FLAGS
 from sim.company.offers import AMOUNTS, DAYS_SINCE
@@ -39,6 +40,29 @@ OPTIONS = {
     "start": "first day it acts, or its date: `2027-03-01`, or `03-01` for the first one in the horizon",
     "days": "how many days it acts, or the date of the last one",
     "face": "yen of the coupon",
+    "points_norush.face": "points, a yen each",
+    "mailed_coupon.face": "yen of the coupon",
+    "recovery_coupon.face": "yen of the coupon; 0: words alone",
+    "mailed_coupon.valid_days": "days the coupon is good, from the day of the e-mail",
+    "win_back.valid_days": "days the coupon is good, from the day of the e-mail",
+    "recovery_coupon.valid_days": "days the coupon is good, from the day after the parcel",
+    "breakage": "share of points that is earned and never used",
+    "late_days": "days late from which a parcel is made good",
+    "makes_good": "share of a bad score that a coupon with an apology makes good",
+    "again": "the same of another apology within `again_within` days",
+    "again_within": "days",
+    "kept": "share of receivers who keep the coupon",
+    "after_days": "days without an order",
+    "wakes": "probability that an e-mail brings back somebody who has left",
+    "lead": "`{standard: -1}`: days promised, beyond the company's own, by class",
+    "transit": "days on the way, likewise",
+    "fee": "yen the customer pays, likewise",
+    "delivery_terms.cost": "yen a parcel costs, likewise",
+    "free_from": "yen of basket from which standard and no-rush delivery cost nothing",
+    "people": "more people in the warehouse",
+    "when": "`peaks` (of the calendar, and two weeks after each) or `always`",
+    "orders_per_person": "orders a day that each ships",
+    "wage": "yen a day for each",
     "delivery_choice.face": "yen of the coupon at no-rush's own lead",
     "extra_days": "days beyond no-rush's lead that may be chosen",
     "faces": "yen of the coupon that goes with each of the extra_days",
@@ -178,6 +202,8 @@ def default(name: str, option: FieldInfo) -> str:
         return f"{tidy(value):,}"
     if isinstance(value, Costs):
         return f"{value.setup:,.0f}; {value.per_day:,.0f}"
+    if isinstance(value, DaysMore | YenMore):
+        return "none"
     return value if isinstance(value, str) else "everybody"
 
 

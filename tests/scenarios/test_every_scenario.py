@@ -12,6 +12,7 @@ import pytest
 
 import conf
 from cxsim.cli import main
+from scenarios.delivery import DaysMore, YenMore
 from scenarios.intervention import Costs, treated_arms
 from sim.config.settings import Settings
 from sim.world.constants import World
@@ -22,13 +23,19 @@ from tests.worlds import BUSY, arm_from, differences, everything, settings, tigh
 SHIPPED = sorted(path.stem for path in (Path(conf.__file__).parent / "scenario").glob("*.yaml"))
 SMALL = ("customers=800", "days=56", "burn_in=30", "+calendar.seasons.peak={dates: 02-10..03-01, multiplier: 1.8}")
 
-MESSAGES = ("popup", "searched_popup", "welcome", "push", "email", "ask")
+MESSAGES = ("popup", "searched_popup", "welcome", "push", "email", "ask", "mailed_coupon", "win_back")
 FREE = {"costs": Costs()}
 NOTHING = {
     # what puts each kind of intervention out of action without taking it away
     "norush_coupon": {"face": 0},
     "delivery_choice": {"faces": (0,), "extra_days": (0,)},
     **{kind: {"holdout": 1.0, "cycle": None} for kind in MESSAGES},
+    "points_norush": {"face": 0},
+    "recovery_coupon": {"face": 0, "makes_good": 0.0, "again": 0.0},
+    "delivery_terms": {
+        "lead": DaysMore(), "transit": DaysMore(), "fee": YenMore(), "cost": YenMore(), "free_from": None,
+    },
+    "capacity": {"people": 0},
     "voice_of_customer": {"gain": 0.0, "cost": 0.0},
     "staff": {"quality": 0.0, "recovery": 0.0, "noise": 1.0, "recovery_cost": 0.0, "friction": 0},
     "outage": {"quality": 0.0, "friction": 0.0},
