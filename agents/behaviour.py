@@ -22,8 +22,9 @@ from agents.compiled import rule
 class Rules(NamedTuple):
     """Every number a customer's rules depend on, float64; rates per day unless named otherwise.
 
-    Each is one number but for `weights`, one per touchpoint, and `longer` and `dearer`, one per delivery class. All are
-    those of the configuration at one point, except the last block: the references that the pilot measures and freezes.
+    Each is one number but for `weights`, one per touchpoint, and `longer`, `dearer` and `closed`, one per class.
+    All are those of the configuration at one point, except the last block: the references that the pilot measures and
+    freezes.
     """
 
     # awareness, word of mouth, beliefs
@@ -77,6 +78,7 @@ class Rules(NamedTuple):
     new_terms: float  # 1: some differ from the usual ones
     longer: tuple[float, ...]  # days promised beyond the usual lead, by class
     dearer: tuple[float, ...]  # yen beyond the usual fee, by class
+    closed: tuple[float, ...]  # 1: the class is not on offer, by class
     free_from: float  # yen of basket from which standard and no-rush delivery cost nothing
     # money
     basket_shape: float
@@ -84,6 +86,11 @@ class Rules(NamedTuple):
     margin: float
     acquisition_cost: float
     discount_rate: float
+    # what is sent back
+    return_share: float
+    return_slope: float
+    return_cost: float
+    return_spoiled: float
     # episode
     experience_noise_sd: float
     noise_store: float
@@ -146,9 +153,12 @@ class Rules(NamedTuple):
     cut_4: float
 
 
-_SEVERAL = {"weights": (len(TOUCHPOINT_NAMES),), "longer": (STORE,), "dearer": (STORE,)}
+_SEVERAL = {"weights": (len(TOUCHPOINT_NAMES),), "longer": (STORE,), "dearer": (STORE,), "closed": (STORE,)}
 
 _PACKED = np.dtype([(name, np.float64, _SEVERAL.get(name, ())) for name in Rules._fields])
+
+CLOSED = -1e9
+"""Utility of a delivery class that is not on offer, logits."""
 
 NO_THRESHOLD = 1e12
 """Yen of basket that nobody reaches: delivery is free from nowhere on."""
@@ -436,6 +446,8 @@ def class_utility(
 
     `coupon` in yen and `extra` days beyond its lead come with no-rush only.
     """
+    if r.closed[kind] > 0.5:
+        return CLOSED
     fee = fee_felt(r, kind, basket)
     if kind == 0:
         return -waiting_cost * (r.express_lead + r.longer[kind]) - r.fee_slope * fee / 100.0
@@ -446,6 +458,16 @@ def class_utility(
         - waiting_cost * (r.norush_lead + r.longer[kind] + extra)
         - r.fee_slope * (fee - r.coupon_weight * coupon) / 100.0
     )
+
+
+@rule
+def usual_utility(r: Rules, kind: int, waiting_cost: float) -> float:
+    """Utility of a delivery class under the usual terms, without a coupon."""
+    if kind == EXPRESS:
+        return -waiting_cost * r.express_lead - r.fee_slope * r.express_fee / 100.0
+    if kind == STANDARD:
+        return r.utility_standard - waiting_cost * r.standard_lead - r.fee_slope * r.standard_fee / 100.0
+    return r.utility_norush - waiting_cost * r.norush_lead - r.fee_slope * r.norush_fee / 100.0
 
 
 @rule
@@ -462,18 +484,21 @@ def terms_felt(r: Rules, waiting_cost: float, price_multiplier: float, basket: f
     """What today's terms of delivery add to the utility of ordering online, logits, against the usual ones.
 
     Promised days weigh `lead_slope` each, and a yen of fee `fee_weight` times a yen of price; each class counts by the
-    share it has under the usual terms. (Through the choice among classes, which has a slope of its own, a day would
+    share it has under the usual terms. A class that is closed is missed by `delivery_slope` times what the best of the
+    classes was better for it. (Through the choice among classes, which has a slope of its own, a day would
     weigh ten times what field experiments found: Cui, Lu, Sun and Golden 2024; Oblander and Jerath 2024.)
     """
-    total, days, yen = 0.0, 0.0, 0.0
+    total, left, days, yen = 0.0, 0.0, 0.0, 0.0
     for kind in range(3):
-        more_fee = fee_felt(r, kind, basket) - usual_fee(r, kind)
-        today = class_utility(r, kind, waiting_cost, 0.0, 0, basket)
-        weight = math.exp(today + waiting_cost * r.longer[kind] + r.fee_slope * more_fee / 100.0)
+        weight = math.exp(usual_utility(r, kind, waiting_cost))
         total += weight
-        days += weight * r.longer[kind]
-        yen += weight * more_fee
-    return -(r.lead_slope * days + r.price_slope * price_multiplier * r.fee_weight * yen / mean_basket) / total
+        if r.closed[kind] < 0.5:
+            more_fee = fee_felt(r, kind, basket) - usual_fee(r, kind)
+            left += weight
+            days += weight * r.longer[kind]
+            yen += weight * more_fee
+    lost = r.lead_slope * days + r.price_slope * price_multiplier * r.fee_weight * yen / mean_basket
+    return r.delivery_slope * math.log(left / total) - lost / left
 
 
 @rule
@@ -533,6 +558,18 @@ def talk_probability(r: Rules, talkativeness: float, score: float) -> float:
     """P(talking about an episode)."""
     drive = r.talk_base + r.talk_positive * positive(score) + r.talk_negative * positive(-score)
     return 1.0 - math.exp(-talkativeness * drive)
+
+
+@rule
+def return_probability(r: Rules, score: float) -> float:
+    """P(an online order is sent back) after an episode: the firm's share at the usual score, more below it."""
+    return logistic(logit(r.return_share) - r.return_slope * (score - r.satisfaction_ref))
+
+
+@rule
+def return_loss(r: Rules, basket: float, discount: float) -> float:
+    """Yen of profit lost by an order that is sent back: its margin, handling, and the goods that are spoiled."""
+    return basket * r.margin - discount + r.return_cost + r.return_spoiled * basket * (1.0 - r.margin)
 
 
 @rule
@@ -636,4 +673,7 @@ def expected_order_profit(r: Rules, mean_basket: float, waiting_cost: float, onl
             delivery += weight * (r.standard_fee - r.standard_cost)
         else:
             delivery += weight * (r.norush_fee - r.norush_cost)
-    return mean_basket * r.margin + online * delivery / total
+    profit = mean_basket * r.margin + online * delivery / total
+    if r.return_share > 0.0:
+        profit -= online * r.return_share * return_loss(r, mean_basket, 0.0)
+    return profit

@@ -139,6 +139,7 @@ ATTRIBUTES: dict[str, Column] = {
     "redeemed": Column("uint16", "coupons", ""),
     "delivered": Column("uint16", "orders", "online"),
     "late": Column("uint16", "orders", "online, after the promised day"),
+    "returned": Column("uint16", "orders", "online, sent back"),
     "lead_days": Column("uint16", "days", "sum over online deliveries"),
     "contacts": Column("uint16", "contacts", ""),
     "eligible": Column("uint8", "", "an intervention would have reached the customer"),

@@ -605,6 +605,9 @@ def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j
     me.stars = behaviour.stars_of(r, score)
     me.open_orders -= 1
     _talk(c, r, w, today, e, j)
+    if r.return_share > 0.0 and e[j].kind != STORE:
+        u = draw(today.seed, row, int(e[j].order_day), draws.RETURN, 0)
+        e[j].returned = u < behaviour.return_probability(r, score)
     if r.episode_clock > 0.5 and int(c.status[row]) == CUSTOMER and e[j].first == 0:
         u = draw(today.seed, row, int(e[j].order_day), draws.LAPSE_EPISODE, 0)
         p = behaviour.lapse_probability(r, float(me.lapse_trait), float(me.satisfaction), int(me.activated) == 1)

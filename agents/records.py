@@ -121,6 +121,8 @@ EPISODE = np.dtype(
         ("late", np.int16),  # days after the promised one, negative: early
         ("first", np.uint8),
         ("saved", np.float32),  # discount as a share of the mean basket
+        ("basket", np.int32),  # yen
+        ("discount", np.int32),  # yen
         # after `experience`
         ("score", np.float64),
         ("contact", np.uint8),
@@ -135,6 +137,7 @@ EPISODE = np.dtype(
         ("talk_weight", np.int32),
         ("talk_score", np.int32),
         ("lapsed", np.uint8),
+        ("returned", np.uint8),  # sent back
     ],
     align=True,
 )

@@ -12,7 +12,7 @@ from agents.behaviour import NO_THRESHOLD
 from scenarios.intervention import Intervention, register, uncertain
 from sim.company.changes import NO_CHANGES, Changes, NewTerms
 from sim.company.offers import Apology, Observed, Offers
-from sim.config.parameters import Reader, real, rounded, show, whole, word
+from sim.config.parameters import Reader, real, rounded, several, show, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
@@ -182,6 +182,7 @@ class DeliveryTerms(Intervention):
     fee: Annotated[YenMore, Reader(_yen_more)] = YenMore()
     cost: Annotated[YenMore, Reader(_yen_more)] = YenMore()  # yen a parcel
     free_from: Annotated[float | None, real(0.0, 1e9)] = None  # yen of basket; standard and no-rush
+    closed: Annotated[tuple[str, ...], several(word("express", "norush"))] = ()  # classes not on offer
 
     @classmethod
     def configured(cls, name: str, options: Mapping[str, Any], settings: Settings) -> Self:
@@ -210,8 +211,9 @@ class DeliveryTerms(Intervention):
             return NO_CHANGES
         free_from = NO_THRESHOLD if self.free_from is None else self.free_from
         terms = NewTerms(
-            self.lead.by_class, self.transit.by_class, self.fee.by_class, self.cost.by_class, free_from
-        )
+            self.lead.by_class, self.transit.by_class, self.fee.by_class, self.cost.by_class,
+            (float("express" in self.closed), 0.0, float("norush" in self.closed)), free_from,
+        )  # fmt: skip
         return Changes(delivery=terms)
 
 

@@ -48,6 +48,7 @@ class NewTerms(NamedTuple):
     transit: tuple[int, int, int] = (0, 0, 0)  # days on the way beyond the usual ones
     dearer: Three = NONE  # yen a customer pays beyond the usual fee
     costlier: Three = NONE  # yen a parcel costs beyond the usual cost
+    closed: Three = NONE  # above 0: the class is not on offer
     free_from: float = NO_THRESHOLD  # yen of basket from which standard and no-rush delivery cost nothing
 
     def and_also(self, other: NewTerms) -> NewTerms:
@@ -57,6 +58,7 @@ class NewTerms(NamedTuple):
             sum_of(self.transit, other.transit),
             sum_of(self.dearer, other.dearer),
             sum_of(self.costlier, other.costlier),
+            sum_of(self.closed, other.closed),
             min(self.free_from, other.free_from),
         )
 
@@ -124,7 +126,7 @@ def _of_delivery(rules: Rules, terms: NewTerms) -> dict[str, Any]:
     costs = (rules.express_cost, rules.standard_cost, rules.norush_cost)
     express, standard, norush = (cost + more for cost, more in zip(costs, terms.costlier, strict=True))
     return dict(
-        new_terms=1.0, longer=terms.longer, dearer=terms.dearer, free_from=terms.free_from,
+        new_terms=1.0, longer=terms.longer, dearer=terms.dearer, closed=terms.closed, free_from=terms.free_from,
         express_cost=express, standard_cost=standard, norush_cost=norush,
     )
 

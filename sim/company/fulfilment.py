@@ -101,6 +101,8 @@ ORDER = np.dtype(
         ("tie", np.float64),  # the order's own draw: its place among those of its class and day
         ("row", np.int32),
         ("saved", np.float32),  # discount as a share of the mean basket
+        ("basket", np.int32),  # yen
+        ("discount", np.int32),  # yen
         ("day", np.int16),
         ("kind", np.uint8),
         ("extra", np.int8),  # days promised beyond the usual lead: chosen, or by new terms; negative: fewer
@@ -134,6 +136,7 @@ def orders_of(
             if v[j].kind != STORE:
                 one.extra += longer[v[j].kind]
             one.delay = delay_of(seed, v[j].row, day, luck)
+            one.basket, one.discount = v[j].basket, v[j].discount
             one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / basket_shape)
             count += 1
     return as_they_ship(seed, day, orders[:count])
@@ -207,6 +210,7 @@ def _episodes(orders: Orders, promised: NDArray[np.int64], day: int) -> Episodes
         one.row, one.order_day, one.kind = order.row, order.day, order.kind
         one.first, one.saved = order.first, order.saved
         one.extra = order.extra
+        one.basket, one.discount = order.basket, order.discount
         one.late = day - promised[j]
     return episodes
 

@@ -2,8 +2,8 @@
 
 An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, and less what a new
 customer costs if it is the first one; it is booked on the order's day. Support is booked on the day of contact, a
-message on the day it is sent or shown. Whole yen make sums exact: the sum of the customers' ledgers is the cash, less
-what an intervention costs the firm as a whole.
+message on the day it is sent or shown, and what is sent back on the day of its delivery. Whole yen make sums exact: the
+sum of the customers' ledgers is the cash, less what an intervention costs the firm as a whole.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import day as customer_day
-from agents.behaviour import PackedRules, Rules
+from agents.behaviour import PackedRules, Rules, return_loss
 from agents.columns import NO_ORDER, NORUSH, Columns
 from agents.compiled import loop, of_one_type, rule
 from agents.records import Episodes, Messages, Visits
@@ -145,6 +145,31 @@ def book_calls(
 ) -> int:
     """Book minutes of service, and what customers get whose matter is resolved; returns the cost in yen."""
     return _book_calls(customers.columns, customers.packed, episodes, calls, cost_per_minute, per_recovery, day)
+
+
+@loop
+def _book_returns(c: Columns, rules: PackedRules, e: Episodes, day: int) -> tuple[int, int]:
+    r = rules[0]
+    refunded, lost = 0, 0
+    for j in range(len(e)):
+        if e[j].returned:
+            me = c.more[e[j].row]
+            price = int(e[j].basket) - int(e[j].discount)
+            yen = whole(return_loss(r, float(e[j].basket), float(e[j].discount)))
+            me.returned += 1
+            me.revenue -= price
+            me.margin -= yen
+            _book(c, r, e[j].row, day, -yen)
+            refunded += price
+            lost += yen
+    return refunded, lost
+
+
+def book_returns(customers: Customers, episodes: Episodes, day: int) -> tuple[int, int]:
+    """Book what is sent back of the day's deliveries; (yen refunded, yen of profit lost)."""
+    if not np.count_nonzero(episodes["returned"]):
+        return 0, 0
+    return _book_returns(customers.columns, customers.packed, episodes, day)
 
 
 @loop

@@ -420,6 +420,16 @@ class Onboarding(Section):
     link: InnerProbability
 
 
+class Returns(Section):
+    """What is sent back of online orders: their share at the usual score, and how it moves with the score; yen an order
+    for handling, and the share of the goods' cost that is spoiled."""
+
+    share: InnerProbability
+    slope: NotNegative  # logit per su below the usual score
+    cost: NotNegative
+    spoiled: Probability
+
+
 class Carrier(Section):
     """Delays on the way: the share of parcels delayed, and how many days those are, on average, from 1 on.
 
@@ -476,6 +486,7 @@ class Company(Section):
     desk: Desk
     opt_in: OptIn = OptIn(mail=0.6, push=0.4)
     onboarding: Onboarding | None = None
+    returns: Returns | None = None
     message_cap: Annotated[int, whole(0, 1000)]
     survey_share: Probability
     margin: Probability

@@ -353,7 +353,7 @@ def _derived(settings: Settings) -> dict[str, Any]:
     """The fields of `Rules` that are computed, not copied from one key."""
     b, company, market = settings.behaviour, settings.company, settings.market
     rest = 1.0 - b.experience.mean_weight.value  # shared by peak and end as 3 to 2
-    onboarding, start = company.onboarding, _at_quality(settings)
+    onboarding, returns, start = company.onboarding, company.returns, _at_quality(settings)
     return dict(
         ad_hazard=b.awareness.ad_hazard.value / DAYS_PER_YEAR,
         talk_hazard=b.awareness.talk_hazard.value / DAYS_PER_YEAR,
@@ -367,12 +367,17 @@ def _derived(settings: Settings) -> dict[str, Any]:
         end_weight=rest * 0.4,
         support_quality=0.0,
         onboarding=float(onboarding is not None),
+        return_share=returns.share.value if returns is not None else 0.0,
+        return_slope=returns.slope.value if returns is not None else 0.0,
+        return_cost=returns.cost.value if returns is not None else 0.0,
+        return_spoiled=returns.spoiled.value if returns is not None else 0.0,
         activation_base=logit(onboarding.link.value) if onboarding is not None else 0.0,
         episode_clock=float(b.attrition.clock.value == "episode"),
         conversion_prospect=b.choice.conversion_customer.value * b.choice.prospect_conversion.value,
         new_terms=0.0,
         longer=NONE,
         dearer=NONE,
+        closed=NONE,
         free_from=NO_THRESHOLD,
         lapse_offset=0.0,
         order_offset=0.0,

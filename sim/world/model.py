@@ -52,7 +52,7 @@ from sim.company.fulfilment import (
     log_deliveries,
     orders_of,
 )
-from sim.company.ledger import Books, Given, book_calls, book_messages, book_visits
+from sim.company.ledger import Books, Given, book_calls, book_messages, book_returns, book_visits
 from sim.company.meetings import MeetingState
 from sim.company.offers import Observed, Offers, Placed, waiting_options_of, written
 from sim.company.recovery import Apologies
@@ -445,6 +445,9 @@ class CXModel(mesa.Model):
         if self._calls is not None:
             self._hang_up(day, episodes, self._calls)
         self.engine.conclude(self._today, episodes)
+        refunded, lost = book_returns(self.customers, episodes, day)
+        self.recorder.add("revenue", -refunded)
+        self.recorder.add("profit", -lost)
         gone = self.engine.lapse(self._today)
         self.recorder.settled(episodes, len(gone))
         if self.journal is not None:

@@ -59,6 +59,7 @@ OPTIONS = {
     "fee": "yen the customer pays, likewise",
     "delivery_terms.cost": "yen a parcel costs, likewise",
     "free_from": "yen of basket from which standard and no-rush delivery cost nothing",
+    "closed": "`express`, `norush`, or a list of both: not on offer",
     "people": "more people in the warehouse",
     "when": "`peaks` (of the calendar, and two weeks after each) or `always`",
     "orders_per_person": "orders a day that each ships",

@@ -72,6 +72,18 @@ def test_a_day_promised_weighs_its_slope_by_the_share_of_the_class() -> None:
     assert behaviour.terms_felt(rules(longer=(1, 1, 1)), cost, 1.2, 5000.0, 4000.0) == pytest.approx(-usual.lead_slope)
 
 
+def test_a_closed_class_is_chosen_by_nobody_and_missed_by_what_the_choice_was_better_for_it() -> None:
+    found, world, start = free("faster_promise")
+    r, cost = rules(closed=(1.0, 0.0, 0.0)), 0.3
+    weights = np.exp([behaviour.usual_utility(r, kind, cost) for kind in range(3)])
+    missed = r.delivery_slope * math.log(1 - weights[0] / weights.sum())
+    assert behaviour.terms_felt(r, cost, 1.0, 5000.0, 4000.0) == pytest.approx(missed)
+    terms = build("terms", StatedIntervention.model_validate({"kind": "delivery_terms", "closed": "express"}), found)
+    model = CXModel(world, start.copied(), everybody(terms, world))
+    orders = np.concatenate(orders_of(model))
+    assert set(np.unique(orders["kind"])) == {STANDARD, NORUSH, STORE}
+
+
 def test_a_yen_of_fee_weighs_as_a_yen_of_price() -> None:
     r = rules(dearer=(100.0, 100.0, 100.0))
     felt = behaviour.terms_felt(r, 0.3, 1.2, 5000.0, 4000.0)
@@ -321,3 +333,55 @@ def test_without_weight_what_is_learned_moves_nothing_but_what_is_learned() -> N
 
 def _with(world: World, **numbers: float) -> World:
     return replace(world, rules=world.rules._replace(**numbers))
+
+
+# -- returns ---------------------------------------------------------------------------------------------------------
+
+
+def sends_back(world: World, share: float, slope: float) -> World:
+    return _with(world, return_share=share, return_slope=slope, return_cost=600.0, return_spoiled=0.1)
+
+
+def test_what_is_sent_back_costs_its_margin_its_handling_and_what_is_spoiled_and_changes_nobody() -> None:
+    _, world, start = late("recovery_coupon")
+    plain = arm_from(world, start)
+    model = CXModel(sends_back(world, 0.2, 0.0), start.copied())
+    _, settled = scores(model)
+    episodes = np.concatenate(settled)
+    online, back = episodes[episodes["kind"] != STORE], episodes[episodes["returned"] == 1]
+    assert (back["kind"] != STORE).all()
+    assert len(back) == pytest.approx(0.2 * len(online), abs=4 * math.sqrt(0.16 * len(online)))
+    basket, discount, margin = back["basket"].astype(float), back["discount"].astype(float), world.rules.margin
+    lost = np.floor(basket * margin - discount + 600.0 + 0.1 * basket * (1 - margin) + 0.5)
+    ledgers = [one.customers.columns.of("ledger").sum(dtype=np.int64) for one in (plain, model)]
+    assert ledgers[0] - ledgers[1] == lost.sum()
+    revenues = [one.customers.columns.of("revenue").sum(dtype=np.int64) for one in (plain, model)]
+    assert revenues[0] - revenues[1] == (basket - discount).sum()
+    assert model.customers.columns.of("returned").sum() == len(back)
+    assert (plain.customers.columns.of("bought") == model.customers.columns.of("bought")).all()
+    assert model.recorder.rows["profit"].sum() == ledgers[1]
+
+
+def test_the_disappointed_send_back_more_by_the_slope() -> None:
+    _, world, start = late("recovery_coupon")
+    _, settled = scores(CXModel(sends_back(world, 0.2, 0.8), start.copied()))
+    episodes = np.concatenate(settled)
+    online = episodes[episodes["kind"] != STORE]
+    logits = math.log(0.2 / 0.8) - 0.8 * (online["score"] - world.rules.satisfaction_ref)
+    expected = 1.0 / (1.0 + np.exp(-logits))
+    bad = online["score"] < np.median(online["score"])
+    for group in (bad, ~bad):
+        spread = math.sqrt((expected * (1 - expected))[group].sum())
+        assert online["returned"][group].sum() == pytest.approx(expected[group].sum(), abs=4 * spread)
+    assert expected[bad].mean() > 1.3 * expected[~bad].mean()
+
+
+def test_the_engines_send_back_the_same() -> None:
+    found = settings("scenario=faster_promise", "customers=800", "days=40", "burn_in=30", *BUSY)
+    world = sends_back(tight_world(found, 7, orders=20.0), 0.3, 0.5)
+    start, arm = burnt_in(world), Arm(placed(found, "faster_promise"), np.ones(800, bool))
+    by_agent = CXModel(world, start.copied(), arm, "agent")
+    by_agent.run(world.days)
+    column = arm_from(world, start, arm)
+    assert differences(column, by_agent) == []
+    assert column.customers.columns.of("returned").sum() > 20
