@@ -221,7 +221,8 @@ class _Jobs:
             while waiting:
                 busy = []
                 for number, outcome in pool.outcomes(waiting):
-                    job, ending = waiting[number], _ending(outcome)
+                    job = waiting[number]
+                    ending = self._there(job, _ending(outcome))
                     if ending.status == BUSY:
                         busy.append(job)
                         continue
@@ -231,6 +232,17 @@ class _Jobs:
                 if waiting:
                     time.sleep(POLL)
         return [self._endings[job.key] for job in jobs]
+
+    def _there(self, job: Job, ending: Ending) -> Ending:
+        """How a job ended, seen from here: one that is done on a machine without our folder is not done."""
+        from sim.studies.sweep import DONE, FAILED, Ending, job_folder
+
+        if ending.status != DONE or job_folder(self.folder, job.key).is_dir():
+            return ending
+        return Ending(FAILED, Phrase(
+            "{folder}: is not shared with the machine that did this job; a sweep on a cluster needs a shared folder",
+            folder=shown(self.folder),
+        ))  # fmt: skip
 
     def _work(self) -> JobWork:
         from analysis.effects import answer

@@ -151,18 +151,19 @@ def _key(work: Work, settings: Settings) -> str:
 @contextmanager
 def _held(folder: Path, key: str) -> Iterator[None]:
     """Hold a folder for this search alone. Raises ConfigError if it holds another search, or one is running in it."""
-    from filelock import FileLock, Timeout
+    from filelock import Timeout
 
     from sim.files.disk import together
+    from sim.files.locks import lock
     from sim.studies.optimise import KEY
 
     if folder.exists() and (not folder.is_dir() or (_visible(folder) and not (folder / KEY).is_file())):
         raise ConfigError("--out {folder}: is there and no folder of a search; name another one", folder=folder)
     with together(folder, "--out "):  # tried before any work; its lock needs it, too
         folder.joinpath(".lock").touch()
-    lock = FileLock(folder / ".lock")
+    mine = lock(folder / ".lock")
     try:
-        lock.acquire(timeout=0)
+        mine.acquire(timeout=0)
     except Timeout:
         raise ConfigError(
             "{folder}: another process searches there; wait for it, or name another --out", folder=folder
@@ -171,7 +172,7 @@ def _held(folder: Path, key: str) -> Iterator[None]:
         _claim(folder / KEY, key)
         yield
     finally:
-        lock.release()
+        mine.release()
 
 
 def _visible(folder: Path) -> bool:

@@ -1,7 +1,7 @@
-"""A sweeper that knows sweep files, and the launcher `local`.
+"""A sweeper that knows sweep files, and the launchers `local` and `dask`.
 
 Both leave what a job is to the task function (`cxsim.sweeps._Jobs`): the sweeper asks it for the jobs that are
-missing, a launcher only says how they are sent. Another pool, of a cluster, is another launcher of this size.
+missing, a launcher only says where they are sent.
 """
 
 from __future__ import annotations
@@ -37,9 +37,11 @@ class SweepFiles(Sweeper):
 class LocalLauncher(Launcher):
     """Jobs side by side in processes of this machine, one thread each."""
 
+    task: Any
+
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what a sweep needs."""
-        self.task: Any = task_function
+        self.task = task_function
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run these jobs; each return value is how a job ended. A job that fails raises nothing here."""
@@ -50,3 +52,19 @@ class LocalLauncher(Launcher):
             done.return_value = ending
             returns.append(done)
         return returns
+
+
+class DaskLauncher(LocalLauncher):
+    """Jobs on the workers of a Dask scheduler; without an address, of one that is started here."""
+
+    def __init__(self, address: str | None = None) -> None:
+        self._address = address
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        """Run these jobs; each return value is how a job ended. A job that fails raises nothing here."""
+        from cxsim.compose import processors
+        from sim.run.cluster import local_cluster, working_at
+
+        place = local_cluster(processors()) if self._address is None else working_at(self._address)
+        with place:
+            return super().launch(job_overrides, initial_job_idx)

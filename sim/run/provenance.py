@@ -45,6 +45,11 @@ def inputs_hash(settings: Settings, root: Path = ROOT, plan: Mapping[str, Any] |
     return digest.hexdigest()
 
 
+def code_key() -> str:
+    """sha256 of the sources that an answer depends on, ours and a user's own."""
+    return hashlib.sha256(_sources(ROOT) + _own_code()).hexdigest()
+
+
 OWN_CODE = "CXSIM_INTERVENTIONS"
 """Environment variable with the folder of a user's own interventions; workers inherit it."""
 

@@ -1,4 +1,4 @@
-"""Work side by side, one process each: the only part that knows how work is sent.
+"""Work side by side, one process each: the only part that knows how work is sent, here or to a cluster.
 
 Processes rather than threads: a world's day is half compiled code and half the company's Python, and the latter
 would queue for one interpreter. Each worker has a pipe of its own and no queue stands between, so that a worker that
@@ -14,12 +14,14 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Generic, TypeVar
 
 from sim.files.signals import deaf_children, uninterrupted
 from sim.phrases import ConfigError, Phrase
+from sim.run import cluster
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -75,6 +77,10 @@ class Pool(Generic[Item, Answer]):
 
     def outcomes(self, items: Sequence[Item]) -> Iterator[tuple[int, Answer | Exception]]:
         """(number of an item, its answer or what it raised), as they finish; a killed worker counts as raising."""
+        address = cluster.chosen()
+        if address is not None:
+            yield from cluster.outcomes(address, partial(_called, self._work), items, WorkerDied)
+            return
         if not self._wanted:
             yield from ((number, _called(self._work, item)) for number, item in enumerate(items))
             return

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import BeforeValidator, Field
 from scipy.stats import qmc
 
@@ -36,6 +36,7 @@ from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.files import manifest
 from sim.files.disk import begin_manifest, drafted, together, write_text
+from sim.files.locks import lock
 from sim.files.spreadsheet import quoted
 from sim.phrases import ConfigError, Phrase, nearest
 from sim.run.experiment import Enough, run_experiment
@@ -129,16 +130,16 @@ def claimed(folder: Path, key: str) -> Iterator[bool]:
 
     The lock is a file's, so that other processes see it, and the system releases it when this process ends.
     """
-    lock = FileLock(folder / LOCKS / key)
+    mine = lock(folder / LOCKS / key)
     try:
-        lock.acquire(timeout=0)
+        mine.acquire(timeout=0)
     except Timeout:
         yield False
         return
     try:
         yield True
     finally:
-        lock.release()
+        mine.release()
 
 
 # -- the plan and the table -------------------------------------------------------------------------------------
@@ -150,7 +151,7 @@ def plan(folder: Path, jobs: Sequence[Planned]) -> None:
         (folder / LOCKS).mkdir(exist_ok=True)
         (folder / JOBS).mkdir(exist_ok=True)
         begin_manifest(folder)
-    with FileLock(folder / LOCKS / "plan"):
+    with lock(folder / LOCKS / "plan"):
         known = read_plan(folder)
         there = {(entry["key"], json.dumps(entry["swept"], sort_keys=True)) for entry in known}
         for job in jobs:
@@ -177,7 +178,7 @@ def read_plan(folder: Path) -> list[dict[str, Any]]:
 
 def write_table(folder: Path, endings: Mapping[str, Ending]) -> None:
     """Write jobs.csv and reasons.json from what stands in the folder and from how this sweep's jobs ended."""
-    with FileLock(folder / LOCKS / "plan"):
+    with lock(folder / LOCKS / "plan"):
         jobs, before = read_plan(folder), _lost_before(folder)
         standing = {entry["key"]: _standing(folder, entry["key"], endings, before) for entry in jobs}
         swept = list(dict.fromkeys(key for entry in jobs for key in entry["swept"]))
