@@ -323,6 +323,21 @@ UNTESTABLE = {
 }
 """What is said of a company-wide intervention that the points leave open."""
 
+VALUE = N_(
+    "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members over "
+    "the horizon of {days} days, buyers or not."
+)
+PAYS = N_("It pays in {p} of the worlds: {likelihood}.")
+REGRETS = N_(
+    "Expected regret of the firm: {lost} yen if it goes ahead (lost where it does not pay), {missed} yen if it is left "
+    "out (missed where it pays)."
+)
+SET_UP = N_("Beyond the costs that its file states it is worth a set-up cost of up to {firm} yen.")
+NO_SET_UP = N_("It is worth no set-up cost.")
+INTERVAL = N_("Effect on LTV, yen per member: {size} ({between}).")
+INTERVAL_SKEWED = N_("Effect on LTV, yen per member: {size} on average, median {median} ({between}).")
+"""The sentences after the head; a page that judges as its sliders move fills them in itself."""
+
 LIKELIHOODS = {1: N_("likely gain"), 0: N_("toss-up"), -1: N_("likely loss")}
 DECISION_WORDS = {
     GO: N_("go"),
@@ -367,10 +382,7 @@ def _head(found: Verdict) -> str:
 
 
 def _value(found: Effect) -> str:
-    return _(
-        "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members "
-        "over the horizon of {days} days, buyers or not."
-    ).format(
+    return _(VALUE).format(
         year=money(found.year, sign=True),
         size=words.signed(found.over.mean, _places(found)),
         members=f"{found.members:,}",
@@ -380,24 +392,18 @@ def _value(found: Effect) -> str:
 
 def _worlds(found: Effect) -> str:
     told = _(LIKELIHOODS[likelihood(found.over.p_positive)])
-    return _("It pays in {p} of the worlds: {likelihood}.").format(
-        p=words.percent(found.over.p_positive), likelihood=told
-    )
+    return _(PAYS).format(p=words.percent(found.over.p_positive), likelihood=told)
 
 
 def _regrets(found: Effect) -> str:
-    return _(
-        "Expected regret of the firm: {lost} yen if it goes ahead (lost where it does not pay), {missed} yen if it is "
-        "left out (missed where it pays)."
-    ).format(lost=money(found.regret.going * found.members), missed=money(found.regret.stopping * found.members))
+    going, stopping = (money(each * found.members) for each in found.regret)
+    return _(REGRETS).format(lost=going, missed=stopping)
 
 
 def _set_up(found: Effect) -> str:
     if found.firm <= 0:
-        return _("It is worth no set-up cost.")
-    return _("Beyond the costs that its file states it is worth a set-up cost of up to {firm} yen.").format(
-        firm=money(found.firm)
-    )
+        return _(NO_SET_UP)
+    return _(SET_UP).format(firm=money(found.firm))
 
 
 def _finding_out(found: Verdict) -> str:
@@ -451,9 +457,7 @@ def field_test(found: Verdict) -> str:
 
 def _interval(found: Effect) -> str:
     over, places = found.over, _places(found)
-    text = _("Effect on LTV, yen per member: {size} ({between}).")
-    if words.known(over.low) and skewed(over):
-        text = _("Effect on LTV, yen per member: {size} on average, median {median} ({between}).")
+    text = _(INTERVAL_SKEWED if words.known(over.low) and skewed(over) else INTERVAL)
     size, median = words.signed(over.mean, places), words.signed(over.median, places)
     return text.format(size=size, median=median, between=words.between(over, places))
 
