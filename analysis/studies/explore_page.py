@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from analysis.decisions import verdict
@@ -64,6 +65,12 @@ def told(folder: Path | str) -> list[str]:
     error = NORMAL_90 * rms(found.surrogate("ltv").left_out(values.mean(axis=1, keepdims=True)))
     text = _("Between the {n} settings that were run the page's curve errs by ± {error} yen of LTV per member (90 %).")
     return [*verdict.lines_by_points(own), text.format(n=len(found.settings), error=words.number(error))]
+
+
+def simulated(table: pd.DataFrame) -> dict[str, float]:
+    """Mean effects by metric of a table as explore.parquet, of one setting, as the page shows them."""
+    rows = table.assign(effect=table["scenario"] - table["baseline"]).groupby("metric")["effect"].mean()
+    return {str(name): float(-mean if name in REVERSED else mean) for name, mean in rows.dropna().items()}
 
 
 # -- the page ---------------------------------------------------------------------------------------------------
@@ -182,15 +189,16 @@ class Data:
         low, high = float(one["low"]), float(one["high"])
         step = 1.0 if one["whole"] else 10.0 ** math.floor(math.log10((high - low) / 200))
         room = BEYOND * (high - low)
-        least, most = max(low - room, min(low, 0.0)), high + room
+        present = float(one["present"])
+        least, most = min(max(low - room, min(low, 0.0)), present), max(high + room, present)
         least, most = (round(math.ceil(end / step - 1e-9) * step, 12) for end in (least, most))
         note = _("run from {low} to {high}; at present {present}").format(
             low=words.plain(low), high=words.plain(high),
-            present=words.amount(float(one["present"]), self._unit(one["key"])),
+            present=words.amount(present, self._unit(one["key"])),
         )  # fmt: skip
         return {
             "name": _named(one["key"]), "least": _tidy(least), "most": _tidy(most), "step": _tidy(round(step, 12)),
-            "present": _tidy(float(one["present"])), "note": note,
+            "present": _tidy(present), "note": note,
         }
 
     def _slider(self, key: str) -> dict[str, Any]:
@@ -239,7 +247,7 @@ def _put(node: dict[str, Any], path: list[str], value: str) -> None:
 
 
 def _model(one: Surrogate) -> dict[str, Any]:
-    return {"kind": one.kind, "length": one.length, "fit": _rounded(one.fit, 12), "left": _rounded(one.left, 12)}
+    return {"kind": one.kind, "length": one.length, "fit": _rounded(one.fit, 12)}
 
 
 def _rounded(values: Any, digits: int) -> Any:
@@ -276,5 +284,7 @@ def _texts() -> dict[str, Any]:
         "unsure": _("between settings it errs too much"),
         "outside": _("Outside the settings that were run: the figures are a guess. Check this point."),
         "too_large": _("Between settings the curve errs by more than a fifth of half the interval: check this point."),
+        "running": _("Simulating {points} worlds ..."), "failed": _("It could not be simulated: {problem}"),
+        "checked": _("{metric}: simulated {size}, the curve says {curve}; it is off by {gap}, and states ± {error}."),
         "along": _("Effect on LTV over {lever}"), "by_year": _("Effect on LTV by year and after the horizon"),
     }  # fmt: skip

@@ -7,6 +7,8 @@ const setText = (id, text) => { if (at(id).textContent !== text) at(id).textCont
 const levers = data.levers.map((lever, i) => ({...lever, input: at(`lever${i}`), output: `lever${i}-value`}));
 const sliders = data.sliders.map((slider, i) => ({...slider, input: at(`slider${i}`), hold: at(`hold${i}`), output: `slider${i}-value`}));
 
+let real = null;  // of a served page: the setting that was simulated last, and its mean effects by metric
+
 // -- the state: in the inputs, and in the fragment of the address
 
 function setting() {
@@ -83,7 +85,7 @@ function along(lever, weight) {
 
 function drawAlong(weight) {
   const curves = levers.map((lever) => along(lever, weight));
-  const ends = curves.flat().flatMap(({over}) => [over.low, over.high, 0]);
+  const ends = [...curves.flat().flatMap(({over}) => [over.low, over.high, 0]), ...(real ? [real.effects.ltv] : [])];
   const [low, high] = [Math.min(...ends), Math.max(...ends)], room = 0.05 * (high - low);
   levers.forEach((lever, i) => {
     const figure = frame(at(`along${i}`), low - room, high + room, filled(texts.along, {lever: lever.name}));
@@ -91,6 +93,10 @@ function drawAlong(weight) {
     const lower = curves[i].map(({share, over}) => `${figure.x(share)},${figure.y(over.low)}`).reverse();
     figure.draw("polygon", {points: [...upper, ...lower].join(" "), class: "band"});
     figure.draw("polyline", {points: curves[i].map(({share, over}) => `${figure.x(share)},${figure.y(over.mean)}`).join(" "), class: "mean"});
+    if (real) {
+      const share = (real.setting[lever.key] - lever.low) / (lever.high - lever.low);
+      figure.draw("circle", {cx: figure.x(share), cy: figure.y(real.effects.ltv), r: 5, class: "real"});
+    }
     const place = (setting()[lever.key] - lever.low) / (lever.high - lever.low);
     if (place >= 0 && place <= 1) {
       figure.draw("line", {x1: figure.x(place), x2: figure.x(place), y1: TOP, y2: HIGH - BOTTOM, class: "here"});
@@ -206,4 +212,41 @@ at("reset").addEventListener("click", () => {
   sliders.forEach((one) => { one.hold.checked = false; one.input.disabled = true; });
   moved();
 });
+
+// -- where the page is served: a button that simulates the setting, and the gap to it
+
+async function simulate() {
+  const asked = setting();
+  at("run").disabled = true;
+  setText("checked", filled(texts.running, {points: data.points}));
+  try {
+    const said = await fetch("check", {method: "POST", body: JSON.stringify(asked)});
+    const found = await said.json();
+    if (found.error) throw new Error(found.error);
+    real = {setting: asked, effects: found.effects};
+    tellChecked();
+    tell();
+  } catch (error) {
+    setText("checked", filled(texts.failed, {problem: error.message}));
+  }
+  at("run").disabled = false;
+}
+
+function tellChecked() {
+  const even = weights(data, {});
+  at("checked").replaceChildren(...Object.entries(data.metrics).map(([name, metric]) => {
+    const curve = answer(data, metric, real.setting, even), size = real.effects[name];
+    const places = decimals(size, curve.low, curve.high), line = document.createElement("p");
+    line.textContent = typeset(filled(texts.checked, {
+      metric: metric.label, size: signed(size, places), curve: signed(curve.mean, places),
+      gap: signed(curve.mean - size, places), error: number(curve.surrogate, places),
+    }));
+    return line;
+  }));
+}
+
+if (document.documentElement.dataset.served) {
+  at("live").hidden = false;
+  at("run").addEventListener("click", simulate);
+}
 document.documentElement.dataset.ready = "yes";

@@ -127,10 +127,24 @@ function effects(data, metric, setting) {
   return metric.values[0].map((_, point) => mix.reduce((sum, share, run) => sum + share * metric.values[run][point], 0));
 }
 
+/* How far each setting lies off what the others say of it, of values at settings: a matrix, made once. */
+function leaving(data, model) {
+  if (!model.left && model.kind === "gaussian") {
+    model.left = model.fit.map((row, i) => row.map((one) => one / model.fit[i][i]));
+  } else if (!model.left) {
+    model.left = data.at.map((place, i) => {
+      const own = terms(model, data.at, place);
+      const hat = data.at.map((_, run) => own.reduce((sum, term, k) => sum + term * model.fit[k][run], 0));
+      return hat.map((one, run) => ((i === run ? 1 : 0) - one) / Math.max(1 - hat[i], 1e-9));
+    });
+  }
+  return model.left;
+}
+
 /* The surrogate's error of the mean over weighted points, a 90 % half-width, by leave-one-out. */
 function leftOut(data, metric, weight) {
-  const means = metric.values.map((row) => averaged(row, weight)), model = data.models[metric.model];
-  const errors = model.left.map((row) => row.reduce((sum, share, run) => sum + share * means[run], 0));
+  const means = metric.values.map((row) => averaged(row, weight));
+  const errors = leaving(data, data.models[metric.model]).map((row) => row.reduce((sum, share, run) => sum + share * means[run], 0));
   return NORMAL_90 * Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length);
 }
 

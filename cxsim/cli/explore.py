@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Mapping
-from functools import reduce
+from contextlib import suppress
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from sim.config.settings import Settings
-    from sim.studies.explore import Design
+    from sim.studies.explore_plan import Design
 
 GROUP = "explore"
 NOT_IDENTITY = (LANGUAGE, "threads=")
@@ -59,8 +60,31 @@ def explore(words: list[str]) -> int:
 
         page = write_report(folder)
         print("\n".join(told(folder)), end="\n\n")
-        print(shown(page))
+        print(shown(page), flush=True)
+        if given.serve:
+            _serve(asked, page)
     return OK
+
+
+def _serve(asked: Asked, page: Path) -> None:
+    """Serve the page until Ctrl-C."""
+    from cxsim.cli.serve import Server
+
+    with Server(page, partial(_simulated, asked)) as server:
+        print(_("In a browser on this machine, until Ctrl-C: {address}").format(address=server.address), flush=True)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+
+
+def _simulated(asked: Asked, setting: Mapping[str, Any]) -> dict[str, Any]:
+    """Mean effects of a setting by metric, simulated at the exploration's points. Raises ConfigError."""
+    from analysis.studies.explore_page import simulated
+    from scenarios.intervention import treated_arms
+    from sim.studies.explore import at_setting
+
+    with progress_here() as progress:
+        found = at_setting(asked.settings, treated_arms, asked.design, setting, threads_of(asked.settings), progress)
+    return {"effects": simulated(found)}
 
 
 def _parser() -> Parser:
@@ -77,6 +101,7 @@ def _parser() -> Parser:
         help=_("levers=[A,B] or levers={A: [low, high]}, sliders=[PARAMETER], size=16, and keys as in cxsim run"),
     )  # fmt: skip
     parser.add_own_folder(_("a folder of your own with scenario/, company/ and the like"))
+    parser.add_argument("--serve", action="store_true", help=_("then serve the page here; its button runs a setting"))
     parser.add_argument("--out", type=Path, metavar="DIR", help=_("the folder (default: explorations/SCENARIO-HASH)"))
     return parser
 
@@ -84,7 +109,8 @@ def _parser() -> Parser:
 def _asked(given: Namespace) -> Asked:
     """Checked settings and design. Raises ConfigError."""
     from scenarios.intervention import treated_arms
-    from sim.studies.explore import AtSettings, Plan, designed, explored_settings
+    from sim.studies.explore import AtSettings, explored_settings
+    from sim.studies.explore_plan import Plan, designed
 
     overrides = of_plan(GROUP, Plan.model_fields, given.overrides)
     with composer(given.config_dir) as hydra:

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ import pytest
 import yaml
 
 from analysis.decisions.verdict import effect_of, lines_by_points
-from analysis.studies.explore import Explored, predicted
+from analysis.studies.explore import NORMAL_90, Explored, predicted
 from analysis.studies.explore_page import told, write_report
+from analysis.studies.surrogate import gaussian, quadratic, rms
 from analysis.style import words
 from analysis.style.language import told_in
 from cxsim import cli
+from cxsim.cli.serve import Server
 from tests.analysis.browser import computed, shown
 from tests.analysis.fake_explored import COMMAND, FACE, VALID, make_explored, truth
 
@@ -96,6 +99,18 @@ def test_an_option_of_a_choice_counts_the_worlds_that_have_it(folder: Path) -> N
     data["sliders"] = [{"key": "clock", "options": ["a", "b"], "values": [0, 1] * 32}]
     weight = computed("page.weights(given.data, {clock: 1})", data=data)
     assert weight == [0, 1 / 32] * 32
+
+
+@pytest.mark.parametrize("metric", ["ltv", "nps"])
+def test_the_error_stated_is_that_of_settings_left_out(folder: Path, metric: str) -> None:
+    data, found = data_of(folder), Explored(folder)
+    rough = found.effects_of(metric) + np.random.default_rng(1).normal(0, 2, (17, 1))
+    for model in (quadratic(found.at), gaussian(found.at, 1.0, 0.1)):
+        data["metrics"]["ltv"] |= {"values": rough.tolist(), "model": 0}
+        data["models"] = [{"kind": model.kind, "length": model.length, "fit": model.fit.tolist()}]
+        ask = "page.answer(given.data, given.data.metrics.ltv, given.setting, page.weights(given.data, {})).surrogate"
+        stated = NORMAL_90 * rms(model.left_out(rough.mean(axis=1, keepdims=True)))
+        assert computed(ask, data=data, setting=SETTING) == pytest.approx(stated)
 
 
 def test_what_was_not_run_is_said(folder: Path) -> None:
@@ -201,3 +216,24 @@ def test_every_control_and_figure_has_a_name(folder: Path, browser: Any) -> None
         assert all(page.locator("svg").nth(i).get_attribute("aria-label") for i in range(page.locator("svg").count()))
         assert page.locator("output[aria-live]").count() >= 2
         assert len(page.pdf()) > 10_000
+
+
+def test_a_served_page_simulates_a_setting_and_tells_the_gap(folder: Path, browser: Any) -> None:
+    write_report(folder, "en")
+    asked: list[Any] = []
+
+    def check(setting: Any) -> dict[str, Any]:
+        asked.append(setting)
+        return {"effects": dict.fromkeys(("ltv", "year_1", "tail", "nps", "orders", "on_time", "cost"), 1.5)}
+
+    with Server(folder / "explore.html", check) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        with shown(browser, server.address) as page:
+            page.click("#run")
+            page.wait_for_selector("#checked p")
+            assert page.inner_text("#checked p:first-child").startswith("LTV: simulated +1.5")
+            assert page.locator("svg .real").count() == 2
+        server.shutdown()
+    assert asked == [{FACE: 150, VALID: 60}]
+    with shown(browser, address(folder)) as page:
+        assert not page.is_visible("#run")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import shutil
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,8 @@ from scenarios.intervention import treated_arms
 from sim.config.settings import Settings
 from sim.phrases import ConfigError
 from sim.run.experiment import running, study_tasks
-from sim.studies.explore import AtSettings, Plan, Worlds, designed, explored_settings
+from sim.studies.explore import AtSettings, Worlds, explored_settings
+from sim.studies.explore_plan import Plan, designed
 from tests.config.compose import shipped
 
 SMALL = ["customers=400", "days=28", "burn_in=30", "replications=2", "threads=1"]
@@ -123,13 +123,11 @@ def test_a_lever_that_was_not_known_is_known() -> None:
 # -- the curve, tried -------------------------------------------------------------------------------------------
 
 
-def real(settings: Settings, points: tuple[dict[str, float], ...], metric: str) -> np.ndarray:
-    """Effects (settings, points) as they are simulated at settings that the exploration has not seen."""
-    worlds = Worlds(settings, partial(treated_arms), points)
-    with running(worlds, 2, lambda *_: None) as run:
+def real(settings: Settings, points: tuple[dict[str, float], ...]) -> pd.DataFrame:
+    """Mean effects as they are simulated at settings that the exploration has not seen: a column per metric."""
+    with running(Worlds(settings, treated_arms, points), 2, lambda *_: None) as run:
         found = pd.concat(run(study_tasks(settings, second_seeds=False)), ignore_index=True)
-    rows = found[found["metric"] == metric].assign(effect=lambda one: one["scenario"] - one["baseline"])
-    return rows.pivot(index="setting", columns="replication", values="effect").to_numpy()
+    return found.assign(effect=found["scenario"] - found["baseline"]).pivot_table("effect", "setting", "metric")
 
 
 @pytest.mark.slow
@@ -144,10 +142,10 @@ def test_twenty_settings_at_random_lie_within_the_stated_error(tmp_path: Path) -
     plain = shipped("scenario=norush_coupon", *words)
     settings = explored_settings(plain, designed(Plan.read({"levers": ["face", "valid_days"]}, "explore"), plain))
     assert set(AtSettings(treated_arms, points)(settings)) == set(map(str, range(20)))
+    truth = real(settings, points)
     for metric in ("ltv", "nps", "orders", "cost"):
-        truth = real(settings, points, metric)
         told = [predicted(found, metric, point) for point in points]
-        off = np.array([one.effect.mean() for one in told]) - truth.mean(axis=1)
+        off = np.array([one.effect.mean() for one in told]) - truth[metric].to_numpy()
         stated = told[0].error
         over = spread(found.effects_of(metric)[0])
         within = int(np.sum(np.abs(off) <= stated))
