@@ -12,6 +12,7 @@ is that over the years of the horizon.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -187,8 +188,7 @@ def _name(option: Option) -> str:
 
 def _decide(found: Verdict, thresholds: Thresholds) -> tuple[str, bool]:
     """(decision, clear)."""
-    kinds = kinds_of(found.option)
-    if found.over.points > 1 and kinds and not kinds - set(SHOCKS):
+    if found.over.points > 1 and is_shock(kinds_of(found.option)):
         return SHOCK, True
     decision, clear = by_points(found, thresholds)
     if decision in (GO, STOP) and not clear and found.cheapest is not None:
@@ -218,9 +218,18 @@ def members_of(run: Run) -> int:
 
 def kinds_of(option: Option) -> set[str]:
     """Kinds of its interventions; none where the run's configuration does not state them."""
-    run = option.configuration.runs[0]
-    stated = [run.node(f"scenario.{name}.interventions") or {} for name in option.intervention.split("+")]
+    return kinds_in(option.configuration.runs[0], option.intervention)
+
+
+def kinds_in(run: Run, intervention: str) -> set[str]:
+    """Kinds of the interventions of a run's arm, likewise."""
+    stated = [run.node(f"scenario.{name}.interventions") or {} for name in intervention.split("+")]
     return {one["kind"] for interventions in stated for one in interventions.values()}
+
+
+def is_shock(kinds: Collection[str]) -> bool:
+    """Whether nobody chooses what is of these kinds."""
+    return bool(kinds) and not set(kinds) - set(SHOCKS)
 
 
 def _bias(option: Option) -> Array:
@@ -365,13 +374,22 @@ def lines(found: Verdict) -> list[str]:
     return [head, *filter(None, told), *others, _interval(found)]
 
 
-def lines_by_points(found: Effect) -> list[str]:
-    """The same sentences of an effect that no test was considered for, by the thresholds that ship."""
-    decision, clear = by_points(found, usual())
-    text = HEADS[decision, clear] if clear or decision == UNKNOWN else UNTESTED[decision]
-    head = _(text).format(name=found.name, points=found.over.points)
+def heads_by_points(kinds: Collection[str] = ()) -> dict[tuple[str, bool], str]:
+    """Heads where no test was considered for what is of these kinds, not yet translated, by decision and clearness."""
+    untested = UNTESTABLE if set(kinds) & set(COMPANY_WIDE) else UNTESTED
+    return HEADS | {(decision, False): text for decision, text in untested.items()}
+
+
+def lines_by_points(found: Effect, kinds: Collection[str] = ()) -> list[str]:
+    """The same sentences of an effect that no test was considered for, by the thresholds that ship; `kinds` are those
+    of the interventions, where they are known."""
+    shock = is_shock(kinds) and found.over.points > 1
+    decision, clear = (SHOCK, True) if shock else by_points(found, usual())
+    head = _(heads_by_points(kinds)[decision, clear]).format(name=found.name, points=found.over.points)
     if decision in (NOTHING, UNKNOWN):
         return [head]
+    if decision == SHOCK:
+        return [head, _value(found), _interval(found)]
     return [head, *(make(found) for make in (_value, _worlds, _regrets, _set_up, _interval))]
 
 

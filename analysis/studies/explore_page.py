@@ -64,7 +64,7 @@ def told(folder: Path | str) -> list[str]:
     )
     error = NORMAL_90 * rms(found.surrogate("ltv").left_out(values.mean(axis=1, keepdims=True)))
     text = _("Between the {n} settings that were run the page's curve errs by ± {error} yen of LTV per member (90 %).")
-    return [*verdict.lines_by_points(own), text.format(n=len(found.settings), error=words.number(error))]
+    return [*verdict.lines_by_points(own, _kinds(found)), text.format(n=len(found.settings), error=words.number(error))]
 
 
 def simulated(table: pd.DataFrame) -> dict[str, float]:
@@ -145,13 +145,13 @@ class Data:
         return {
             "name": found.title(found.scenario),
             "members": verdict.members_of(found), "days": found.days, "points": len(found.replications),
-            "likely": effects.LIKELY,
+            "likely": effects.LIKELY, "shock": verdict.is_shock(_kinds(found)),
             "thresholds": {"go": usual.go_probability, "stop": usual.stop_probability, "regret": usual.regret_share},
             "levers": [self._lever(one, word) for one, word in zip(found.levers, found.plan["words"], strict=True)],
             "sliders": [self._slider(key) for key in found.sliders],
             "at": _rounded(found.at, 12), "years": [name for name in metrics if name in SHORT],
             "metrics": metrics, "models": [_model(one) for one in self._models],
-            "command": found.plan["command"], "file": self.file, "texts": _texts(),
+            "command": found.plan["command"], "file": self.file, "texts": _texts(_kinds(found)),
         }  # fmt: skip
 
     def _metric(self, name: str) -> dict[str, Any]:
@@ -261,10 +261,14 @@ def _tidy(value: float) -> float | int:
     return int(value) if value == int(value) else value
 
 
-def _texts() -> dict[str, Any]:
+def _kinds(found: Explored) -> set[str]:
+    return verdict.kinds_in(found, found.scenario)
+
+
+def _texts(kinds: set[str]) -> dict[str, Any]:
     """Sentences of the page, with places for what changes; those of the verdict are the report's."""
-    heads = {f"{decision} {str(clear).lower()}": _(text) for (decision, clear), text in verdict.HEADS.items()}
-    heads |= {f"{decision} false": _(text) for decision, text in verdict.UNTESTED.items()}
+    by_points = verdict.heads_by_points(kinds)
+    heads = {f"{decision} {str(clear).lower()}": _(text) for (decision, clear), text in by_points.items()}
     return {
         "heads": heads, "value": _(verdict.VALUE), "pays": _(verdict.PAYS), "regrets": _(verdict.REGRETS),
         "set_up": _(verdict.SET_UP), "no_set_up": _(verdict.NO_SET_UP), "size": _(verdict.INTERVAL),

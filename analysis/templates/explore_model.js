@@ -185,23 +185,25 @@ function between(over, places, texts) {
 
 /* The sentences of analysis.decisions.verdict.lines_by_points. */
 function verdict(data, over, weight) {
-  const texts = data.texts, {decision, clear, regret} = decided({...over, weight}, data.thresholds);
+  const texts = data.texts, found = decided({...over, weight}, data.thresholds), {regret} = found;
+  const {decision, clear} = data.shock && over.n >= 2 - 1e-6 ? {decision: "shock", clear: true} : found;
   const head = filled(texts.heads[`${decision} ${clear}`], {name: data.name, points: Math.round(over.n)});
   if (decision === "nothing" || decision === "unknown") return {decision, lines: [head]};
-  const places = decimals(over.mean, ...(over.interval ? [over.low, over.high] : []));
-  const firm = over.mean * data.members, likely = over.positive >= data.likely ? 1 : over.positive <= 1 - data.likely ? -1 : 0;
+  const places = decimals(over.mean, ...(over.interval ? [over.low, over.high] : [])), firm = over.mean * data.members;
+  const likely = over.positive >= data.likely ? 1 : over.positive <= 1 - data.likely ? -1 : 0;
   const size = signed(over.mean, places), told = between(over, places, texts);
   const skewed = over.interval && Math.abs(over.median - over.mean) > SKEWED * (over.high - over.low);
+  const value = filled(texts.value, {
+    year: money(firm * DAYS_PER_YEAR / data.days, true), size, members: fixed(data.members, 0), days: fixed(data.days, 0),
+  });
+  const interval = filled(skewed ? texts.skewed : texts.size, {size, median: signed(over.median, places), between: told});
+  if (decision === "shock") return {decision, lines: [head, value, interval]};
   return {decision, lines: [
-    head,
-    filled(texts.value, {
-      year: money(firm * DAYS_PER_YEAR / data.days, true), size, members: fixed(data.members, 0),
-      days: fixed(data.days, 0),
-    }),
+    head, value,
     filled(texts.pays, {p: percent(over.positive, texts), likelihood: texts.likelihoods[likely]}),
     filled(texts.regrets, {lost: money(regret.going * data.members), missed: money(regret.stopping * data.members)}),
     firm <= 0 ? texts.no_set_up : filled(texts.set_up, {firm: money(firm)}),
-    filled(skewed ? texts.skewed : texts.size, {size, median: signed(over.median, places), between: told}),
+    interval,
   ]};
 }
 

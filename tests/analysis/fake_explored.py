@@ -22,10 +22,13 @@ COMMAND = "cxsim run scenario=norush_coupon arms=total"
 METRICS = ("ltv", "year_1", "tail", "nps", "orders", "on_time", "cost")
 
 
-def make_explored(folder: Path, points: int = 64, title: str = "No-rush coupon", level: float = -4.0) -> Path:
+def make_explored(
+    folder: Path, points: int = 64, title: str = "No-rush coupon", level: float = -4.0, kind: str = "norush_coupon"
+) -> Path:
     """Write the folder; the effect on LTV at point p is `truth`, other metrics follow it."""
     folder.mkdir(parents=True)
     config = _config({"norush_coupon": "A coupon."}, 112, 2000, 7)
+    config["scenario"]["norush_coupon"]["interventions"]["norush_coupon"]["kind"] = kind
     config["scenario"]["norush_coupon"]["title"] = {"en": title, "ja": title}
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
     parameters = _parameters(config)
