@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 CONFIG_NAME = "config"
-NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise")
+NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise", "explore")
 """Groups of a composed configuration that are not part of `Settings`."""
 
 OURS = ("cxsim", "sim", "scenarios", "analysis", "agents", "hydra_plugins")

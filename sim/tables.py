@@ -577,6 +577,15 @@ REPAIRED, BROKEN, STEP = "repaired", "broken", "step"
 DRIVEN = ("ltv", "tail", "nps")
 """Metrics that touchpoints are judged by; the first one ranks."""
 
+EXPLORED = (
+    Column("setting", "int32", "1", "number of the setting of the levers, 0 is the plan as stated; its values stand in a column per lever, by dotted path"),
+    *_RUN,
+    Column("metric", "str", "", "a name of METRICS; everybody"),
+    Column("baseline", "float64", "see metric", "the baseline's value, the same at every setting"),
+    Column("scenario", "float64", "see metric", "the value with the scenario at this setting"),
+)
+"""explore.parquet: a row per setting, point, seed and metric; second seeds at setting 0 alone."""
+
 KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parquet")
 """What `cxsim key-drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS."""
 

@@ -34,8 +34,13 @@ OPTION_WORDS = {
     "extra_days": N_("extra days"),
     "within_days": N_("days since the search"),
     "every": N_("sent every"),
+    "valid_days": N_("days the coupon is good"),
+    "holdout": N_("share kept without the message"),
+    "lift": N_("lift of an order, logit"),
+    "budget": N_("budget"),
+    "lag": N_("days from meeting to change"),
 }
-"""Options that the variants of shipped scenarios change, in words; others are told by their own names."""
+"""Options that are varied and moved most, in words; others are told by their own names."""
 
 
 class Way(NamedTuple):
@@ -262,10 +267,16 @@ def called(way: Way, short: bool = False) -> str:
     return _("{name} ({changes})").format(name=name, changes=changes)
 
 
+def option_named(key: str) -> str:
+    """An option in words, by its dotted path; empty where we have none."""
+    last = key.rpartition(".")[2]
+    return _(OPTION_WORDS[last]) if last in OPTION_WORDS else ""
+
+
 def _changed(key: str, value: Any) -> str:
     """One option of a variant in words."""
-    path, last = f"scenario.x.interventions.x.{key}", key.rpartition(".")[2]
-    what = _(OPTION_WORDS[last]) if last in OPTION_WORDS else last.replace("_", " ")
+    path = f"scenario.x.interventions.x.{key}"
+    what = option_named(key) or key.rpartition(".")[2].replace("_", " ")
     if isinstance(value, bool) or not isinstance(value, int | float):
         told = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     else:

@@ -12,6 +12,7 @@ is that over the years of the horizon.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -187,8 +188,7 @@ def _name(option: Option) -> str:
 
 def _decide(found: Verdict, thresholds: Thresholds) -> tuple[str, bool]:
     """(decision, clear)."""
-    kinds = kinds_of(found.option)
-    if found.over.points > 1 and kinds and not kinds - set(SHOCKS):
+    if found.over.points > 1 and is_shock(kinds_of(found.option)):
         return SHOCK, True
     decision, clear = by_points(found, thresholds)
     if decision in (GO, STOP) and not clear and found.cheapest is not None:
@@ -218,9 +218,18 @@ def members_of(run: Run) -> int:
 
 def kinds_of(option: Option) -> set[str]:
     """Kinds of its interventions; none where the run's configuration does not state them."""
-    run = option.configuration.runs[0]
-    stated = [run.node(f"scenario.{name}.interventions") or {} for name in option.intervention.split("+")]
+    return kinds_in(option.configuration.runs[0], option.intervention)
+
+
+def kinds_in(run: Run, intervention: str) -> set[str]:
+    """Kinds of the interventions of a run's arm, likewise."""
+    stated = [run.node(f"scenario.{name}.interventions") or {} for name in intervention.split("+")]
     return {one["kind"] for interventions in stated for one in interventions.values()}
+
+
+def is_shock(kinds: Collection[str]) -> bool:
+    """Whether nobody chooses what is of these kinds."""
+    return bool(kinds) and not set(kinds) - set(SHOCKS)
 
 
 def _bias(option: Option) -> Array:
@@ -323,6 +332,21 @@ UNTESTABLE = {
 }
 """What is said of a company-wide intervention that the points leave open."""
 
+VALUE = N_(
+    "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members over "
+    "the horizon of {days} days, buyers or not."
+)
+PAYS = N_("It pays in {p} of the worlds: {likelihood}.")
+REGRETS = N_(
+    "Expected regret of the firm: {lost} yen if it goes ahead (lost where it does not pay), {missed} yen if it is left "
+    "out (missed where it pays)."
+)
+SET_UP = N_("Beyond the costs that its file states it is worth a set-up cost of up to {firm} yen.")
+NO_SET_UP = N_("It is worth no set-up cost.")
+INTERVAL = N_("Effect on LTV, yen per member: {size} ({between}).")
+INTERVAL_SKEWED = N_("Effect on LTV, yen per member: {size} on average, median {median} ({between}).")
+"""The sentences after the head; a page that judges as its sliders move fills them in itself."""
+
 LIKELIHOODS = {1: N_("likely gain"), 0: N_("toss-up"), -1: N_("likely loss")}
 DECISION_WORDS = {
     GO: N_("go"),
@@ -350,13 +374,22 @@ def lines(found: Verdict) -> list[str]:
     return [head, *filter(None, told), *others, _interval(found)]
 
 
-def lines_by_points(found: Effect) -> list[str]:
-    """The same sentences of an effect that no test was considered for, by the thresholds that ship."""
-    decision, clear = by_points(found, usual())
-    text = HEADS[decision, clear] if clear or decision == UNKNOWN else UNTESTED[decision]
-    head = _(text).format(name=found.name, points=found.over.points)
+def heads_by_points(kinds: Collection[str] = ()) -> dict[tuple[str, bool], str]:
+    """Heads where no test was considered for what is of these kinds, not yet translated, by decision and clearness."""
+    untested = UNTESTABLE if set(kinds) & set(COMPANY_WIDE) else UNTESTED
+    return HEADS | {(decision, False): text for decision, text in untested.items()}
+
+
+def lines_by_points(found: Effect, kinds: Collection[str] = ()) -> list[str]:
+    """The same sentences of an effect that no test was considered for, by the thresholds that ship; `kinds` are those
+    of the interventions, where they are known."""
+    shock = is_shock(kinds) and found.over.points > 1
+    decision, clear = (SHOCK, True) if shock else by_points(found, usual())
+    head = _(heads_by_points(kinds)[decision, clear]).format(name=found.name, points=found.over.points)
     if decision in (NOTHING, UNKNOWN):
         return [head]
+    if decision == SHOCK:
+        return [head, _value(found), _interval(found)]
     return [head, *(make(found) for make in (_value, _worlds, _regrets, _set_up, _interval))]
 
 
@@ -367,10 +400,7 @@ def _head(found: Verdict) -> str:
 
 
 def _value(found: Effect) -> str:
-    return _(
-        "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members "
-        "over the horizon of {days} days, buyers or not."
-    ).format(
+    return _(VALUE).format(
         year=money(found.year, sign=True),
         size=words.signed(found.over.mean, _places(found)),
         members=f"{found.members:,}",
@@ -380,24 +410,18 @@ def _value(found: Effect) -> str:
 
 def _worlds(found: Effect) -> str:
     told = _(LIKELIHOODS[likelihood(found.over.p_positive)])
-    return _("It pays in {p} of the worlds: {likelihood}.").format(
-        p=words.percent(found.over.p_positive), likelihood=told
-    )
+    return _(PAYS).format(p=words.percent(found.over.p_positive), likelihood=told)
 
 
 def _regrets(found: Effect) -> str:
-    return _(
-        "Expected regret of the firm: {lost} yen if it goes ahead (lost where it does not pay), {missed} yen if it is "
-        "left out (missed where it pays)."
-    ).format(lost=money(found.regret.going * found.members), missed=money(found.regret.stopping * found.members))
+    going, stopping = (money(each * found.members) for each in found.regret)
+    return _(REGRETS).format(lost=going, missed=stopping)
 
 
 def _set_up(found: Effect) -> str:
     if found.firm <= 0:
-        return _("It is worth no set-up cost.")
-    return _("Beyond the costs that its file states it is worth a set-up cost of up to {firm} yen.").format(
-        firm=money(found.firm)
-    )
+        return _(NO_SET_UP)
+    return _(SET_UP).format(firm=money(found.firm))
 
 
 def _finding_out(found: Verdict) -> str:
@@ -451,9 +475,7 @@ def field_test(found: Verdict) -> str:
 
 def _interval(found: Effect) -> str:
     over, places = found.over, _places(found)
-    text = _("Effect on LTV, yen per member: {size} ({between}).")
-    if words.known(over.low) and skewed(over):
-        text = _("Effect on LTV, yen per member: {size} on average, median {median} ({between}).")
+    text = _(INTERVAL_SKEWED if words.known(over.low) and skewed(over) else INTERVAL)
     size, median = words.signed(over.mean, places), words.signed(over.median, places)
     return text.format(size=size, median=median, between=words.between(over, places))
 

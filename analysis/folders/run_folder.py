@@ -42,6 +42,7 @@ SCHEMAS = {
     "tests.parquet": tables.TESTS,
     "premortem.csv": tables.PREMORTEM,
     "key_drivers.parquet": tables.KEY_DRIVER_ARMS,
+    "explore.parquet": tables.EXPLORED,
     "complaints.parquet": tables.COMPLAINTS,
     "ratings.parquet": tables.RATINGS,
 }
@@ -292,6 +293,7 @@ KEYS = {
     "customers.parquet": ("arm", "customer"),
     "effects.csv": ("intervention", "metric", "segment", "estimand"),
     "points.parquet": ("replication", "name"),
+    "explore.parquet": ("setting", "replication", "second_seed", "metric"),
 }
 """Columns that together name a row, of the tables in which no two rows have the same."""
 

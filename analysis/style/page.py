@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
@@ -73,9 +74,9 @@ def write_page(run: Folder, template: str, context: Callable[[Folder], Mapping[s
         return write(run.folder, template, context(run))
 
 
-def write(folder: Path, template: str, context: Mapping[str, Any]) -> Path:
-    """Write report.html into a folder in the language in use; the path."""
-    path = folder / "report.html"
+def write(folder: Path, template: str, context: Mapping[str, Any], name: str = "report.html") -> Path:
+    """Write a page into a folder in the language in use; the path."""
+    path = folder / name
     write_text(path, render(template, context))
     return path
 
@@ -89,6 +90,16 @@ def picture(figure: Figure, stem: Path, caption: str) -> Picture:
 def pictures(figures: Mapping[str, Figure], stem: str, captions: Mapping[str, str]) -> dict[str, Picture]:
     """Figures by name, each saved as `stem` with its name behind, with their captions in the language in use."""
     return {name: picture(figure, Path(f"{stem}{name}"), _(captions[name])) for name, figure in figures.items()}
+
+
+def script(*names: str) -> Markup:
+    """Scripts of analysis/templates, one after the other, as the content of an element of a page."""
+    return Markup("".join(_source(name) for name in names))
+
+
+def as_data(values: Any) -> Markup:
+    """Values as JSON for a `script` element, whose content ends at the first `</`: no text can end it."""
+    return Markup(json.dumps(values, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def _source(template: str) -> str:

@@ -19,12 +19,14 @@ OK, MOVED, BAD_INPUT, UNEXPECTED = 0, 1, 2, 70
 """Exit statuses. MOVED: an answer moved, or a job of a sweep did not finish. UNEXPECTED: a fault of ours."""
 
 HELP = (
+    ("cxsim new DIR", "ten questions about your firm: its company file and a scenario, which run"),
     ("cxsim run [key=value ...]", "run a scenario against the baseline and write a run folder"),
     ("cxsim run scenario=[A,B]", "each of them, both together, and their interaction"),
     ("cxsim run -m key=1,2,3", "a sweep: one run folder per value"),
     ("cxsim sweep-report DIR", "rank, trade off and decide between what a sweep has run"),
     ("cxsim run --help", "every key with its default"),
     ("cxsim scenarios", "list the scenarios, one line each"),
+    ("cxsim scenarios --html FILE", "a page of them: what each is about, what it moves, how to run it"),
     ("cxsim story RUN CUSTOMER", "one customer's life with and without the scenario, as a picture"),
     ("cxsim story RUN --find NAME", "customers whose story is worth a look"),
     ("cxsim map RUN", "the journey map of every persona, as it is and with the scenario"),
@@ -33,6 +35,7 @@ HELP = (
     ("cxsim key-drivers key=value ...", "which touchpoint moves LTV and NPS, beside complaints and surveys"),
     ("cxsim gate DIR", "go, test first, or stop, from a run folder or a sweep's"),
     ("cxsim optimise optimise=NAME ...", "the best values of levers, over what is not known"),
+    ("cxsim explore levers=[A,B] ...", "a page with a slider for each lever, which states its own error"),
     ("cxsim log LOG", "look at a log of purchases: its columns, losses, a command that calibrates to it"),
     ("cxsim calibrate LOG ...", "fit a company to a log of purchases"),
     ("cxsim learn EVIDENCE ...", "sharpen a company by its own tests, late deliveries and surveys"),
@@ -45,6 +48,7 @@ HELP = (
 """Uses of the commands, and what each is for (translated when it is shown)."""
 
 COMMANDS = {
+    "new": "cxsim.cli.new:new",
     "run": "cxsim.cli.run:run",
     "scenarios": "cxsim.cli.folders:scenarios",
     "story": "cxsim.cli.folders:story",
@@ -54,6 +58,7 @@ COMMANDS = {
     "key-drivers": "cxsim.cli.studies:key_drivers",
     "gate": "cxsim.cli.folders:gate",
     "optimise": "cxsim.cli.optimise:optimise",
+    "explore": "cxsim.cli.explore:explore",
     "log": "cxsim.cli.log:log",
     "calibrate": "cxsim.cli.evidence:calibrate",
     "learn": "cxsim.cli.evidence:learn",
@@ -186,7 +191,14 @@ def _takes_more() -> bool:
 
 
 def _command(words: list[str]) -> int:
-    first = words[0] if words else "--help"
+    from cxsim.cli.terminal import without_language
+
+    if not without_language(words):
+        from cxsim.cli.start import what_next
+
+        print(what_next())
+        return OK
+    first = words[0]
     if first in COMMANDS:
         return _function(COMMANDS[first])(words[1:])
     if first in ("-h", "--help", "help"):

@@ -61,9 +61,12 @@ def scenarios(words: list[str]) -> int:
     """One line per scenario: name and description."""
     parser = Parser(prog="cxsim scenarios", description=_("List the scenarios, one line each."))
     parser.add_argument("--config-dir", "-cd", help=_("a folder of your own with scenario/"))
+    parser.add_argument("--html", type=Path, metavar="FILE", help=_("write a page of them instead"))
     arguments = parser.given(without_language(words))
     if arguments.config_dir is not None:
         check_own_folder(Path(arguments.config_dir))
+    if arguments.html is not None:
+        return _gallery(arguments.html, arguments.config_dir)
     found = dict(sorted(described(arguments.config_dir)))
     width = max(map(len, found))
     for name, description in found.items():
@@ -71,22 +74,45 @@ def scenarios(words: list[str]) -> int:
     return OK
 
 
-def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
+def _gallery(file: Path, config_dir: str | None) -> int:
+    """Write a page of the scenarios. Raises ConfigError for a file of theirs that cannot be read."""
+    from analysis.studies.gallery_page import gallery
+    from sim.files.disk import write_text
     from sim.files.plain import read_yaml
 
+    place, found = file_to_write("--html", file), {}
+    for name, path in sorted(_scenario_files(config_dir), key=lambda one: one[0]):
+        node = read_yaml(path)
+        if not isinstance(node, dict):
+            raise ConfigError("{file}: {value} is not a group of keys", file=path, value=str(node))
+        found[name] = node
+    write_text(place, gallery(found, config_dir))
+    print(shown(place))
+    return OK
+
+
+def _scenario_files(config_dir: str | None) -> Iterator[tuple[str, Any]]:
+    """Name and file of each scenario."""
     folders: list[Any] = [resources.files("conf") / "scenario"]
     folders += [Path(config_dir) / "scenario"] if config_dir is not None else []
     for folder in folders:
         for file in folder.iterdir() if folder.is_dir() else ():
-            if not file.name.endswith(".yaml"):
-                continue
-            try:
-                description = str(read_yaml(file)["description"])
-            except ConfigError as error:
-                description = _("(cannot be read: {problem})").format(problem=translated(error))
-            except (KeyError, TypeError):
-                description = N_("(has no description)")
-            yield file.name.removesuffix(".yaml"), " ".join(description.split())
+            if file.name.endswith(".yaml"):
+                yield file.name.removesuffix(".yaml"), file
+
+
+def described(config_dir: str | None) -> Iterator[tuple[str, str]]:
+    """Name and description of each scenario."""
+    from sim.files.plain import read_yaml
+
+    for name, file in _scenario_files(config_dir):
+        try:
+            description = str(read_yaml(file)["description"])
+        except ConfigError as error:
+            description = _("(cannot be read: {problem})").format(problem=translated(error))
+        except (KeyError, TypeError):
+            description = N_("(has no description)")
+        yield name, " ".join(description.split())
 
 
 def examples(words: list[str]) -> int:
@@ -114,8 +140,7 @@ def report(words: list[str]) -> int:
         raise ConfigError("{folder}: is no run folder; effects.csv is not there", folder=folder)
     asked = [maker for option, maker in OFFICE.items() if getattr(given, option)]
     if not asked:
-        import_module(module).write_report(folder, language)
-        print(shown(folder / "report.html"))
+        print(shown(import_module(module).write_report(folder, language)))
         return OK
     if module != REPORTS["effects.csv"]:
         raise ConfigError("report: --slide and --xlsx are of the folder of a run, which {folder} is not", folder=folder)
@@ -152,6 +177,7 @@ REPORTS = {
     "effects.csv": "analysis.report.page",
     "tests.parquet": "analysis.studies.premortem_page",
     "key_drivers.parquet": "analysis.studies.key_drivers_page",
+    "explore.parquet": "analysis.studies.explore_page",
 }
 """The module that writes the page of a folder, by a table that the folder holds."""
 
@@ -227,8 +253,9 @@ def verify(words: list[str]) -> int:
 
     if not folder.is_dir():
         raise ConfigError("no such folder: {folder}", folder=folder)
-    jobs = folder / "jobs"
+    jobs, worlds = folder / "jobs", folder / "worlds"
     folders = [folder, *sorted(path for path in (jobs.iterdir() if jobs.is_dir() else ()) if _is_of_a_job(path))]
+    folders += [worlds] if worlds.is_dir() else []
     found = [trouble for one in folders for trouble in manifest.troubles(one)]
     for trouble in found:
         say(trouble)

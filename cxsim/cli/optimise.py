@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from analysis.style.language import _
 from cxsim.cli import OK
 from cxsim.cli.terminal import LANGUAGE, Parser
 from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, shown, threads_of
+from cxsim.held import held
 from cxsim.progress import progress_here
 from cxsim.runs import Interrupted
 from sim.phrases import ConfigError, listed
@@ -33,10 +32,12 @@ def optimise(words: list[str]) -> int:
     """Search, evaluate the best again, write the folder and say what came out."""
     given = _parser().given(words)
     _need_optuna()
+    from sim.studies.optimise import KEY
+
     with composer(given.config_dir) as hydra:
         work, settings, units = _work(hydra, [addable(override) for override in given.overrides])
         folder, key = _folder(given.out, given.overrides), _key(work, settings)
-        with _held(folder, key):
+        with held(folder, KEY, key):
             try:
                 _search(work, settings, units, folder, key)
             except KeyboardInterrupt:
@@ -146,56 +147,3 @@ def _key(work: Work, settings: Settings) -> str:
 
     searched = work.search.model_dump(mode="json", exclude={"trials", "description"})
     return inputs_hash(settings, plan={GROUP: searched})
-
-
-@contextmanager
-def _held(folder: Path, key: str) -> Iterator[None]:
-    """Hold a folder for this search alone. Raises ConfigError if it holds another search, or one is running in it."""
-    from filelock import Timeout
-
-    from sim.files.disk import together
-    from sim.files.locks import lock
-    from sim.studies.optimise import KEY
-
-    if folder.exists() and (not folder.is_dir() or (_visible(folder) and not (folder / KEY).is_file())):
-        raise ConfigError("--out {folder}: is there and no folder of a search; name another one", folder=folder)
-    with together(folder, "--out "):  # tried before any work; its lock needs it, too
-        folder.joinpath(".lock").touch()
-    mine = lock(folder / ".lock")
-    try:
-        mine.acquire(timeout=0)
-    except Timeout:
-        raise ConfigError(
-            "{folder}: another process searches there; wait for it, or name another --out", folder=folder
-        ) from None
-    try:
-        _claim(folder / KEY, key)
-        yield
-    finally:
-        mine.release()
-
-
-def _visible(folder: Path) -> bool:
-    """Whether anything is in a folder but what a command leaves that was killed at its very start."""
-    return any(not path.name.startswith(".") for path in folder.iterdir())
-
-
-def _claim(place: Path, key: str) -> None:
-    from sim.files.disk import begin_manifest, together, write_text
-
-    if not place.is_file():
-        with together(place.parent):
-            begin_manifest(place.parent)
-            write_text(place, json.dumps({"key": key}) + "\n")
-        return
-    try:
-        known = json.loads(place.read_text(encoding="utf-8"))["key"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise ConfigError(
-            "{file}: cannot be read; name another folder with --out", file=place
-        ) from None
-    if known != key:
-        raise ConfigError(
-            "{folder}: holds another search, or one of another version of cxsim; name another folder with --out",
-            folder=place.parent,
-        )

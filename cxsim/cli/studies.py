@@ -92,23 +92,8 @@ class Study(NamedTuple):
         return "\n".join([_("keys of the plan; all others are those of cxsim run --help:"), *lines])
 
     def _overrides(self, words: list[str]) -> list[str]:
-        """Overrides as Hydra takes them: the plan's file chosen, its keys with the group's name before them."""
-        own: Mapping[str, Any] = import_module(self.core).Plan.model_fields
-        group = self.group
-        for word in words:
-            named = word.partition("=")[0].partition(".")[0]
-            if RENAMED.get(named) == group:
-                raise ConfigError("{key}: no such key{hint}", key=named, hint=nearest(named, [group]))
-            key = word.partition("=")[0].removeprefix(f"{group}.")
-            if word.startswith(f"{group}.") and key not in own:
-                raise ConfigError(
-                    "{group}.{key}: no such key; {allowed}{hint}",
-                    group=group, key=key, allowed=listed(own), hint=nearest(key, own),
-                )
-        found = [f"{group}.{word}" if word.partition("=")[0] in own else addable(word) for word in words]
-        chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
-        if not given_by_hand(chosen, group):
-            chosen.insert(0, f"+{group}=default")
+        """Overrides as Hydra takes them, a scenario named where one is needed."""
+        chosen = of_plan(self.group, import_module(self.core).Plan.model_fields, words)
         chooses = given_by_hand(chosen, "scenario") or not self.without_scenario
         return chosen if chooses else ["scenario=baseline", *chosen]
 
@@ -125,6 +110,26 @@ class Study(NamedTuple):
             seconds = time.monotonic() - started
             stated = {self.group: plan.model_dump(mode="json")}
             return draft.publish(lambda place: write_provenance(draft.path, settings, threads, place, seconds, stated))
+
+
+def of_plan(group: str, own: Mapping[str, Any], words: list[str]) -> list[str]:
+    """Words as Hydra takes them: the plan's file chosen, its `own` keys with the group's name before them. Raises
+    ConfigError."""
+    for word in words:
+        named = word.partition("=")[0].partition(".")[0]
+        if RENAMED.get(named) == group:
+            raise ConfigError("{key}: no such key{hint}", key=named, hint=nearest(named, [group]))
+        key = word.partition("=")[0].removeprefix(f"{group}.")
+        if word.startswith(f"{group}.") and key not in own:
+            raise ConfigError(
+                "{group}.{key}: no such key; {allowed}{hint}",
+                group=group, key=key, allowed=listed(own), hint=nearest(key, own),
+            )
+    found = [addable(f"{group}.{word}" if word.partition("=")[0] in own else word) for word in words]
+    chosen = [f"+{word}" if word.startswith(f"{group}=") else word for word in found]
+    if not given_by_hand(chosen, group):
+        chosen.insert(0, f"+{group}=default")
+    return chosen
 
 
 # -- the planned A/B test ----------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ def running(
         progress(done, known, Phrase("simulating"))
         results: dict[int, Answer] = {}
         for number, outcome in pool.outcomes(tasks):
-            results[number] = _succeeded(outcome)
+            results[number] = succeeded(outcome)
             done += 1
             progress(done, known, Phrase("simulating"))
         return [results[number] for number in range(len(tasks))]
@@ -101,7 +101,8 @@ def running(
         yield run
 
 
-def _succeeded(outcome: Answer | Exception) -> Answer:
+def succeeded(outcome: Answer | Exception) -> Answer:
+    """A task's answer. Raises what it raised; ConfigError for a worker that was killed."""
     if isinstance(outcome, WorkerDied):
         raise ConfigError("threads: {problem}; take fewer threads or customers", problem=outcome)
     if isinstance(outcome, Exception):

@@ -119,6 +119,14 @@ def provenance(
     }
 
 
+def stated(
+    settings: Settings, threads: int, folder: Path, seconds: float, plan: Mapping[str, Any] | None = None
+) -> str:
+    """The text of provenance.json, sealed; arguments as of `provenance`."""
+    found = manifest.sealed(provenance(settings, threads, folder, seconds, plan))
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
 def _package(name: str) -> str | None:
     try:
         return metadata.version(name)
@@ -130,6 +138,5 @@ def write_provenance(
     draft: Path, settings: Settings, threads: int, folder: Path, seconds: float, plan: Mapping[str, Any] | None = None
 ) -> None:
     """Write provenance.json and the manifest into the draft of the run folder that will stand at `folder`."""
-    found = manifest.sealed(provenance(settings, threads, folder, seconds, plan))
-    write_text(draft / manifest.PROVENANCE, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    write_text(draft / manifest.PROVENANCE, stated(settings, threads, folder, seconds, plan))
     write_text(draft / manifest.NAME, manifest.text(manifest.listed(draft)))

@@ -249,7 +249,7 @@ def _values(stated: object) -> Sequence[Any]:
     return stated
 
 
-def _ends(stated: object) -> Ends | None:
+def read_ends(stated: object) -> Ends | None:
     """Reader of [low, high]; None for a parameter's own range."""
     if stated == "own":
         return None
@@ -268,7 +268,7 @@ class Sample(Section):
 
     method: Annotated[str, word(*METHODS)] = METHODS[0]
     size: Annotated[int, whole(1, MOST_POINTS)]
-    ranges: dict[str, Annotated[Ends | None, Reader(_ends)]]
+    ranges: dict[str, Annotated[Ends | None, Reader(read_ends)]]
 
 
 class SweepFile(Section):
@@ -333,7 +333,7 @@ def _sampled(sample: Sample, settings: Settings) -> list[Point]:
         raise ConfigError("sweep.sample.ranges: is empty; name at least one key with its [low, high]")
     unit = _unit(sample.method, settings.seed, list(ranges), sample.size)
     return [
-        {key: _scaled(*ends, float(u)) for (key, ends), u in zip(ranges.items(), row, strict=True)} for row in unit
+        {key: scaled(*ends, float(u)) for (key, ends), u in zip(ranges.items(), row, strict=True)} for row in unit
     ]
 
 
@@ -359,7 +359,8 @@ def _unit(method: str, seed: int, names: list[str], size: int) -> Any:
     return qmc.Sobol(len(names), scramble=True, rng=seed).random(size)
 
 
-def _scaled(low: float, high: float, integer: bool, u: float) -> float | int:
+def scaled(low: float, high: float, integer: bool, u: float) -> float | int:
+    """The value at a share u, from 0 to below 1, of the way from low to high; a whole number where wanted."""
     if integer:
         return int(low) + min(int(u * (high - low + 1)), int(high - low))
     return tidy(float(f"{low + u * (high - low):.6g}"))

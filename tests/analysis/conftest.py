@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cxsim import cli
+from tests.analysis.browser import launched
 
 SMALL = ("customers=800", "days=60", "burn_in=40", "replications=2", "threads=1")
 
@@ -17,3 +20,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("lives") / "run"
     assert cli.main(["run", *SMALL, f"hydra.run.dir={folder}"]) == cli.OK
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, once for all pages."""
+    with launched() as found:
+        yield found

@@ -35,6 +35,7 @@ SHRUNK = {
     "premortem": [*TINY, "tests=2", "replications=2"],
     "key-drivers": [*TINY, "customers=2000", "replications=2"],
     "optimise": [*TINY, "customers=500", "optimise.trials=4", "optimise.points=2", "optimise.fresh_points=4"],
+    "explore": [*TINY, "customers=400", "replications=2", "size=8"],
     "learn": [*TINY, "customers=2000", "--draws", "48"],
 }
 """Words that each command is given last, so that they win."""
@@ -95,8 +96,10 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
     if "sweep=uncertainty" in words:
         words = [*words, "replications=10"]  # one job a scenario instead of twenty
     match words[0]:
-        case "run" | "premortem" | "key-drivers" | "optimise" | "learn":
+        case "run" | "premortem" | "key-drivers" | "optimise" | "learn" | "explore":
             return [*words, "customers=1"], "customers: 1 "
+        case "new":
+            return [*words, "margin=x"], "margin: 'x' "
         case "log":
             return [*words, "--decimal", "x"], "--decimal x: "
         case "calibrate":

@@ -18,7 +18,8 @@ import pytest
 
 from analysis.studies.optimise_page import write_report
 from cxsim import cli
-from cxsim.cli.optimise import _held, _unit
+from cxsim.cli.optimise import _unit
+from cxsim.held import held
 from scenarios.intervention import treated_arms
 from sim.config.settings import resolved
 from sim.phrases import ConfigError
@@ -327,7 +328,7 @@ def test_the_command_searches_and_goes_on(
     made = {path.relative_to("it").as_posix() for path in Path("it").rglob("*")}
     assert {"report.html", "front.csv", "figures/history.png"} <= made
     assert cli.main([*words, "seed=2"]) == cli.BAD_INPUT
-    assert "holds another search" in capsys.readouterr().err
+    assert "holds work on something else" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -420,4 +421,4 @@ def test_a_broken_or_foreign_study_is_told_in_a_line(tmp_path: Path, broken: Cal
 def test_a_broken_or_foreign_search_json_is_told_in_a_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "search.json").write_text(content)
     with pytest.raises(ConfigError, match=re.escape(str(tmp_path))):
-        _held(tmp_path, "key").__enter__()
+        held(tmp_path, "search.json", "key").__enter__()
