@@ -15,6 +15,7 @@ from cxsim.cli.new import QUESTIONS, read_answer, tried
 from cxsim.cli.start import what_next
 from cxsim.compose import asked
 from sim.phrases import ConfigError
+from sim.run.provenance import ROOT
 
 ANSWERS = {
     "members": "50000", "margin": "30%", "orders_a_month": "1,500", "active_customers": "6000",
@@ -159,7 +160,7 @@ def test_the_scenarios_are_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[
     file = tmp_path / "all.html"
     assert cli.main(["scenarios", "--html", str(file), "language=ja"]) == cli.OK
     page = file.read_text(encoding="utf-8")
-    assert page.count('<section class="card"') == 20
+    assert page.count('<section class="card"') == len(list((ROOT / "conf" / "scenario").glob("*.yaml")))
     assert "ゆっくり配送クーポン" in page
     assert "cxsim explore scenario=norush_coupon &#39;levers=[face,valid_days]&#39;" in page
     assert cli.main(["scenarios", "--html", str(tmp_path)]) == cli.BAD_INPUT
