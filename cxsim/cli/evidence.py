@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.style.language import _, translated
 from cxsim.cli import OK
-from cxsim.cli.log import add_log, choices_of, columns_of, suggested, tell
+from cxsim.cli.log import add_log, choices_of, columns_taken
 from cxsim.cli.terminal import Parser, without_language
 from cxsim.compose import addable, compose, composer, errors_of, plain, settings_of, shown, threads_of
 from cxsim.progress import progress_here
@@ -18,7 +17,6 @@ from sim.phrases import ConfigError
 
 if TYPE_CHECKING:
     from analysis.studies.learning import Tables
-    from sim.calibration.log import Choices, LogColumns
     from sim.config.settings import Settings
     from sim.learning.learn import Lesson
     from sim.learning.pieces import Observed, Piece
@@ -36,7 +34,7 @@ def calibrate(words: list[str]) -> int:
 
     place = place_for(given["name"], given["out"])
     choices = choices_of(given)
-    columns = _columns(given, choices)
+    columns = columns_taken(given, choices, given["name"])
     with composer(None) as hydra:
         config = compose(hydra, ["company=cdnow", "scenario=baseline"])
         settings = settings_of(config, config.hydra)
@@ -56,36 +54,6 @@ def calibrate(words: list[str]) -> int:
     print(f"\n{beside}")
     print(_("now: {command}").format(command=command))
     return OK
-
-
-def _columns(given: dict[str, Any], choices: Choices) -> LogColumns:
-    """The log's columns: as given or, where customer and date are not named, as a look suggests them.
-
-    What is suggested is taken with `--yes`, or if a person at the terminal agrees. Raises ConfigError otherwise.
-    """
-    from sim.calibration.log import LogColumns
-    from sim.calibration.look import look
-
-    columns = columns_of(given)
-    if columns["customer"] is not None and columns["date"] is not None:
-        return LogColumns(**columns)  # type: ignore[arg-type]
-    found = look(given["log"], columns, choices)
-    tell(found)
-    if found.problem is not None:
-        raise found.problem
-    if not given["yes"] and not _agreed():
-        raise ConfigError(
-            "{log}: name the columns, or take what is suggested with --yes: {command}",
-            log=given["log"], command=suggested(found, choices, given["name"]),
-        )
-    return found.columns
-
-
-def _agreed() -> bool:
-    """Whether a person at the terminal takes the suggestion; False where there is none."""
-    if not sys.stdin.isatty():
-        return False
-    return input(_("Are these the columns? [y/N] ")).strip().lower() in ("y", "yes", "はい")
 
 
 def _calibrate_parser() -> Parser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ from analysis.style.language import N_, _, translated
 from cxsim.cli import BAD_INPUT, OK
 from cxsim.cli.terminal import Parser, say, without_language
 from cxsim.compose import shown
+from sim.phrases import ConfigError
 
 if TYPE_CHECKING:
-    from sim.calibration.log import Choices
+    from sim.calibration.log import Choices, LogColumns
     from sim.calibration.look import Look
 
 COLUMNS = {
@@ -100,3 +102,34 @@ def suggested(found: Look, choices: Choices, name: str) -> str:
     """The command line that calibrates to the log as it was looked at."""
     path, *rest = found.words(choices)
     return shlex.join(["cxsim", "calibrate", shown(Path(path)), *rest, "--name", name])
+
+
+def columns_taken(given: dict[str, Any], choices: Choices, name: str) -> LogColumns:
+    """The log's columns: as given or, where customer and date are not named, as a look suggests them.
+
+    What is suggested is taken with `--yes`, or if a person at the terminal agrees. name: of the company in the command
+    that is suggested. Raises ConfigError where they are not taken.
+    """
+    from sim.calibration.log import LogColumns
+    from sim.calibration.look import look
+
+    columns = columns_of(given)
+    if columns["customer"] is not None and columns["date"] is not None:
+        return LogColumns(**columns)  # type: ignore[arg-type]
+    found = look(given["log"], columns, choices)
+    tell(found)
+    if found.problem is not None:
+        raise found.problem
+    if not given["yes"] and not _agreed():
+        raise ConfigError(
+            "{log}: name the columns, or take what is suggested with --yes: {command}",
+            log=given["log"], command=suggested(found, choices, name),
+        )
+    return found.columns
+
+
+def _agreed() -> bool:
+    """Whether a person at the terminal takes the suggestion; False where there is none."""
+    if not sys.stdin.isatty():
+        return False
+    return input(_("Are these the columns? [y/N] ")).strip().lower() in ("y", "yes", "はい")

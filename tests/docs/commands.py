@@ -104,6 +104,10 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
             return [*words, "--decimal", "x"], "--decimal x: "
         case "calibrate":
             return [*words, "--yen", "0"], "--yen 0: "
+        case "validate":
+            return [*words, "--older", "x"], "--older: 'x' "
+        case "ledger":
+            return words, words[2]  # the folder is not there
         case "examples":
             return [*words, "--more"], "--more"
         case "check":
