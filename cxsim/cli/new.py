@@ -48,6 +48,9 @@ QUESTIONS = (
 OF_COMPANY = ("members", "margin")
 """Answers that stand in a company file by themselves; the others are its facts."""
 
+SMALL = "customers=1500 days=180 replications=32"
+"""Words of a first exploration."""
+
 SIZES = "on_time"
 """The fact that sizes the warehouse, which none can be without: where it is not known, general.yaml's stands."""
 
@@ -285,6 +288,6 @@ def _next(folder: Path, scenario: str) -> list[str]:
         _("The answer over three years:"), f"  {run}",
     ]  # fmt: skip
     if scenario == "norush_coupon":
-        found += ["", _("A page with a slider for each lever:"),
-                  f"  {run.replace('cxsim run', 'cxsim explore')} 'levers=[face,valid_days]'"]  # fmt: skip
+        found += ["", _("A page with a slider for each lever, a small market first, a few minutes:"),
+                  f"  {run.replace('cxsim run', 'cxsim explore')} 'levers=[face,valid_days]' {SMALL}"]  # fmt: skip
     return found

@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.style.language import N_, _
+from cxsim.cli.new import SMALL
 from cxsim.compose import shown
 
 STEPS = (
     (N_("Describe your firm in ten answers:"), "cxsim new shop"),
     (N_("See what could be tried, as a page:"), "cxsim scenarios --html scenarios.html"),
     (N_("Ask a first question, a minute or two:"), "cxsim run scenario=norush_coupon days=365 replications=32"),
-    (N_("Move the levers of an answer by sliders:"), "cxsim explore scenario=norush_coupon 'levers=[face,valid_days]'"),
+    (
+        N_("Move its levers by sliders, a small market first, a few minutes:"),
+        f"cxsim explore scenario=norush_coupon 'levers=[face,valid_days]' {SMALL}",
+    ),
     (N_("All commands:"), "cxsim --help"),
 )
 
