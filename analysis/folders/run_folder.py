@@ -44,6 +44,9 @@ SCHEMAS = {
     "key_drivers.parquet": tables.KEY_DRIVER_ARMS,
     "complaints.parquet": tables.COMPLAINTS,
     "ratings.parquet": tables.RATINGS,
+    "field_findings.csv": tables.FIELD_FINDINGS,
+    "field_points.parquet": tables.FIELD_POINTS,
+    "field.csv": tables.FIELD,
 }
 
 
@@ -292,6 +295,8 @@ KEYS = {
     "customers.parquet": ("arm", "customer"),
     "effects.csv": ("intervention", "metric", "segment", "estimand"),
     "points.parquet": ("replication", "name"),
+    "field_findings.csv": ("experiment", "finding"),
+    "field_points.parquet": ("experiment", "finding", "point", "second_seed"),
 }
 """Columns that together name a row, of the tables in which no two rows have the same."""
 
