@@ -371,10 +371,11 @@ def emptying(overrides: Sequence[str]) -> list[str]:
     return found
 
 
-def settings_of(job: DictConfig, own: Any) -> Settings:
+def settings_of(job: DictConfig, own: Any, scenarios: Mapping[str, Any] | None = None) -> Settings:
     """Checked settings of a composed configuration; keys given by hand win over what a scenario changes.
 
-    `own` is Hydra's part, which knows what was chosen and given by hand.
+    `own` is Hydra's part, which knows what was chosen and given by hand. `scenarios`, as a file states them, take the
+    place of those that were chosen.
     """
     from scenarios.intervention import completed
     from sim.config.settings import load_settings
@@ -384,7 +385,7 @@ def settings_of(job: DictConfig, own: Any) -> Settings:
         raw = plain({str(name): job[name] for name in job if name not in NOT_SETTINGS})
     chosen = [value for key, value in given if key == "scenario" and not isinstance(value, dict)]
     _check_headers(chosen, raw.get("scenario"))
-    return load_settings(completed(raw), _by_hand(given))
+    return load_settings(completed(raw if not scenarios else {**raw, "scenario": scenarios}), _by_hand(given))
 
 
 def given_overrides(overrides: list[str]) -> list[tuple[str, Any]]:

@@ -571,6 +571,50 @@ PREMORTEM = (
 )
 """premortem.csv: a row per design, metric and reading."""
 
+_POINT = (Column("point", "int32", "1", "number of the point of the uncertain parameters"), _RUN[1])
+
+FIELD_FINDINGS = (
+    Column("experiment", "str", "", "its file's name"),
+    Column("finding", "str", "", "name of what it found on one metric"),
+    Column("metric", "str", "", "what was measured"),
+    Column("unit", "str", "", "of estimate and se; 1: relative to the level without treatment"),
+    Column("delay", "float64", "days", "of deliveries that were late; blank otherwise"),
+    Column("design", "str", "", "held_back, rollout, late, cohort or newcomers"),
+    Column("use", "str", "", "anchor: a range of the model was set with it; test: none was"),
+    Column("reading", "str", "", "of the source: opened, abstract, recalled or data"),
+    Column("estimate", "float64", "unit", "published"),
+    Column("se", "float64", "unit", "its standard error"),
+    Column("level", "float64", "unit", "published level without treatment; 1 for a relative estimate, blank where none is stated"),
+    Column("source", "str", "", "author, year, journal"),
+)
+"""field_findings.csv of a field suite: what was published."""
+
+FIELD_POINTS = (
+    Column("experiment", "str", "", "its file's name"),
+    Column("finding", "str", "", "name of the finding"),
+    *_POINT,
+    Column("effect", "float64", "as the finding's", "what the experiment would find at this point, its own error apart"),
+    Column("level", "float64", "of the metric", "level without treatment"),
+)
+"""field_points.parquet: a row per finding, point and seed."""
+
+FIELD = (
+    *FIELD_FINDINGS[:11],
+    Column("low", "float64", "unit", "published 90 % interval, lower end"),
+    Column("high", "float64", "unit", "upper end"),
+    Column("median", "float64", "unit", "predicted, median over points"),
+    Column("predicted_low", "float64", "unit", "5 % quantile over points, the luck of the seed taken out"),
+    Column("predicted_high", "float64", "unit", "95 % quantile"),
+    Column("sign_right", "float64", "share", "of points whose effect has the published sign; blank where the published interval spans zero"),
+    Column("inside", "float64", "1", "1: the published value lies within the predicted interval, else 0"),
+    Column("width_ratio", "float64", "1", "width of the predicted interval over that of the published one"),
+    Column("score_nothing", "float64", "nats", "log density that the prediction gives the published value, less what no effect gives it"),
+    Column("score_constant", "float64", "nats", "less what a constant lift gives it: the mean and spread of the other experiments' relative lifts; blank where no level is published"),
+    Column("points", "int32", "1", "points with a value"),
+    Column("verdict", "str", "", "agrees, vague, unsettled, small, large or opposite"),
+)
+"""field.csv, written by `cxsim field`: a row per finding, as published and as predicted."""
+
 REPAIRED, BROKEN, STEP = "repaired", "broken", "step"
 """What is done to a touchpoint: a step better, a step worse; and half the difference between the two."""
 
@@ -588,8 +632,6 @@ EXPLORED = (
 
 KEY_DRIVER_FILES = ("key_drivers.parquet", "complaints.parquet", "ratings.parquet")
 """What `cxsim key-drivers` simulates: KEY_DRIVER_ARMS, COMPLAINTS, RATINGS."""
-
-_POINT = (Column("point", "int32", "1", "number of the point of the uncertain parameters"), _RUN[1])
 
 KEY_DRIVER_ARMS = (
     *_POINT,

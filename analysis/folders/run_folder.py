@@ -45,6 +45,9 @@ SCHEMAS = {
     "explore.parquet": tables.EXPLORED,
     "complaints.parquet": tables.COMPLAINTS,
     "ratings.parquet": tables.RATINGS,
+    "field_findings.csv": tables.FIELD_FINDINGS,
+    "field_points.parquet": tables.FIELD_POINTS,
+    "field.csv": tables.FIELD,
 }
 
 
@@ -294,6 +297,8 @@ KEYS = {
     "effects.csv": ("intervention", "metric", "segment", "estimand"),
     "points.parquet": ("replication", "name"),
     "explore.parquet": ("setting", "replication", "second_seed", "metric"),
+    "field_findings.csv": ("experiment", "finding"),
+    "field_points.parquet": ("experiment", "finding", "point", "second_seed"),
 }
 """Columns that together name a row, of the tables in which no two rows have the same."""
 

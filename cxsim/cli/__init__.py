@@ -43,6 +43,7 @@ HELP = (
     ("cxsim ledger add RUN", "keep what a run predicts; ledger actual brings in what happened, ledger report scores"),
     ("cxsim report RUN", "make the report of a run folder again"),
     ("cxsim verify DIR", "is every file as it was written? of a run, a sweep or a search"),
+    ("cxsim field [NAME ...]", "score the model: published experiments, or your own past tests"),
     ("cxsim check [NAME ...]", "hold the shipped scenarios to their recorded answers"),
     ("cxsim examples DIR", "copy the examples that cxsim ships into a new folder"),
     ("cxsim --version", ""),
@@ -69,6 +70,7 @@ COMMANDS = {
     "report": "cxsim.cli.folders:report",
     "verify": "cxsim.cli.folders:verify",
     "sweep-report": "cxsim.cli.folders:sweep_report",
+    "field": "cxsim.cli.field:field",
     "check": "cxsim.cli.check:check",
     "examples": "cxsim.cli.folders:examples",
 }

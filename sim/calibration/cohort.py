@@ -72,13 +72,15 @@ def pilot_references(settings: Settings, model: Model) -> World:
     return with_references(world, references(world)[1])
 
 
-def simulate(settings: Settings, run: World, model: Model, days: int) -> Repeats:
+def simulate(settings: Settings, run: World, model: Model, days: int, orders: float = ORDERS_WANTED) -> Repeats:
     """Repeat orders per customer of a cohort under `model`, with the references of `run`, over `days` days.
+
+    orders: about so many are simulated, by LEAST to MOST customers.
 
     Noise is cut by a control variate: given a customer's own rate and lapse, expected repeats have a closed form, and
     its mean over the simulated customers is known exactly.
     """
-    world = _cohort_world(replace(world_of(put(settings, model), settings.seed), rules=run.rules), model, days)
+    world = _cohort_world(replace(world_of(put(settings, model), settings.seed), rules=run.rules), model, days, orders)
     start = _first_orders(world)
     rate, lapse = (start.customers.columns.of(name).astype(np.float64) for name in ("rate", "lapse_trait"))
     cohort = CXModel(world, start)
@@ -102,12 +104,12 @@ def expected_repeats(model: Model, weeks: FloatArray) -> FloatArray:
     return np.asarray(np.mean(-np.expm1(-model.r * np.log1p(p * weeks / model.alpha)) / p, axis=0))
 
 
-def _cohort_world(world: World, model: Model, days: int) -> World:
+def _cohort_world(world: World, model: Model, days: int, orders: float) -> World:
     """The same rules where nobody meets anybody: all prospects at first, no talk, no season, nothing scarce."""
     mean = float(expected_repeats(model, np.array([days / DAYS_PER_WEEK]))[0])
     return replace(
         world,
-        customers=int(np.clip(ORDERS_WANTED / max(mean, 1e-9), LEAST, MOST)),
+        customers=int(np.clip(orders / max(mean, 1e-9), LEAST, MOST)),
         days=days,
         burn_in=1,
         rules=world.rules._replace(talk_base=0.0, talk_positive=0.0, talk_negative=0.0),

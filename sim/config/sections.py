@@ -592,7 +592,7 @@ class Title(Section):
     ja: Text | None = None
 
 
-def _title(stated: object) -> Title | None:
+def title_of(stated: object) -> Title | None:
     """Reader of a title: one text for all languages, or one by language."""
     if stated is None or isinstance(stated, Title):
         return stated
@@ -627,7 +627,7 @@ Variant = Annotated[dict[str, Any], Reader(_variant)]
 class Scenario(Section):
     """A what-if: what changes in both arms, the interventions of the treated arm, and variants of them to compare."""
 
-    title: Annotated[Title | None, Reader(_title)] = None
+    title: Annotated[Title | None, Reader(title_of)] = None
     description: Text
     both_arms: dict[str, Any] = {}
     interventions: dict[Name, StatedIntervention]

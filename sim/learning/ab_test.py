@@ -7,7 +7,7 @@ subtraction removes most of the chance in the split, and nothing of what the hal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
@@ -16,49 +16,14 @@ import numpy as np
 from pydantic import model_validator
 from scipy.special import ndtri
 
-from agents import draws
 from sim.config.parameters import Reader, Text, number, real, show, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
+from sim.learning.halves import METRICS, Halves
 from sim.learning.pieces import Observed, WorldStatistics
 from sim.phrases import ConfigError, Phrase
-from sim.run.metrics import Mask, Outcome, field_test, finished, measures
 from sim.run.replication import TreatedArms
-from sim.world.model import Arm, CXModel, burnt_in
 from sim.world.pilot import piloted
-
-
-def _ratio(name: str) -> Callable[[Outcome, Mask], float]:
-    return lambda outcome, side: measures(outcome, side)[name]
-
-
-def _each(name: str) -> Callable[[Outcome, Mask], float]:
-    return lambda outcome, side: measures(outcome, side)[name] / int(side.sum())
-
-
-def _of_visitors(name: str) -> Callable[[Outcome, Mask], float]:
-    return lambda outcome, side: field_test(outcome, side)[name]
-
-
-METRICS: dict[str, tuple[str, Callable[[Outcome, Mask], float]]] = {
-    "conversion": ("% of visits", _ratio("conversion")),
-    "buyers_per_visitor": ("% of visitors", _of_visitors("ab_conversion_14d")),
-    "profit_per_visitor": ("yen", _of_visitors("ab_profit_per_visitor_14d")),
-    "orders_per_customer": ("orders", _each("orders")),
-    "visits_per_customer": ("visits", _each("visits")),
-    "contacts_per_customer": ("contacts", _each("contacts")),
-    "revenue_per_customer": ("yen", _ratio("revenue")),
-    "profit_per_customer": ("yen", _ratio("profit")),
-    "norush_share": ("% of online orders", _ratio("norush_share")),
-    "on_time": ("% of deliveries", _ratio("on_time")),
-    "repeat_rate": ("% of buyers", _ratio("repeat_rate")),
-    "churn": ("% of customers", _ratio("churn")),
-    "nps": ("points", _ratio("nps_surveyed")),
-    "csat": ("% of answers", _ratio("csat")),
-}
-"""What a test may have measured: the unit of an absolute lift, and how it is read off one side. Per customer means
-per member who was assigned, whether or not they came."""
-
 
 SIZES = ("visitors", "users", "customers", "participants", "sessions", "visits", "n", "size", "total")
 COUNTS = ("buyers", "conversions", "converted", "orders", "successes", "events", "count")
@@ -117,15 +82,13 @@ class Lift:
     customers: int | None
 
 
-class PastTest(Section):
-    """A test as a file of evidence states it: counts of both halves, or the lift with its error.
+class Finding(Section):
+    """What a test found: counts of both halves, or the lift with its error.
 
     The error stands as `se`, or as `interval` with its `level`.
     """
 
-    scenario: Text
     metric: Annotated[str, word(*METRICS)]
-    window: Annotated[int, whole(1, 365)]  # days
     lift: Annotated[float | None, Reader(_lift)] = None  # relative (0.03 is 3 %), or in the metric's unit
     scale: Annotated[str | None, word("relative", "absolute")] = None
     interval: Annotated[tuple[float, float] | None, Reader(_interval)] = None
@@ -149,10 +112,10 @@ class PastTest(Section):
         given = [name for name in ("lift", "interval", "level", "se") if getattr(self, name) is not None]
         if given:
             raise ConfigError("{key}: follows from control and treated; leave it out", key=given[0])
-        unit = METRICS[self.metric][0]
-        if not unit.startswith("%"):
+        if not self.unit.startswith("%"):
             raise ConfigError(
-                "control: counts give a share, and {metric} is none ({unit})", metric=self.metric, unit=Phrase(unit)
+                "control: counts give a share, and {metric} is none ({unit})",
+                metric=self.metric, unit=Phrase(self.unit),
             )
 
     def _check_lift(self) -> None:
@@ -191,6 +154,11 @@ class PastTest(Section):
         return float(value) / 100 if isinstance(value, Percent) and self.scale == "relative" else float(value)
 
     @property
+    def unit(self) -> str:
+        """Unit of an absolute lift."""
+        return METRICS[self.metric][0]
+
+    @property
     def relative(self) -> bool:
         """Whether the lift is a share of the control's; so it is of counts, unless they say otherwise."""
         return self.scale != "absolute"
@@ -216,6 +184,13 @@ def _of_counts(control: tuple[float, float], treated: tuple[float, float], relat
         return Lift(float(100 * (shares[1] - shares[0])), float(100 * np.sqrt(variances.sum())), customers)
     ratio = shares[1] / shares[0]
     return Lift(float(ratio - 1), float(ratio * np.sqrt((variances / shares**2).sum())), customers)
+
+
+class PastTest(Finding):
+    """A test as a file of evidence states it: the scenario that was tested, for how many days, and what it found."""
+
+    scenario: Text
+    window: Annotated[int, whole(1, 365)]  # days
 
 
 @dataclass(frozen=True)
@@ -244,11 +219,11 @@ class AbTest:
 
     def observed(self) -> Observed:
         """The lift."""
-        stated, unit = self.stated, METRICS[self.stated.metric][0]
+        stated = self.stated
         name = Phrase(
             "lift of {metric} after {days} days, {unit}",
             metric=Phrase(stated.metric.replace("_", " ")), days=stated.window,
-            unit=Phrase("relative") if stated.relative else Phrase(unit),
+            unit=Phrase("relative") if stated.relative else Phrase(stated.unit),
         )  # fmt: skip
         found = stated.found
         known = found.customers is not None
@@ -264,13 +239,5 @@ class AbTest:
                 name=self.name, scenario=self.scenario,
             )
         world = piloted(settings.model_copy(update={"days": self.stated.window}), seed)
-        start = burnt_in(world)
-        coin = draws.draws(seed, 0, world.customers, 0, draws.AB_ASSIGN, 0) < 0.5
-        tested = finished(CXModel(world, start.copied(), Arm(own, coin), record=False), world.days)
-        nobody = finished(CXModel(world, start, record=False), world.days)
-        read = METRICS[self.stated.metric][1]
-        control = read(tested, ~coin)
-        lift = read(tested, coin) - control - (read(nobody, coin) - read(nobody, ~coin))
+        lift, control = Halves.of(world, own).lift(METRICS[self.stated.metric][1])
         return WorldStatistics(np.array([lift / control if self.stated.relative else lift]))
-
-

@@ -4,10 +4,7 @@ The statistic is the share of customers who order again within so many days of a
 that of deliveries on time, less one. Of single deliveries it is adjusted for the month of the order and the customer's
 orders before, since parcels of a busy season or of newcomers may be late more often.
 
-The same is simulated as an experiment. On one day everybody orders. The orders arrive on time in one world, and in a
-copy of it late, by delays spread evenly over customers. Both have the same draws: the difference in repurchase is the
-effect of lateness with hardly any noise. A customer is weighted by her purchase rate, as often as the firm sees her
-orders: under Poisson purchases an order added on any day finds her as her own orders do (Mecke 1967).
+How the same is simulated stands in `sim.learning.delayed`.
 """
 
 from __future__ import annotations
@@ -21,16 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agents.columns import AWARE
 from sim.config.settings import Settings
+from sim.learning.delayed import Delayed
 from sim.learning.firm_tables import FirmTable, TableFile, jackknife, orders_between
-from sim.learning.market import SteeredCentre, online_only, quiet_market, silent
 from sim.learning.pieces import Observed, WorldStatistics
 from sim.phrases import ConfigError, Phrase, enumerated
 from sim.reading.days import Days
 from sim.run.replication import TreatedArms
-from sim.world.constants import World
-from sim.world.model import CXModel, Snapshot, burnt_in
 
 FloatArray = NDArray[np.float64]
 
@@ -42,9 +36,6 @@ LEAST_LATE = 30
 
 LEAST_AGAIN = 20
 """Repurchases after on-time deliveries without which there is nothing to compare with."""
-
-RUSH = 1000.0
-"""Factor of season on day 0, so high that all but those who hardly ever buy order on that day."""
 
 PRIOR_ORDERS = 4
 """Orders before, of the same customer in the table, told apart up to so many."""
@@ -152,22 +143,9 @@ class Lateness:
     def simulated(self, settings: Settings, treated_arms: TreatedArms, seed: int) -> WorldStatistics:
         """The same relative changes, and the level, in the market of these settings."""
         del treated_arms  # nobody is treated
-        delays = self.delays
-        slowest = max(settings.company.classes.standard.lead, settings.company.classes.norush.lead) + max(delays)
-        world = quiet_market(settings, seed, slowest + self.within + 1)
-        start = burnt_in(world)
-        rate = _order_rates(world, start)
-        world = online_only(silent(world))
-        world.season[world.on(0)] = RUSH
-        on_time, late = (_lived(world, start, steered) for steered in ((), delays))
-        row, promised, usual = _first_orders(on_time)
-        own = row % len(delays)
-        weight = RUSH * rate[row] / -np.expm1(-RUSH * rate[row])  # orders a firm sees for each that is simulated
-        again = _again(on_time, row, usual, self.within)
-        lost = _again(late, row, promised + np.asarray(delays)[own], self.within) - again
-        level = float(np.average(again, weights=weight))
-        change = [float(np.average(lost[own == k], weights=weight[own == k])) / level for k in range(len(delays))]
-        return WorldStatistics(np.array(change), (level,))
+        found = Delayed.lived(settings, seed, self.delays, self.within)
+        change = [one / found.level for one in found.lost()]
+        return WorldStatistics(np.array(change), (found.level,))
 
 
 def _days(low: int, high: int) -> Phrase:
@@ -266,39 +244,3 @@ def adjusted_effect(rows: pd.DataFrame, classes: list[tuple[int, int]]) -> Float
     slopes, *_ = np.linalg.lstsq(x, again, rcond=None)
     level = again[kept["late"].to_numpy() <= 0].mean()
     return np.asarray(slopes[: len(classes)] / level)
-
-
-# --- the model's --------------------------------------------------------------------------------------------
-
-
-def _order_rates(world: World, start: Snapshot) -> FloatArray:
-    """Orders a day at references: of a customer her purchase rate, of a prospect visits times conversion."""
-    columns, rules = start.customers.columns, world.rules
-    trial = rules.prospect_rate * rules.trial_scale * rules.conversion_prospect
-    return np.where(columns.status == AWARE, trial, columns.of("rate").astype(float))
-
-
-def _lived(world: World, start: Snapshot, delays: tuple[int, ...]) -> SteeredCentre:
-    """The centre of a copy of the world, at the horizon's end."""
-    copy = start.copied()
-    centre = SteeredCentre.instead_of(copy.centre, delays, steered=1)
-    model = CXModel(world, Snapshot(copy.day, copy.customers, centre, copy.public, copy.books), record=False)
-    model.run(world.days)
-    return centre
-
-
-def _first_orders(centre: SteeredCentre) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """The orders of day 0: customer, promised day, and the day on which an ample centre delivers."""
-    row, day, kind = centre.orders()
-    row, kind = row[day == 0], kind[day == 0]
-    usual = np.array([centre.terms.handed_over(k, 0, 0) for k in range(len(centre.terms.lead))])
-    return row, np.asarray(centre.terms.lead)[kind], usual[kind]
-
-
-def _again(
-    centre: SteeredCentre, row: NDArray[np.int64], delivered: NDArray[np.int64], within: int
-) -> FloatArray:
-    """1 for each customer who ordered within so many days of the delivery, else 0."""
-    who, day, _ = centre.orders()
-    since = delivered.astype(float)
-    return (orders_between(who, day.astype(float), row, since, since + within) > 0).astype(float)

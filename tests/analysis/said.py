@@ -15,7 +15,7 @@ from cxsim import cli
 from scenarios.intervention import USUAL_COSTS
 from sim import tables
 from sim.calibration import log
-from sim.learning import ab_test
+from sim.learning import field_test
 from sim.run.provenance import ROOT
 
 ERRORS = ("ConfigError", "FitError", "KeyFault", "LanguageError", "LogError", "ReadError", "RunError")
@@ -43,8 +43,8 @@ def _all() -> Iterator[tuple[str, str]]:
         for line, text, _comments, _context in extract("jinja2.ext:babel_extract", path.open("rb"), {"_": None}):
             yield str(text), f"{path.relative_to(ROOT)}:{line}"
     yield from ((text, "sim/calibration/log.py") for text in log.RULES)
-    for metric, (unit, _read) in ab_test.METRICS.items():
-        yield from ((text, "sim/learning/ab_test.py") for text in (metric.replace("_", " "), unit))
+    for metric, unit in field_test.UNITS.items():
+        yield from ((text, "sim/learning/field_test.py") for text in (metric.replace("_", " "), unit))
     for table in vars(tables).values():
         for row in (table, *(table if isinstance(table, tuple) else ())):
             if isinstance(row, tables.Metric):

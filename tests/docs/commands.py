@@ -37,6 +37,7 @@ SHRUNK = {
     "optimise": [*TINY, "customers=500", "optimise.trials=4", "optimise.points=2", "optimise.fresh_points=4"],
     "explore": [*TINY, "customers=400", "replications=2", "size=8"],
     "learn": [*TINY, "customers=2000", "--draws", "48"],
+    "field": ["customers=400", "burn_in=30", "replications=2", "threads=1", "calendar=flat"],
 }
 """Words that each command is given last, so that they win."""
 
@@ -96,7 +97,7 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
     if "sweep=uncertainty" in words:
         words = [*words, "replications=10"]  # one job a scenario instead of twenty
     match words[0]:
-        case "run" | "premortem" | "key-drivers" | "optimise" | "learn" | "explore":
+        case "run" | "premortem" | "key-drivers" | "optimise" | "learn" | "explore" | "field":
             return [*words, "customers=1"], "customers: 1 "
         case "new":
             return [*words, "margin=x"], "margin: 'x' "

@@ -25,8 +25,8 @@ NAMES = (
     "PARAMETERS",
     "POINTS", "CAMPAIGNS", "CAMPAIGN_RATES", "PROJECTS", "RECOVERY", "JOURNEY_MAP", "PROBES", "DASHBOARD",
     "SWEEP", "ANSWERS", "OPTION", "SENSITIVITY", "PROBABILITIES", "REGRET", "REGIONS", "TEST_METRICS",
-    "TESTS", "PREMORTEM", "KEY_DRIVER_ARMS", "COMPLAINTS", "RATINGS", "KEY_DRIVERS",
-    "EXPLORED",
+    "TESTS", "PREMORTEM", "FIELD_FINDINGS", "FIELD_POINTS", "FIELD", "KEY_DRIVER_ARMS", "COMPLAINTS", "RATINGS",
+    "KEY_DRIVERS", "EXPLORED",
 )  # fmt: skip
 SMALL = ["customers=2000", "days=63", "burn_in=60", "replications=2", "threads=1", "events=500",
          "scenario=[peach_popup,ma_email]"]  # fmt: skip
