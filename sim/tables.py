@@ -577,7 +577,7 @@ FIELD_FINDINGS = (
     Column("experiment", "str", "", "its file's name"),
     Column("finding", "str", "", "name of what it found on one metric"),
     Column("metric", "str", "", "what was measured"),
-    Column("unit", "str", "", "of estimate and se; 1: relative to the level without treatment"),
+    Column("unit", "str", "", "of estimate and se; share: of the level without treatment"),
     Column("delay", "float64", "days", "of deliveries that were late; blank otherwise"),
     Column("design", "str", "", "held_back, rollout, late, cohort or newcomers"),
     Column("use", "str", "", "anchor: a range of the model was set with it; test: none was"),

@@ -105,7 +105,7 @@ def _row(suite: FieldSuite, row: pd.Series) -> dict[str, Any]:
         "constant": words.signed(row["score_constant"], 1),
         "use": _(USES[row["use"]]),
         "reading": _(READINGS[row["reading"]]),
-        "source": row["source"],
+        "source": said.get("source", ""),
         "missed": missed,
         "meaning": meaning,
         "miss": _in_language(said.get("miss")) if missed else "",
@@ -127,7 +127,7 @@ def _metric(row: pd.Series) -> str:
 
 def _with_interval(row: pd.Series, middle: str, low: str, high: str) -> str:
     """A number and its interval; in per cent where it is relative, else in the metric's unit."""
-    relative = row["unit"] == "1"
+    relative = row["unit"] == "share"
     values = [row[name] * (100.0 if relative else 1.0) for name in (middle, low, high)]
     places = words.decimals(*values)
     told_of = f"{words.signed(values[0], places)} ({words.span(values[1], values[2], places)})"

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING
 
 from analysis.style.language import _, told_in, translated
 from cxsim.cli import BAD_INPUT, MOVED, OK
+from cxsim.cli.junit import ERROR, FAILURE, Entry, write_junit
 from cxsim.cli.terminal import Parser, file_to_write, without_language
 from cxsim.compose import addable, compose, composer, errors_of, processors, settings_of
 from cxsim.progress import progress_here
 from cxsim.shipped import shipped
-from sim.files.disk import write_text
 from sim.phrases import ConfigError, Phrase, listed, nearest
 
 if TYPE_CHECKING:
     from sim.config.settings import Settings
+    from sim.studies.field import Experiment
     from sim.studies.regression import Answer, Held, Numbers, Record, Rerun
 
 FEWEST_POINTS = 8
@@ -75,11 +74,11 @@ def _given(words: list[str]) -> argparse.Namespace:
 
 @dataclass(frozen=True)
 class Case:
-    """A regression file, the settings that it yields, and its record if there is one."""
+    """A regression file, the settings or the field test that it yields, and its record if there is one."""
 
     name: str
     held: Held
-    settings: Settings
+    asked: Settings | Experiment
     place: Path
     record: Record | None
 
@@ -103,8 +102,8 @@ def _cases(given: argparse.Namespace) -> dict[str, Case]:
     if not given.update:
         for name in chosen:
             _comparable(name, held[name], found[name])
-    settings = _settings(given, {name: files[name] for name in chosen}, held)
-    return {name: Case(name, held[name], settings[name], places[name], found[name]) for name in chosen}
+    asked = _asked(given, {name: files[name] for name in chosen}, held)
+    return {name: Case(name, held[name], asked[name], places[name], found[name]) for name in chosen}
 
 
 def _folder(config_dir: str | None) -> Path:
@@ -139,12 +138,30 @@ def _comparable(name: str, held: Held, record: Record | None) -> None:
         )
 
 
+def _asked(
+    given: argparse.Namespace, files: Mapping[str, Path], held: Mapping[str, Held]
+) -> dict[str, Settings | Experiment]:
+    """Checked settings, or field test, of each regression file; its own name stands before what is wrong."""
+    runs = _settings(given, files, {name: one for name, one in held.items() if one.field is None})
+    return {name: runs[name] if one.field is None else _experiment(given, files[name], one)
+            for name, one in held.items()}  # fmt: skip
+
+
+def _experiment(given: argparse.Namespace, file: Path, held: Held) -> Experiment:
+    from cxsim.cli.field import chosen, composed
+
+    with errors_of(file):
+        name = str(held.field)
+        found = composed(chosen([name], given.config_dir), given.config_dir, list(held.overrides))[name]
+    _enough(file, held, found.settings)
+    return found
+
+
 def _settings(
     given: argparse.Namespace, files: Mapping[str, Path], held: Mapping[str, Held]
 ) -> dict[str, Settings]:
     """Checked settings of each regression file; its own name stands before what is wrong."""
     from scenarios.intervention import treated_arms
-    from sim.studies.regression import STATISTICAL
 
     found = {}
     with composer(given.config_dir) as hydra:
@@ -153,14 +170,20 @@ def _settings(
                 config = compose(hydra, [addable(override) for override in one.overrides])
                 found[name] = settings_of(config, config.hydra)
                 treated_arms(found[name])  # here already, so that a bad intervention is told before any work
-            points = found[name].replications
-            if one.compare == STATISTICAL and (points == "auto" or points < FEWEST_POINTS):
-                raise ConfigError(
-                    "{file}: a statistical comparison pairs replications; give replications as a number, at least "
-                    "{least}",
-                    file=files[name], least=FEWEST_POINTS,
-                )
+            _enough(files[name], one, found[name])
     return found
+
+
+def _enough(file: Path, held: Held, settings: Settings) -> None:
+    """Raise ConfigError where a statistical comparison has too few points to pair."""
+    from sim.studies.regression import STATISTICAL
+
+    points = settings.replications
+    if held.compare == STATISTICAL and (points == "auto" or points < FEWEST_POINTS):
+        raise ConfigError(
+            "{file}: a statistical comparison pairs replications; give replications as a number, at least {least}",
+            file=file, least=FEWEST_POINTS,
+        )
 
 
 # -- running and comparing ------------------------------------------------------------------------------------
@@ -171,20 +194,23 @@ def _outcomes(cases: Mapping[str, Case]) -> Iterator[tuple[str, Answer | Excepti
     from sim.run.workers import Pool
 
     # The longest first, as far as is known, so that no processor is left with one at the end.
-    waiting = sorted(cases.values(), key=lambda one: -_length(one.settings))
+    waiting = sorted(cases.values(), key=lambda one: -_length(one.asked))
     with (
         progress_here() as progress,
         tempfile.TemporaryDirectory(prefix="cxsim-check-") as within,
         Pool(_work(Path(within)), min(processors(), len(waiting))) as pool,
     ):
         progress(0, len(waiting), Phrase("checking"))
-        for done, (number, outcome) in enumerate(pool.outcomes([(one.name, one.settings) for one in waiting])):
+        for done, (number, outcome) in enumerate(pool.outcomes([(one.name, one.asked) for one in waiting])):
             progress(done + 1, len(waiting), Phrase("checking"))
             yield waiting[number].name, outcome
 
 
-def _length(settings: Settings) -> int:
+def _length(asked: Settings | Experiment) -> int:
     """How long a run takes, roughly, in customer-days; one by Mesa's agents counts a hundredfold."""
+    from sim.studies.field import Experiment
+
+    settings = asked.settings if isinstance(asked, Experiment) else asked
     points = 8 if settings.replications == "auto" else settings.replications
     days = settings.burn_in + settings.days * (1 + 5 * len(settings.scenario))
     return points * settings.customers * days * (1 if settings.engine == "column" else 100)
@@ -192,11 +218,13 @@ def _length(settings: Settings) -> int:
 
 def _work(within: Path) -> Rerun:
     from analysis.effects import answer as effects
-    from analysis.studies import moves
+    from analysis.studies import field, moves
     from scenarios.intervention import treated_arms
     from sim.studies.regression import Rerun
 
-    return Rerun(within, treated_arms, effects.stable, effects.write_effects, moves.numbers_of)
+    return Rerun(
+        within, treated_arms, effects.stable, effects.write_effects, moves.numbers_of, field.write_scores
+    )  # fmt: skip
 
 
 def _mendable() -> tuple[type[Exception], ...]:
@@ -275,39 +303,3 @@ def _moved(case: Case, before: Record, answer: Answer) -> list[str]:
     if tuple(before.overrides) != case.held.overrides:
         return [_("recorded under other overrides")]
     return _compared(case.held, before.answer, answer)[1]
-
-
-FAILURE, ERROR = "failure", "error"
-
-_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way of writing, not even escaped (section 2.2)."""
-
-
-class Entry(NamedTuple):
-    """One case of the XML: its name, its report, and FAILURE, ERROR or nothing if its answer is as recorded."""
-
-    name: str
-    lines: Sequence[str]
-    kind: str = ""
-
-
-def write_junit(path: Path, suite: str, cases: Sequence[Entry]) -> None:
-    """Write the cases as JUnit's XML, whole or not at all. Raises OSError."""
-    counts = {f"{kind}s": str(sum(case.kind == kind for case in cases)) for kind in (FAILURE, ERROR)}
-    top = ElementTree.Element("testsuites")
-    node = ElementTree.SubElement(top, "testsuite", {"name": legal(suite), "tests": str(len(cases)), **counts})
-    for case in cases:
-        below = ElementTree.SubElement(node, "testcase", {"classname": legal(suite), "name": legal(case.name)})
-        told = legal("\n".join(case.lines))
-        if case.kind:
-            message = legal(case.lines[0] if case.lines else case.kind)
-            ElementTree.SubElement(below, case.kind, {"message": message}).text = told
-        else:
-            ElementTree.SubElement(below, "system-out").text = told
-    ElementTree.indent(top)
-    write_text(path, '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(top, "unicode") + "\n")
-
-
-def legal(text: str) -> str:
-    """The text with what XML cannot hold shown as the replacement character."""
-    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)

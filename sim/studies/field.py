@@ -82,8 +82,9 @@ def _published(name: str, test: FieldTest, key: str) -> dict[str, Any]:
     finding = test.findings[key]
     lift = finding.found
     return {
-        "experiment": name, "finding": key, "metric": finding.metric, "unit": "1" if finding.relative else finding.unit,
-        "delay": finding.delay, "design": test.design, "use": test.use, "reading": test.reading,
+        "experiment": name, "finding": key, "metric": finding.metric,
+        "unit": "share" if finding.relative else finding.unit, "delay": finding.delay, "design": test.design,
+        "use": test.use, "reading": test.reading,
         "estimate": lift.value, "se": lift.error, "level": finding.control_level, "source": test.source,
     }  # fmt: skip
 

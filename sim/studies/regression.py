@@ -20,13 +20,14 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import Field
 
 from sim.config.parameters import Reader, Text, real, show, text, word
-from sim.config.sections import Section
+from sim.config.sections import Name, Section
 from sim.config.settings import Settings
 from sim.files.disk import write_text
 from sim.files.plain import read_yaml
 from sim.phrases import ConfigError
 from sim.run.experiment import Enough, run_experiment
 from sim.run.replication import TreatedArms
+from sim.studies.field import Experiment, numbers_of, run_field
 from sim.tables import METRIC
 
 EXACT, STATISTICAL = "exact", "statistical"
@@ -56,6 +57,8 @@ def _overrides(value: object) -> tuple[str, ...]:
 class Held(Section):
     """One regression file: a small run, and how its answer is compared with the recorded one.
 
+    `field` names a field test (`conf/field`) that is run in place of a scenario.
+
     `exact` wants the same bytes in every table. `statistical` wants no number moved beyond chance: `false_alarm` is
     the chance of calling an unchanged answer moved, over all of the file's numbers together; a move up to
     `tolerance` (by metric, in its unit) is none.
@@ -63,6 +66,7 @@ class Held(Section):
 
     description: Text
     overrides: Annotated[tuple[str, ...], Reader(_overrides)]
+    field: Name | None = None
     compare: Annotated[str, word(EXACT, STATISTICAL)] = EXACT
     false_alarm: Annotated[float, real(1e-6, 0.5)] = FALSE_ALARM
     tolerance: dict[Annotated[str, word(*METRIC)], Annotated[float, real(0.0)]] = Field(default={})
@@ -183,7 +187,8 @@ class Rerun:
     """Runs one configuration and returns its answer: the function that a pool sends to its workers.
 
     `treated_arms` and `enough` are handed in as to `run_experiment`; `finish(folder)` makes the answer's table and
-    `numbers(folder)` reads it per point. `within` is a folder that the caller removes.
+    `numbers(folder)` reads it per point; `score(folder)` makes the answer's table of a field test. `within` is a folder
+    that the caller removes.
     """
 
     within: Path
@@ -191,14 +196,24 @@ class Rerun:
     enough: Enough
     finish: Callable[[Path], object]
     numbers: Callable[[Path], Numbers]
+    score: Callable[[Path], object]
 
-    def __call__(self, named: tuple[str, Settings]) -> Answer:
+    def __call__(self, named: tuple[str, Settings | Experiment]) -> Answer:
         """Run a configuration into a folder of this name."""
-        name, settings = named
+        name, asked = named
         folder = self.within / name
         folder.mkdir()
-        run_experiment(settings, self.treated_arms, folder, 1, lambda *_: None, self.enough)
-        self.finish(folder)
+        numbers = self._of_field(asked, folder) if isinstance(asked, Experiment) else self._of_run(asked, folder)
         tables = [path for path in sorted(folder.iterdir()) if path.suffix in TABLES]
         hashes = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
-        return Answer(hashes, self.numbers(folder))
+        return Answer(hashes, numbers)
+
+    def _of_run(self, settings: Settings, folder: Path) -> Numbers:
+        run_experiment(settings, self.treated_arms, folder, 1, lambda *_: None, self.enough)
+        self.finish(folder)
+        return self.numbers(folder)
+
+    def _of_field(self, experiment: Experiment, folder: Path) -> Numbers:
+        run_field({experiment.name: experiment}, self.treated_arms, folder, 1, lambda *_: None)
+        self.score(folder)
+        return numbers_of(folder)

@@ -20,8 +20,10 @@ SPREAD = np.linspace(-1.0, 1.0, 41)
 
 def published(*rows: tuple[str, float, float, float], use: str = "test") -> pd.DataFrame:
     """field_findings.csv of (experiment, estimate, se, level)."""
-    one = {"finding": "sales", "metric": "buyers", "unit": "1", "delay": math.nan, "design": "held_back", "use": use,
-           "reading": "abstract", "source": "A 2000"}  # fmt: skip
+    one = {
+        "finding": "sales", "metric": "buyers", "unit": "share", "delay": math.nan, "design": "held_back", "use": use,
+        "reading": "abstract", "source": "A 2000",
+    }  # fmt: skip
     found = [one | {"experiment": name, "estimate": lift, "se": se, "level": level} for name, lift, se, level in rows]
     return pd.DataFrame(found, columns=[column.name for column in tables.FIELD_FINDINGS])
 

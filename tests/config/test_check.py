@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from analysis.studies import moves
 from cxsim import cli
-from cxsim.cli import check
+from cxsim.cli import junit
 from cxsim.cli.check import _work
 from sim.config.settings import Settings
 from sim.run.provenance import ROOT
@@ -333,25 +333,25 @@ def test_an_install_without_records_says_so(
 # ------------------------------------------------------------------------------------------- JUnit
 
 
-@given(st.lists(st.tuples(st.text(), st.lists(st.text()), st.sampled_from(["", check.FAILURE, check.ERROR]))))
+@given(st.lists(st.tuples(st.text(), st.lists(st.text()), st.sampled_from(["", junit.FAILURE, junit.ERROR]))))
 def test_junit_is_well_formed_whatever_the_text(
     tmp_path_factory: pytest.TempPathFactory, cases: list[tuple[str, list[str], str]]
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.xml"
-    check.write_junit(path, "any\x00 \ud800]]>", [check.Entry(*case) for case in cases])
+    junit.write_junit(path, "any\x00 \ud800]]>", [junit.Entry(*case) for case in cases])
     suite = ElementTree.parse(path).getroot()[0]
     assert len(suite) == len(cases) == int(suite.get("tests", ""))
-    assert int(suite.get("failures", "")) == sum(kind == check.FAILURE for *_, kind in cases)
+    assert int(suite.get("failures", "")) == sum(kind == junit.FAILURE for *_, kind in cases)
     for node, (name, lines, _) in zip(suite, cases, strict=True):
-        assert node.get("name") == check.legal(name)
+        assert node.get("name") == junit.legal(name)
         # A reader of XML takes every kind of line end for a line feed (section 2.11).
-        told = check.legal("\n".join(lines)).replace("\r\n", "\n").replace("\r", "\n")
+        told = junit.legal("\n".join(lines)).replace("\r\n", "\n").replace("\r", "\n")
         assert (node[0].text or "").replace("\r\n", "\n").replace("\r", "\n") == told
 
 
 def test_legal_text_is_left_alone() -> None:
-    assert check.legal("a\tb\nc é 漢 \U0001f600 <&>") == "a\tb\nc é 漢 \U0001f600 <&>"
-    assert check.legal("a\x00b\x1b\ufffe\ud800") == "a�b���"
+    assert junit.legal("a\tb\nc é 漢 \U0001f600 <&>") == "a\tb\nc é 漢 \U0001f600 <&>"
+    assert junit.legal("a\x00b\x1b\ufffe\ud800") == "a�b���"
 
 
 # ------------------------------------------------------------------------------------------- the shipped set
