@@ -290,12 +290,9 @@ def _reach(stated: Parameter) -> tuple[float, float]:
 
 
 def _below(path: tuple[str, ...], error: Phrase) -> Phrase:
-    """An error without the keys of `path` at its beginning."""
-    for key in path:
-        problem = error.values.get("problem")
-        if error.values.get("key") == key and isinstance(problem, Phrase):
-            error = problem
-    return error
+    """An error without the key at its beginning, where that leads to the value at `path`."""
+    problem, key = error.values.get("problem"), error.values.get("key")
+    return problem if isinstance(problem, Phrase) and f"{'.'.join(path)}.".startswith(f"{key}.") else error
 
 
 def _load_all() -> None:
@@ -313,7 +310,10 @@ def _check_variant(settings: Settings, scenario: str, variant: str) -> None:
     try:
         treated_arms(with_variant(settings, scenario, variant))
     except ConfigError as error:
-        problem = error.values.get("problem", error)
+        problem: object = error.values.get("problem", error)
+        name = error.values.get("key")
+        if f"{name}.{str(problem).partition(':')[0]}" in settings.scenario[scenario].variants[variant]:
+            problem = Phrase("{name}.{problem}", name=name, problem=problem)
         raise ConfigError(
             "scenario.{scenario}.variants.{variant}: {problem}", scenario=scenario, variant=variant, problem=problem
         ) from None

@@ -94,8 +94,7 @@ def _can_choose(cycle: Cycle, variants: int) -> None:
     most = (variants - 1) / variants
     if cycle.explore > most + 1e-6:
         explore = Phrase("{value:g} is not allowed; at most {most:g}", value=cycle.explore, most=most)
-        problem = Phrase("{key}: {problem}", key="explore", problem=explore)
-        raise ConfigError("{key}: {problem}", key="cycle", problem=problem)
+        raise ConfigError("{key}: {problem}", key="cycle.explore", problem=explore)
 
 
 class Campaign(Intervention):

@@ -81,6 +81,19 @@ class ConfigError(Phrase, ValueError):
     """What was asked for cannot be done. Its text is one line: key, value, what is allowed."""
 
 
+KEYED = "{key}: {problem}"
+"""The message of an error that lies in a key: of the key, and of what is wrong there."""
+
+
+def keyed(path: str, error: Phrase) -> ConfigError:
+    """The error at a dotted path, with the keys that it names itself as the path's last parts."""
+    keys, problem = [path], error
+    while problem.message == KEYED and isinstance(below := problem.values["problem"], Phrase):
+        keys.append(str(problem.values["key"]))
+        problem = below
+    return ConfigError(KEYED, key=".".join(filter(None, keys)), problem=problem)
+
+
 def listed(names: Iterable[object]) -> Phrase:
     """The allowed names in words."""
     known = [str(name) for name in names]
