@@ -170,21 +170,21 @@ def errors_of(place: object) -> Iterator[None]:
 
 
 @contextmanager
-def hydras_errors_in_words(hydra: Hydra | None = None) -> Iterator[None]:
-    """Turn whatever Hydra raises while composing into a ConfigError of one line."""
+def hydras_errors_in_words(hydra: Hydra | None = None, words: Sequence[str] = ()) -> Iterator[None]:
+    """Turn whatever Hydra raises while composing these words into a ConfigError of one line."""
 
     try:
         yield
     except (ConfigError, OSError) as error:
         if type(error).__name__ != "MissingConfigException":
             raise
-        raise _missing_file(error, hydra) from None
+        raise _missing_file(error, hydra, words) from None
     except RecursionError:
         raise ConfigError("the configuration is nested too deep") from None
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1" or not _theirs(error):
             raise
-        raise _in_words(error, hydra) from None
+        raise _in_words(error, hydra, words) from None
 
 
 def _theirs(error: Exception) -> bool:
@@ -193,7 +193,7 @@ def _theirs(error: Exception) -> bool:
     return next((name in THEIRS for name in reversed(packages) if name in (*OURS, *THEIRS)), False)
 
 
-def _missing_file(error: Any, hydra: Hydra | None) -> ConfigError:
+def _missing_file(error: Any, hydra: Hydra | None, words: Sequence[str]) -> ConfigError:
     """A file of conf/ that does not exist: the names there are, the nearest last."""
     # Of a file named within a list Hydra tells only in its text.
     told = re.search(r"Could not load '([^']+)'", str(error))
@@ -201,14 +201,14 @@ def _missing_file(error: Any, hydra: Hydra | None) -> ConfigError:
     group, _, name = str(file).rpartition("/")
     options = error.options or (hydra.config_loader.get_group_options(group) if hydra and group else [])
     if not options:
-        return _hydras_own(error)
+        return ConfigError("{path}: there is no such file", path=file) if file else _unfit(words, hydra)
     return ConfigError(
         "{group}={name}: no such {group}; {allowed}{hint}",
         group=group, name=name, allowed=listed(options), hint=nearest(name, options),
     )
 
 
-def _in_words(error: Exception, hydra: Hydra | None) -> ConfigError:
+def _in_words(error: Exception, hydra: Hydra | None, words: Sequence[str]) -> ConfigError:
     import yaml
     from hydra.errors import OverrideParseException
 
@@ -244,17 +244,27 @@ def _in_words(error: Exception, hydra: Hydra | None) -> ConfigError:
     unknown = re.match(r"Error resolving interpolation '([^']*)'", message)
     if unknown:
         return ConfigError("{value} is refused where files are chosen; a name", value=unknown.group(1))
-    return _hydras_own(error)
+    return _unfit(words, hydra)
 
 
-def _hydras_own(error: Exception) -> ConfigError:
-    """What Hydra says in its own words."""
-    problem = _first_line(str(error)) or Phrase("Hydra does not say why")
-    return ConfigError("the configuration cannot be put together: {problem}", problem=problem)
+def _unfit(words: Sequence[str], hydra: Hydra | None) -> ConfigError:
+    """Of words that Hydra cannot put together, for a reason that only it knows: those that fail by themselves."""
+    failing = [one for one in words if len(words) == 1 or (hydra is not None and not _fits(one, hydra))]
+    return ConfigError(
+        "{words}: does not fit into the configuration, by its key, its value or, where it chooses a file, what stands "
+        "there",
+        words=" ".join(failing or words),
+    )
 
 
-def _first_line(message: str) -> str:
-    return next((line.strip() for line in message.splitlines() if line.strip()), "")
+def _fits(word: str, hydra: Hydra) -> bool:
+    from hydra.types import RunMode
+
+    try:
+        hydra.compose_config(CONFIG_NAME, emptying([word]), RunMode.RUN, with_log_configuration=False)
+    except Exception:
+        return False
+    return True
 
 
 def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> ConfigError:
@@ -274,7 +284,7 @@ def _unknown_key(key: str, hydra: Hydra | None, error: Exception) -> ConfigError
             key=key, group=key.partition(".")[0],
         )  # fmt: skip
     if key in known:
-        return ConfigError("{key}: {problem}", key=key, problem=_first_line(str(error.__cause__ or error)))
+        return ConfigError("{word}: is no value that this key can have", word=key)
     if last in PARTS and parent in known:
         return ConfigError("{key}: is not there yet; write {parent}={{{part}: ...}}", key=key, parent=parent, part=last)
     return ConfigError("{key}: no such key{hint}", key=key, hint=_hint(key, known))
@@ -333,7 +343,7 @@ def compose(
     from cxsim.admitted import admit, admit_words, as_path
 
     mode = RunMode.MULTIRUN if multirun else RunMode.RUN
-    with hydras_errors_in_words(hydra):
+    with hydras_errors_in_words(hydra, overrides):
         words = [as_path(one) for one in overrides]
         admit_words(words, hydra)
         config = hydra.compose_config(name, emptying(words), mode, with_log_configuration=False)
@@ -471,7 +481,10 @@ class JobComposer:
             _refuse_hydras(parsed)
             choices = [one for one in parsed if self._is_choice(one)]
             config = deepcopy(self._composed(tuple(str(one.input_line) for one in choices)))
-            ConfigLoaderImpl._apply_overrides_to_config([one for one in parsed if one not in choices], config)
+        for one in parsed:
+            if one not in choices:
+                with hydras_errors_in_words(self._hydra, [str(one.input_line)]):
+                    ConfigLoaderImpl._apply_overrides_to_config([one], config)
         config.hydra.overrides.task = list(overrides)
         admit(config)
         return settings_of(config, config.hydra)

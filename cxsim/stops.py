@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+AGAIN = 0.05
+"""Seconds after which a signal that was lost comes again."""
 
 came: list[int] = []
 """The signals that have come since a command began."""
@@ -29,9 +33,11 @@ def heard(forever: bool) -> Iterator[None]:
     except ValueError:  # another thread than the main one hears no signals
         yield
         return
+    hook, sys.unraisablehook = sys.unraisablehook, _not_lost
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for one, handler in before.items():
             signal.signal(one, signal.SIG_DFL if forever else handler)
 
@@ -41,6 +47,15 @@ def hush() -> None:
     for one in STOPS:
         if signal.getsignal(one) == _stop:
             signal.signal(one, signal.SIG_IGN)
+
+
+def _not_lost(error: sys.UnraisableHookArgs) -> None:
+    """Let a signal come again that came while Python let something go, where it can raise nothing."""
+    if not (came and isinstance(error.exc_value, KeyboardInterrupt)):
+        sys.__unraisablehook__(error)
+        return
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(came[0]))
+    signal.setitimer(signal.ITIMER_REAL, AGAIN)
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -23,7 +23,7 @@ from sim.company.offers import Treatment
 from sim.config.parameters import Choice, Grade, Parameter, Reader, is_parameter, parameter, real, show, whole
 from sim.config.sections import Section, StatedIntervention
 from sim.config.settings import Settings, variant_names, with_variant
-from sim.phrases import ConfigError, Phrase, below, nearest
+from sim.phrases import ConfigError, Phrase, keyed, nearest
 
 FOR_EVER = 1 << 20
 
@@ -244,7 +244,7 @@ def build(name: str, stated: StatedIntervention, settings: Settings) -> Interven
                 raise ConfigError(
                     "{key}: {span} is not allowed; a list of options, each a whole number", key=key, span=varied.span
                 ) from None
-            raise below(key, _without(varied.path, error)) from None
+            raise keyed(key, _without(varied.path, error)) from None
     return found
 
 
@@ -311,7 +311,10 @@ def _check_variant(settings: Settings, scenario: str, variant: str) -> None:
     try:
         treated_arms(with_variant(settings, scenario, variant))
     except ConfigError as error:
-        problem = error.values.get("problem", error)
+        problem: object = error.values.get("problem", error)
+        name = error.values.get("key")
+        if f"{name}.{str(problem).partition(':')[0]}" in settings.scenario[scenario].variants[variant]:
+            problem = Phrase("{name}.{problem}", name=name, problem=problem)
         raise ConfigError(
             "scenario.{scenario}.variants.{variant}: {problem}", scenario=scenario, variant=variant, problem=problem
         ) from None

@@ -22,7 +22,7 @@ from sim.company.offers import Observed, Offers
 from sim.config.parameters import Reader, Share, Text, number, real, rounded, show, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.phrases import ConfigError, Phrase, below
+from sim.phrases import ConfigError, Phrase, keyed
 
 FITS = {
     # content: (fit of somebody without orders, what a long history adds), as shares of the way from the match floor to
@@ -94,7 +94,7 @@ def _can_choose(cycle: Cycle, variants: int) -> None:
     most = (variants - 1) / variants
     if cycle.explore > most + 1e-6:
         problem = Phrase("{value:g} is not allowed; at most {most:g}", value=cycle.explore, most=most)
-        raise below("cycle.explore", problem)
+        raise keyed("cycle.explore", problem)
 
 
 class Campaign(Intervention):

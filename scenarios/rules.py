@@ -26,7 +26,7 @@ from sim.company.offers import AMOUNTS, DAYS_SINCE, Observed
 from sim.config.parameters import Bounds, Reader, Text, number, show, switch, text, whole
 from sim.config.sections import Section
 from sim.config.settings import Settings
-from sim.phrases import ConfigError, Phrase, below, listed, nearest
+from sim.phrases import ConfigError, Phrase, keyed, listed, nearest
 
 
 class Condition(NamedTuple):
@@ -137,7 +137,7 @@ def _condition(name: str, stated: Any) -> Condition:
                 raise ConfigError("{value} is no segment; a persona's name, or a list of them", value=show(stated))
             return segment(tuple(text(one) for one in names))
     except ConfigError as error:
-        raise below(name, error) from None
+        raise keyed(name, error) from None
     raise ConfigError(
         "{name}: a firm cannot log this; {allowed}{hint}",
         name=name, allowed=listed(OBSERVABLES), hint=nearest(name, OBSERVABLES),
@@ -177,4 +177,4 @@ def check_known(key: str, name: str, known: Mapping[str, Any], what: Phrase) -> 
             "{name!r} is no {what}; {allowed}{hint}",
             name=name, what=what, allowed=listed(known), hint=nearest(name, known),
         )  # fmt: skip
-        raise below(key, problem)
+        raise keyed(key, problem)

@@ -81,15 +81,21 @@ class ConfigError(Phrase, ValueError):
     """What was asked for cannot be done. Its text is one line: key, value, what is allowed."""
 
 
-BELOW = "{key}: "
-"""How a message begins that names a key."""
+KEYED, BELOW = "{key}: {problem}", "{key}: "
+"""The message of an error that lies in a key, of the key and of what is wrong there; and how one begins that names a
+key."""
 
 
-def below(key: str, problem: Phrase) -> ConfigError:
-    """A problem under a key; where the problem names a key itself, the dotted key of both."""
+def keyed(path: str, error: Phrase) -> ConfigError:
+    """The error at a dotted path, with the keys that it names itself as the path's last parts."""
+    keys, problem = [path], error
+    while problem.message == KEYED and isinstance(inner := problem.values["problem"], Phrase):
+        keys.append(str(problem.values["key"]))
+        problem = inner
     if problem.message.startswith(BELOW):
-        return ConfigError(problem.message, **problem.values | {"key": f"{key}.{problem.values['key']}"})
-    return ConfigError("{key}: {problem}", key=key, problem=problem)
+        keys.append(str(problem.values["key"]))
+        return ConfigError(problem.message, **problem.values | {"key": ".".join(filter(None, keys))})
+    return ConfigError(KEYED, key=".".join(filter(None, keys)), problem=problem)
 
 
 def listed(names: Iterable[object]) -> Phrase:

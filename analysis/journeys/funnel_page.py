@@ -166,11 +166,11 @@ def _arm(arm: str) -> str:
 
 
 class FunnelTexts(NamedTuple):
-    """The funnel as told: the page, what the terminal shows, and the text of funnel.csv."""
+    """The funnel as told: the page, what the terminal shows, and the table of funnel.csv."""
 
     page: str
     terminal: str
-    table: str
+    table: pd.DataFrame
 
 
 def tell(folder: Path | str, language: str | None = None) -> FunnelTexts:
@@ -183,7 +183,7 @@ def tell(folder: Path | str, language: str | None = None) -> FunnelTexts:
         found = funnel(Journeys(run))
         parts = (funnel_table(found), groups_table(found), counts_table(found), largest(found), _(CAUTION))
         page = render("funnel.html.j2", _context(run, found))
-    return FunnelTexts(page, "\n\n".join(parts), found.table.to_csv(index=False, lineterminator="\n"))
+    return FunnelTexts(page, "\n\n".join(parts), found.table)
 
 
 def section(journeys: Journeys, stem: Path) -> dict[str, Any]:

@@ -40,9 +40,10 @@ def calibrate(words: list[str]) -> int:
         settings = settings_of(config, config.hydra)
     from analysis.studies.calibration import write_picture
     from sim.calibration.calibrate import calibrate
-    from sim.files.disk import together, write_text
+    from sim.files.disk import begin_manifest, together, write_text
 
     with together(place.parent, OUT):
+        begin_manifest(place.parent)
         found = calibrate(
             given["log"], columns, given["name"], settings, choices=choices, holdout=given["holdout"],
             yen=given["yen"], say=lambda phrase: print(translated(phrase), flush=True),
@@ -90,13 +91,14 @@ def learn(words: list[str]) -> int:
     from analysis.studies.learning import summary
     from scenarios.intervention import treated_arms
     from sim.calibration.company_file import place_for
-    from sim.files.disk import together
+    from sim.files.disk import begin_manifest, remove_dead_drafts, together
     from sim.learning.learn import KINDS, enough_points
     from sim.learning.learn import learn as condition
     from sim.learning.pieces import read_evidence
     from sim.learning.writing import company_text
 
     place = place_for(given.name, given.out)
+    remove_dead_drafts(place.parent)
     _refuse_old_report(place.with_name(f"{given.name}_learning"))
     pieces = read_evidence(given.evidence, KINDS)
     for piece in pieces:
@@ -107,6 +109,7 @@ def learn(words: list[str]) -> int:
     enough_points(observed, given.points)
     settings, company = _learn_settings(given, pieces)
     with together(place.parent, OUT):
+        begin_manifest(place.parent)
         simulated = _simulated(pieces, settings, treated_arms, given.points)
         lesson = condition(pieces, observed, simulated, settings[BASELINE])
         tables = _lesson_tables(pieces, observed, lesson)

@@ -192,11 +192,11 @@ def funnel(words: list[str]) -> int:
 
 def _write_funnel(folder: Path, language: str | None) -> tuple[str, str]:
     from analysis.journeys.funnel_page import tell
-    from sim.files.disk import write_text
+    from sim.files.disk import write_csv, write_text
 
     with _beside_tables(folder):
         answer = tell(folder, language)
-        write_text(folder / "funnel.csv", answer.table)
+        write_csv(folder / "funnel.csv", answer.table)
         write_text(folder / "funnel.html", answer.page)
     return answer.terminal, "funnel.html"
 

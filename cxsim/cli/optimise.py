@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 from analysis.style.language import _
 from cxsim.cli import OK
 from cxsim.cli.terminal import LANGUAGE, Parser
-from cxsim.compose import CONFIG_NAME, JobComposer, addable, compose, composer, plain, shown, threads_of
+from cxsim.compose import (
+    CONFIG_NAME,
+    JobComposer,
+    addable,
+    compose,
+    composer,
+    errors_of,
+    plain,
+    shown,
+    threads_of,
+)
 from cxsim.held import held
 from cxsim.progress import progress_here
 from cxsim.runs import Interrupted
@@ -97,8 +107,10 @@ def _work(hydra: Hydra, overrides: list[str]) -> tuple[Work, Settings, dict[str,
         treated_arms(settings)
         return core.candidate(search, settings, point)
 
-    for end in ("low", "high"):  # here already, so that a bad range is told before any work
-        candidate_of({key: getattr(lever, end) for key, lever in search.levers.items()})
+    for key, lever in search.levers.items():  # here already, so that a bad range is told before any work
+        for end in ("low", "high"):
+            with errors_of(f"{GROUP}.levers.{key}.{end}"):
+                candidate_of({**present, key: getattr(lever, end)})
     settings = candidate_of(present).settings
     return core.Work(search, present, settings.seed, candidate_of, partial(core.fresh, search)), settings, units
 

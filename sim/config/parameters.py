@@ -8,7 +8,8 @@ firm's own, as ``{mean, se, source}``. All become a `Parameter`; where the optio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from sim.phrases import ConfigError, Phrase, listed, nearest
+from sim.phrases import KEYED, ConfigError, Phrase, listed, nearest
 
 Grade = Literal["measured", "claimed", "judgement", "known"]
 GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
@@ -352,10 +353,8 @@ def fact(low: float, high: float = math.inf) -> Reader[Parameter]:
         if not isinstance(value, Mapping) or "tolerance" not in value:
             return plain(value)
         found = plain({key: part for key, part in value.items() if key != "tolerance"})
-        try:
+        with part("tolerance"):
             return found.model_copy(update={"tolerance": real(0.0)(value["tolerance"])})
-        except ConfigError as error:
-            raise ConfigError("tolerance: {problem}", problem=error) from None
 
     return Reader(read, plain.bounds)
 
@@ -367,12 +366,16 @@ def choice(*allowed: str) -> Reader[Choice]:
         if isinstance(value, Choice):
             return value
         one = word(*allowed) if allowed else text
-        node = _parts(value) if isinstance(value, Mapping) else {"value": value}
-        for part in ("range", "mean", "se"):
-            if part in node:
-                raise ConfigError("{part} has no meaning for a choice of names; options has", part=part)
-        chosen = one(node.get("value"))
-        options = tuple(one(option) for option in _items(node.get("options", ()), "options"))
+        if not isinstance(value, Mapping):
+            return Choice(value=one(value), allowed=allowed)
+        node = _parts(value)
+        for name in ("range", "mean", "se"):
+            if name in node:
+                raise ConfigError("{part} has no meaning for a choice of names; options has", part=name)
+        with part("value"):
+            chosen = one(node.get("value"))
+        with part("options"):
+            options = tuple(one(option) for option in _items(node.get("options", ())))
         if options and chosen not in options:
             raise ConfigError(
                 "value {value} is not among its options; {allowed}", value=show(chosen), allowed=listed(options)
@@ -385,25 +388,34 @@ def choice(*allowed: str) -> Reader[Choice]:
 def _parts(node: Mapping[Any, Any]) -> dict[str, Any]:
     for key in node:
         if key not in PARTS:
-            raise ConfigError(
-                "unknown key {value}; {allowed}{hint}",
-                value=show(key), allowed=listed(PARTS), hint=nearest(str(key), PARTS),
-            )
+            with part(key):
+                raise ConfigError("no such key; {allowed}{hint}", allowed=listed(PARTS), hint=nearest(str(key), PARTS))
     return {str(key): value for key, value in node.items()}
 
 
-def _items(value: object, part: str) -> Sequence[Any]:
+@contextmanager
+def part(key: object) -> Iterator[None]:
+    """Name the key in which an error lies."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(KEYED, key=key, problem=error) from None
+
+
+def _items(value: object) -> Sequence[Any]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise ConfigError("{part} {value} is not a list", part=part, value=show(value))
+        raise ConfigError("{value} is not a list", value=show(value))
     return value
 
 
 def _words(node: Mapping[str, Any], uncertain: bool) -> dict[str, Any]:
     """Unit, grade and source. An uncertain number without a grade is a judgement, a plain one known."""
-    grade = word(*GRADES)(node.get("grade", "judgement" if uncertain else "known"))
-    for part in ("unit", "source"):
-        if not isinstance(node.get(part, ""), str):
-            raise ConfigError("{part} {value} is not a text", part=part, value=show(node[part]))
+    with part("grade"):
+        grade = word(*GRADES)(node.get("grade", "judgement" if uncertain else "known"))
+    for name in ("unit", "source"):
+        if not isinstance(node.get(name, ""), str):
+            with part(name):
+                raise ConfigError("{value} is not a text", value=show(node[name]))
     return {"unit": node.get("unit", ""), "grade": grade, "source": node.get("source", "")}
 
 
@@ -411,12 +423,14 @@ def _evidence(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
     """The firm's own estimate. It replaces a prior it is merged over, with its value, range and grade."""
     if "mean" not in node or "se" not in node:
         raise ConfigError("mean and se belong together")
-    mean = _within(number(node["mean"]), bounds)
-    se = number(node["se"])
-    if se <= 0.0:
-        raise ConfigError(
-            "se {se:g} is not allowed; above 0 (a number without error is written as a plain number)", se=se
-        )
+    with part("mean"):
+        mean = _within(number(node["mean"]), bounds)
+    with part("se"):
+        se = number(node["se"])
+        if se <= 0.0:
+            raise ConfigError(
+                "{value:g} is not allowed; above 0 (a number without error is written as a plain number)", value=se
+            )
     low, high = max(bounds.low, mean - NORMAL_90 * se), min(bounds.high, mean + NORMAL_90 * se)
     source = node.get("source") or "the firm's own"
     about = _words({**node, "grade": "measured", "source": source}, uncertain=True)
@@ -429,17 +443,20 @@ def _prior(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
         raise ConfigError("value is missing; {allowed}", allowed=listed(PARTS))
     if "range" in node and "options" in node:
         raise ConfigError("range and options exclude each other")
-    value = _within(number(node["value"]), bounds)
+    with part("value"):
+        value = _within(number(node["value"]), bounds)
     found: dict[str, Any] = {"value": value}
     if "range" in node:
-        low, high = _range(node["range"], bounds)
+        with part("range"):
+            low, high = _range(node["range"], bounds)
         if not low <= value <= high:
             raise ConfigError(
                 "value {value:g} lies outside its range {low:g} to {high:g}", value=value, low=low, high=high
             )
         found |= {"low": low, "high": high}
     if "options" in node:
-        options = tuple(_within(number(option), bounds) for option in _items(node["options"], "options"))
+        with part("options"):
+            options = tuple(_within(number(option), bounds) for option in _items(node["options"]))
         if value not in options:
             raise ConfigError(
                 "value {value:g} is not among its options; {allowed}",
@@ -450,12 +467,12 @@ def _prior(node: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
 
 
 def _range(value: object, bounds: Bounds) -> tuple[float, float]:
-    ends = [number(end) for end in _items(value, "range")]
+    ends = [number(end) for end in _items(value)]
     if len(ends) != 2 or not ends[0] < ends[1]:
-        raise ConfigError("range {value} is not allowed; [low, high] with low below high", value=show(value))
+        raise ConfigError("{value} is not allowed; [low, high] with low below high", value=show(value))
     for end in ends:
         if not bounds.hold(end):
-            raise ConfigError("range {value} is not allowed; {allowed}", value=show(value), allowed=bounds.in_words)
+            raise ConfigError("{value} is not allowed; {allowed}", value=show(value), allowed=bounds.in_words)
     return ends[0], ends[1]
 
 

@@ -35,7 +35,7 @@ from sim.config.parameters import (
     whole,
     word,
 )
-from sim.phrases import ConfigError, Phrase, below, listed, nearest
+from sim.phrases import ConfigError, Phrase, keyed, listed, nearest
 
 NAME = re.compile(r"[^\W_][\w-]*")
 """Names a user gives: they become parts of dotted paths, of arms and of file names."""
@@ -110,7 +110,7 @@ def first_finding(error: ValidationError, path: str = "") -> Phrase:
         keys.append(str(cause.values["key"]))
     key = ".".join(filter(None, keys))
     problem = GONE.get(key) or (cause if isinstance(cause, Phrase) else _in_our_words(found))
-    return below(key, problem) if key else problem
+    return keyed(key, problem) if key else problem
 
 
 def _in_our_words(details: ErrorDetails) -> Phrase:
@@ -577,12 +577,19 @@ def _option(key: str, value: Any) -> Any:
             return tuple(item if isinstance(item, str | bool) else number(item) for item in value)
         if not isinstance(value, Mapping):
             return parameter()(value)
-        if not is_parameter(value):
+        if not (is_parameter(value) or "range" in value or "options" in value):
             return {str(name): _option(str(name), part) for name, part in value.items()}
-        reader: Callable[[object], Any] = choice() if isinstance(value.get("value"), str) else parameter()
+        reader: Callable[[object], Any] = choice() if _is_of_names(value) else parameter()
         return reader(value)
     except ConfigError as error:
-        raise below(key, error) from None
+        raise keyed(key, error) from None
+
+
+def _is_of_names(stated: Mapping[str, Any]) -> bool:
+    """Whether a parameter's value is meant as one of several names, not as a number."""
+    options = stated.get("options", ())
+    numbers = isinstance(options, list | tuple) and any(isinstance(one, int | float) for one in options)
+    return isinstance(stated.get("value"), str) and not (numbers or {"range", "mean", "se"} & stated.keys())
 
 
 class Title(Section):

@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import chain
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel
 
 from sim.config.facts import refuse_replaced, replaced
-from sim.config.overlays import apply_both_arms, lay_company
-from sim.config.parameters import Choice, Parameter, Reader, calendar_date, show, tidy, whole, whole_or, word
+from sim.config.overlays import apply_both_arms, lay_company, stated_in_both_arms, stated_of_its_own
+from sim.config.parameters import (
+    PARTS,
+    Choice,
+    Parameter,
+    Reader,
+    calendar_date,
+    show,
+    tidy,
+    whole,
+    whole_or,
+    word,
+)
 from sim.config.seasons import Calendar, check_rests, in_horizon
 from sim.config.sections import (
     LAST_CALL,
@@ -28,7 +40,7 @@ from sim.config.sections import (
     Section,
     StatedIntervention,
 )
-from sim.phrases import ConfigError, below, listed, nearest
+from sim.phrases import ConfigError, keyed, listed, nearest
 
 # ------------------------------------------------------------------------------------------------- settings
 
@@ -89,7 +101,7 @@ class Settings(Section):
                 known = [name for name, _ in self.parameters()]
                 raise ConfigError("{key}: no such parameter{hint}", key=path, hint=nearest(path, known)) from None
             except ConfigError as error:
-                raise below(path, error) from None
+                raise keyed(path, error) from None
         return cast(Settings, changed)
 
 
@@ -144,12 +156,26 @@ def load_settings(raw: Mapping[str, Any], explicit: Collection[str] = ()) -> Set
         raise ConfigError("the configuration is {value}; a group of keys is expected", value=show(raw))
     _no_code(raw, "")
     _scenarios_stand_apart(raw.get("scenario"))
-    settings = Settings.read(apply_both_arms(lay_company(raw, explicit), explicit))
-    refuse_replaced(settings.company.facts, raw, explicit)
-    settings = _following_facts(_dates_as_days(settings))
-    for check in _CROSS_CHECKS:
-        check(settings)
+    laid = apply_both_arms(lay_company(raw, explicit), explicit)
+    try:
+        settings = Settings.read(laid)
+        refuse_replaced(settings.company.facts, raw, explicit)
+        settings = _following_facts(_dates_as_days(settings))
+        for check in _CROSS_CHECKS:
+            check(settings)
+    except ConfigError as error:
+        raise _where_stated(error, raw, explicit) from None
     return settings
+
+
+def _where_stated(error: ConfigError, raw: Mapping[str, Any], explicit: Collection[str]) -> ConfigError:
+    """The error with its key as it was written, where a scenario or the company has laid it over the shared one."""
+    key = str(error.values.get("key", ""))
+    laid = chain(stated_in_both_arms(raw, explicit), stated_of_its_own(raw))
+    for where, path in laid if key else ():
+        if f"{key}.".startswith(f"{path}.") or path.removeprefix(f"{key}.") in PARTS:
+            return ConfigError(error.message, **{**error.values, "key": where.removesuffix(path) + key})
+    return error
 
 
 def _following_facts(settings: Settings) -> Settings:
@@ -221,7 +247,7 @@ def _window_in_days(options: Mapping[str, Any], settings: Settings) -> dict[str,
                 first += timedelta(days=_known_start(found))
             day = (in_horizon(found[key], first, last) - first).days
         except ConfigError as error:
-            raise below(key, error) from None
+            raise keyed(key, error) from None
         found[key] = Parameter(value=float(day + (key == "days")))
     return found
 

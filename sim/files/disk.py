@@ -22,6 +22,7 @@ from uuid import uuid4
 
 from sim.files import manifest
 from sim.files.signals import uninterrupted
+from sim.files.spreadsheet import as_text
 from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """`write_bytes` of a table as CSV, without its index."""
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    """`write_bytes` of a table as CSV, without its index; no spreadsheet takes a text in it for a formula."""
+    write_text(path, as_text(table).to_csv(index=False, lineterminator="\n"))
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:
@@ -128,8 +129,11 @@ def _writing(stage: _Stage) -> Iterator[None]:
 def _put(draft: Path, folder: Path, made: list[Path]) -> None:
     """Move a draft's files to their places in a folder, the manifest last; `made` notes the folders made for them."""
     names = sorted(path.relative_to(draft) for path in draft.rglob("*") if path.is_file())
-    known = None if Path(manifest.NAME) in names else manifest.read(folder)
-    new = {} if known is None else manifest.listed(draft)
+    begins = Path(manifest.NAME) in names
+    known = None if begins else manifest.read(folder)
+    new = manifest.listed(draft) if begins or known is not None else {}
+    if begins:
+        (draft / manifest.NAME).write_text(manifest.text(new), encoding="utf-8")
     with uninterrupted():
         for name in names:
             _make_folders((folder / name).parent, made)
@@ -147,7 +151,7 @@ def _put(draft: Path, folder: Path, made: list[Path]) -> None:
 
 
 def begin_manifest(folder: Path) -> None:
-    """Give a folder a manifest, empty at first, unless it has one: from here on it knows whatever is written there."""
+    """Give a folder a manifest, unless it has one: it knows whatever is written there with it and from then on."""
     if not (folder / manifest.NAME).is_file():
         write_text(folder / manifest.NAME, manifest.text({}))
 

@@ -30,6 +30,9 @@ DEEPEST = 40
 LONGEST_NUMBER = 400
 """Characters of a number."""
 
+LONGEST_KEY = 200
+"""Characters of a dotted key that a message shows."""
+
 LEGIBLE = Phrase("letters, marks, line ends and tabs can")
 
 
@@ -187,7 +190,8 @@ class _Admitting(Composer, SafeConstructor, Resolver):
         key = dotted(tuple(filter(None, self._path)))
         if not key:
             return ConfigError(problem.message, **problem.values)
-        return ConfigError("{key}: {problem}", key=key if len(key) <= 60 else key[:57] + "...", problem=problem)
+        key = key if len(key) <= LONGEST_KEY else f"{key[:LONGEST_KEY]}..."
+        return ConfigError("{key}: {problem}", key=key, problem=problem)
 
 
 class _Loader(_Admitting, yaml.SafeLoader):

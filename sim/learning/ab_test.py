@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import model_validator
 from scipy.special import ndtri
 
-from sim.config.parameters import Reader, Text, number, real, show, whole, word
+from sim.config.parameters import Reader, Text, number, part, real, show, whole, word
 from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.learning.halves import METRICS, Halves
@@ -65,7 +65,10 @@ def _side(value: object) -> tuple[float, float]:
     sizes, counts = ([name for name in names if name in known] for known in (SIZES, COUNTS))
     if len(sizes) != 1 or len(counts) != 1 or len(names) != 2:
         raise ConfigError("{value} is not allowed; such as {{visitors: 9000, buyers: 800}}", value=show(value))
-    size, count = number(names[sizes[0]]), number(names[counts[0]])
+    with part(sizes[0]):
+        size = number(names[sizes[0]])
+    with part(counts[0]):
+        count = number(names[counts[0]])
     if not 0 < count < size:
         raise ConfigError(
             "{count:g} of {size:g} is not allowed; some of those who took part, and not all", count=count, size=size

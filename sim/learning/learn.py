@@ -141,9 +141,16 @@ def simulate(
 def _in_one_world(
     pieces: tuple[Piece, ...], settings: Mapping[str, Settings], treated_arms: TreatedArms, point: PriorPoint
 ) -> list[WorldStatistics]:
-    """Every piece's statistics at one point."""
+    """Every piece's statistics at one point. Raises ConfigError where the market is too small to have them."""
     drawn = {scenario: own.at(point.values[scenario]) for scenario, own in settings.items()}
-    return [piece.simulated(drawn[piece.scenario], treated_arms, point.seed) for piece in pieces]
+    found = [piece.simulated(drawn[piece.scenario], treated_arms, point.seed) for piece in pieces]
+    for piece, one in zip(pieces, found, strict=True):
+        if not np.isfinite(one.values).all():
+            raise ConfigError(
+                "customers: a market of {customers} is too small to show what {name} measured; more are needed",
+                customers=drawn[piece.scenario].customers, name=piece.name,
+            )
+    return found
 
 
 # --- conditioning -------------------------------------------------------------------------------------------

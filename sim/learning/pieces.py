@@ -77,7 +77,8 @@ class Piece(Protocol):
         """What the firm found."""
 
     def simulated(self, settings: Settings, treated_arms: TreatedArms, seed: int) -> WorldStatistics:
-        """The expected statistics, without the firm's sampling error, if these settings were true."""
+        """The expected statistics, without the firm's sampling error, if these settings were true; NaN for one that the
+        simulated market is too small to show."""
 
 
 def read_evidence(path: Path, kinds: Mapping[str, Callable[[str, Mapping[str, Any], Path], Piece]]) -> list[Piece]:

@@ -122,14 +122,9 @@ class Survey:
         asked, since = who[answered], when[answered]
         orders = orders_between(who[ordered], when[ordered], asked, since, since + self.within)
         table = _table(asked, value[answered].astype(float), orders.astype(float))
-        found = statistics(table, self._paired) if len(table) else np.array([np.nan])
-        if not np.isfinite(found).all():
-            raise ConfigError(
-                "customers: in a market of {customers} too few answer the survey to compare it with {name}; more are "
-                "needed",
-                customers=settings.customers, name=self.name,
-            )
-        return WorldStatistics(found, (float(table["again"].mean()),))
+        if table.empty:
+            return WorldStatistics(np.array([np.nan]))
+        return WorldStatistics(statistics(table, self._paired), (float(table["again"].mean()),))
 
 
 def _table(customer: NDArray[np.int64], answer: FloatArray, orders: FloatArray) -> pd.DataFrame:
@@ -137,16 +132,18 @@ def _table(customer: NDArray[np.int64], answer: FloatArray, orders: FloatArray) 
 
 
 def statistics(rows: pd.DataFrame, paired: bool) -> FloatArray:
-    """The statistics of `NAMES`, the last one only where `paired`."""
+    """The statistics of `NAMES`, the last one only where `paired`; NaN of a group that is empty."""
     answer, again = rows["answer"].to_numpy(), rows["again"].to_numpy()
-    level = again.mean()
-    groups = [again[(answer >= low) & (answer <= high)].mean() / level - 1 for low, high in (DETRACTORS, PROMOTERS)]
+    of_group = [again[(answer >= low) & (answer <= high)] for low, high in (DETRACTORS, PROMOTERS)]
+    level = again.mean() or np.nan
+    groups = [one.mean() / level - 1 if len(one) else np.nan for one in of_group]
     found = [answer.mean(), answer.std(), *groups]
     return np.array([*found, _persistence(rows)] if paired else found)
 
 
 def _persistence(rows: pd.DataFrame) -> float:
-    """Correlation of each customer's first two answers."""
+    """Correlation of each customer's first two answers; NaN where either do not differ between customers."""
     place = rows.groupby("customer").cumcount()
-    pairs = rows.assign(place=place)[place < 2].pivot(index="customer", columns="place", values="answer").dropna()
-    return float(np.corrcoef(pairs[0], pairs[1])[0, 1])
+    first = rows.assign(place=place)[place < 2].pivot(index="customer", columns="place", values="answer")
+    pairs = first.reindex(columns=[0, 1]).dropna()
+    return float(np.corrcoef(pairs[0], pairs[1])[0, 1]) if (pairs.nunique() > 1).all() else np.nan

@@ -17,7 +17,6 @@ from sim import tables
 from sim.config.settings import Settings, resolved
 from sim.files import disk
 from sim.files.disk import write_csv, write_text
-from sim.files.spreadsheet import as_text
 from sim.run.replication import Result, Task
 from sim.world.event_log import NAMES
 
@@ -102,7 +101,7 @@ def write_assumptions(folder: Path, settings: Settings, tasks: list[Task]) -> No
         for path, one in settings.parameters()
     ]
     frame = pd.DataFrame(rows, columns=[column.name for column in tables.PARAMETERS])
-    write_csv(folder / "parameters.csv", as_text(frame))
+    write_csv(folder / "parameters.csv", frame)
     options = {path: one.options for path, one in settings.parameters() if one.options}
     values = [
         (task.replication, path, float(options[path].index(value)) if path in options else float(value))

@@ -63,7 +63,7 @@ class Lever(Section):
             raise ConfigError("low {low:g} is not below high {high:g}", low=self.low, high=self.high)
         if self.step is not None:
             steps = (self.high - self.low) / self.step if self.step > 0 else 0.5
-            if abs(steps - round(steps)) > 1e-9:
+            if not np.isfinite(steps) or abs(steps - round(steps)) > 1e-9:
                 raise KeyFault(
                     "{value:g} is not allowed; a whole number of steps from low to high", key="step", value=self.step
                 )

@@ -34,7 +34,6 @@ from agents.draws import draw
 from sim.config.sampling import points
 from sim.config.settings import Settings
 from sim.files.disk import together, write_csv, write_text
-from sim.files.spreadsheet import as_text
 from sim.phrases import ConfigError, Phrase
 from sim.run.replication import Task, TreatedArms, replication_seed, run_task
 from sim.run.writing import write_parquet
@@ -433,6 +432,6 @@ def points_table(tried: Sequence[Tried]) -> pd.DataFrame:
 def write(folder: Path, name: str, table: pd.DataFrame) -> None:
     """A table as CSV or Parquet; its bytes depend on the values alone."""
     if name.endswith(".csv"):
-        write_csv(folder / name, as_text(table))
+        write_csv(folder / name, table)
     else:
         write_parquet(folder, name, table)

@@ -476,6 +476,8 @@ def test_end_to_end_in_a_tiny_world(
         ({"spring": TEST}, ["--points", "3"], "--points 3: is not allowed; at least 10 for 1 statistics"),
         ({"spring": TEST}, ["--name", "cdnow"], "cxsim ships a company of that name"),
         ({"spring": TEST | {"scenario": "baseline"}}, ["--points", "10", "threads=1"], "baseline treats nobody"),
+        ({"spring": TEST | {"metric": "nps"}}, ["--points", "10", "threads=1", "customers=100", "burn_in=30"],
+         "customers: a market of 100 is too small to show what spring measured"),
     ],
 )
 def test_what_cannot_be_learned_from_is_one_line(

@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -98,6 +99,11 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError, match="map"):
         _written(tmp_path, {"a": b"text", "map/b": b"text"})
     assert below(tmp_path) == {"file", "map"}
+
+
+def test_no_text_of_a_csv_is_a_formula(tmp_path: Path) -> None:
+    disk.write_csv(tmp_path / "a.csv", pd.DataFrame({"text": ["=1+1", "-0.5"], "number": [-1.5, 2.0]}))
+    assert (tmp_path / "a.csv").read_text() == "text,number\n'=1+1,-1.5\n-0.5,2.0\n"
 
 
 # -- drafts of the dead -----------------------------------------------------------------------------------------------
@@ -195,6 +201,24 @@ def test_a_signal_that_a_library_turned_into_an_error_still_ends_the_command(
     assert capsys.readouterr().err == "cxsim: interrupted; nothing was left behind\n"
 
 
+def test_a_signal_that_comes_where_nothing_can_be_raised_comes_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Held:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def lets_go(_words: list[str]) -> int:
+        held = Held()
+        del held
+        time.sleep(5.0)
+        return 0
+
+    monkeypatch.setattr(cli, "_function", lambda _place: lets_go)
+    assert cli.main(["run"]) == 143
+    assert capsys.readouterr().err == "cxsim: interrupted; nothing was left behind\n"
+
+
 def test_a_signal_waits_for_what_must_not_be_interrupted() -> None:
     done = []
 
@@ -252,6 +276,15 @@ def test_what_is_written_later_is_known_too(sealed: Path) -> None:
         disk.write_csv(sealed / "funnel.csv", pd.DataFrame({"stage": ["buy"]}))
     assert list(manifest.troubles(sealed)) == []
     assert set(manifest.read(sealed) or ()) == {"config.yaml", "kpis.csv", "figures/a.png", "funnel.csv"}
+
+
+def test_a_manifest_that_begins_knows_what_is_written_with_it(tmp_path: Path) -> None:
+    (tmp_path / "before").write_text("nobody's")
+    with disk.together(tmp_path):
+        disk.begin_manifest(tmp_path)
+        _written(tmp_path, {"shop.yaml": b"a", "shop_learning/report.html": b"b"})
+    assert set(manifest.read(tmp_path) or ()) == {"shop.yaml", "shop_learning/report.html"}
+    assert list(manifest.troubles(tmp_path)) == []
 
 
 @pytest.mark.parametrize("name", ["../kpis.csv", "/etc/hostname"])

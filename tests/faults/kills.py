@@ -1,28 +1,33 @@
 """Commands killed, ended and interrupted at moments spread over their whole life.
 
-    python -m tests.faults.kills --tries 60 --seed 1 [--command run] [--signal KILL]
+    python -m tests.faults.kills --number 300 --seed 1 [--commands run,sweep] [--signals KILL]
 
 Each try starts a command in a fresh folder, sends it a signal at a moment drawn evenly from its life, which is measured
-first, and starts it again. What must hold: no traceback; after SIGTERM and Ctrl-C one line, the signal's exit status,
-no draft and no process left; after any signal the next start gives the bytes of an undisturbed one.
+first in processor time, and starts it again. What must hold: no traceback; after SIGTERM and Ctrl-C one line, the
+signal's exit status, no draft and no process left; after any signal every file that is there is whole and as its
+manifest says, and the next start tells of the drafts that it removes and gives the bytes of an undisturbed one. Try N
+of seed S is always the same: `--first N --number 1` repeats one.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import random
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
+from sim.files import manifest
+from sim.phrases import ConfigError
 from sim.run.provenance import ROOT
 
 TINY = ("customers=400", "days=28", "burn_in=30", "replications=2", "arms=total")
@@ -31,28 +36,42 @@ EXAMPLES = ROOT / "examples"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "run": ("run", *TINY, "threads=2", "hydra.run.dir=out"),
     "sweep": ("run", "-m", "seed=1,2", *TINY, "hydra.sweep.dir=out"),
-    "search": ("optimise", "optimise=coupon", *TINY[:3], "optimise.trials=2", "optimise.points=2",
-               "optimise.fresh_points=2", STATUS, "--out", "out"),
-    "learn": ("learn", str(EXAMPLES / "evidence" / "evidence.yaml"), "customers=400", "days=182", "burn_in=30",
-              "--points", "60", "--name", "shop", "--out", "out"),
+    "optimise": ("optimise", "optimise=coupon", *TINY[:3], "optimise.trials=2", "optimise.points=2",
+                 "optimise.fresh_points=2", STATUS, "--out", "out"),
+    "learn": ("learn", "evidence.yaml", "customers=4000", *TINY[1:3], "--points", "40", "--name", "shop",
+              "--out", "out"),
     "calibrate": ("calibrate", str(EXAMPLES / "online_retail_cut.csv.gz"), "--customer", "CustomerID", "--date", "date",
                   "--value", "revenue", "--name", "shop", "--out", "out"),
-    "report": ("report", "out"),
+    "report": ("report", "out", "language=ja"),
 }  # fmt: skip
+EVIDENCE = """
+coupon_for_waiting:
+  kind: ab_test
+  scenario: norush_coupon
+  metric: norush_share
+  window: 28
+  lift: 8.1
+  scale: absolute
+  se: 0.5
+"""
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM, "INT": signal.SIGINT}
 VARIES = ("provenance.json", "study.db")
 """Files that may differ between two undisturbed calls."""
+
+GROWS = (manifest.NAME, "jobs.csv", "sweep.parquet", "reasons.json")
+"""Files that are written again as a sweep, or what a manifest lists, goes on."""
 
 PATIENCE = 5.0
 """Seconds within which an ended command must be gone."""
 
 
 class Trial(NamedTuple):
-    """One command, disturbed: how, and what was wrong; empty where all held."""
+    """One command, disturbed: how, whether it had begun to write, and what was wrong; empty where all held."""
 
     command: str
     signal: str
     moment: float
+    at_work: bool
     status: int
     wrong: str
 
@@ -62,7 +81,13 @@ def started(words: tuple[str, ...], folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "cxsim", *words], cwd=folder, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=_hears,
     )  # fmt: skip
+
+
+def _hears() -> None:
+    """Let Ctrl-C through, which what a shell starts in the background ignores."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -79,21 +104,21 @@ def drafts(folder: Path) -> list[Path]:
     return [path for path in folder.rglob(".*.part") if path.exists()]
 
 
-def alive(session: int) -> list[int]:
-    """Processes of a session that have not ended."""
-    found = []
+def processes(session: int) -> dict[int, float]:
+    """Processes of a session that have not ended, with the seconds of processor time that they have taken."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[3]) == session and fields[0] != "Z":
-            found.append(int(stat.parent.name))
+            found[int(stat.parent.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     return found
 
 
 class Subject:
-    """A command, what it makes undisturbed, and how long that takes."""
+    """A command, what it makes undisturbed, and the processor time that this takes."""
 
     def __init__(self, name: str, within: Path) -> None:
         self.name, self.words, self._within = name, COMMANDS[name], within
@@ -101,15 +126,18 @@ class Subject:
         self._ready.mkdir()
         if name == "report":
             self._whole(COMMANDS["run"], self._ready)
+        if name == "learn":
+            (self._ready / "evidence.yaml").write_text(EVIDENCE, encoding="utf-8")
+        self._before = contents(self._ready)
         self._number = 0
         folder = self._fresh()
         self._whole(self.words, folder)
         self.made = contents(folder)
         folder = self._fresh()
-        began = time.monotonic()
+        began = _processor_time()
         self._whole(self.words, folder)
-        self.life = time.monotonic() - began
-        assert contents(folder) == self.made, f"{name}: two undisturbed calls differ"
+        self.life = _processor_time() - began
+        assert contents(folder) == self.made, f"{name}: two undisturbed calls differ: {self._differing(folder)}"
 
     def _fresh(self) -> Path:
         self._number += 1
@@ -125,38 +153,32 @@ class Subject:
         """Disturb a call after a share of its life, then call it again."""
         folder = self._fresh()
         process = started(self.words, folder)
-        time.sleep(share * self.life)
-        if how == "INT":
+        while process.poll() is None and sum(processes(process.pid).values()) < share * self.life:
+            time.sleep(0.02)
+        at_work = process.poll() is None and bool(drafts(folder) or contents(folder).keys() - self._before.keys())
+        if how == "INT" and process.poll() is None:
             os.killpg(process.pid, SIGNALS[how])  # as a terminal does
         else:
             process.send_signal(SIGNALS[how])
         _, errors = process.communicate(timeout=120)
         wrong = "; ".join(self._wrongs(how, process, errors, folder))
         shutil.rmtree(folder)
-        return Trial(self.name, how, share, process.returncode, wrong)
+        return Trial(self.name, how, share, at_work, process.returncode, wrong)
 
     def _wrongs(self, how: str, process: subprocess.Popen[str], errors: str, folder: Path) -> Iterator[str]:
-        done, number = process.returncode == 0, SIGNALS[how]
         if "Traceback" in errors or "Exception ignored" in errors:
             yield f"traceback: {errors}"
         if how != "KILL":
-            if process.returncode not in (0, 128 + number, -number):
-                yield f"status {process.returncode}: {errors}"
-            if process.returncode == 128 + number and "interrupted" not in errors:
-                yield f"no line: {errors!r}"
+            yield from _wrong_endings(process.returncode, SIGNALS[how], errors)
             if left := drafts(folder):
                 yield f"left {left}"
-        deadline = time.monotonic() + PATIENCE * (4 if how == "KILL" else 1)
-        while alive(process.pid) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        if living := alive(process.pid):
-            yield f"still alive: {living}"
-            for one in living:
-                os.kill(one, signal.SIGKILL)
-        if done or self._published(folder):
+        yield from _living(process.pid, PATIENCE * (4 if how == "KILL" else 1))
+        yield from self._halves(folder)
+        if process.returncode == 0 or self._published(folder):
             if contents(folder) != self.made:
                 yield f"other bytes without a second start: {self._differing(folder)}"
             return
+        dead = drafts(folder)
         try:
             again = self._whole(self.words, folder)
         except AssertionError as error:
@@ -164,14 +186,26 @@ class Subject:
             return
         if "Traceback" in again:
             yield f"traceback of the next start: {again}"
+        if dead and "that killed commands had left" not in again:
+            yield f"not told: {dead}"
         if contents(folder) != self.made:
             yield f"other bytes: {self._differing(folder)}"
         if left := drafts(folder):
             yield f"left after the next start: {left}"
 
+    def _halves(self, folder: Path) -> Iterator[str]:
+        """Files that are neither as before nor as they come out in the end, and what a manifest says of its folder."""
+        for name, content in contents(folder).items():
+            whole = (self._before.get(name), self.made.get(name))
+            if ".part" not in name and Path(name).name not in GROWS and content not in whole:
+                yield f"half written: {name}"
+        for path in folder.rglob(manifest.NAME):
+            if not any(part.endswith(".part") for part in path.parts):
+                yield from (f"verify: {trouble}" for trouble in _troubles(path.parent))
+
     def _published(self, folder: Path) -> bool:
         """Whether a command that refuses a folder that is there was done already."""
-        place = {"run": "out/manifest.json", "learn": "out/company/shop.yaml"}.get(self.name)
+        place = {"run": "out/manifest.json", "learn": "out/company/manifest.json"}.get(self.name)
         return place is not None and (folder / place).is_file()
 
     def _differing(self, folder: Path) -> list[str]:
@@ -179,35 +213,79 @@ class Subject:
         return sorted(name for name in found.keys() | self.made.keys() if found.get(name) != self.made.get(name))
 
 
-def trials(names: list[str], signals: list[str], tries: int, seed: int, within: Path) -> Iterator[Trial]:
-    """So many tries of each command and signal, at moments spread evenly over its life."""
-    chance = random.Random(seed)
-    for name in names:
-        subject = Subject(name, within)
-        for how in signals:
-            for place in range(tries):
-                yield subject.tried(how, (place + chance.random()) / tries)
+def _processor_time() -> float:
+    """Seconds that ended children have taken."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _wrong_endings(status: int, number: int, errors: str) -> Iterator[str]:
+    if status not in (0, 128 + number, -number):
+        yield f"status {status}: {errors}"
+    if status == 128 + number and "interrupted" not in errors:
+        yield f"no line: {errors!r}"
+
+
+def _living(session: int, patience: float) -> Iterator[str]:
+    deadline = time.monotonic() + patience
+    while processes(session) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    if living := list(processes(session)):
+        yield f"still alive: {living}"
+        for one in living:
+            os.kill(one, signal.SIGKILL)
+
+
+def _troubles(folder: Path) -> list[object]:
+    try:
+        return list(manifest.troubles(folder))
+    except ConfigError as error:
+        return [error]
+
+
+def trials(names: list[str], signals: list[str], numbers: range, seed: int, within: Path) -> Iterator[Trial]:
+    """A try per number, the commands and the signals in turn, each at a moment drawn evenly from the command's life."""
+    subjects: dict[str, Subject] = {}
+    for number in numbers:
+        name, how = names[number % len(names)], signals[number // len(names) % len(signals)]
+        if name not in subjects:
+            subjects[name] = Subject(name, within)
+        yield subjects[name].tried(how, Random(f"{seed}/{number}").random())
+
+
+def _named(known: dict[str, object]) -> Callable[[str], list[str]]:
+    """Names of a list with commas. Raises ArgumentTypeError for one that is not known."""
+
+    def read(word: str) -> list[str]:
+        names = word.split(",")
+        if unknown := set(names) - known.keys():
+            raise argparse.ArgumentTypeError(f"{sorted(unknown)}: of {', '.join(known)}")
+        return names
+
+    return read
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tries", type=int, default=17, help="of each command and signal")
+    parser.add_argument("--number", type=int, default=300)
+    parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--command", choices=COMMANDS, action="append")
-    parser.add_argument("--signal", choices=SIGNALS, action="append")
+    parser.add_argument("--commands", type=_named(dict(COMMANDS)), default=list(COMMANDS))
+    parser.add_argument("--signals", type=_named(dict(SIGNALS)), default=list(SIGNALS))
     given = parser.parse_args()
-    tried: Counter[tuple[str, str]] = Counter()
-    held: Counter[tuple[str, str]] = Counter()
+    count: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     with tempfile.TemporaryDirectory() as within:
-        names, signals = given.command or list(COMMANDS), given.signal or list(SIGNALS)
-        for one in trials(names, signals, given.tries, given.seed, Path(within)):
-            tried[one.command, one.signal] += 1
-            held[one.command, one.signal] += not one.wrong
-            told = one.wrong or "held"
-            print(f"{one.command} {one.signal} at {one.moment:.3f}: {one.status}: {told}", flush=True)
-    for (command, how), count in tried.items():
-        print(f"{command:10} {how:5} tried {count:3}  held {held[command, how]:3}")
-    return int(sum(tried.values()) != sum(held.values()))
+        numbers = range(given.first, given.first + given.number)
+        found = trials(given.commands, given.signals, numbers, given.seed, Path(within))
+        for number, one in zip(numbers, found, strict=True):
+            count[one.command, one.signal].update(tried=1, at_work=one.at_work, held=not one.wrong)
+            told = f"{number}: {one.command} {one.signal} at {one.moment:.3f}{', at work' * one.at_work}"
+            print(f"{told}, status {one.status}: {one.wrong or 'held'}", flush=True)
+    for (command, how), own in sorted(count.items()):
+        print(f"{command:10} {how:5} tried {own['tried']:3}  at work {own['at_work']:3}  held {own['held']:3}")
+    whole = sum(count.values(), Counter())
+    print(f"tried {whole['tried']}, at work {whole['at_work']}, held {whole['held']} (seed {given.seed})")
+    return int(whole["tried"] != whole["held"])
 
 
 if __name__ == "__main__":

@@ -1,30 +1,38 @@
-"""Configurations damaged on purpose, by the grammar of what they say, and held to a line of answer each.
+"""Whatever people write for cxsim, damaged on purpose by the grammar of what it says, and held to a line each.
 
-    python -m tests.faults.mutations --number 10000 --seed 1
+    python -m tests.faults.mutations --number 10000 --seed 1 [--kinds scenario,evidence]
 
-A mutation is a scenario file, and words of the command line, with one to three places changed: other kinds of values,
-YAML's own devices, references of all kinds, characters that are none, keys twice or of no text, brackets without end.
-It holds if it is refused in one line that names the file or a key, or is understood; within ten seconds of the
-processor and without another error. Mutation N of seed S is always the same.
+Most mutations damage one place of one file, of any kind that is read (`tests.faults.documents`): they hold if the file
+is understood, or refused in one line that names the damaged key. Some damage words of the command line, swept ones
+among them; some a scenario file and words in up to three places, letter by letter, and go the whole way through Hydra:
+there the line names the file or a key. All within ten seconds of the processor, and without another error. Mutation N
+of seed S is always the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import chdir
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from cxsim.compose import asked
+from cxsim.compose import addable, asked
 from cxsim.runs import one_line_errors
-from sim.phrases import ConfigError
+from sim.phrases import UNPRINTABLE, ConfigError
+from tests.faults import damage, documents
 
 SECONDS = 10.0
+"""Of the processor, within which a mutation must be answered."""
+
+WHOLE_WAY = 0.05
+"""Share of mutations that Hydra puts together anew, which takes a second each."""
 
 SCENARIO = """# @package scenario.mine
 description: Mine.
@@ -63,6 +71,11 @@ LINES = (
 )  # fmt: skip
 
 
+FORMS = ("{0}={1}", "{0}={1}", "{0}={1}", "{0}=1,{1}", "{0}=choice({1},2)", "{0}=range({1},3)", "{0}=interval(0,{1})",
+         "{0}=glob({1})", "{0}", "{0}.x={1}", "{0}={{x: {1}}}")  # fmt: skip
+"""Words of the command line, of a key and a value."""
+
+
 class Mutation(NamedTuple):
     """A file of a scenario and the words that name it."""
 
@@ -70,9 +83,8 @@ class Mutation(NamedTuple):
     words: list[str]
 
 
-def mutation(seed: int, number: int) -> Mutation:
-    """The mutation of this number."""
-    chance = Random(f"{seed}/{number}")
+def mutation(chance: Random) -> Mutation:
+    """The scenario and its words, damaged in one to three places."""
     text, words = SCENARIO, list(WORDS)
     for _ in range(chance.randint(1, 3)):
         if chance.random() < 0.3:
@@ -117,30 +129,143 @@ def _other_words(words: list[str], chance: Random) -> list[str]:
 
 def answered(one: Mutation) -> str:
     """The line that refuses it, empty where it is understood. Raises AssertionError where it does not hold."""
-    started = time.process_time()
     with TemporaryDirectory() as folder, chdir(folder):
         file = Path("own/scenario/mine.yaml")
         file.parent.mkdir(parents=True)
         file.write_bytes(one.file)
-        try:
-            with one_line_errors():
-                asked(list(one.words), "own")
-            line = ""
-        except ConfigError as error:
-            line = str(error)
-            named = "mine.yaml" in line or any(part in line for part in (":", "="))
-            assert named, f"names nothing: {line}"
-    assert time.process_time() - started < SECONDS, f"took {time.process_time() - started:.0f} s"
+        line = refusal(lambda: asked(list(one.words), "own"))
+    assert not line or "mine.yaml" in line or ":" in line or "=" in line, f"names nothing: {line}"
     return line
 
 
-def failures(seed: int, numbers: range) -> Iterator[tuple[int, BaseException]]:
-    """The mutations that do not hold, and how."""
-    for number in numbers:
+def refusal(read: Callable[[], object]) -> str:
+    """The line that refuses what is read, empty where it is understood. Raises what is no line, or takes too long."""
+    started = time.process_time()
+    with _patience():
         try:
-            answered(mutation(seed, number))
+            with one_line_errors():
+                read()
+            line = ""
+        except ConfigError as error:
+            line = " ".join(str(error).split())  # as it is shown
+    assert time.process_time() - started < SECONDS, f"took {time.process_time() - started:.0f} s"
+    assert not UNPRINTABLE.search(line), f"cannot be shown: {line!r}"
+    return line
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Raise TimeoutError in what hangs."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError("hangs")
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, 2 * SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+class Bench:
+    """Where damaged files are written and read: a folder, and one composer for all."""
+
+    def __init__(self, folder: Path, hydra: documents.Hydra, jobs: documents.JobComposer) -> None:
+        self._folder, self._hydra, self._jobs = folder, hydra, jobs
+        self.documents = documents.documents(jobs)
+        self.kinds = sorted([*self.documents, "words", "text"])
+        self._keys = [".".join(map(str, place)) for place in damage.places(documents.whole()) if place]
+
+    def tried(self, kind: str, chance: Random) -> str:
+        """The line that refuses the next mutation of a kind, empty where it is understood. Raises where none holds."""
+        if kind == "text":
+            return answered(mutation(chance))
+        if kind == "words":
+            return self._words(chance)
+        document = self.documents[kind]
+        one = damage.damaged(document.node, chance)
+        folder = documents.fresh(self._folder)
+        file = folder / document.place
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(document.header + one.text, encoding="utf-8", errors="surrogatepass")
+        line = refusal(lambda: document.read(folder))
+        self._require_named(line, one, document)
+        if document.words and chance.random() < WHOLE_WAY:
+            other = refusal(lambda: documents.composed(document, folder))
+            assert bool(other) == bool(line), f"{line!r}, and through Hydra {other!r}"
+            self._require_named(other, one, document)
+        return line
+
+    def _require_named(self, line: str, one: damage.Damage, document: documents.Document) -> None:
+        keys = [*one.keys, *(_elsewhere(key, document.elsewhere) for key in one.keys)]
+        named = any(damage.names(line, key, above) for key in keys for above in (document.above, ()) if key)
+        in_file = not one.plain and document.place.rpartition("/")[2] in line
+        assert not line or named or in_file, f"{one.how} of {one.keys[0]} is not named: {line!r}"
+
+    def _words(self, chance: Random) -> str:
+        key = chance.choice(self._keys)
+        made = chance.choice(("", "", "", "+", "++", "~")) + key
+        value = _spoken(chance.choice(damage.VALUES)) if chance.random() < 0.7 else chance.choice(VALUES)
+        value = value.replace("\n", " ")
+        word = chance.choice(FORMS).format(made, value)
+        words = [*documents.SMALL, addable(word)]
+        line = refusal(lambda: documents.read_words(self._jobs, self._hydra, words))
+        parts = tuple(key.split("."))
+        assert not line or damage.names(line, parts, ()) or made in line, f"{word[:200]} is not named: {line!r}"
+        return line
+
+
+def _elsewhere(key: damage.Key, places: tuple[tuple[str, ...], ...]) -> damage.Key:
+    """The key that a file states below one of the places, as the configuration has it; empty where it states none."""
+    parts = tuple(map(str, key))
+    return next((key[len(place) :] for place in places if parts[: len(place)] == place), ())
+
+
+def _spoken(value: object) -> str:
+    """A value in the grammar of overrides, roughly."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_spoken(below)}" for key, below in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_spoken, value)) + "]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@contextmanager
+def bench() -> Iterator[Bench]:
+    """A bench on which what is undamaged is understood."""
+    with TemporaryDirectory() as folder, documents.composing() as (hydra, jobs):
+        made = Bench(Path(folder).resolve() / "own", hydra, jobs)
+        for name, document in made.documents.items():
+            file = documents.fresh(Path(folder) / "own") / document.place
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(document.header + damage.written(document.node), encoding="utf-8")
+            line = refusal(lambda document=document: document.read(Path(folder) / "own"))
+            assert not line, f"{name}, undamaged: {line}"
+        assert answered(Mutation(SCENARIO.encode(), WORDS)) == ""
+        yield made
+
+
+class Trial(NamedTuple):
+    """A mutation that was tried: its kind, the line that refused it, and what was wrong; empty where it held."""
+
+    kind: str
+    line: str
+    wrong: str
+
+
+def trials(on: Bench, seed: int, numbers: range, kinds: list[str]) -> Iterator[tuple[int, Trial]]:
+    """A trial per number."""
+    few = [kind for kind in kinds if kind == "text"]
+    for number in numbers:
+        chance = Random(f"{seed}/{number}")
+        rest = [kind for kind in kinds if kind not in few] or few
+        kind = chance.choice(few) if few and chance.random() < WHOLE_WAY else chance.choice(rest)
+        try:
+            yield number, Trial(kind, on.tried(kind, chance), "")
         except Exception as error:
-            yield number, error
+            yield number, Trial(kind, "", f"{type(error).__name__}: {error}")
 
 
 def main() -> int:
@@ -149,14 +274,21 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kinds", default="", help="beginnings of kinds, with commas between; default: all")
     given = parser.parse_args()
-    answered(Mutation(SCENARIO.encode(), WORDS))  # which imports and compiles what all need
-    failed = 0
-    for number, error in failures(given.seed, range(given.first, given.first + given.number)):
-        failed += 1
-        print(f"{number}: {type(error).__name__}: {str(error)[:200]!r}", flush=True)
-    print(f"{given.number} tried, {given.number - failed} held (seed {given.seed})")
-    return 1 if failed else 0
+    count: Counter[str] = Counter()
+    with bench() as on:
+        kinds = [kind for kind in on.kinds if kind.startswith(tuple(given.kinds.split(",")))]
+        for number, one in trials(on, given.seed, range(given.first, given.first + given.number), kinds):
+            refused = int(bool(one.line))
+            count.update({f"{one.kind}: tried": 1, f"{one.kind}: refused": refused, "refused": refused})
+            count["held"] += not one.wrong
+            if one.wrong:
+                print(f"{number}: {one.kind}: {one.wrong[:500]}", flush=True)
+    for kind in kinds:
+        print(f"{kind:30} tried {count[f'{kind}: tried']:5}, refused {count[f'{kind}: refused']:5}")
+    print(f"{given.number} tried, {count['refused']} refused, {count['held']} held (seed {given.seed})")
+    return int(count["held"] != given.number)
 
 
 if __name__ == "__main__":
