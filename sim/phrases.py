@@ -95,7 +95,7 @@ def keyed(path: str, error: Phrase) -> ConfigError:
     if problem.message.startswith(BELOW):
         keys.append(str(problem.values["key"]))
         return ConfigError(problem.message, **problem.values | {"key": ".".join(filter(None, keys))})
-    return ConfigError(KEYED, key=".".join(filter(None, keys)), problem=problem)
+    return ConfigError("{key}: {problem}", key=".".join(filter(None, keys)), problem=problem)
 
 
 def listed(names: Iterable[object]) -> Phrase:

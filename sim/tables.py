@@ -77,7 +77,7 @@ PARTS_UNTIL = 16
 """The split and the field test are run at the first so many points only."""
 SHOCKS = ("competitor_move", "outage", "supplier_delay", "viral_complaint")
 """Shipped kinds of intervention that nobody chooses."""
-COMPANY_WIDE = (*SHOCKS, "staff", "voice_of_customer")
+COMPANY_WIDE = (*SHOCKS, "capacity", "delivery_terms", "staff", "voice_of_customer")
 """Kinds that act on the company as a whole. A run folder's reader cannot import the classes in scenarios/, so both lists
 are written out here; a test compares them with the classes."""
 

@@ -67,12 +67,15 @@ def said_of(found: Seasoned) -> Iterator[Phrase]:
     if season.found:
         high, low = int(np.argmax(curve)), int(np.argmin(curve))
         yield Phrase(
-            "season: found (probability {p:.0%}), from {low:.2f} in the week of {trough} to {high:.2f} in the week of "
-            "{peak}",
-            p=season.probability, low=curve[low], high=curve[high], trough=_day(first, low), peak=_day(first, high),
+            "season: found (probability {p:.0f} %), from {low:.2f} in the week of {trough} to {high:.2f} in the week "
+            "of {peak}",
+            p=100.0 * season.probability, low=curve[low], high=curve[high],
+            trough=_day(first, low), peak=_day(first, high),
         )  # fmt: skip
     else:
-        yield Phrase("season: none found (probability {p:.0%}); it widens the interval only", p=season.probability)
+        yield Phrase(
+            "season: none found (probability {p:.0f} %); it widens the interval only", p=100.0 * season.probability
+        )
     for week in np.flatnonzero(season.own[: season.fitted]):
         yield Phrase(
             "the week of {day} is out of line, {factor:.2f} times the usual; it is taken to come back every year",
@@ -82,8 +85,9 @@ def said_of(found: Seasoned) -> Iterator[Phrase]:
     if worst is not None:
         yield Phrase(
             "Warning: buying is not steady in the fit: {ratio:.2f} times what is expected in the weeks of {first} to "
-            "{last} (by chance in {p:.1%} of logs); the forecast takes such spells as passing",
-            ratio=worst.ratio, first=_day(first, worst.first), last=_day(first, worst.last), p=worst.probability,
+            "{last} (by chance in {p:.1f} % of logs); the forecast takes such spells as passing",
+            ratio=worst.ratio, first=_day(first, worst.first), last=_day(first, worst.last),
+            p=100.0 * worst.probability,
         )  # fmt: skip
 
 

@@ -89,6 +89,10 @@ def _agree(written: dict[str, tuple[str, Any]], name: str, path: str, value: Any
     written[path] = (name, value)
 
 
+class _Anew(dict[str, Any]):
+    """What stands in place of a null of the configuration: a world may write what it likes there."""
+
+
 def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
     """Put one value of a scenario into the raw configuration, in place."""
     former = gone(path)
@@ -102,7 +106,9 @@ def _lay(raw: dict[str, Any], path: str, value: Any, full: str) -> None:
         if name not in node and above not in NEW_NAMES_IN and not anew:
             raise ConfigError("{key}: no such key{hint}", key=full, hint=nearest(name, map(str, node)))
         below = node.setdefault(name, {})
-        anew = anew or below is None
+        if below is None:
+            below = node[name] = _Anew()
+        anew = anew or isinstance(below, _Anew)
         if not isinstance(below, dict):
             # A plain number that the world says more about: {value, range} or {mean, se}.
             below = node[name] = {}

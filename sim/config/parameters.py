@@ -17,7 +17,7 @@ from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from sim.phrases import KEYED, ConfigError, Phrase, listed, nearest
+from sim.phrases import ConfigError, Phrase, keyed, listed, nearest
 
 Grade = Literal["measured", "claimed", "judgement", "known"]
 GRADES: tuple[str, ...] = ("measured", "claimed", "judgement", "known")
@@ -399,7 +399,7 @@ def part(key: object) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ConfigError(KEYED, key=key, problem=error) from None
+        raise keyed(str(key), error) from None
 
 
 def _items(value: object) -> Sequence[Any]:

@@ -22,7 +22,6 @@ from uuid import uuid4
 
 from sim.files import manifest
 from sim.files.signals import uninterrupted
-from sim.files.spreadsheet import as_text
 from sim.phrases import ConfigError, Phrase
 
 if TYPE_CHECKING:
@@ -80,6 +79,8 @@ def write_text(path: Path, text: str) -> None:
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """`write_bytes` of a table as CSV, without its index; no spreadsheet takes a text in it for a formula."""
+    from sim.files.spreadsheet import as_text  # pandas takes long to import, and most commands' help needs none
+
     write_text(path, as_text(table).to_csv(index=False, lineterminator="\n"))
 
 

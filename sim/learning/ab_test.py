@@ -243,4 +243,6 @@ class AbTest:
             )
         world = piloted(settings.model_copy(update={"days": self.stated.window}), seed)
         lift, control = Halves.of(world, own).lift(METRICS[self.stated.metric][1])
-        return WorldStatistics(np.array([lift / control if self.stated.relative else lift]))
+        if self.stated.relative:
+            lift = lift / control if control else np.nan
+        return WorldStatistics(np.array([lift]))

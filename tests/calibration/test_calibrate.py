@@ -217,7 +217,8 @@ def test_end_to_end_on_the_shipped_cut(
     out = capsys.readouterr().out
     assert "5050 rows" in out
     assert out.endswith("now: cxsim run --config-dir . company=gifts\n")
-    assert {path.name for path in Path("company").iterdir()} == {"gifts.yaml", "gifts.png", "gifts.svg"}
+    made = {"gifts.yaml", "gifts.png", "gifts.svg", "manifest.json"}
+    assert {path.name for path in Path("company").iterdir()} == made
     node = yaml.safe_load(Path("company/gifts.yaml").read_text(encoding="utf-8"))
     assert set(node) == set(yaml.safe_load((ROOT / "conf/company/general.yaml").read_text(encoding="utf-8")))
     settings = load_settings(raw("scenario=baseline") | {"company": node})

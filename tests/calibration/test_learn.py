@@ -214,14 +214,14 @@ def observed(path: Path) -> dict[str, Observed]:
     ("change", "told"),
     [
         ({"kind": "ab_tset"}, "'ab_tset' is not allowed; one of ab_test, lateness, survey; did you mean ab_test?"),
-        ({"metric": "happiness"}, "metric: 'happiness' is not allowed; one of conversion"),
+        ({"metric": "happiness"}, "metric: 'happiness' is not allowed; one of visitors"),
         ({"interval": [0.04, 0.05]}, "interval: [0.04, 0.05] does not hold the lift 0.03"),
         ({"interval": 3}, "interval: is not allowed; [low, high]"),
         ({"level": None}, "level: nothing is not a number"),
         ({"se": 0.1}, "se: give either se, or interval and its level"),
         ({"lift": "much"}, "lift: 'much' is not a number"),
         ({"lift": -1.5, "interval": [-2, 0]}, "a relative lift is above -1"),
-        ({"windw": 3}, "windw: no such key; one of scenario, metric, window"),
+        ({"windw": 3}, "windw: no such key; one of metric, lift, scale"),
         ({"window": 0}, "window: 0 is not allowed; a whole number from 1 to 365"),
     ],
 )
@@ -453,7 +453,7 @@ def test_end_to_end_in_a_tiny_world(
     out = capsys.readouterr().out
     assert "survey.intercept" in out
     assert out.endswith("now: cxsim run --config-dir . company=shop\n")
-    assert {file.name for file in Path("company").iterdir()} == {"shop.yaml", "shop_learning"}
+    assert {file.name for file in Path("company").iterdir()} == {"shop.yaml", "shop_learning", "manifest.json"}
     node = yaml.safe_load(Path("company/shop.yaml").read_text(encoding="utf-8"))
     settings = load_settings(raw("scenario=baseline") | {"company": node})
     learned = settings.behaviour.survey.intercept

@@ -239,7 +239,7 @@ def test_own_scenario(experiment: Any, capsys: pytest.CaptureFixture[str]) -> No
     own.parent.mkdir(parents=True)
     own.write_text("# @package scenario.mine\ndescription: Mine alone.\ninterventions: {}\n")
     assert cli.main(["scenarios", "--config-dir", "own"]) == 0
-    assert "mine                Mine alone.\n" in capsys.readouterr().out
+    assert "mine                     Mine alone.\n" in capsys.readouterr().out
     assert cli.main(["run", *SMALL, "--config-dir", "own", "scenario=mine", "hydra.run.dir=it"]) == 0
 
 

@@ -153,7 +153,8 @@ def _after(line: str, dotted: str) -> int:
     start = line.find(dotted)
     while start >= 0:
         end = start + len(dotted)
-        if not (line[start - 1 : start].isalnum() or line[end : end + 1].isalnum()):
+        before, after = line[start - 1 : start], line[end : end + 1]
+        if not (before.isalnum() or before == "." or after.isalnum()):
             return end
         start = line.find(dotted, start + 1)
     return -1

@@ -277,6 +277,8 @@ PYTHON: dict[str, Callable[[Path], None]] = {"load": _loaded, "page": _page, "us
 
 def _wrongs(answer: Answer, good: Answer, name: str, moved: bool, stated: bool, reader: str) -> Iterator[str]:
     lines = answer.errors.splitlines()
+    if answer.status == good.status == 2 and answer.errors == good.errors:
+        return  # what this reader wants, such as journeys, the good folder does not have either
     if answer.status not in (0, 2):
         yield f"status {answer.status}: {answer.errors}"
     elif answer.status == 2 and not (lines and all(line.startswith("cxsim: ") for line in lines)):
