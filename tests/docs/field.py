@@ -48,12 +48,14 @@ def scores_table() -> str:
         "finding", "published (90 %)", "predicted (90 %)", "sign right", "inside", "width", "score", "constant", "use",
         "what it says",
     ]  # fmt: skip
-    return picture + rows(head, (_line(row) for _number, row in scores().iterrows()))
+    table = scores()
+    return picture + rows(head, (_line(row, int(table["points"].max())) for _number, row in table.iterrows()))
 
 
-def _line(row: pd.Series) -> list[str]:
+def _line(row: pd.Series, most: int) -> list[str]:
+    fewer = "" if row["points"] == most else f" ({row['points']} of {most} points)"
     return [
-        name_of(row), _with_interval(row, "estimate", "low", "high"),
+        name_of(row) + fewer, _with_interval(row, "estimate", "low", "high"),
         _with_interval(row, "median", "predicted_low", "predicted_high"), words.percent(row["sign_right"]),
         "yes" if row["inside"] else "no", words.number(row["width_ratio"], 1), words.signed(row["score_nothing"], 1),
         words.signed(row["score_constant"], 1), row["use"], VERDICTS[row["verdict"]],
