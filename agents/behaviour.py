@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import APP, AWARE, EXPRESS, SHOP, STANDARD, STORE, TOUCHPOINT_NAMES, WEB
+from agents.columns import APP, AWARE, EXPRESS, NORUSH, SHOP, STANDARD, STORE, TOUCHPOINT_NAMES, WEB
 from agents.compiled import rule
 
 
@@ -413,6 +413,14 @@ def usual_fee(r: Rules, kind: int) -> float:
 
 
 @rule
+def parcel_cost(r: Rules, kind: int) -> float:
+    """Yen that a parcel of a delivery class costs the company."""
+    if kind == EXPRESS:
+        return r.express_cost
+    return r.standard_cost if kind == STANDARD else r.norush_cost
+
+
+@rule
 def fee_charged(r: Rules, kind: int, basket: float) -> float:
     """Yen that a delivery class costs with a basket of so many yen, under today's terms."""
     if kind != EXPRESS and basket >= r.free_from:
@@ -439,6 +447,22 @@ def topped_up(r: Rules, kind: int, basket: int) -> int:
 
 
 @rule
+def utility_at(r: Rules, kind: int, waiting_cost: float, longer: float, yen: float) -> float:
+    """Utility of a delivery class that takes so many days more than its usual lead and weighs so many yen."""
+    if kind == EXPRESS:
+        return -waiting_cost * (r.express_lead + longer) - r.fee_slope * yen / 100.0
+    if kind == STANDARD:
+        return r.utility_standard - waiting_cost * (r.standard_lead + longer) - r.fee_slope * yen / 100.0
+    return r.utility_norush - waiting_cost * (r.norush_lead + longer) - r.fee_slope * yen / 100.0
+
+
+@rule
+def usual_utility(r: Rules, kind: int, waiting_cost: float) -> float:
+    """Utility of a delivery class under the usual terms, without a coupon."""
+    return utility_at(r, kind, waiting_cost, 0.0, usual_fee(r, kind))
+
+
+@rule
 def class_utility(
     r: Rules, kind: int, waiting_cost: float, coupon: float, extra: int = 0, basket: float = 0.0
 ) -> float:
@@ -448,26 +472,10 @@ def class_utility(
     """
     if r.closed[kind] > 0.5:
         return CLOSED
-    fee = fee_felt(r, kind, basket)
-    if kind == 0:
-        return -waiting_cost * (r.express_lead + r.longer[kind]) - r.fee_slope * fee / 100.0
-    if kind == 1:
-        return r.utility_standard - waiting_cost * (r.standard_lead + r.longer[kind]) - r.fee_slope * fee / 100.0
-    return (
-        r.utility_norush
-        - waiting_cost * (r.norush_lead + r.longer[kind] + extra)
-        - r.fee_slope * (fee - r.coupon_weight * coupon) / 100.0
-    )
-
-
-@rule
-def usual_utility(r: Rules, kind: int, waiting_cost: float) -> float:
-    """Utility of a delivery class under the usual terms, without a coupon."""
-    if kind == EXPRESS:
-        return -waiting_cost * r.express_lead - r.fee_slope * r.express_fee / 100.0
-    if kind == STANDARD:
-        return r.utility_standard - waiting_cost * r.standard_lead - r.fee_slope * r.standard_fee / 100.0
-    return r.utility_norush - waiting_cost * r.norush_lead - r.fee_slope * r.norush_fee / 100.0
+    fee, longer = fee_felt(r, kind, basket), r.longer[kind]
+    if kind == NORUSH:
+        return utility_at(r, kind, waiting_cost, longer + extra, fee - r.coupon_weight * coupon)
+    return utility_at(r, kind, waiting_cost, longer, fee)
 
 
 @rule
@@ -667,12 +675,7 @@ def expected_order_profit(r: Rules, mean_basket: float, waiting_cost: float, onl
     for kind in range(3):
         weight = math.exp(class_utility(r, kind, waiting_cost, 0.0))
         total += weight
-        if kind == 0:
-            delivery += weight * (r.express_fee - r.express_cost)
-        elif kind == 1:
-            delivery += weight * (r.standard_fee - r.standard_cost)
-        else:
-            delivery += weight * (r.norush_fee - r.norush_cost)
+        delivery += weight * (usual_fee(r, kind) - parcel_cost(r, kind))
     profit = mean_basket * r.margin + online * delivery / total
     if r.return_share > 0.0:
         profit -= online * r.return_share * return_loss(r, mean_basket, 0.0)

@@ -42,7 +42,6 @@ from agents.columns import (
     ONLINE_TOUCHPOINTS,
     SEVERITY_UNIT,
     SHOP,
-    STANDARD,
     STORE,
     STORE_FRONT,
     STORE_TOUCHPOINTS,
@@ -517,11 +516,7 @@ def order_fee(r: Rules, kind: int, basket: int) -> float:
 @rule
 def order_cost(r: Rules, kind: int) -> float:
     """Yen delivery costs the company."""
-    if kind == STORE:
-        return 0.0
-    if kind == NORUSH:
-        return r.norush_cost
-    return r.standard_cost if kind == STANDARD else r.express_cost
+    return 0.0 if kind == STORE else behaviour.parcel_cost(r, kind)
 
 
 # -- 3 experience, 4 conclude ---------------------------------------------------------------------------------------

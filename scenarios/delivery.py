@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 import numpy as np
@@ -144,18 +145,10 @@ class YenMore(Section):
         return self.express, self.standard, self.norush
 
 
-def _days_more(stated: object) -> DaysMore:
-    return _by_class(stated, DaysMore)
-
-
-def _yen_more(stated: object) -> YenMore:
-    return _by_class(stated, YenMore)
-
-
 Group = TypeVar("Group", bound=Section)
 
 
-def _by_class(stated: object, kind: type[Group]) -> Group:
+def _by_class(kind: type[Group], stated: object) -> Group:
     """Reader of a number for some of the delivery classes; those left out stay as they are."""
     if isinstance(stated, kind):
         return stated
@@ -168,7 +161,7 @@ def _by_class(stated: object, kind: type[Group]) -> Group:
 
 
 @register("delivery_terms")
-class DeliveryTerms(Intervention):
+class OtherDeliveryTerms(Intervention):
     """Other leads, days on the way, fees and costs of the delivery classes, and free delivery from a basket on.
 
     Each number is a difference from the company's own terms, for everybody. A lead is what the customer is promised:
@@ -177,10 +170,10 @@ class DeliveryTerms(Intervention):
 
     company_wide: ClassVar[bool] = True
 
-    lead: Annotated[DaysMore, Reader(_days_more)] = DaysMore()
-    transit: Annotated[DaysMore, Reader(_days_more)] = DaysMore()
-    fee: Annotated[YenMore, Reader(_yen_more)] = YenMore()
-    cost: Annotated[YenMore, Reader(_yen_more)] = YenMore()  # yen a parcel
+    lead: Annotated[DaysMore, Reader(partial(_by_class, DaysMore))] = DaysMore()
+    transit: Annotated[DaysMore, Reader(partial(_by_class, DaysMore))] = DaysMore()
+    fee: Annotated[YenMore, Reader(partial(_by_class, YenMore))] = YenMore()
+    cost: Annotated[YenMore, Reader(partial(_by_class, YenMore))] = YenMore()  # yen a parcel
     free_from: Annotated[float | None, real(0.0, 1e9)] = None  # yen of basket; standard and no-rush
     closed: Annotated[tuple[str, ...], several(word("express", "norush"))] = ()  # classes not on offer
 

@@ -88,14 +88,12 @@ key."""
 
 def keyed(path: str, error: Phrase) -> ConfigError:
     """The error at a dotted path, with the keys that it names itself as the path's last parts."""
-    keys, problem = [path], error
-    while problem.message == KEYED and isinstance(inner := problem.values["problem"], Phrase):
-        keys.append(str(problem.values["key"]))
-        problem = inner
-    if problem.message.startswith(BELOW):
-        keys.append(str(problem.values["key"]))
-        return ConfigError(problem.message, **problem.values | {"key": ".".join(filter(None, keys))})
-    return ConfigError("{key}: {problem}", key=".".join(filter(None, keys)), problem=problem)
+    if not error.message.startswith(BELOW):
+        return ConfigError("{key}: {problem}", key=path, problem=error)
+    key, problem = ".".join(filter(None, (path, str(error.values["key"])))), error.values.get("problem")
+    if error.message == KEYED and isinstance(problem, Phrase):
+        return keyed(key, problem)
+    return ConfigError(error.message, **error.values | {"key": key})
 
 
 def listed(names: Iterable[object]) -> Phrase:

@@ -43,6 +43,9 @@ FEWEST = 30
 SKEWED = 0.1
 """Share of the interval's width by which the median lies off the mean from which it is told beside it."""
 
+NORMAL_90 = 1.6448536269514722
+"""Standard errors from the middle to either end of a central 90 % interval."""
+
 RESAMPLES = 1000
 """Of a bootstrap (Efron 1979): its own error is then some 2 % of the error it tells."""
 

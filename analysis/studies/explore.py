@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from analysis.effects.estimands import Array, luck, luck_share
+from analysis.effects.estimands import NORMAL_90, Array, luck, luck_share
 from analysis.effects.sensitivity import rank_correlations
 from analysis.folders.run_folder import Run, RunError
 from analysis.studies.surrogate import Surrogate, best, rms, scaled
@@ -27,9 +27,6 @@ from sim.tables import YEARS
 
 PLAN, TABLE = "explore.json", "explore.parquet"
 DAYS_PER_YEAR = 365
-
-NORMAL_90 = 1.6448536269514722
-"""Standard errors from the middle to either end of a central 90 % interval."""
 
 MOST_SLIDERS = 3
 """Unknowns that get a slider where none is named."""

@@ -22,8 +22,9 @@ import yaml
 from analysis.decisions import verdict
 from analysis.decisions.variants import option_named
 from analysis.effects import answer as effects
+from analysis.effects.estimands import NORMAL_90
 from analysis.report.sheet import questions
-from analysis.studies.explore import NORMAL_90, Explored
+from analysis.studies.explore import Explored
 from analysis.studies.surrogate import Surrogate, rms
 from analysis.style import dates, page, words
 from analysis.style.language import N_, _, told_in

@@ -25,15 +25,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import norm, t
 
-from analysis.effects.estimands import interval, luck, without_luck
+from analysis.effects.estimands import NORMAL_90, interval, luck, without_luck
 from analysis.folders.run_folder import Run
 from sim.files.disk import write_csv
 from sim.tables import FIELD
 
 Array = npt.NDArray[np.float64]
-
-SE_TO_90 = float(norm.ppf(0.95))
-"""Standard errors from the middle to either end of a central 90 % interval."""
 
 SURE = 0.9
 """Share of the points with the published sign from which the sign counts as right."""
@@ -106,7 +103,7 @@ def _constant(published: pd.DataFrame, test: str) -> Lifts:
 
 def _score(row: pd.Series, effect: Array, others: Lifts) -> dict[str, Any]:
     estimate, se = float(row["estimate"]), float(row["se"])
-    low, high = estimate - SE_TO_90 * se, estimate + SE_TO_90 * se
+    low, high = estimate - NORMAL_90 * se, estimate + NORMAL_90 * se
     known = effect[0, ~np.isnan(effect[0])]
     kept = without_luck(known, luck(effect))
     ends = interval(kept) if len(kept) else (math.nan, math.nan)

@@ -13,15 +13,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.effects.estimands import NORMAL_90
 from analysis.style import look, words
 from analysis.style.language import _, translated
 from analysis.style.lines import padded, width
 from analysis.style.look import BLUE, GREY, INK, RULE, VERMILION, WIDTH
 from analysis.style.page import picture, write
 from sim.files.disk import write_csv
-
-SE_TO_90 = 1.6448536269514722
-"""Standard errors from the middle to either end of a central 90 % interval."""
 
 
 class Tables(NamedTuple):
@@ -217,7 +215,7 @@ def evidence_figure(statistics: pd.DataFrame) -> Figure:
             low, high = row["simulated_low"], row["simulated_high"]
             _band(axes, y, low, high, "")
             colour = INK if row["verdict"] == "agrees" else VERMILION
-            ends = (row["observed"] - SE_TO_90 * row["se"], row["observed"] + SE_TO_90 * row["se"])
+            ends = (row["observed"] - NORMAL_90 * row["se"], row["observed"] + NORMAL_90 * row["se"])
             _interval(axes, y, row["observed"], *ends, (low, high), colour)
     return figure
 

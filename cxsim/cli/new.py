@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from analysis.style import words as told
 from analysis.style.language import N_, _, language
 from cxsim.cli import OK
+from cxsim.cli.start import SMALL
 from cxsim.cli.terminal import LANGUAGE, Parser, say, without_language
 from cxsim.compose import compose, composer, settings_of, shown
 from sim.phrases import ConfigError, listed, nearest
@@ -47,9 +48,6 @@ QUESTIONS = (
 
 OF_COMPANY = ("members", "margin")
 """Answers that stand in a company file by themselves; the others are its facts."""
-
-SMALL = "customers=1500 days=180 replications=32"
-"""Words of a first exploration."""
 
 SIZES = "on_time"
 """The fact that sizes the warehouse, which none can be without: where it is not known, general.yaml's stands."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.style.language import N_, _
-from cxsim.cli.new import SMALL
 from cxsim.compose import shown
+
+SMALL = "customers=1500 days=180 replications=32"
+"""Words of a first exploration."""
 
 STEPS = (
     (N_("Describe your firm in ten answers:"), "cxsim new shop"),

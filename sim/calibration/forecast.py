@@ -19,6 +19,7 @@ from scipy.special import betaincinv
 from sim.calibration import lapse
 from sim.calibration.repeat_buying import BgNbd, Fit, Model, ParetoNbd, RfmSummary, fit_bg_nbd, fit_pareto_nbd
 from sim.calibration.season import Season, find_season, flat
+from sim.config.parameters import NORMAL_90
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -35,8 +36,6 @@ PARAMETERS = 40
 """Points of the models' parameters that carry their uncertainty."""
 FINE = 400
 """Points of time between which expected repeats are interpolated."""
-NORMAL_90 = 1.6448536269514722
-"""Standard deviations from the middle to either end of a central 90 %."""
 QUANTILES = 100
 """Points of a customer's probability of dropout."""
 GRID = 9

@@ -72,7 +72,7 @@ def _book_visits(c: Columns, rules: PackedRules, v: Visits, day: int) -> tuple[i
             revenue += paid
             profit += won
             redeemed += v[j].redeemed
-            earned += earns_coupon(v, j)
+            earned += earns_coupon(v[j].kind, v[j].norush_coupon)
         if v[j].message_cost != 0:
             _book_cost(c, r, v[j].row, day, v[j].message_cost)
             profit -= v[j].message_cost
@@ -95,9 +95,9 @@ def _book_order(c: Columns, r: Rules, v: Visits, j: int, day: int) -> tuple[int,
 
 
 @rule
-def earns_coupon(v: Visits, j: int) -> bool:
-    """Whether visit j ends with a no-rush order that a coupon was promised for."""
-    return int(v[j].kind) == NORUSH and int(v[j].norush_coupon) > 0
+def earns_coupon(kind: Any, face: Any) -> Any:
+    """Whether a visit ends with a no-rush order that a coupon was promised for; of one visit or of arrays of them."""
+    return (kind == NORUSH) & (face > 0)
 
 
 def book_visits(customers: Customers, visits: Visits, day: int) -> Takings:
@@ -239,7 +239,7 @@ class Books:
                 self.ending[day_ended] -= 1
         self.open -= takings.redeemed
         if takings.earned:
-            earned = visits[(visits["kind"] == NORUSH) & (visits["norush_coupon"] > 0)]
+            earned = visits[earns_coupon(visits["kind"], visits["norush_coupon"])]
             self.give(customers, Given(earned["row"], earned["norush_coupon"], earned["coupon_last"]), day)
 
     def give(self, customers: Customers, coupons: Given, day: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -35,6 +36,7 @@ from sim.config.parameters import (
     whole,
     word,
 )
+from sim.files.plain import read_yaml
 from sim.phrases import ConfigError, Phrase, keyed, listed, nearest
 
 NAME = re.compile(r"[^\W_][\w-]*")
@@ -77,6 +79,15 @@ class Section(BaseModel):
         except ValidationError as error:
             finding = first_finding(error, path)
             raise ConfigError(finding.message, **finding.values) from None
+
+    @classmethod
+    def of_file(cls, path: Path) -> Self:
+        """The section that a file of YAML states. Raises ConfigError of one line, which names the file; OSError."""
+        node = read_yaml(path)
+        try:
+            return cls.read(node)
+        except ConfigError as error:
+            raise ConfigError("{place}: {problem}", place=path, problem=error) from None
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,6 @@ from pydantic import Field, model_validator
 
 from sim.config.parameters import Reader, Text, inside, real, several, text, whole, word
 from sim.config.sections import NAME, Name, Section, StatedIntervention, Title, title_of
-from sim.files.plain import read_yaml
 from sim.learning.ab_test import Finding
 from sim.learning.halves import METRICS
 from sim.phrases import ConfigError, listed
@@ -148,11 +147,7 @@ def field_files(folder: Path) -> dict[str, Path]:
 
 def read_field_test(path: Path) -> FieldTest:
     """An experiment from its file, checked. Raises ConfigError of one line."""
-    node = read_yaml(path)
-    try:
-        return FieldTest.read(node)
-    except ConfigError as error:
-        raise ConfigError("{place}: {problem}", place=path, problem=error) from None
+    return FieldTest.of_file(path)
 
 
 def scenarios_of(name: str, node: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from sim.config.parameters import Reader, Text, real, show, text, word
 from sim.config.sections import Name, Section
 from sim.config.settings import Settings
 from sim.files.disk import write_text
-from sim.files.plain import read_yaml
 from sim.phrases import ConfigError
 from sim.run.experiment import Enough, run_experiment
 from sim.run.replication import TreatedArms
@@ -84,11 +83,7 @@ def held_files(folder: Path) -> dict[str, Path]:
 
 def read_held(path: Path) -> Held:
     """A regression file, checked. Raises ConfigError of one line."""
-    node = read_yaml(path)
-    try:
-        return Held.read(node)
-    except ConfigError as error:
-        raise ConfigError("{place}: {problem}", place=path, problem=error) from None
+    return Held.of_file(path)
 
 
 # -- what was recorded ----------------------------------------------------------------------------------------

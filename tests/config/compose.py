@@ -23,3 +23,12 @@ def raw(*overrides: str) -> dict[str, Any]:
 def shipped(*overrides: str) -> Settings:
     """The shipped settings under these overrides."""
     return load_settings(raw(*overrides))
+
+
+def spoken(node: Any) -> str:
+    """A value in the grammar of overrides, roughly."""
+    if isinstance(node, dict):
+        return "{" + ", ".join(f"{key}: {spoken(below)}" for key, below in node.items()) + "}"
+    if isinstance(node, list):
+        return "[" + ",".join(map(spoken, node)) + "]"
+    return "null" if node is None else str(node).lower() if isinstance(node, bool) else str(node)

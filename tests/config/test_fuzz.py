@@ -34,7 +34,7 @@ from sim.config.settings import Settings, load_settings, resolved
 from sim.phrases import ConfigError
 from sim.studies import regression
 from sim.studies import sweep as sweep_files
-from tests.config.compose import raw, shipped
+from tests.config.compose import raw, shipped, spoken
 
 QUICK = settings(
     max_examples=200, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -334,15 +334,6 @@ def test_any_file(contents: st.SearchStrategy[bytes], read: Callable[[Path], Any
 
 
 # ------------------------------------------------------------------------------------------- the command line
-
-
-def spoken(node: Any) -> str:
-    """A value in the grammar of overrides, roughly."""
-    if isinstance(node, dict):
-        return "{" + ", ".join(f"{key}: {spoken(below)}" for key, below in node.items()) + "}"
-    if isinstance(node, list):
-        return "[" + ",".join(map(spoken, node)) + "]"
-    return "null" if node is None else str(node).lower() if isinstance(node, bool) else str(node)
 
 
 one_override = st.one_of(

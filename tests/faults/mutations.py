@@ -26,6 +26,7 @@ from typing import NamedTuple
 from cxsim.compose import addable, asked
 from cxsim.runs import one_line_errors
 from sim.phrases import UNPRINTABLE, ConfigError
+from tests.config.compose import spoken
 from tests.faults import damage, documents
 
 SECONDS = 10.0
@@ -207,7 +208,7 @@ class Bench:
     def _words(self, chance: Random) -> str:
         key = chance.choice(self._keys)
         made = chance.choice(("", "", "", "+", "++", "~")) + key
-        value = _spoken(chance.choice(damage.VALUES)) if chance.random() < 0.7 else chance.choice(VALUES)
+        value = spoken(chance.choice(damage.VALUES)) if chance.random() < 0.7 else chance.choice(VALUES)
         value = value.replace("\n", " ")
         word = chance.choice(FORMS).format(made, value)
         words = [*documents.SMALL, addable(word)]
@@ -221,15 +222,6 @@ def _elsewhere(key: damage.Key, places: tuple[tuple[str, ...], ...]) -> damage.K
     """The key that a file states below one of the places, as the configuration has it; empty where it states none."""
     parts = tuple(map(str, key))
     return next((key[len(place) :] for place in places if parts[: len(place)] == place), ())
-
-
-def _spoken(value: object) -> str:
-    """A value in the grammar of overrides, roughly."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_spoken(below)}" for key, below in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(_spoken, value)) + "]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @contextmanager
