@@ -33,6 +33,9 @@ TOUCHPOINT_NAMES = ("site", "store", "delivery", "product")
 ONLINE_TOUCHPOINTS, STORE_TOUCHPOINTS = (SITE, DELIVERY, PRODUCT), (STORE_FRONT, PRODUCT)
 """Touchpoints of an online order and of a store purchase, as they are met; the last one ends the episode."""
 
+CANCELLED_TOUCHPOINTS = (SITE, DELIVERY)
+"""Touchpoints of an online order that was cancelled while it waited: its delivery never came."""
+
 EXPECTATIONS = tuple(f"expect_{name}" for name in TOUCHPOINT_NAMES)
 """Attributes that stand in a record as one array, `expect`, so that rules can go through the touchpoints."""
 
@@ -139,6 +142,7 @@ ATTRIBUTES: dict[str, Column] = {
     "redeemed": Column("uint16", "coupons", ""),
     "delivered": Column("uint16", "orders", "online"),
     "late": Column("uint16", "orders", "online, after the promised day"),
+    "cancelled": Column("uint16", "orders", "online, while they waited to be shipped"),
     "returned": Column("uint16", "orders", "online, sent back"),
     "lead_days": Column("uint16", "days", "sum over online deliveries"),
     "contacts": Column("uint16", "contacts", ""),

@@ -5,7 +5,7 @@ The company acts between these parts of a day. Each part is one function of one 
 0. `receive`     a push or an e-mail, on days that bring one                      (ODD 7.10)
 1. `arrive`      awareness, beliefs, the visit with its channel and search        (7.1-7.3)
 2. `choose`      popup, order, class, basket, coupon; after the company's offers  (7.4-7.6, 7.10)
-3. `experience`  an order handed over: score, contact with support                (7.8, 7.9)
+3. `experience`  an order handed over or cancelled: score, contact with support   (7.8, 7.9)
 4. `conclude`    after support: satisfaction, stars, talk, attrition              (7.8, 7.9, 7.11, 7.12)
 
 `hear` is what talk does to one tie, `lapse` the time clock at the day's end. Inputs and outputs that are not state
@@ -29,6 +29,7 @@ from agents.columns import (
     AWARE,
     BY_MAIL,
     BY_PUSH,
+    CANCELLED_TOUCHPOINTS,
     CUSTOMER,
     DEAL_UNIT,
     DELIVERY,
@@ -519,6 +520,19 @@ def order_cost(r: Rules, kind: int) -> float:
     return 0.0 if kind == STORE else behaviour.parcel_cost(r, kind)
 
 
+@rule
+def whole(yen: float) -> int:
+    """Yen rounded to whole ones, half up."""
+    return int(math.floor(yen + 0.5))
+
+
+@rule
+def takings_of(r: Rules, kind: int, basket: int, discount: int) -> tuple[int, int]:
+    """Whole yen of an order: what the customer pays, and the profit that the firm makes with it."""
+    fee = whole(order_fee(r, kind, basket))
+    return basket - discount + fee, whole(basket * r.margin) - discount + fee - whole(order_cost(r, kind))
+
+
 # -- 3 experience, 4 conclude ---------------------------------------------------------------------------------------
 
 
@@ -531,11 +545,13 @@ def _touch(c: Columns, r: Rules, today: Today, e: Episodes, j: int, slot: int, q
 
 @rule
 def experience(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j: int) -> None:
-    """Score the order handed over in entry j, adapt expectations, and decide whether to contact support."""
+    """Score the order handed over or cancelled in entry j, adapt expectations, decide whether to contact support."""
     row = int(e[j].row)
     bring_up_to_date(c, r, w, row, today.day, today.base)
     if e[j].kind == STORE:
         score = _score(c, r, w, today, e, j, STORE_TOUCHPOINTS)
+    elif e[j].cancelled == 1:
+        score = _score(c, r, w, today, e, j, CANCELLED_TOUCHPOINTS)
     else:
         score = _score(c, r, w, today, e, j, ONLINE_TOUCHPOINTS)
     score += r.value_weight * float(e[j].saved)
@@ -600,7 +616,7 @@ def conclude(c: Columns, r: Rules, w: Surroundings, today: Today, e: Episodes, j
     me.stars = behaviour.stars_of(r, score)
     me.open_orders -= 1
     _talk(c, r, w, today, e, j)
-    if r.return_share > 0.0 and e[j].kind != STORE:
+    if r.return_share > 0.0 and e[j].kind != STORE and e[j].cancelled == 0:
         u = draw(today.seed, row, int(e[j].order_day), draws.RETURN, 0)
         e[j].returned = u < behaviour.return_probability(r, score)
     if r.episode_clock > 0.5 and int(c.status[row]) == CUSTOMER and e[j].first == 0:

@@ -123,6 +123,9 @@ EPISODE = np.dtype(
         ("saved", np.float32),  # discount as a share of the mean basket
         ("basket", np.int32),  # yen
         ("discount", np.int32),  # yen
+        ("paid", np.int32),  # yen, delivery fee included
+        ("earned", np.int32),  # yen of profit with the order
+        ("cancelled", np.uint8),  # while it waited to be shipped: nothing was handed over
         # after `experience`
         ("score", np.float64),
         ("contact", np.uint8),
@@ -141,7 +144,7 @@ EPISODE = np.dtype(
     ],
     align=True,
 )
-"""dtype of an episode, a delivery or store purchase: what happened, then what came of it."""
+"""dtype of an episode, a delivery, cancelled order or store purchase: what happened, then what came of it."""
 
 
 MESSAGE = np.dtype(
@@ -172,7 +175,8 @@ Visits = NDArray[Any]
 
 
 Episodes = NDArray[Any]
-"""The day's deliveries and store purchases by (customer, order day): records of EPISODE."""
+"""The day's deliveries and store purchases by (customer, order day), a customer's cancelled orders last: records of
+EPISODE."""
 
 
 def new_visits(rows: NDArray[np.int32]) -> Visits:

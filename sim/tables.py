@@ -126,14 +126,15 @@ METRICS = (
     Metric("repeat_rate", "%", "ratio", "Repeat rate", "share of those who bought within the horizon who had bought before or bought again"),
     Metric("churn", "%", "ratio", "Churn", "share of those who were customers at day 0 or became so who lapsed silently by the end"),
     Metric("acquired", "customers", "sum", "Acquisitions", "customers whose first order falls within the horizon"),
-    Metric("orders", "orders", "sum", "Orders", "orders placed within the horizon"),
+    Metric("orders", "orders", "sum", "Orders", "orders placed within the horizon, cancelled ones too"),
     Metric("visits", "visits", "sum", "Visits", "visits within the horizon"),
     Metric("coupons_issued", "coupons", "sum", "Coupons issued", "within the horizon"),
     Metric("coupons_redeemed", "coupons", "sum", "Coupons redeemed", "within the horizon"),
     Metric("coupons_expired", "coupons", "sum", "Coupons expired", "within the horizon; everybody only"),
     Metric("norush_share", "%", "ratio", "No-rush share", "share of online orders that chose no-rush delivery"),
     Metric("lead_time", "days", "ratio", "Lead time", "mean days from online order to delivery, over deliveries within the horizon"),
-    Metric("on_time", "%", "ratio", "On-time rate", "share of online deliveries no later than promised"),
+    Metric("on_time", "%", "ratio", "On-time rate", "share of online orders handed over no later than promised, of those handed over or cancelled"),
+    Metric("cancelled", "orders", "sum", "Cancelled orders", "online orders cancelled within the horizon while they waited to be shipped"),
     Metric("backlog", "orders", "ratio", "Backlog", "mean over days of online orders not shipped at the end of the day; everybody only"),
     Metric("contacts", "contacts", "sum", "Support contacts", "within the horizon"),
 )  # fmt: skip
@@ -291,6 +292,7 @@ DAILY = (
     Column("open_orders", "int32", "orders", "ordered and not delivered, at the end of the day"),
     Column("delivered", "int32", "orders", "online deliveries"),
     Column("late", "int32", "orders", "of them after the promised day"),
+    Column("cancelled", "int32", "orders", "online orders cancelled while they waited to be shipped; the refund is booked on this day"),
     Column("contacts", "int32", "contacts", "support contacts"),
     Column("abandoned", "int32", "contacts", "of them given up"),
     Column("wait_minutes", "float64", "minutes", "sum of waits of the day's contacts"),
@@ -368,6 +370,7 @@ EVENT_NAMES = {
     "heard": "score told by a tie, su",
     "lapsed": "days since the last order",
     "survey answer": "0 to 10",
+    "cancelled": "days beyond the promised day, the order not yet shipped",
 }
 """Events number the variants of an arm from 1 on through all its campaigns, in the order in which its rows stand in
 campaigns.parquet, variant 0 left out: with one campaign, the number is the variant."""

@@ -39,6 +39,7 @@ BUSY = (
     "behaviour.visits.prospect_rate=0.05",
     "behaviour.choice.conversion_customer=0.3",
     "company.desk.service_minutes=60",
+    "company.cancellations={after: 0, daily: 0.5}",
 )
 """Many orders, talks, contacts and lapses from few customers: what happens rarely happens here too."""
 

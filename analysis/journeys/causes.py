@@ -35,6 +35,7 @@ TOLD = {
     "coupon issued": N_("is given a coupon of {yen} yen"),
     "delivered": N_("receives an order as promised"),
     "delivered late": N_("receives an order {time} late"),
+    "cancelled": N_("cancels an order that has not been shipped {time} after the promised day"),
     "delivered early": N_("receives an order {time} early"),
     "taken home": N_("takes the order home from the store"),
     "support contact": N_("reaches support after {size} min"),
@@ -117,15 +118,18 @@ class _Teller:
         self.heard: list[int] = []  # days
         self.coupons: list[Event] = []  # given and not redeemed; when they end is not logged
         self.last: dict[str, Event] = {}  # the last event of each kind
-        self.handed_over: list[Event] = []  # orders of the day that have no score yet
+        self.handed_over: list[Event] = []  # orders of the day that have no score yet, cancelled ones too
         self.late = 0.0  # days, of the order scored last
+        self.cancelled = False  # the order scored last
 
     def tell(self, place: int) -> Moment:
         """The event at `place`; to be asked for one after the other."""
         event = self.life.events[place]
         self.today = [one for one in self.life.events if one.day == event.day]
         if event.name == "episode":
-            self.late = self.handed_over.pop(0).value if self.handed_over else 0.0
+            scored = self.handed_over.pop(0) if self.handed_over else None
+            self.cancelled = scored is not None and scored.name == "cancelled"
+            self.late = scored.value if scored is not None and not self.cancelled else 0.0
         why = _("; ").join(self._causes(event))
         moment = Moment(event, self._told(event), why)
         self._remember(event)
@@ -139,7 +143,7 @@ class _Teller:
             self.coupons.append(event)
         elif event.name == "coupon redeemed":
             self.coupons = self.coupons[1:]
-        elif event.name == "delivered":
+        elif event.name in ("delivered", "cancelled"):
             self.handed_over.append(event)
 
     def _told(self, event: Event) -> str:
@@ -223,11 +227,13 @@ class _Teller:
 
     def _of_contact(self, event: Event) -> Iterator[str]:
         if len(self.handed_over) == 1 and self.handed_over[0].value > 0:
-            yield _("the order came late")
+            yield _("the order never came") if self.handed_over[0].name == "cancelled" else _("the order came late")
 
     def _of_score(self, event: Event) -> Iterator[str]:
         if self.late > 0:
             yield _("hurt by coming {time} late").format(time=duration(self.late))
+        if self.cancelled:
+            yield _("the order never came")
         contact = self._happens("support contact")
         if contact is not None and sum(one.name == "delivered" for one in self.today) == 1:
             yield _("support was reached") if contact.value >= 0 else _("support was not reached")
@@ -235,8 +241,8 @@ class _Teller:
 
     def _of_let_down(self, event: Event) -> Iterator[str]:
         alone = sum(one.name == "episode" for one in self.today) == 1
-        if alone and self.late > 0 and TOUCHPOINTS.get(int(event.value)) == "delivery":
-            yield _("the order came late")
+        if alone and (self.late > 0 or self.cancelled) and TOUCHPOINTS.get(int(event.value)) == "delivery":
+            yield _("the order never came") if self.cancelled else _("the order came late")
 
     def _felt(self, day: int) -> Iterator[str]:
         """How satisfaction moved by the single experience of a day: the day's last state less the one before, which may
@@ -258,6 +264,8 @@ class _Teller:
             yield _("the last experience scored {score} su").format(score=score)
         if self.late > 0:
             yield _("the last order came {time} late").format(time=duration(self.late))
+        if self.cancelled:
+            yield _("the last order never came")
 
     def _of_answer(self, event: Event) -> Iterator[str]:
         if event.value >= PROMOTER:

@@ -86,7 +86,7 @@ def _told_many(journeys: Journeys) -> pd.DataFrame:
 def _click_then_order(journeys: Journeys, click: str, within: int) -> pd.DataFrame:
     """Orders within so many days of a click that the baseline does not have on that day; largest baskets first."""
     ordered = _followed(journeys.of(click), journeys.of("order"), 0, within)
-    without = journeys.of("order", BASELINE)[["customer", "day"]].assign(had=True)
+    without = journeys.of("order", arm=BASELINE)[["customer", "day"]].assign(had=True)
     without = without.rename(columns={"day": "then"})
     ordered = ordered.reset_index().merge(without, on=["customer", "then"], how="left").set_index("customer")
     found = ordered[ordered["had"].isna()].sort_values("result", ascending=False)

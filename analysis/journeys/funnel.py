@@ -101,7 +101,7 @@ def _people(journeys: Journeys, arm: str) -> pd.DataFrame:
     """Those whose journeys were kept and who had not lapsed before day 0, with where they stood on day 0."""
     own = journeys.people[journeys.people["arm"] == arm].set_index("customer")
     own = own[own["lapsed_day"].isna() | (own["lapsed_day"] >= 0)]
-    learned = own.index.isin(journeys.of("aware", arm)["customer"])
+    learned = own.index.isin(journeys.of("aware", arm=arm)["customer"])
     before = own["acquired_day"] < 0
     unaware = learned | (own["status"] == "unaware").to_numpy()
     return own.assign(start=np.where(before, "customer", np.where(unaware, "unaware", "aware")))
@@ -110,7 +110,7 @@ def _people(journeys: Journeys, arm: str) -> pd.DataFrame:
 def _visits(journeys: Journeys, arm: str, channel: int | None = None) -> pd.DataFrame:
     """Visits and orders by customer, of all channels or of one. Nobody visits twice a day: an order is of the day's
     visit."""
-    visits, orders = journeys.of("visit", arm), journeys.of("order", arm)
+    visits, orders = journeys.of("visit", arm=arm), journeys.of("order", arm=arm)
     if channel is not None:
         visits = visits[visits["value"] == channel]
         orders = orders.merge(visits[["customer", "day"]], on=["customer", "day"])

@@ -140,9 +140,9 @@ class Lived:
         people = journeys.people
         self._people = people[(people["arm"] == arm) & people["customer"].isin(chosen)].set_index("customer")
 
-    def of(self, event: str) -> pd.DataFrame:
-        """customer, day and value of one kind of event."""
-        table = self._journeys.of(event, self.arm)
+    def of(self, *events: str) -> pd.DataFrame:
+        """customer, day and value of the events of these kinds, in the order of time."""
+        table = self._journeys.of(*events, arm=self.arm)
         return table[table["customer"].isin(self._chosen)].reset_index(drop=True)
 
     @cached_property
@@ -174,7 +174,7 @@ class Lived:
 
     @cached_property
     def experiences(self) -> pd.DataFrame:
-        """An order handed over, and what came with it and after it.
+        """An order handed over or cancelled (which counts as late), and what came with it and after it.
 
         customer, day, score, kind (one of EXPERIENCES), first (of the customer's first order ever), wait (minutes at
         the desk; negative: given up), satisfaction (change over the day, su), lapsed (within AFTER_DAYS; blank where
@@ -182,7 +182,7 @@ class Lived:
         which of them it was is not logged).
         """
         table = _numbered(self.of("episode")).rename(columns={"value": "score"})
-        handed = _numbered(self.of("delivered")).rename(columns={"value": "late"})
+        handed = _numbered(self.of("delivered", "cancelled")).rename(columns={"value": "late"})
         table = table.merge(handed, on=["customer", "day", "number"], how="left")
         table = table.merge(self._bought_in_store(), on=["customer", "day"], how="left")
         store = table["in_store"].eq(True) & (table["late"] == 0) & (table["number"] == 0)

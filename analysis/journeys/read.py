@@ -38,6 +38,7 @@ EVENT_WORDS = {
     "heard": N_("hears from a friend"),
     "lapsed": N_("lapses silently"),
     "survey answer": N_("survey answered"),
+    "cancelled": N_("order cancelled"),
 }
 """The kinds of event in words."""
 
@@ -107,10 +108,10 @@ class Journeys:
     def _of_arm(self) -> dict[str, pd.DataFrame]:
         return {str(arm): own for arm, own in self.events.groupby("arm", sort=False, observed=True)}
 
-    def of(self, event: str, arm: str | None = None) -> pd.DataFrame:
-        """customer, day and value of one kind of event in one arm, the told one by default."""
+    def of(self, *events: str, arm: str | None = None) -> pd.DataFrame:
+        """customer, day and value of the events of these kinds in one arm, the told one by default."""
         own = self._of_arm[arm or self.told]
-        return own.loc[own["event"] == event, ["customer", "day", "value"]].reset_index(drop=True)
+        return own.loc[own["event"].isin(events), ["customer", "day", "value"]].reset_index(drop=True)
 
     def arm(self, arm: str) -> pd.DataFrame:
         """All events of one arm."""

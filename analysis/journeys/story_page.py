@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from analysis.journeys import finders
 from analysis.journeys.causes import Event, Life
 from analysis.journeys.read import STORE, TOUCHPOINTS, Journeys
 from analysis.journeys.story import BOTH, Story, parting_words, story, table, timeline, when
-from analysis.style import look, words
+from analysis.style import dates, look, words
 from analysis.style.language import N_, _, told_in
 from analysis.style.page import Picture, picture, render
 from sim.tables import BASELINE, DETRACTOR, PROMOTER
@@ -58,7 +59,7 @@ def tell(folder: Path | str, customer: int, language: str | None = None) -> Stor
         journeys = Journeys(run)
         found = story(journeys, customer)
         parts = (table(found), parting_words(found, journeys), _label(found))
-        drawn = _drawn(found, place_of(run.folder, customer).with_suffix(""))
+        drawn = _drawn(found, journeys, place_of(run.folder, customer).with_suffix(""))
         page = render("story.html.j2", _context(journeys, found, drawn))
     return StoryTexts(page, "\n\n".join(filter(None, parts)))
 
@@ -85,7 +86,7 @@ def section(journeys: Journeys, stem: Path) -> dict[str, Any] | None:
         "title": title,
         "label": _label(one),
         "parting": parting_words(one, journeys),
-        "picture": _drawn(one, stem),
+        "picture": _drawn(one, journeys, stem),
         "command": f"cxsim story RUN {one.customer}",
     }
 
@@ -94,8 +95,8 @@ def _label(found: Story) -> str:
     return _(ILLUSTRATION) if len(found.lives) > 1 else ""
 
 
-def _drawn(found: Story, stem: Path) -> Picture:
-    return picture(life_picture(found), stem, _(CAPTION))
+def _drawn(found: Story, journeys: Journeys, stem: Path) -> Picture:
+    return picture(life_picture(found, journeys.run.date(0)), stem, _(CAPTION))
 
 
 def _context(journeys: Journeys, found: Story, drawn: Picture) -> dict[str, Any]:
@@ -153,7 +154,7 @@ LANES = {
     N_("visit"): ("visit",),
     N_("order"): ("order",),
     N_("coupon"): ("coupon issued", "coupon redeemed"),
-    N_("delivery"): ("delivered",),
+    N_("delivery"): ("delivered", "cancelled"),
     N_("support"): ("support contact",),
     N_("let down by"): ("let down",),
     N_("tells friends"): ("talk",),
@@ -184,8 +185,8 @@ class Mark(NamedTuple):
     text: str = ""
 
 
-def life_picture(found: Story) -> Figure:
-    """A story as a figure: per life its lanes and its curve."""
+def life_picture(found: Story, first: date | None = None) -> Figure:
+    """A story as a figure: per life its lanes and its curve. `first` is the date of day 0, where one is stated."""
     lanes = _lanes(found.lives)
     with look.style():
         heights = [size for _life in found.lives for size in (LANE * len(lanes) + 0.1, CURVE)]
@@ -199,6 +200,7 @@ def life_picture(found: Story) -> Figure:
                 for axes in (above, below):
                     axes.axvline(found.parting.day, color=look.INK, linewidth=0.9, linestyle=":")
         _common(figure, panels, found)
+        _time_axis(panels[-1], found.days, first)
     return figure
 
 
@@ -211,16 +213,25 @@ def _lanes(lives: Sequence[Life]) -> dict[str, tuple[str, ...]]:
 
 
 def _common(figure: Figure, panels: Any, found: Story) -> None:
-    """What the panels share: the time axis, the scale of the curves, the legend."""
+    """What the panels share: how far time goes, the scale of the curves, the legend."""
     panels[0].set_xlim(-0.02 * found.days, 1.02 * found.days)
-    panels[-1].set_xlabel(_("day of the horizon"))
-    panels[-1].xaxis.set_major_locator(MaxNLocator(10, integer=True))
     curves = panels[1::2]
     low, high = (end(axes.get_ylim()[place] for axes in curves) for place, end in enumerate((min, max)))
     for axes in curves:
         axes.set_ylim(low, high)
     figure.align_ylabels(panels)
     figure.legend(handles=_legend(found), loc="outside upper left", ncols=3)
+
+
+def _time_axis(axes: Axes, days: int, first: date | None) -> None:
+    """Months along the lowest panel; numbers of days where no start is stated."""
+    if first is None:
+        axes.set_xlabel(_("day of the horizon"))
+        axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+        return
+    starts = dates.month_starts(first, days, 10)
+    axes.set_xlabel(_("date"))
+    axes.set_xticks([(start - first).days for start in starts], [f"{start:%Y-%m}" for start in starts])
 
 
 def _legend(found: Story) -> list[Line2D]:
@@ -293,6 +304,7 @@ def mark(event: Event) -> Mark:
         "coupon issued": Mark("d", MESSAGE, 6.5, full=False),
         "coupon redeemed": Mark("d", MESSAGE, 6.5),
         "delivered": Mark(">", BAD, text=words.signed(value, 0)) if value > 0 else Mark(">", GOOD),
+        "cancelled": Mark("X", BAD, 6.5, text=words.signed(value, 0)),
         "let down": Mark(BLAMED.get(TOUCHPOINTS.get(int(value), ""), "v"), BAD, 4.5),
         "support contact": Mark("P", look.BLUE, 6.5) if value >= 0 else Mark("X", BAD, 6.5),
         "survey answer": Mark("o", _opinion(value), 6, text=words.number(value, 0)),

@@ -415,10 +415,11 @@ def _weekly(daily: pd.DataFrame) -> pd.DataFrame:
     if whole.empty:
         return whole
     frame = whole.assign(week=whole["day"] // 7).groupby(["arm", "replication", "week"], sort=True)
-    total = frame[["profit", "delivered", "late"]].sum()
+    total = frame[["profit", "delivered", "late", "cancelled"]].sum()
     mean = frame[["nps", "customer"]].mean()
     profit = total["profit"] / _market(whole)
-    on_time = 100 * (1 - total["late"] / total["delivered"].where(total["delivered"] > 0))
+    ended = total["delivered"] + total["cancelled"]
+    on_time = 100 * (1 - (total["late"] + total["cancelled"]) / ended.where(ended > 0))
     return mean.assign(profit=profit, on_time=on_time).reset_index()
 
 

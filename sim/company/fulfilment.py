@@ -4,6 +4,10 @@ An order is due to ship on its order day plus lead less transit. Each day the ce
 (ties: class, then the order's own draw) up to its capacity, before they are due if capacity is free. A batch is one
 day's orders of one class, so that the number of batches does not grow with that of orders.
 
+The promise is fixed, or follows the backlog: then an order is promised for the day on which its turn can come
+(`FulfilmentCentre.put_off`). What waits for too long beyond its promised day is cancelled, after a patience that is
+each order's own.
+
 Between two days a centre is plain data, so that a world can be copied at midnight.
 """
 
@@ -20,11 +24,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import draws
-from agents.columns import FAR, NO_ORDER, NORUSH, STORE, Columns
+from agents.behaviour import PackedRules
+from agents.columns import EXPRESS, FAR, NO_ORDER, NORUSH, STANDARD, STORE, Columns
 from agents.compiled import compiled, loop, of_one_type, rule
+from agents.day import takings_of
 from agents.draws import day_key, draw, hash_draw, uniform_of
 from agents.records import EPISODE, Episodes, Visits
 from sim.company.changes import sum_of
+
+
+class Patience(NamedTuple):
+    """When customers cancel what has not shipped: days beyond the promised one on which they begin to, and the
+    probability on each day from then on."""
+
+    after: int
+    daily: float
+
+
+ENDLESS = Patience(0, 0.0)
+"""The patience of customers who never cancel."""
+
+
+@compiled
+def patience_of(seed: int, row: int, day: int, most: Patience) -> int:
+    """Days beyond the promised one on which a customer cancels what he or she ordered on `day`; FAR if never."""
+    if most.daily <= 0.0:
+        return FAR
+    if most.daily >= 1.0:
+        return most.after
+    further = math.log(draw(seed, row, day, draws.CANCEL, 0)) / math.log(1.0 - most.daily)
+    return min(FAR, most.after + int(further))
+
+
+DaysByClass = tuple[int, int, int]
+"""A number of days for each of express, standard and no-rush delivery."""
 
 
 class DeliveryTerms(NamedTuple):
@@ -35,6 +68,7 @@ class DeliveryTerms(NamedTuple):
     hold_norush: bool
     warehouse_rests: frozenset[int] = frozenset()
     carrier_rests: frozenset[int] = frozenset()
+    patience: Patience = ENDLESS
 
     def with_transit(self, more: tuple[int, int, int]) -> DeliveryTerms:
         """These terms with so many days more of transit by class."""
@@ -52,6 +86,10 @@ class DeliveryTerms(NamedTuple):
 
     def _from(self, kind: int, order_day: int, extra: int) -> int:
         return working_day(order_day, self.warehouse_rests) + self.lead[kind] + extra
+
+    def given_up(self, batch: Batch) -> NDArray[np.int64]:
+        """Day on whose morning each order of a batch is cancelled if it has not shipped: int64 (orders,)."""
+        return batch.orders["patience"] + np.int64(self.promised(batch.kind, batch.day, batch.extra))
 
     def handed_over(self, kind: int, order_day: int, ship_day: int, extra: int = 0, delay: int = 0) -> int:
         """Day of delivery of orders shipped on `ship_day`; a no-rush parcel may be held until its promised day.
@@ -103,7 +141,10 @@ ORDER = np.dtype(
         ("saved", np.float32),  # discount as a share of the mean basket
         ("basket", np.int32),  # yen
         ("discount", np.int32),  # yen
+        ("paid", np.int32),  # yen, delivery fee included
+        ("earned", np.int32),  # yen of profit with the order
         ("day", np.int16),
+        ("patience", np.int16),  # days beyond the promised one on which it is cancelled if it has not shipped
         ("kind", np.uint8),
         ("extra", np.int8),  # days promised beyond the usual lead: chosen, or by new terms; negative: fewer
         ("first", np.uint8),
@@ -120,12 +161,14 @@ Orders = NDArray[Any]
 @of_one_type
 @compiled
 def orders_of(
-    c: Columns, v: Visits, basket_shape: float, seed: int, day: int, luck: CarrierLuck, longer: tuple[int, int, int]
-) -> Orders:
+    c: Columns, rules: PackedRules, v: Visits, seed: int, day: int, luck: CarrierLuck, patience: Patience,
+    longer: tuple[int, int, int],
+) -> Orders:  # fmt: skip
     """The day's orders, the store's too, sorted as they ship: by class, then the order's own draw, then row.
 
     `longer` are the days by which today's terms promise more than the usual lead, by class.
     """
+    r = rules[0]
     orders = np.empty(len(v), ORDER)
     count = 0
     for j in range(len(v)):
@@ -137,7 +180,9 @@ def orders_of(
                 one.extra += longer[v[j].kind]
             one.delay = delay_of(seed, v[j].row, day, luck)
             one.basket, one.discount = v[j].basket, v[j].discount
-            one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / basket_shape)
+            one.paid, one.earned = takings_of(r, v[j].kind, int(v[j].basket), int(v[j].discount))
+            one.patience = patience_of(seed, v[j].row, day, patience)
+            one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / r.basket_shape)
             count += 1
     return as_they_ship(seed, day, orders[:count])
 
@@ -186,8 +231,12 @@ def _by_extra(batch: Batch) -> list[Batch]:
 _EDGES = np.arange(STORE + 2, dtype=np.uint8)
 
 
-def episodes_of(batches: Sequence[Batch], terms: DeliveryTerms, day: int) -> Episodes:
-    """Deliveries and store purchases handed over on `day` as episodes, sorted by (customer, order day)."""
+def episodes_of(
+    batches: Sequence[Batch], terms: DeliveryTerms, day: int, cancelled: Sequence[Batch] = ()
+) -> Episodes:
+    """Deliveries and store purchases handed over on `day`, and orders cancelled, as episodes: sorted by (customer,
+    order day), a customer's cancelled ones last."""
+    handed, batches = sum(len(batch.orders) for batch in batches), [*batches, *cancelled]
     if not batches:
         return np.zeros(0, EPISODE)
     # bytes are joined since NumPy first looks into the fields of what it concatenates, at fifty times the time
@@ -195,15 +244,16 @@ def episodes_of(batches: Sequence[Batch], terms: DeliveryTerms, day: int) -> Epi
     promised = [batch.day if batch.kind == STORE else terms.promised(batch.kind, batch.day, batch.extra)
                 for batch in batches]  # fmt: skip
     sizes = [len(batch.orders) for batch in batches]
-    return _episodes(np.frombuffer(joined, ORDER), np.repeat(promised, sizes), day)
+    return _episodes(np.frombuffer(joined, ORDER), np.repeat(promised, sizes), day, handed)
 
 
 @of_one_type
 @compiled
-def _episodes(orders: Orders, promised: NDArray[np.int64], day: int) -> Episodes:
+def _episodes(orders: Orders, promised: NDArray[np.int64], day: int, handed: int) -> Episodes:
+    """handed: how many orders were handed over; those after them are cancelled ones."""
     key = np.empty(len(orders), np.int64)
     for j in range(len(orders)):
-        key[j] = order_key(orders[j].row, orders[j].day, orders[j].kind)
+        key[j] = order_key(orders[j].row, orders[j].day, orders[j].kind) | (np.int64(j >= handed) << LAST_OF_A_ROW)
     episodes = np.zeros(len(orders), EPISODE)
     for place, j in enumerate(np.argsort(key, kind="mergesort")):
         one, order = episodes[place], orders[j]
@@ -211,25 +261,36 @@ def _episodes(orders: Orders, promised: NDArray[np.int64], day: int) -> Episodes
         one.first, one.saved = order.first, order.saved
         one.extra = order.extra
         one.basket, one.discount = order.basket, order.discount
+        one.paid, one.earned = order.paid, order.earned
         one.late = day - promised[j]
+        if j >= handed:
+            one.cancelled, one.saved = 1, 0.0
     return episodes
 
 
 @of_one_type
 @loop
-def log_deliveries(c: Columns, e: Episodes, day: int) -> tuple[int, int]:
-    """Write online orders handed over into the customers' columns; returns (how many, how many late)."""
-    handed, late = 0, 0
+def log_deliveries(c: Columns, e: Episodes, day: int) -> tuple[int, int, int]:
+    """Write what became of online orders into the customers' columns; (how many were handed over, how many of them
+    late, how many were cancelled)."""
+    handed, late, cancelled = 0, 0, 0
     for j in range(len(e)):
-        if e[j].kind != STORE:
-            me = c.more[e[j].row]
+        me = c.more[e[j].row]
+        if e[j].cancelled:
+            me.cancelled += 1
+            cancelled += 1
+        elif e[j].kind != STORE:
             me.delivered += 1
             me.last_late = max(-127, min(127, int(e[j].late)))
             me.lead_days += day - e[j].order_day
             me.late += e[j].late > 0
             handed += 1
             late += e[j].late > 0
-    return handed, late
+    return handed, late, cancelled
+
+
+LAST_OF_A_ROW = 19
+"""A bit that keys of orders leave free: set, the order stands behind all others of its row."""
 
 
 @rule
@@ -251,13 +312,16 @@ NOTHING_LEFT = QueueHead(FAR, 0, 0.0)
 
 @dataclass
 class FulfilmentCentre:
-    """The live centre. For replays it keeps `shipped`, who shipped when, and `heads`, the first order left each day."""
+    """The live centre. For replays it keeps `shipped`, who shipped when, `heads`, the first order left each day,
+    `withdrawn`, who cancelled, and `longer`, the days by which the backlog put promises off."""
 
     terms: DeliveryTerms
     queue: list[Batch] = field(default_factory=list)
     arriving: dict[int, list[Batch]] = field(default_factory=dict)
     shipped: list[tuple[int, Batch]] = field(default_factory=list)
     heads: dict[int, QueueHead] = field(default_factory=dict)
+    withdrawn: list[Batch] = field(default_factory=list)
+    longer: dict[int, DaysByClass] = field(default_factory=dict)
 
     def _precedence(self, batch: Batch) -> tuple[int, int]:
         return self.terms.due(batch), batch.kind
@@ -266,6 +330,43 @@ class FulfilmentCentre:
         """Queue a day's orders of one class."""
         if len(batch.orders):
             insort(self.queue, batch, key=self._precedence)
+
+    def put_off(self, day: int, capacity: NDArray[np.int64], expected: float) -> DaysByClass:
+        """Days by which a class's promise must be longer on `day` for its turn to come in time, behind the orders that
+        wait and the `expected` ones of the day. capacity: orders a day from `day` on, int64 (days,)."""
+        if not self.queue:
+            return NOT_PUT_OFF
+        possible = np.cumsum(capacity).astype(np.float64) - expected
+        express, standard, norush = (self._behind(day, kind, possible) for kind in (EXPRESS, STANDARD, NORUSH))
+        self.longer[day] = express, standard, norush
+        return self.longer[day]
+
+    def _behind(self, day: int, kind: int, possible: NDArray[np.float64]) -> int:
+        """Days by which an order of `day` must be due later so that by then it, and all that goes before it, can ship;
+        `possible` are those that can ship by the end of each day from `day` on."""
+        usual = due = self.terms.due(Batch(day, kind, _NO_ORDERS))
+        while due - day < len(possible):
+            ahead = sum(len(batch.orders) for batch in self.queue if self._precedence(batch) <= (due, kind))
+            if ahead < possible[due - day]:
+                break
+            due += 1
+        return due - usual
+
+    def cancelled(self, day: int) -> list[Batch]:
+        """Take out of the queue, and return, the orders whose customers wait no longer on the morning of `day`."""
+        gone: list[Batch] = []
+        if self.terms.patience.daily > 0.0:
+            for place, batch in enumerate(self.queue):
+                if self.terms.due(batch) + self.terms.patience.after > day:
+                    break
+                over = self.terms.given_up(batch) <= day
+                if over.any():
+                    gone.append(batch.part(over))
+                    self.queue[place] = batch.part(~over)
+        if gone:
+            self.queue = [batch for batch in self.queue if len(batch.orders)]
+            self.withdrawn += gone
+        return gone
 
     def ship(self, day: int, capacity: int) -> int:
         """Ship up to `capacity` orders, the earliest due first; returns how many."""
@@ -308,6 +409,10 @@ class FulfilmentCentre:
         )
 
 
+_NO_ORDERS: Orders = np.zeros(0, ORDER)
+NOT_PUT_OFF: DaysByClass = (0, 0, 0)
+
+
 def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:
     """Add a batch that ships on `ship_day` to `arriving`, its orders under their days of delivery."""
     delays = batch.orders["delay"]
@@ -319,7 +424,8 @@ def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batc
 
 
 class ShippingRecord:
-    """When each order of a finished world shipped, and which was the first one left each day."""
+    """When each order of a finished world shipped, which was the first one left each day, and by how many days
+    promises were put off."""
 
     def __init__(self, centre: FulfilmentCentre) -> None:
         keys = [_keys(batch.orders) for _, batch in centre.shipped]
@@ -328,9 +434,10 @@ class ShippingRecord:
         order = np.argsort(key, kind="stable")
         self._key = key[order]
         self._day = (np.concatenate(days) if days else np.empty(0, np.int64))[order]
-        waiting = [_keys(batch.orders) for batch in centre.queue]
+        waiting = [_keys(batch.orders) for batch in (*centre.queue, *centre.withdrawn)]
         self._waiting = np.sort(np.concatenate(waiting)) if waiting else np.empty(0, np.int64)
         self._heads = sorted(centre.heads.items())
+        self.longer = centre.longer
 
     def ship_days(self, batch: Batch, due: int) -> NDArray[np.int64]:
         """Ship day of each order: as recorded; of a new one, as if it took no capacity; FAR if never in the record."""
@@ -375,6 +482,7 @@ class ReplayedCentre:
     record: ShippingRecord
     leaving: dict[int, list[Batch]] = field(default_factory=dict)
     arriving: dict[int, list[Batch]] = field(default_factory=dict)
+    giving_up: dict[int, list[Batch]] = field(default_factory=dict)
     waiting: int = 0
 
     @classmethod
@@ -386,13 +494,25 @@ class ReplayedCentre:
         return replayed
 
     def take(self, batch: Batch) -> None:
-        """Take a batch and set the ship day of each of its orders."""
+        """Take a batch and set the day on which each of its orders ships or, if that comes first, is cancelled."""
         if not len(batch.orders):
             return
-        days = self.record.ship_days(batch, self.terms.due(batch))
-        for day in np.unique(days):
-            self.leaving.setdefault(int(day), []).append(batch.part(days == day))
+        days, over = self.record.ship_days(batch, self.terms.due(batch)), self.terms.given_up(batch)
+        ships = days < over
+        for chosen, ends, of_day in ((ships, days, self.leaving), (~ships, over, self.giving_up)):
+            for day in np.unique(ends[chosen]):
+                of_day.setdefault(int(day), []).append(batch.part(chosen & (ends == day)))
         self.waiting += len(batch.orders)
+
+    def put_off(self, day: int, capacity: NDArray[np.int64], expected: float) -> DaysByClass:
+        """Days by which promises were put off in the recorded world; capacity plays no part."""
+        return self.record.longer.get(day, NOT_PUT_OFF)
+
+    def cancelled(self, day: int) -> list[Batch]:
+        """The orders whose customers wait no longer on the morning of `day`."""
+        gone = self.giving_up.pop(day, [])
+        self.waiting -= sum(len(batch.orders) for batch in gone)
+        return gone
 
     def ship(self, day: int, capacity: int) -> int:
         """Send what the record sends today; capacity plays no part."""

@@ -2,8 +2,9 @@
 
 An order's profit is basket times margin, less discount, plus delivery fee, less delivery cost, and less what a new
 customer costs if it is the first one; it is booked on the order's day. Support is booked on the day of contact, a
-message on the day it is sent or shown, and what is sent back on the day of its delivery. Whole yen make sums exact: the
-sum of the customers' ledgers is the cash, less what an intervention costs the firm as a whole.
+message on the day it is sent or shown, what is sent back on the day of its delivery, and what is cancelled on that day:
+then the customer gets back what was paid, and the firm loses what it had earned. Whole yen make sums exact: the sum of
+the customers' ledgers is the cash, less what an intervention costs the firm as a whole.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from agents import day as customer_day
 from agents.behaviour import PackedRules, Rules, return_loss
 from agents.columns import NO_ORDER, NORUSH, Columns
 from agents.compiled import loop, of_one_type, rule
+from agents.day import whole
 from agents.records import Episodes, Messages, Visits
 from agents.state import Customers
 from agents.wallet import Wallet, grown_wallet, issue, redeem
@@ -30,12 +32,6 @@ from sim.config.parameters import DAYS_PER_YEAR
 def discount_factor(r: Rules, day: int) -> float:
     """Present value on day 0 of a yen on `day`, continuous discounting by the day."""
     return math.exp(-r.discount_rate * day / DAYS_PER_YEAR)
-
-
-@rule
-def whole(yen: float) -> int:
-    """Yen rounded to whole ones, half up."""
-    return int(math.floor(yen + 0.5))
 
 
 @rule
@@ -84,14 +80,13 @@ def _book_order(c: Columns, r: Rules, v: Visits, j: int, day: int) -> tuple[int,
     """Book the order of visit j; (revenue, profit) in yen."""
     row, basket, discount = v[j].row, int(v[j].basket), int(v[j].discount)
     me = c.more[row]
-    fee = whole(customer_day.order_fee(r, v[j].kind, basket))
-    earned = whole(basket * r.margin) - discount + fee - whole(customer_day.order_cost(r, v[j].kind))
-    me.revenue += basket - discount + fee
+    paid, earned = customer_day.takings_of(r, v[j].kind, basket, discount)
+    me.revenue += paid
     me.margin += earned
     me.cost += discount * discount_factor(r, day)
     won = earned - (whole(r.acquisition_cost) if v[j].first else 0)
     _book(c, r, row, day, won)
-    return basket - discount + fee, won
+    return paid, won
 
 
 @rule
@@ -148,15 +143,20 @@ def book_calls(
 
 
 @loop
-def _book_returns(c: Columns, rules: PackedRules, e: Episodes, day: int) -> tuple[int, int]:
+def _book_refunds(c: Columns, rules: PackedRules, e: Episodes, day: int) -> tuple[int, int]:
     r = rules[0]
     refunded, lost = 0, 0
     for j in range(len(e)):
-        if e[j].returned:
+        if e[j].returned or e[j].cancelled:
             me = c.more[e[j].row]
-            price = int(e[j].basket) - int(e[j].discount)
-            yen = whole(return_loss(r, float(e[j].basket), float(e[j].discount)))
-            me.returned += 1
+            if e[j].returned:
+                price = int(e[j].basket) - int(e[j].discount)
+                yen = whole(return_loss(r, float(e[j].basket), float(e[j].discount)))
+                me.returned += 1
+            else:
+                price, yen = int(e[j].paid), int(e[j].earned)
+                me.monetary -= int(e[j].basket)
+                me.cost -= e[j].discount * discount_factor(r, day)
             me.revenue -= price
             me.margin -= yen
             _book(c, r, e[j].row, day, -yen)
@@ -165,11 +165,11 @@ def _book_returns(c: Columns, rules: PackedRules, e: Episodes, day: int) -> tupl
     return refunded, lost
 
 
-def book_returns(customers: Customers, episodes: Episodes, day: int) -> tuple[int, int]:
-    """Book what is sent back of the day's deliveries; (yen refunded, yen of profit lost)."""
-    if not np.count_nonzero(episodes["returned"]):
+def book_refunds(customers: Customers, episodes: Episodes, day: int) -> tuple[int, int]:
+    """Book what is sent back of the day's deliveries, and orders cancelled; (yen refunded, yen of profit lost)."""
+    if not (np.count_nonzero(episodes["returned"]) or np.count_nonzero(episodes["cancelled"])):
         return 0, 0
-    return _book_returns(customers.columns, customers.packed, episodes, day)
+    return _book_refunds(customers.columns, customers.packed, episodes, day)
 
 
 @loop

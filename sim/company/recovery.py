@@ -32,7 +32,8 @@ class Apologies:
             apology = one.apology(day)
             if apology is None:
                 continue
-            late = np.flatnonzero((episodes["late"] >= apology.late_days) & (episodes["kind"] != STORE))
+            parcels = (episodes["kind"] != STORE) & (episodes["cancelled"] == 0)
+            late = np.flatnonzero((episodes["late"] >= apology.late_days) & parcels)
             rows = np.ascontiguousarray(episodes["row"][late])
             got = reached(columns, rows, np.ones(len(rows), bool), self._treated, number, day)
             late, rows = late[got], rows[got]

@@ -45,20 +45,22 @@ Lateness = Callable[[NDArray[np.int64]], float]
 """Expected share of the counted days' orders that are handed over late, by capacity a day."""
 
 
-def lateness(demand: Demand, terms: DeliveryTerms, carrier: CarrierLuck) -> Lateness:
-    """How late a centre delivers, as a function of its capacity a day, int64 (days,)."""
+def lateness(demand: Demand, terms: DeliveryTerms, carrier: CarrierLuck, promise_follows: bool = False) -> Lateness:
+    """How late a centre delivers, as a function of its capacity a day, int64 (days,); whether its promises follow its
+    backlog."""
     days = range(demand.first_day, demand.first_day + len(demand.mean))
     batches = [[Batch(day, kind, np.zeros(0)) for kind in range(STORE)] for day in days]
     due = np.array([[terms.due(batch) for batch in row] for row in batches]) - demand.first_day
-    promise = np.array([[terms.promised(one.kind, one.day) for one in row] for row in batches]) - demand.first_day
-    later = range(demand.first_day, demand.first_day + len(demand.mean) + max(terms.transit))
+    later = range(demand.first_day, demand.first_day + 2 * len(demand.mean) + max(terms.lead))
     arrives = np.array([working_day(day, terms.carrier_rests) for day in later]) - demand.first_day
     orders, transit, longer = _orders(demand), np.array(terms.transit, np.int64), 1.0 - 1.0 / carrier.days
+    expected = demand.mean if promise_follows else np.zeros(0)
 
     def late(capacity: NDArray[np.int64]) -> float:
         return _late(
-            orders, capacity, due, promise, arrives, transit, terms.hold_norush, demand.counted, carrier.delayed, longer
-        )
+            orders, capacity, due, expected, arrives, transit, terms.hold_norush, demand.counted, carrier.delayed,
+            longer,
+        )  # fmt: skip
 
     return late
 
@@ -72,17 +74,23 @@ def _orders(demand: Demand) -> NDArray[np.int64]:
 
 @compiled
 def _late(
-    orders: NDArray[np.int64], capacity: NDArray[np.int64], due: NDArray[np.int64], promise: NDArray[np.int64],
+    orders: NDArray[np.int64], capacity: NDArray[np.int64], usual_due: NDArray[np.int64], expected: FloatArray,
     arrives: NDArray[np.int64], transit: NDArray[np.int64], hold_norush: bool, counted: Mask,
     delayed: float, longer: float,
 ) -> float:  # fmt: skip
-    """Expected share of the counted days' orders that come late; what has not shipped at the end does."""
+    """Expected share of the counted days' orders that come late; what has not shipped at the end does.
+
+    expected: orders by day that a promise which follows the backlog counts on; empty where it is fixed.
+    arrives: the carrier's working day from each day on; what is due on a day is promised for transit days later.
+    """
     years, days, kinds = orders.shape
     late, total = 0.0, 0.0
     for year in range(years):
-        left = orders[year].copy()
+        left, due = orders[year].copy(), usual_due.copy()
         first = 0  # no order of an earlier day is left
         for day in range(days):
+            if len(expected):
+                _put_off(due, left, capacity, expected[day], first, day)
             room = capacity[day]
             while room > 0:
                 best_day, best_kind, best_due = -1, -1, 1 << 40
@@ -98,11 +106,11 @@ def _late(
                 room -= sent
                 left[best_day, best_kind] -= sent
                 if counted[best_day]:
-                    promised = promise[best_day, best_kind]
+                    promised = arrives[best_due + transit[best_kind]]
                     arrival = day + transit[best_kind]
                     if hold_norush and best_kind == NORUSH:
                         arrival = max(arrival, promised)
-                    slack = promised - (arrives[arrival] if arrival < len(arrives) else arrival)
+                    slack = promised - arrives[arrival]
                     late += sent * (1.0 if slack < 0 else delayed * longer**slack)
                 while first < day and left[first].sum() == 0:
                     first += 1
@@ -111,6 +119,27 @@ def _late(
                 total += orders[year, day].sum()
                 late += left[day].sum()
     return late / max(total, 1.0)
+
+
+@compiled
+def _put_off(
+    due: NDArray[np.int64], left: NDArray[np.int64], capacity: NDArray[np.int64], expected: float, first: int, day: int
+) -> None:
+    """Put off the days by which a day's orders are due as `FulfilmentCentre.put_off` does, behind what is left."""
+    if left[first:day].sum() == 0:
+        return
+    for kind in range(due.shape[1]):
+        possible = capacity[day : due[day, kind]].sum() - expected
+        for last in range(due[day, kind], len(capacity)):
+            possible += capacity[last]
+            ahead = 0
+            for ordered in range(first, day):
+                for other in range(due.shape[1]):
+                    if due[ordered, other] < last or (due[ordered, other] == last and other <= kind):
+                        ahead += left[ordered, other]
+            due[day, kind] = last
+            if ahead < possible:
+                break
 
 
 def ratio_for(on_time: float, share_late: Callable[[float], float]) -> float:

@@ -441,6 +441,14 @@ class Returns(Section):
     spoiled: Probability
 
 
+class Cancellations(Section):
+    """When customers cancel what has not shipped: days beyond the promised one after which they may, and the
+    probability of each further day."""
+
+    after: Annotated[int, whole(0, 365)]
+    daily: Probability
+
+
 class Carrier(Section):
     """Delays on the way: the share of parcels delayed, and how many days those are, on average, from 1 on.
 
@@ -493,6 +501,8 @@ class Company(Section):
     capacity_ratio: Annotated[Parameter | None, optional(parameter(0.0, above=True))]
     capacity: Positive  # times what the on-time rate needs, or the ratio gives
     planned: Probability
+    promise: Annotated[str, word("static", "backlog")] = "static"
+    cancellations: Cancellations | None = None
     carrier: Carrier
     desk: Desk
     opt_in: OptIn = OptIn(mail=0.6, push=0.4)

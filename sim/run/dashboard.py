@@ -84,10 +84,10 @@ class Dashboard:
         kinds = {name: rows[f"orders_{name}"][day].sum() for name in ("express", "standard", "norush")}
         online, ordinary = sum(kinds.values()), ~world.peaks[world.on(0) : world.on(days)]
         contacts = float(rows["contacts"][day].sum())
-        late, delivered = rows["late"][day][ordinary], rows["delivered"][day][ordinary]
+        late, delivered, over = (rows[name][day][ordinary] for name in ("late", "delivered", "cancelled"))
         found = {name: _share(kinds[name], online) for name in ("express", "norush")}
         found["contacts_per_order"] = Figure(contacts / max(orders, 1.0), math.sqrt(contacts) / max(orders, 1.0))
-        found["on_time"] = _on_time(late, delivered)
+        found["on_time"] = _on_time(late + over, delivered + over)
         answers = rows["nps_surveyed"][day]
         answers = answers[np.isfinite(answers)]
         if len(answers) > 1:

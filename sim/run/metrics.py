@@ -112,7 +112,8 @@ def measures(outcome: Outcome, chosen: Mask) -> dict[str, float]:
         "coupons_redeemed": float(count.redeemed),
         "norush_share": ratio(count.norush, count.online, 100.0),
         "lead_time": ratio(count.lead_days, count.delivered),
-        "on_time": 100.0 - ratio(count.late, count.delivered, 100.0),
+        "on_time": 100.0 - ratio(count.late + count.cancelled, count.delivered + count.cancelled, 100.0),
+        "cancelled": float(count.cancelled),
         "contacts": float(count.contacts),
     }
 
@@ -144,7 +145,7 @@ TOTALS = np.dtype([
     (name, np.int64)
     for name in (
         "ledger", "revenue", "margin", "visits", "bought", "online", "norush", "issued", "redeemed", "delivered",
-        "late", "lead_days", "contacts", "acquired", "buyers", "repeaters", "customers", "lost",
+        "late", "cancelled", "lead_days", "contacts", "acquired", "buyers", "repeaters", "customers", "lost",
     )
 ])  # fmt: skip
 """dtype of exact sums over customers: yen, days and counts; then numbers of customers.
@@ -170,6 +171,7 @@ def _add_up(c: Columns, rows: Rows, days: int, totals: NDArray[Any]) -> None:
         total.redeemed += me.redeemed
         total.delivered += me.delivered
         total.late += me.late
+        total.cancelled += me.cancelled
         total.lead_days += me.lead_days
         total.contacts += me.contacts
         total.acquired += 0 <= me.first_order < days

@@ -20,7 +20,6 @@ from scipy.special import betainc, betaincinv, gammainc, gammaincinv
 
 from agents.population import Traits
 from sim.config.parameters import DAYS_PER_YEAR
-from sim.halving import halved
 
 RATES, LAPSES = 96, 64
 """Cells over the purchase rate and over lapse."""
@@ -137,10 +136,6 @@ class OutOfReach(ValueError):
         self.what, self.value, self.low, self.high = what, value, low, high
 
 
-HALVINGS = 40
-"""Steps of the search for the mean of lapse: it is then known to one part in a billion."""
-
-
 @lru_cache(maxsize=64)
 def solved(buyers: Buyers, orders_a_year: float, repeat_share: float | None) -> Buyers:
     """The buyers who order so often a year per active customer, and of whom that share returns.
@@ -156,14 +151,22 @@ def solved(buyers: Buyers, orders_a_year: float, repeat_share: float | None) -> 
         seen = buyers.at(_rate_for(buyers, lapse, orders_a_year), lapse).seen()
         return seen.returning / seen.active
 
-    def too_many_return(log_lapse: float) -> bool:
+    def beyond(log_lapse: float) -> float:
+        """By how much too many return; at so much lapse that nobody orders so often, too few."""
         try:
-            return returning(log_lapse) > repeat_share
-        except OutOfReach:  # at so much lapse nobody orders so often
-            return False
+            return returning(log_lapse) - repeat_share
+        except OutOfReach:
+            return -1.0
 
     lowest, highest = (math.log(end) for end in buyers.lapse_searched)
-    low, _ = halved(too_many_return, lowest, highest, HALVINGS)
+    if beyond(lowest) <= 0.0:
+        low = lowest
+    elif beyond(highest) > 0.0:
+        low = highest
+    else:
+        low = brentq(beyond, lowest, highest, xtol=1e-10)
+    if beyond(low) == -1.0:  # at the edge of what can be reached
+        low -= 1e-6
     least = returning(low)
     if abs(least - repeat_share) > 1e-6:
         raise OutOfReach("repeat_share", repeat_share, least, returning(lowest))

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import reduce
+from functools import cache, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from agents.exact import exp_each
 from agents.population import Personas, Traits, gamma_table
 from agents.records import Surroundings
 from sim.company.changes import NONE
-from sim.company.fulfilment import CarrierLuck, DeliveryTerms
+from sim.company.fulfilment import ENDLESS, CarrierLuck, DeliveryTerms, Patience
 from sim.company.sizing import Demand, lateness, ratio_for
 from sim.company.support import DeskTerms
 from sim.config.parameters import DAYS_PER_WEEK, DAYS_PER_YEAR, Parameter
@@ -68,6 +68,7 @@ class World:
     talk: float  # mean stock of talk per customer
     traits: Traits
     terms: DeliveryTerms
+    promise_follows: bool  # the backlog; else promises are those of the terms
     desk: DeskTerms
     desk_load: float
     season: NDArray[np.float64]  # factor on visits by day, from the burn-in's first to a year after the horizon
@@ -75,6 +76,7 @@ class World:
     capacity: NDArray[np.int64]  # online orders by day, from the burn-in's first; 0 where the warehouse rests
     capacity_ratio: float  # NaN: sized by the on-time rate
     capacity_factor: float  # on what the ratio or the on-time rate gives
+    ordinary: float  # online orders on an ordinary day, as the firm plans for them
     planned: float  # share of a known season's extra demand that capacity follows
     carrier: CarrierLuck
     topics: tuple[str, ...]
@@ -123,6 +125,7 @@ def world_of(settings: Settings, seed: int) -> World:
         talk=0.0,
         traits=at_first.into(firm.traits),
         terms=_terms(settings),
+        promise_follows=company.promise == "backlog",
         desk=DeskTerms(
             1, company.desk.service_minutes.value, company.desk.patience_minutes.value,
             company.desk.opens, company.desk.hours, company.desk.cost_per_minute.value,
@@ -133,6 +136,7 @@ def world_of(settings: Settings, seed: int) -> World:
         capacity=np.where(rests, 0, AMPLE),
         capacity_ratio=ratio.value if ratio is not None else math.nan,
         capacity_factor=company.capacity.value,
+        ordinary=0.0,
         planned=company.planned.value,
         carrier=CarrierLuck(firm.delayed, company.carrier.days.value),
         topics=tuple(market.topics),
@@ -184,7 +188,8 @@ def sized(world: World, known: References, servers: int) -> World:
     """
     ratio = _ratio_on_time(world, known) if math.isnan(world.capacity_ratio) else world.capacity_ratio
     capacity = _capacity(world, known, ratio * world.capacity_factor, world.on(world.days))
-    return replace(world, capacity=capacity, desk=world.desk._replace(servers=servers))
+    ordinary = math.exp(known.orders_level)
+    return replace(world, capacity=capacity, ordinary=ordinary, desk=world.desk._replace(servers=servers))
 
 
 def _capacity(world: World, known: References, ratio: float, days: int) -> NDArray[np.int64]:
@@ -203,7 +208,7 @@ def _ratio_on_time(world: World, known: References) -> float:
     counted[: world.burn_in] = False
     mean = math.exp(known.orders_level) * world.season[:until]
     demand = Demand(world.first_day, mean, class_shares(world.rules, world.traits), counted)
-    late = lateness(demand, world.terms, world.carrier)
+    late = lateness(demand, world.terms, world.carrier, world.promise_follows)
     return ratio_for(world.wanted.on_time, lambda ratio: late(_capacity(world, known, ratio, until)))
 
 
@@ -242,7 +247,7 @@ def quality(world: World) -> NDArray[np.float64]:
 
 
 def _terms(settings: Settings) -> DeliveryTerms:
-    classes = settings.company.classes
+    classes, over = settings.company.classes, settings.company.cancellations
     three = (classes.express, classes.standard, classes.norush)
     return DeliveryTerms(
         (three[0].lead, three[1].lead, three[2].lead),
@@ -250,6 +255,7 @@ def _terms(settings: Settings) -> DeliveryTerms:
         settings.company.hold_norush,
         _days_of(settings, settings.calendar.warehouse),
         _days_of(settings, settings.calendar.carrier),
+        ENDLESS if over is None else Patience(over.after, over.daily.value),
     )
 
 
@@ -305,6 +311,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(**derived | named)
 
 
+@cache
 def key_of(name: str) -> str:
     """The configuration key of a field of `Rules`: the only one whose dotted path ends in its name.
 

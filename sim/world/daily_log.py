@@ -130,10 +130,10 @@ class Recorder:
         self.status[LAPSED] -= back
         self.status[CUSTOMER] += back
 
-    def deliveries(self, handed: int, late: int) -> None:
-        """Online orders handed over, and late ones."""
-        self.put(delivered=handed, late=late)
-        self._open_orders -= handed
+    def deliveries(self, handed: int, late: int, cancelled: int) -> None:
+        """Online orders handed over, those of them that are late, and orders cancelled."""
+        self.put(delivered=handed, late=late, cancelled=cancelled)
+        self._open_orders -= handed + cancelled
 
     def contacts(self, contacts: Contacts) -> None:
         """Support contacts, those given up, and minutes waited."""

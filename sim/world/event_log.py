@@ -87,8 +87,10 @@ class Journal:
         return np.asarray(reached[customers.columns.status[reached] != LAPSED])
 
     def settled(self, day: int, customers: Customers, e: Episodes, gone: NDArray[np.int32]) -> None:
-        """Deliveries, support, scores, what let down, talk, lapses, and how those who were served then feel."""
-        self.note(day, "delivered", e["row"], e["late"])
+        """Deliveries, cancelled orders, support, scores, what let down, talk, lapses, and how those concerned feel."""
+        over = e["cancelled"] == 1
+        self.note(day, "delivered", e["row"][~over], e["late"][~over])
+        self.note(day, "cancelled", e["row"][over], e["late"][over])
         called, talked, lapsed = e["contact"] == 1, e["talk"] != 0, e["lapsed"] == 1
         waited = np.where(e["served"] == 1, e["wait"], -e["wait"])
         self.note(day, "support contact", e["row"][called], waited[called])

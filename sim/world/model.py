@@ -7,7 +7,7 @@ The order of a day (ODD 3), times of day in brackets:
             customers learn of the brand, or visit, bringing beliefs up to date             (`Engine.arrive`)
  3.         the company sees the visitors and makes its offers                               (`Offers`)
  4.         visitors react, choose, order; orders are booked, batched, queued                (`Engine.choose`)
- 5.         orders handed over today, and today's store purchases, are experienced           (`Engine.experience`)
+ 5.         orders handed over or cancelled today, and store purchases, are experienced      (`Engine.experience`)
  6. [desk]  contacts wait at the support desk during its opening hours                       (`SupportDesk`)
  7. [20:00] the fulfilment centre ships                                                      (`FulfilmentCentre`)
  8. [22:00] episodes are settled: satisfaction, talk, attrition                             (`Engine.conclude`, `lapse`)
@@ -40,7 +40,7 @@ from agents.population import draw_population
 from agents.records import EPISODE, MESSAGE, Episodes, Messages, Today, Visits
 from agents.state import Customers
 from sim.company.campaigns import Campaigns
-from sim.company.changes import NO_CHANGES, Changes, changed_rules, shifted_quality, together
+from sim.company.changes import NO_CHANGES, Changes, NewTerms, changed_rules, shifted_quality, together
 from sim.company.fulfilment import (
     Batch,
     Centre,
@@ -52,7 +52,7 @@ from sim.company.fulfilment import (
     log_deliveries,
     orders_of,
 )
-from sim.company.ledger import Books, Given, book_calls, book_messages, book_returns, book_visits
+from sim.company.ledger import Books, Given, book_calls, book_messages, book_refunds, book_visits
 from sim.company.meetings import MeetingState
 from sim.company.offers import Observed, Offers, Placed, waiting_options_of, written
 from sim.company.recovery import Apologies
@@ -180,7 +180,7 @@ class CXModel(mesa.Model):
         self.customers.variants = self.campaigns.variants
         self.customers.waiting_options = waiting_options_of(self.arm.interventions)
         self.in_force = NO_CHANGES
-        self._changing = self.arm.may_change
+        self._changing = self.arm.may_change or world.promise_follows
         self.company_costs = np.zeros(world.days, np.int64)  # yen by day of the horizon, booked to no customer
         self.books = start.books
         self.journal = journal
@@ -296,8 +296,8 @@ class CXModel(mesa.Model):
     def _forget(self) -> None:
         """Drop what only a recording needs, so that a long world grows no larger."""
         if isinstance(self.centre, FulfilmentCentre):
-            self.centre.shipped.clear()
-            self.centre.heads.clear()
+            for kept in (self.centre.shipped, self.centre.heads, self.centre.withdrawn, self.centre.longer):
+                kept.clear()
         if isinstance(self.desk, SupportDesk):
             self.desk.record.clear()
 
@@ -322,7 +322,9 @@ class CXModel(mesa.Model):
         if not self._changing:
             return
         stated = [one.changes(day) for _, one in self.arm.interventions]
-        wanted = together([self.arm.standing, *stated, *(meeting.changes(day) for meeting in self.meetings)])
+        promised = [self._promise(day)] if self.world.promise_follows else []
+        meetings = [meeting.changes(day) for meeting in self.meetings]
+        wanted = together([self.arm.standing, *stated, *meetings, *promised])
         if wanted == self.in_force:
             return
         lapse_hazard_moves = wanted.competitor != self.in_force.competitor
@@ -334,6 +336,13 @@ class CXModel(mesa.Model):
         if lapse_hazard_moves:
             self.engine.start(day)
         self.in_force = wanted
+
+    def _promise(self, day: int) -> Changes:
+        """The days by which the backlog puts today's promises off."""
+        on = self.world.on(day)
+        expected = self.world.ordinary * float(self.world.season[on])
+        longer = self.centre.put_off(day, self.world.capacity[on:], expected)
+        return Changes(delivery=NewTerms(longer=longer)) if any(longer) else NO_CHANGES
 
     def lasting(self) -> Changes:
         """What stays changed when the interventions are withdrawn: what stands all the time, and finished projects."""
@@ -411,9 +420,9 @@ class CXModel(mesa.Model):
         """Online orders go to the warehouse in a batch per class; store purchases are handed over at once."""
         world = self.world
         orders = orders_of(
-            self.customers.columns, visits, world.rules.basket_shape, world.seed, day, world.carrier,
-            self.in_force.delivery.longer,
-        )
+            self.customers.columns, self.customers.packed, visits, world.seed, day, world.carrier,
+            world.terms.patience, self.in_force.delivery.longer,
+        )  # fmt: skip
         self._stores = []
         for batch in batches(day, orders):
             if batch.kind == STORE:
@@ -422,7 +431,8 @@ class CXModel(mesa.Model):
                 self.centre.take(batch)
 
     def _handing_over(self, day: int) -> None:
-        episodes = episodes_of(self.centre.deliveries(day) + self._stores, self.world.terms, day)
+        cancelled = self.centre.cancelled(day)
+        episodes = episodes_of(self.centre.deliveries(day) + self._stores, self.world.terms, day, cancelled)
         self.recorder.deliveries(*log_deliveries(self.customers.columns, episodes, day))
         self.engine.experience(self._today, episodes)
         self._episodes = episodes
@@ -445,7 +455,7 @@ class CXModel(mesa.Model):
         if self._calls is not None:
             self._hang_up(day, episodes, self._calls)
         self.engine.conclude(self._today, episodes)
-        refunded, lost = book_returns(self.customers, episodes, day)
+        refunded, lost = book_refunds(self.customers, episodes, day)
         self.recorder.add("revenue", -refunded)
         self.recorder.add("profit", -lost)
         gone = self.engine.lapse(self._today)

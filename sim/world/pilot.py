@@ -23,6 +23,7 @@ from agents.compiled import loop, rule
 from agents.day import bring_up_to_date, expectation_of
 from agents.population import Traits, draw_population
 from agents.records import Surroundings
+from sim.company.changes import NO_CHANGES
 from sim.company.support import servers_for
 from sim.config.settings import Settings
 from sim.halving import halved
@@ -224,6 +225,7 @@ class _Tuning:
             pilot.world, rules=world.rules, usual=world.usual, contacts_per_order=world.contacts_per_order
         )
         s.use(world.rules)
+        pilot.in_force = NO_CHANGES  # what the day changes is put in force anew
         pilot.engine.start(day)
 
     def _put_usual(self, usual: tuple[float, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -217,6 +218,9 @@ def test_no_event_is_lost_in_the_picture(tmp_path: Path) -> None:
     lanes = figure.axes[::2]
     marks = [sum(len(line.get_xdata()) == 1 and line.get_marker() != "None" for line in axes.lines) for axes in lanes]
     assert marks == [6, 7]
+    assert figure.axes[-1].get_xlabel() == "day of the horizon"
+    dated = story_page.life_picture(story(lives, 0), date(2027, 1, 20))
+    assert [text.get_text() for text in dated.axes[-1].get_xticklabels()][:1] == ["2027-02"]
     assert [text.get_text() for text in lanes[0].get_yticklabels()] == [
         "visit", "order", "delivery", "support", "let down by", "survey",
     ]  # fmt: skip

@@ -150,10 +150,12 @@ def test_classes_are_chosen_by_their_shares() -> None:
 # -- sizing ----------------------------------------------------------------------------------------------------------
 
 
-def test_lateness_counted_in_orders_is_that_of_the_centre() -> None:
+@pytest.mark.parametrize("promise", ["static", "backlog"])
+def test_lateness_counted_in_orders_is_that_of_the_centre(promise: str) -> None:
     """The queue of numbers alone against the centre itself, at a capacity that is often too small."""
     found = settings_of("time", 20_000, "calendar=flat", "company=cdnow", "company.capacity_ratio=1.03",
-                        "company.carrier.delayed=0.1")  # fmt: skip
+                        "company.carrier.delayed=0.1", "company.cancellations=null",
+                        f"company.promise={promise}")  # fmt: skip
     world, known = references(world_of(found, 5))
     late, delivered = [], []
     for seed in range(4):
@@ -164,7 +166,7 @@ def test_lateness_counted_in_orders_is_that_of_the_centre() -> None:
         shares = np.array([rows[f"orders_{name}"][-365:].sum() for name in ("express", "standard", "norush")]) / online
         day = np.ones(world.on(365))
         demand = Demand(world.first_day, np.exp(level.orders_level) * day, shares, np.arange(len(day)) >= 180)
-        late.append(lateness(demand, world.terms, world.carrier)(world.capacity[: len(day)]))
+        late.append(lateness(demand, world.terms, world.carrier, promise == "backlog")(world.capacity[: len(day)]))
         delivered.append(float(rows["late"][-365:].sum() / rows["delivered"][-365:].sum()))
     gap = np.array(late) - np.array(delivered)
     assert np.mean(delivered) > 0.05

@@ -39,9 +39,11 @@ def test_books_balance_every_day(from_midnight: bool, clock: str) -> None:
         holds = {
             "everybody has a status": sum(stocks) == world.customers,
             "statuses": stocks == np.bincount(columns.status, minlength=4).tolist(),
-            "orders are delivered or open": on_the_way + online == total("delivered") + waiting,
+            "orders are delivered, cancelled or open": on_the_way + online
+            == total("delivered") + total("cancelled") + waiting,
             "open orders": int(rows["open_orders"][i]) == waiting,
-            "orders are shipped or queued": queued + online == total("shipped") + int(rows["backlog"][i]),
+            "orders are shipped, cancelled or queued": queued + online
+            == total("shipped") + total("cancelled") + int(rows["backlog"][i]),
             "coupons": total("coupons_issued")
             == total("coupons_redeemed") + total("coupons_expired") + int(rows["coupons_open"][i]),
             "wallets": int(wallet.sum()) == int(rows["coupons_open"][i]),
@@ -55,6 +57,7 @@ def test_books_balance_every_day(from_midnight: bool, clock: str) -> None:
                 "visits": int(columns.of("visits").sum(dtype=np.int64)) == total("visits", horizon),
                 "delivered": int(columns.of("delivered").sum(dtype=np.int64)) == total("delivered", horizon),
                 "late": int(columns.of("late").sum(dtype=np.int64)) == total("late", horizon),
+                "cancelled": int(columns.of("cancelled").sum(dtype=np.int64)) == total("cancelled", horizon),
                 "contacts": int(columns.of("contacts").sum(dtype=np.int64)) == total("contacts", horizon),
                 "issued": int(columns.of("issued").sum(dtype=np.int64)) == total("coupons_issued", horizon),
                 "redeemed": int(columns.of("redeemed").sum(dtype=np.int64)) == total("coupons_redeemed", horizon),
@@ -62,5 +65,6 @@ def test_books_balance_every_day(from_midnight: bool, clock: str) -> None:
         wrong += [(day, law) for law, kept in holds.items() if not kept]
     assert wrong == []
     assert total("coupons_expired") > 5
+    assert total("cancelled") > 20
     assert max(rows["backlog"]) > 20
     assert waiting > 0

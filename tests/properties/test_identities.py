@@ -17,14 +17,16 @@ from tests.worlds import BUSY, arm_from, changed, differences, free_world, lived
 
 SMALL = (
     "customers=2000", "days=120", "burn_in=40", "+calendar.seasons.peak={dates: 03-02..03-21, multiplier: 1.8}", *BUSY,
+    "company.capacity=0.84",
 )  # fmt: skip
 BOTH = "norush_coupon+peach_popup"
 
 
 @lru_cache(maxsize=4)
-def busy(clock: str = "time") -> tuple[Settings, World, Snapshot, CXModel]:
+def busy(clock: str = "time", promise: str = "static") -> tuple[Settings, World, Snapshot, CXModel]:
     """Settings, world, its midnight, and the baseline from there."""
-    found = settings("scenario=[norush_coupon,peach_popup]", f"behaviour.attrition.clock.value={clock}", *SMALL)
+    firm = f"behaviour.attrition.clock.value={clock}", f"company.promise={promise}"
+    found = settings("scenario=[norush_coupon,peach_popup]", *firm, *SMALL)
     world = piloted(found, 21)
     start = burnt_in(world)
     return found, world, start, arm_from(world, start)
@@ -59,9 +61,23 @@ def test_the_baseline_replayed_is_the_baseline(talk: bool, congestion: bool, clo
     """The key test of the four interfaces: what is recorded is all that customers take from one another."""
     _, world, start, baseline = busy(clock)
     rows = baseline.recorder.rows
-    assert min(rows[name].sum() for name in ("backlog", "late", "wait_minutes", "talk_negative", "talk_positive")) > 50
+    busiest = ("backlog", "late", "cancelled", "wait_minutes", "talk_negative", "talk_positive")
+    assert min(rows[name].sum() for name in busiest) > 50
     arm = Arm(recorded=baseline.recording(), replay_talk=talk, replay_congestion=congestion)
     assert differences(baseline, arm_from(world, start, arm)) == []
+
+
+@pytest.mark.parametrize("congestion", [True, False])
+def test_a_baseline_whose_promises_follow_the_backlog_is_replayed_too(congestion: bool) -> None:
+    found, world, start, baseline = busy("time", "backlog")
+    recorded = baseline.recording()
+    assert sum(any(longer) for longer in recorded.shipping.longer.values()) > 20
+    arm = Arm(recorded=recorded, replay_talk=True, replay_congestion=congestion)
+    assert differences(baseline, arm_from(world, start, arm)) == []
+    assert len(differences(busy("time")[3], baseline)) > 10
+    live = arm_from(world, start, treated(found, BOTH)).recorder.rows["late"].sum()
+    direct = arm_from(world, start, replace(treated(found, BOTH), recorded=recorded, replay_congestion=True))
+    assert direct.recorder.rows["late"].sum() != live
 
 
 def test_a_recording_of_another_world_is_not_the_baseline() -> None:

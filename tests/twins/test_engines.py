@@ -12,7 +12,10 @@ from sim.world.model import Arm, CXModel
 from sim.world.pilot import piloted
 from tests.worlds import BUSY, differences, everything, lived, settings, treated
 
-SMALL = ("customers=2000", "days=200", "burn_in=30", "+calendar.seasons.peak={dates: 05-31..06-19, multiplier: 1.8}")
+SMALL = (
+    "customers=2000", "days=200", "burn_in=30", "+calendar.seasons.peak={dates: 05-31..06-19, multiplier: 1.8}",
+    "company.capacity=0.84",
+)  # fmt: skip
 BOTH = "norush_coupon+peach_popup"
 CASES = {
     "baseline": ("scenario=baseline", *SMALL),
@@ -43,7 +46,8 @@ def test_much_happens_in_these_worlds() -> None:
     rows = by_column(BOTH).recorder.rows
     happened = (
         "visits", "orders", "orders_express", "orders_norush", "acquired", "new_lapsed", "coupons_issued",
-        "coupons_redeemed", "coupons_expired", "impressions", "clicks", "backlog", "late", "contacts", "abandoned",
+        "coupons_redeemed", "coupons_expired", "impressions", "clicks", "backlog", "late", "cancelled", "contacts",
+        "abandoned",
         "wait_minutes", "talk_positive", "talk_negative",
     )  # fmt: skip
     assert {name: int(rows[name].sum()) for name in happened if rows[name].sum() < 40} == {}
