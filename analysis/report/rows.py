@@ -21,7 +21,7 @@ GROUPS = {
     N_("How customers feel"): ("nps", "nps_surveyed", "nps_stayers", "csat"),
     N_("What customers do"): ("conversion", "repeat_rate", "churn", "acquired", "orders", "visits"),
     N_("Coupons"): ("coupons_issued", "coupons_redeemed", "coupons_expired"),
-    N_("Delivery and support"): ("norush_share", "lead_time", "on_time", "backlog", "contacts"),
+    N_("Delivery and support"): ("norush_share", "lead_time", "on_time", "cancelled", "backlog", "contacts"),
 }
 """The effect table: groups of metrics."""
 

@@ -345,7 +345,7 @@ class FulfilmentCentre:
         """Days by which an order of `day` must be due later so that by then it, and all that goes before it, can ship;
         `possible` are those that can ship by the end of each day from `day` on."""
         usual = due = self.terms.due(Batch(day, kind, _NO_ORDERS))
-        while due - day < len(possible):
+        while due - usual < MOST_PUT_OFF and due - day < len(possible):
             ahead = sum(len(batch.orders) for batch in self.queue if self._precedence(batch) <= (due, kind))
             if ahead < possible[due - day]:
                 break
@@ -411,6 +411,8 @@ class FulfilmentCentre:
 
 _NO_ORDERS: Orders = np.zeros(0, ORDER)
 NOT_PUT_OFF: DaysByClass = (0, 0, 0)
+MOST_PUT_OFF = 60
+"""Days by which a promise is put off at most."""
 
 
 def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:

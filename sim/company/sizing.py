@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from agents.columns import NORUSH, STORE
 from agents.compiled import compiled
-from sim.company.fulfilment import Batch, CarrierLuck, DeliveryTerms, working_day
+from sim.company.fulfilment import MOST_PUT_OFF, Batch, CarrierLuck, DeliveryTerms, working_day
 from sim.halving import halved
 
 YEARS = 12
@@ -130,7 +130,7 @@ def _put_off(
         return
     for kind in range(due.shape[1]):
         possible = capacity[day : due[day, kind]].sum() - expected
-        for last in range(due[day, kind], len(capacity)):
+        for last in range(due[day, kind], min(due[day, kind] + MOST_PUT_OFF + 1, len(capacity))):
             possible += capacity[last]
             ahead = 0
             for ordered in range(first, day):

@@ -28,7 +28,7 @@ LEVELS = {
     "ltv_acquired": 2100.0, "nps": -15.2, "nps_surveyed": -8.1, "nps_stayers": -15.0, "csat": 61.0,
     "conversion": 7.9, "repeat_rate": 58.0, "churn": 31.0, "acquired": 2100.0, "orders": 61000.0,
     "visits": 770000.0, "coupons_issued": 0.0, "coupons_redeemed": 0.0, "coupons_expired": 0.0,
-    "norush_share": 10.1, "lead_time": 4.9, "on_time": 93.9, "backlog": 118.0, "contacts": 3600.0,
+    "norush_share": 10.1, "lead_time": 4.9, "on_time": 93.9, "cancelled": 14.0, "backlog": 118.0, "contacts": 3600.0,
 }  # fmt: skip
 DIRECT = {
     "ltv": 9.0, "year_1": 2.0, "year_2": 0.3, "year_3": 0.2, "tail": 6.5,
@@ -37,7 +37,7 @@ DIRECT = {
     "repeat_rate": 0.4,
     "churn": -0.3, "acquired": 4.0, "orders": 690.0, "visits": 5200.0, "coupons_issued": 6100.0,
     "coupons_redeemed": 2500.0, "coupons_expired": 3100.0, "norush_share": 3.2, "lead_time": 0.12,
-    "on_time": 0.4, "backlog": 6.0, "contacts": -20.0,
+    "on_time": 0.4, "cancelled": 1.0, "backlog": 6.0, "contacts": -20.0,
 }  # fmt: skip
 CONFIG_PARTS = {
     "company": "company/general.yaml",

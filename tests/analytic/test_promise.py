@@ -11,6 +11,7 @@ import pytest
 
 from agents.columns import FAR, STANDARD
 from sim.company.fulfilment import (
+    MOST_PUT_OFF,
     ORDER,
     Batch,
     DeliveryTerms,
@@ -60,6 +61,7 @@ def test_orders_are_put_off_to_the_day_on_which_their_turn_comes() -> None:
     # day 4: it ships on day 5; an express order, due on day 1, goes before all of them
     assert centre.put_off(1, np.full(30, 10), 5.0) == (0, 3, 0)
     assert centre.put_off(1, np.full(30, 100), 5.0) == (0, 0, 0)
+    assert centre.put_off(1, np.zeros(1000, int), 5.0) == (MOST_PUT_OFF, MOST_PUT_OFF, MOST_PUT_OFF)
 
 
 @pytest.mark.parametrize("daily", [0.05, 0.4])
