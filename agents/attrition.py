@@ -79,6 +79,7 @@ def lapse(c: Columns, row: int, day: int) -> bool:
 
 @rule
 def become_lapsed(c: Columns, row: int, day: int) -> None:
+    """Make the customer lapsed on `day`: no further visits, and none that could be."""
     c.status[row] = LAPSED
     c.bound[row] = -1.0
     c.lapse_day[row] = day

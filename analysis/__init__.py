@@ -1,3 +1,6 @@
-"""From the tables of run folders to answers, figures and pages; of the rest it may import sim.tables alone."""
+"""From the tables of folders of results to answers, figures and pages.
+
+Of the rest it may import sim.tables, sim.files and sim.phrases.
+"""
 
 # a package of cxsim

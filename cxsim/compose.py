@@ -328,6 +328,7 @@ def _known_keys(hydra: Hydra) -> list[str]:
 
 
 def plain(config: Any) -> Any:
+    """A configuration as plain dictionaries and lists, what it refers to filled in."""
     from omegaconf import OmegaConf
 
     made = config if OmegaConf.is_config(config) else OmegaConf.create(config)

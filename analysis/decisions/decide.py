@@ -39,7 +39,7 @@ GAIN, LOSS, BEST = "gain", "loss", "best"
 
 
 class SoughtRegion(NamedTuple):
-    """The rule sought for an option and an outcome; None where none beats the base rate out of sample."""
+    """The region sought for an option and an outcome; None where none beats the base rate at points left out."""
 
     option: str
     outcome: str
@@ -153,7 +153,7 @@ def _region_rows(group: OptionGroup) -> Iterator[pd.DataFrame]:
 
 
 def _expression(region: Region) -> str:
-    """A rule's region in dotted paths."""
+    """The conditions of a region, by dotted paths."""
     conditions = []
     for name, (low, high) in region.box.items():
         conditions += [f"{name} > {low:.6g}"] if np.isfinite(low) else []

@@ -7,8 +7,8 @@ discovery (Lavrac, Flach and Zupan 1999), which weighs density against coverage 
 
 Two hundred points of eighty parameters overfit: in the points that a region was chosen by, it looks better than it is.
 So each region is judged in points held out. The points are divided into folds; for each the whole search runs without
-it, and the region found is applied to it. A rule is stated only where this held-out accuracy is above zero by more than
-chance, and gets a second condition only where that helps.
+it, and the region found is applied to it. A region is stated only where this held-out accuracy is above zero by more
+than chance, and gets a second condition only where that helps.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from analysis.folders.run_folder import needed
 
 FOLDS = 5
 FEWEST = 10
-"""Fewest points with the outcome, and fewest without it, with which a rule is sought."""
+"""Fewest points with the outcome, and fewest without it, with which a region is sought."""
 
 LEAST_SUPPORT = 0.1
 CONDITIONS = (1, 2)
 CERTAINTY = 1.645
-"""Standard errors by which a rule must beat the base rate in held-out points: 95 times in 100, one-sided."""
+"""Standard errors by which a region must beat the base rate in held-out points: 95 times in 100, one-sided."""
 
 Mask = npt.NDArray[np.bool_]
 Box = dict[str, tuple[float, float]]
@@ -39,7 +39,7 @@ Box = dict[str, tuple[float, float]]
 
 
 class Region(NamedTuple):
-    """A region in which an outcome is frequent; shares of points as in sim.tables.RULES."""
+    """A region in which an outcome is frequent; shares of points as in sim.tables.REGIONS."""
 
     box: Box
     base_rate: float
@@ -54,7 +54,7 @@ class Region(NamedTuple):
 
 
 def find_region(points: pd.DataFrame, outcome: Mask, seed: int) -> Region | None:
-    """The rule for an outcome over points; None where no rule beats the base rate out of sample.
+    """The region of an outcome over points; None where none beats the base rate at points left out.
 
     points: (points, parameters), outcome: (points,). Depends on the values and `seed` alone.
     """

@@ -164,7 +164,7 @@ def noise(found: Sequence[Option]) -> str:
     return text.format(share=words.percent(max(shares)))
 
 
-# -- rules ------------------------------------------------------------------------------------------------------
+# -- regions ----------------------------------------------------------------------------------------------------
 
 
 def region(found: SoughtRegion, own: Space) -> str:
@@ -204,17 +204,21 @@ def region(found: SoughtRegion, own: Space) -> str:
 def _no_region(found: SoughtRegion) -> str:
     text = {
         BEST: _(
-            "{option} is the best choice in {base} of {points} replications; no rule that says when beats that out of "
-            "sample."
+            "{option} is the best choice in {base} of {points} replications; no region of the unknowns beats that at "
+            "points left out."
         ),
-        GAIN: _("It does so in {base} of {points} replications; no rule that says when beats that out of sample."),
-        LOSS: _("It fails to in {base} of {points} replications; no rule that says when beats that out of sample."),
+        GAIN: _(
+            "It does so in {base} of {points} replications; no region of the unknowns beats that at points left out."
+        ),
+        LOSS: _(
+            "It fails to in {base} of {points} replications; no region of the unknowns beats that at points left out."
+        ),
     }[found.outcome]
     return text.format(option=_(found.option), base=words.percent(found.base_rate), points=found.points)
 
 
 def condition(name: str, low: float, high: float, own: Space) -> str:
-    """One condition of a rule in words, with its unit: above `low`, at most `high`."""
+    """One condition of a region in words, with its unit: above `low`, at most `high`."""
     parameter = words.moved(name)
     if name in own.choices:
         chosen = [_(one) for index, one in enumerate(own.choices[name]) if low < index <= high]

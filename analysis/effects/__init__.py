@@ -1,1 +1,1 @@
-"""The numbers of one run: effects, intervals, what would flip them."""
+"""The numbers of one run: effects, intervals, what would change their sign. Imports analysis.folders and below."""

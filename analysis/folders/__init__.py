@@ -1,1 +1,1 @@
-"""Reading the tables of run folders and of sweeps."""
+"""Reading the folders of runs and sweeps, and what a run predicts. Imports analysis.style alone."""

@@ -1,1 +1,1 @@
-"""Customers' lives: story, funnel, map."""
+"""Customers' lives: story, funnel, map. Imports analysis.effects and below."""

@@ -1,1 +1,1 @@
-"""The page of one run."""
+"""The page of one run, its slide and its workbook. Imports analysis.decisions, analysis.journeys and below."""

@@ -52,6 +52,7 @@ def found_untreated(counts: pd.DataFrame, campaign: str) -> pd.DataFrame:
 
 
 def campaign_rows(name: str, own: pd.DataFrame, untreated: pd.DataFrame) -> Iterator[tuple[object, ...]]:
+    """Rows of CAMPAIGN_RATES of one campaign, from its counts under `name` and those of the untreated market."""
     campaign, channel = str(own["campaign"].iloc[0]), str(own["channel"].iloc[0])
     shown = own[own["variant"] > 0]
     # Alone with the largest share of the traffic: nobody has won while shares are equal.

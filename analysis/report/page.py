@@ -80,7 +80,7 @@ LEVEL_CAPTIONS = {
 
 
 def write_report(folder: Path | str, language: str | None = None) -> Path:
-    """Point figures/ and write report.html in the run folder; return the report's path.
+    """Draw figures/ and write report.html in the run folder; return the report's path.
 
     Told in `language`, or in the run's own. effects.csv is made first where it is missing. Raises RunError for a
     folder that is not a run, LanguageError, OSError.

@@ -1,1 +1,1 @@
-"""What all answers share: the look of figures and pages, fonts, words, translation."""
+"""What all answers share: the look of figures and pages, fonts, words, translation. Imports nothing of analysis."""

@@ -139,6 +139,7 @@ def _styled() -> Iterator[None]:
 
 
 def one_panel(height: float) -> tuple[Figure, Axes]:
+    """A figure of one panel, so many inches high."""
     figure = Figure(figsize=(WIDTH, height))
     return figure, figure.subplots()
 
@@ -155,6 +156,7 @@ def many_panels(count: int, columns: int, height: float, sharey: bool = False) -
 
 
 def grid_lines(axes: Axes, axis: str) -> None:
+    """Lines behind a panel at the ticks of `x`, `y` or `both`."""
     axes.grid(True, axis=axis)  # type: ignore[arg-type]
 
 
@@ -177,6 +179,7 @@ def dots(axes: Axes, rows: pd.DataFrame, y: NDArray[np.float64], colour: str, ma
 
 
 def legend_above(axes: Axes) -> None:
+    """A panel's legend in a row above it."""
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 def run(words: list[str]) -> int:
+    """Make a run folder, or the runs of a sweep (`-m`); or show the configuration, help or what completes a word."""
     if words[:1] and words[0] in ("-sc", "--shell-completion"):
         return complete(words[1:], ["run"])
     parser = _parser()

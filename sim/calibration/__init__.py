@@ -1,4 +1,4 @@
-"""From a log of purchases to a company file.
+"""From a log of purchases to a company file, and to a forecast of the weeks after it.
 
-Imports sim.run and what stands below it.
+Imports sim.reading, sim.world and what stands below them.
 """

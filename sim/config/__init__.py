@@ -1,4 +1,4 @@
 """What is asked: a composed configuration is merged with its scenarios, checked, and set to points.
 
-Imports agents and sim.tables alone.
+Imports agents, sim.files and sim.phrases alone.
 """

@@ -1,4 +1,6 @@
-"""Learning from a firm's own tests, late deliveries and surveys; imports sim.calibration and what stands below it.
+"""Learning from a firm's own tests, late deliveries and surveys; field tests predicted.
+
+Imports sim.calibration and what stands below it.
 
     pieces.py      what evidence is: the file, and what each kind of piece must be able to say
     firm_tables.py a firm's tables: what cannot be read is left out and told

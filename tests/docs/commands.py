@@ -25,10 +25,10 @@ PAGES = sorted(
 SMALL = ["customers=2000", "days=60", "burn_in=60", "replications=2", "threads=1", "events=100"]
 
 TINY = [
-    "customers=12000", "days=56", "burn_in=30", "replications=4", "threads=1", "events=12000",
+    "customers=5000", "days=56", "burn_in=30", "replications=4", "threads=1", "events=5000",
     "calendar=flat",
 ]  # fmt: skip
-"""For a typed page: as many customers as the numbers it names, and every day alike."""
+"""For a typed page: as many customers as a run has by default, and every day alike."""
 
 SHRUNK = {
     "run": TINY,
@@ -40,6 +40,8 @@ SHRUNK = {
     "field": ["customers=400", "burn_in=30", "replications=2", "threads=1", "calendar=flat"],
 }
 """Words that each command is given last, so that they win."""
+
+SIZES = {"customers", "days", "replications"}
 
 
 class Fence(NamedTuple):
@@ -108,7 +110,7 @@ def stopped(words: list[str]) -> tuple[list[str], str]:
         case "validate":
             return [*words, "--older", "x"], "--older: 'x' "
         case "ledger":
-            return words, words[2]  # the folder is not there
+            return words, words[2] if words[1] == "add" else "ledger.sqlite"  # which is not there
         case "examples":
             return [*words, "--more"], "--more"
         case "check":
@@ -143,6 +145,8 @@ def small(words: list[str]) -> list[str]:
         words = [*words, "hydra/launcher=basic", "arms=total"]
     if words[0] == "check":
         return _small_check(words)
+    if {word.partition("=")[0] for word in words} >= SIZES:
+        return words  # the page asks for a small one itself
     return [*words, *SHRUNK.get(words[0], [])]
 
 
@@ -168,6 +172,7 @@ PIP = {
     *("--require-hashes", "-r", "constraints-hashed.txt"),
     *("wheelhouse", "--no-deps", "--no-index", "--find-links", "cxsim", "cxsim[decide,ja,office]"),
     *("setuptools>=77", "openai-agents", ".", ".[test]", ".[decide]", ".[ja]", ".[ja,decide]", ".[decide,ja,office]"),
+    ".[cluster]",
 }
 """Words that pip is given on the pages; tests/config/test_install.py installs for real."""
 

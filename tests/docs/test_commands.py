@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from cxsim import cli
 from cxsim.cli import COMMANDS
@@ -46,8 +48,9 @@ def test_programs_are_called_by_their_path(block: Fence) -> None:
 
 
 def test_no_command_hides_in_a_block_that_is_not_run() -> None:
-    shown = [one for page in NAMES for one in fences(page) if one.language != "sh"]
-    assert [str(one) for one in shown if one.text.lstrip().startswith((CXSIM, "cxsim run", "$ cxsim"))] == []
+    hidden = re.compile(rf"^\s*(\$ )?({CXSIM}|cxsim) .*", flags=re.MULTILINE)
+    others = [one for page in NAMES for one in fences(page) if one.language != "sh"]
+    assert [f"{one}: {line[0]}" for one in others for line in hidden.finditer(one.text)] == []
 
 
 @pytest.mark.parametrize("page", TYPED)
@@ -60,6 +63,13 @@ def test_a_folder_that_is_read_was_made_above(page: str) -> None:
         if place is not None:
             assert place not in there or "-m" in words, f"{place} is made twice"
             there.add(place)
+
+
+def test_a_story_is_of_a_customer_whom_a_run_has_by_default() -> None:
+    config = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text(encoding="utf-8"))
+    told = [words[2] for page in TYPED for words in commands(page) if words[0] == "story" and words[2].isdigit()]
+    assert told
+    assert max(int(number) for number in told) < config["customers"]
 
 
 def test_no_two_pages_make_the_same_run_folder() -> None:

@@ -28,7 +28,7 @@ NAMES = (
     "TESTS", "PREMORTEM", "FIELD_FINDINGS", "FIELD_POINTS", "FIELD", "KEY_DRIVER_ARMS", "COMPLAINTS", "RATINGS",
     "KEY_DRIVERS", "EXPLORED",
 )  # fmt: skip
-SMALL = ["customers=2000", "days=63", "burn_in=60", "replications=2", "threads=1", "events=500",
+SMALL = ["customers=2000", "days=63", "burn_in=60", "replications=2", "threads=1", "events=2000",
          "scenario=[peach_popup,ma_email]"]  # fmt: skip
 MARK = re.compile(r"<!-- table: (\w+) -->\n(?:\n?\|.*\n)*")
 ROWS = re.compile(r"<!-- rows: EVENT_NAMES -->\n(?:\n?\|.*\n)*")
@@ -117,6 +117,41 @@ def test_the_snippets_on_effects_tell_those_of_the_table(run: Path) -> None:
     first = worked('["segment"] == "everybody"', run)["everybody"].query("estimand == 'total'")
     mine = first.set_index("intervention")["effect"]
     assert mine[total(run, "ltv").columns].to_dict() == total(run, "ltv").loc["everybody"].to_dict()
+
+
+def test_the_snippet_on_who_gains_keeps_scenarios_apart(run: Path) -> None:
+    mine = worked('isin(["ltv", "nps"])', run)["total"].set_index(["metric", "segment", "intervention"])["effect"]
+    for metric in ("ltv", "nps"):
+        theirs = total(run, metric)
+        assert mine[metric].unstack()[theirs.columns].to_dict() == theirs.to_dict()
+
+
+def test_the_snippet_on_backlog_gives_the_levels_of_the_table(run: Path) -> None:
+    mine = worked("backlog", run)["backlog"].mean()
+    levels = pd.read_csv(run / "effects.csv").query("metric == 'backlog' and estimand == 'total'")
+    levels = levels.set_index("intervention")
+    for arm in mine.index.drop("baseline"):
+        assert mine[arm] == pytest.approx(levels.loc[arm, "scenario"], rel=1e-6)
+        assert mine["baseline"] == pytest.approx(levels.loc[arm, "baseline"], rel=1e-6)
+
+
+def test_the_snippet_on_campaigns_counts_what_campaigns_did(run: Path) -> None:
+    """All journeys are kept, so that the messages in them are those of campaigns.parquet."""
+    found = worked("about_variants", run)
+    messages = found["messages"]
+    assert messages["campaign"].notna().all()
+    shown = messages[messages["concept:name"].isin(["message sent", "popup shown"])]
+    counts = pd.read_parquet(run / "campaigns.parquet").query("replication == 0 and second_seed == 0 and variant > 0")
+    counts = counts[counts["arm"] == "peach_popup+ma_email"].set_index("campaign")["shown"]
+    assert counts.min() > 0
+    assert shown.groupby("campaign").size().to_dict() == counts.to_dict()
+
+
+def test_the_snippet_on_first_orders_finds_everybody_who_ordered(run: Path) -> None:
+    first = worked("case:concept:name", run)["first"]
+    customers = pd.read_parquet(run / "customers.parquet").query("arm == 'baseline'")
+    assert first["order"].notna().sum() == (customers["orders"] > 0).sum() > 0
+    assert first["visit"].notna().sum() == (customers["visits"] > 0).sum()
 
 
 def test_the_snippet_on_assumptions_ranks_the_effect_of_the_table(run: Path) -> None:
