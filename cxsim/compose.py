@@ -323,16 +323,22 @@ def _known_keys(hydra: Hydra) -> list[str]:
         config = hydra.compose_config(CONFIG_NAME, [], RunMode.RUN, with_log_configuration=False)
     except Exception:  # a hint is not worth an error of its own
         return []
-    walk(plain({str(name): config[name] for name in config if name not in NOT_SETTINGS}), "")
+    walk(_of_settings(config), "")
     return found
 
 
 def plain(config: Any) -> Any:
-    """A configuration as plain dictionaries and lists, what it refers to filled in."""
+    """What a part of a configuration says, its references filled in."""
     from omegaconf import OmegaConf
 
-    made = config if OmegaConf.is_config(config) else OmegaConf.create(config)
-    return OmegaConf.to_container(made, resolve=True, throw_on_missing=True)
+    if not OmegaConf.is_config(config):
+        return config
+    return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+
+
+def _of_settings(config: DictConfig) -> dict[str, Any]:
+    """The groups and keys of a composed configuration that are part of `Settings`."""
+    return {str(name): plain(config[name]) for name in config if name not in NOT_SETTINGS}
 
 
 def compose(
@@ -393,7 +399,7 @@ def settings_of(job: DictConfig, own: Any, scenarios: Mapping[str, Any] | None =
 
     with hydras_errors_in_words():
         given = given_overrides(as_given(own.overrides.task))
-        raw = plain({str(name): job[name] for name in job if name not in NOT_SETTINGS})
+        raw = _of_settings(job)
     chosen = [value for key, value in given if key == "scenario" and not isinstance(value, dict)]
     _check_headers(chosen, raw.get("scenario"))
     return load_settings(completed(raw if not scenarios else {**raw, "scenario": scenarios}), _by_hand(given))

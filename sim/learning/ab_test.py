@@ -71,7 +71,8 @@ def _side(value: object) -> tuple[float, float]:
         count = number(names[counts[0]])
     if not 0 < count < size:
         raise ConfigError(
-            "{count:g} of {size:g} is not allowed; some of those who took part, and not all", count=count, size=size
+            "{counted}: {count:g} of {size:g} {sized} is not allowed; some of those who took part, and not all",
+            counted=counts[0], count=count, size=size, sized=sizes[0],
         )
     return size, count
 

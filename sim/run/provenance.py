@@ -54,8 +54,9 @@ OWN_CODE = "CXSIM_INTERVENTIONS"
 """Environment variable with the folder of a user's own interventions; workers inherit it."""
 
 
+@lru_cache
 def kinds_of_packages() -> tuple[metadata.EntryPoint, ...]:
-    """Modules of other installed packages that register kinds of interventions."""
+    """Modules of other installed packages that register kinds of interventions, as when first asked for."""
     return tuple(metadata.entry_points(group="cxsim.interventions"))
 
 

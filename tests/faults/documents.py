@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from sim.config.sampling import points
 from sim.config.sections import Gate
 from sim.config.settings import Settings, load_settings, resolved
 from sim.learning.learn import KINDS
-from sim.learning.pieces import read_evidence
+from sim.learning.pieces import Piece, read_evidence
 from sim.run.provenance import ROOT
 from sim.studies import key_drivers, premortem
 from sim.studies import sweep as design
@@ -186,7 +187,14 @@ def _read_search(jobs: JobComposer, folder: Path) -> None:
 
 def _read_pieces(folder: Path) -> None:
     for piece in read_evidence(folder / "evidence.yaml", KINDS):
-        piece.observed()
+        _observed(pickle.dumps(piece))
+
+
+@lru_cache(100)
+def _observed(piece: bytes) -> object:
+    """What a piece of evidence says; that of a whole table, which takes a second, once."""
+    found: Piece = pickle.loads(piece)
+    return found.observed()
 
 
 def read_words(jobs: JobComposer, hydra: Hydra, words: list[str]) -> None:

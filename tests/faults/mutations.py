@@ -12,6 +12,7 @@ of seed S is always the same.
 from __future__ import annotations
 
 import argparse
+import gc
 import signal
 import sys
 import time
@@ -236,6 +237,8 @@ def bench() -> Iterator[Bench]:
             line = refusal(lambda document=document: document.read(Path(folder) / "own"))
             assert not line, f"{name}, undamaged: {line}"
         assert answered(Mutation(SCENARIO.encode(), WORDS)) == ""
+        gc.collect()
+        gc.freeze()  # what stays need not be looked through again and again
         yield made
 
 

@@ -167,7 +167,7 @@ def test_per_cent_is_understood(tmp_path: Path, stated: dict[str, object]) -> No
         ({"control": CONTROL}, "give both control and treated"),
         ({"control": CONTROL, "treated": TREATED, "lift": 0.1}, "lift: follows from control and treated"),
         ({"control": CONTROL, "treated": {"buyers": 3}}, "treated: .* such as {visitors: 9000, buyers: 800}"),
-        ({"control": CONTROL, "treated": {"visitors": 10, "buyers": 11}}, "11 of 10 is not allowed"),
+        ({"control": CONTROL, "treated": {"visitors": 10, "buyers": 11}}, "buyers: 11 of 10 visitors is not allowed"),
         ({"control": CONTROL, "treated": TREATED, "metric": "nps"}, "counts give a share, and nps is none"),
         ({"scale": "relative", "se": 1}, "lift: is missing; or give control and treated"),
         ({"lift": 0.1, "se": 1}, "scale: is missing"),
