@@ -22,7 +22,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
-from cxsim.compose import NOT_SETTINGS
+from cxsim.groups import NOT_SETTINGS
 from sim.config.parameters import show
 from sim.files.plain import DEEPEST, dotted, parsed, require_legible, require_plain, text_of, values_of
 from sim.phrases import ConfigError, escaped, listed

@@ -15,6 +15,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cxsim.groups import GROUPS, NOT_SETTINGS
 from sim.phrases import ConfigError, Phrase, listed, nearest
 
 if TYPE_CHECKING:
@@ -25,14 +26,10 @@ if TYPE_CHECKING:
 
 
 CONFIG_NAME = "config"
-NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise", "explore")
-"""Groups of a composed configuration that are not part of `Settings`."""
 
 OURS = ("cxsim", "sim", "scenarios", "analysis", "agents", "hydra_plugins")
 THEIRS = ("hydra", "omegaconf", "antlr4", "yaml")
 """Packages in which an error may be raised while a configuration is composed."""
-
-GROUPS = ("company", "personas", "market", "calendar", "behaviour", "scenario", *NOT_SETTINGS[1:])
 
 _COMPOSING = threading.RLock()
 """Held by the thread that composes, since Hydra keeps its state in globals of the process."""

@@ -7,7 +7,7 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from cxsim.compose import NOT_SETTINGS
+from cxsim.groups import NOT_SETTINGS
 from scenarios.intervention import completed
 from sim.config.settings import Settings, load_settings
 
