@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def test_examples_are_copied_once(
     monkeypatch.setattr("cxsim.cli.folders.shipped", lambda name: None)
     assert cli.main(["examples", "other"]) == 2
     assert not (tmp_path / "other").exists()
+
+
+def test_a_wheel_takes_every_example() -> None:
+    files = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["data-files"]
+    landed = {Path(place, path.name) for place, some in files.items() for one in some for path in ROOT.glob(one)}
+    examples = [path for path in (ROOT / "examples").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {"share/cxsim" / path.relative_to(ROOT) for path in examples} <= landed
 
 
 # -- kinds of one's own -----------------------------------------------------------------------------------------------
