@@ -62,6 +62,7 @@ VARIANT = "*"
 """Stands between a scenario's name and its variant's in the name of an arm."""
 TOUCHPOINTS = ("site", "store", "delivery", "product")
 """What an order meets, by the number that an event `let down` gives as its value; as `agents.columns` has them."""
+_NUMBERED = ", ".join(f"{number} {name}" for number, name in enumerate(TOUCHPOINTS))
 _TOUCHPOINTS, _ONE_TOUCHPOINT = ", ".join(TOUCHPOINTS), f"{', '.join(TOUCHPOINTS[:-1])} or {TOUCHPOINTS[-1]}"
 ESTIMANDS = ("total", "direct", "spillover", "wom", "congestion", "company", "ab_test", "ab_bias")
 """`ab_test` is the raw difference a 50/50 field test would see; `ab_bias` is that difference, less the same split's
@@ -365,7 +366,7 @@ EVENT_NAMES = {
     "support contact": "wait, minutes (negative: given up after)",
     "episode": "score, su",
     "let down": "touchpoint that weighed worst in a day's last episode, where that scored below neutral and so did the "
-    "touchpoint itself: 0 site, 1 store, 2 delivery, 3 product",
+    f"touchpoint itself: {_NUMBERED}",
     "talk": "score told, su",
     "heard": "score told by a tie, su",
     "lapsed": "days since the last order",

@@ -176,7 +176,7 @@ def _lucky(found: Verdict) -> str:
 def _learning_words(found: Verdict, learning: list[tuple[str, float]] | None) -> str:
     evpi = min(found.regret)
     if evpi == 0:
-        return _("In none of the replications of what is not known would the choice be another.")
+        return _("At no point of what is not known would the choice be another.")
     total = money(evpi * found.members)
     if learning is None:
         text = _("To know everything before choosing would be worth {total} yen to the firm, at most.")

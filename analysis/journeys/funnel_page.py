@@ -31,8 +31,8 @@ GROUPS_CAPTION = N_(
     "known of the market is not in them."
 )
 CAUTION = N_(
-    "The intervals are sampling intervals (Wilson, 90 %): the chance of so many customers in one replication of what "
-    "is not known. What differs between replications is not in them. Both arms are the same customers, so that two "
+    "The intervals are sampling intervals (Wilson, 90 %): the chance of so many customers at one point of what is "
+    "not known. What differs between replications is not in them. Both arms are the same customers, so that two "
     "intervals may overlap where the difference is clear."
 )
 STEP_WORDS = {

@@ -58,7 +58,7 @@ CHANGE_WORDS = {
     "talked": N_("After {what} {after} % talk to friends ({low} to {high}; after any order {usual})."),
 }
 CAUTION = N_(
-    "From the journeys of {customers} customers in one replication of what is not known; intervals (90 %) are the "
+    "From the journeys of {customers} customers at one point of what is not known; intervals (90 %) are the "
     "chance of so many customers and nothing else. A ring: all replications, the interval is what is not known. Bad: "
     "below neutral."
 )

@@ -114,7 +114,7 @@ def _over(row: pd.Series) -> _Over:
 
 
 def _ahead(run: KeyDrivers, first: str, second: str) -> str:
-    return _("It is ahead of {second}, the next, in {ahead} of {points} replications of what is not known.").format(
+    return _("It is ahead of {second}, the next, at {ahead} of {points} points of what is not known.").format(
         second=words.touchpoint(second), **_counted(run.lead(EVERYBODY, first, second))
     )
 

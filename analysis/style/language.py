@@ -15,6 +15,8 @@ a contract and stay English: only what is told of them changes.
 from __future__ import annotations
 
 import re
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,11 +56,22 @@ def use(language: str) -> None:
 
 
 def installing(extra: str) -> str:
-    """The command that installs an extra: from the checkout, or by its packages where there is none."""
-    if (Path(__file__).resolve().parents[2] / "pyproject.toml").is_file():
-        return f"python -m pip install -c constraints.txt -e '.[{extra}]'"
-    stated = [one for one in metadata.requires("cxsim") or () if re.search(rf"extra == .{extra}\b", one)]
-    return " ".join(["python -m pip install", *(re.split(r"[^\w.-]", one)[0] for one in stated)])
+    """The command that installs an extra: from the checkout, or by its packages where there is none.
+
+    It is for the Python that runs, as it is typed in the current folder, with an environment activated or not.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    words = [_from_here(Path(sys.executable)), "-m", "pip", "install"]
+    if (checkout / "pyproject.toml").is_file():
+        words += ["-c", _from_here(checkout / "constraints.txt"), "-e", f"{_from_here(checkout)}[{extra}]"]
+    else:
+        stated = (one for one in metadata.requires("cxsim") or () if re.search(rf"extra == .{extra}\b", one))
+        words += [one.partition(";")[0].strip() for one in stated]
+    return shlex.join(words)
+
+
+def _from_here(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 @contextmanager

@@ -65,8 +65,8 @@ def _parser() -> Parser:
     parser = Parser(
         prog="cxsim optimise",
         description=_(
-            "Find the best values of the levers that conf/optimise/NAME.yaml names, over replications of what is not "
-            "known, and evaluate them again on fresh replications. The same command goes on where it was interrupted."
+            "Find the best values of the levers that conf/optimise/NAME.yaml names, over points of what is not known, "
+            "and evaluate them again at fresh points. The same command goes on where it was interrupted."
         ),
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help=_("optimise=NAME, and keys as in cxsim run"))

@@ -207,7 +207,7 @@ KEY_DRIVERS = Study(
         ("step=0.2", N_("su by which each touchpoint is made better, then worse")),
         ("comments=0.3", N_("share of surveyed detractors who write what let them down")),
         ("customers=20000", N_("members of the simulated market")),
-        ("replications=16", N_("replications of what is not known")),
+        ("replications=16", N_("points of what is not known")),
         ("scenario=baseline", N_("the world to do it in; its interventions must be none")),
         ("hydra.run.dir=DIR", N_("the folder to write")),
     ),

@@ -170,7 +170,7 @@ def test_a_lead_is_a_difference_within_points(tmp_path: Path) -> None:
 def test_the_verdict_says_where_the_rankings_disagree(tmp_path: Path) -> None:
     text = verdict(folder(tmp_path / "run"))
     assert "worth most at the product" in text
-    assert "ahead of the delivery, the next, in 8 of 8 replications" in text
+    assert "ahead of the delivery, the next, at 8 of 8 points" in text
     assert "Complaints name it first too (45 % of them on average)" in text
     assert "chart disagrees: it has the site first (weight 1.00), where a step brings 2.50 yen less" in text
 

@@ -21,6 +21,7 @@ from analysis.report.slide import slides
 from analysis.report.workbook import workbook
 from analysis.style.language import told_in
 from cxsim import cli
+from sim.run.provenance import ROOT
 from sim.tables import METRICS
 from tests.analysis.fake_run import make_run
 
@@ -137,10 +138,12 @@ def test_without_the_extra_one_line_says_what_to_install(
     run = make_run(tmp_path / "run", points=2, days=28, customers=200)
     write_effects(run)
     before = {path.name for path in run.iterdir()}
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.executable", "/usr/bin/python3")
     monkeypatch.setitem(sys.modules, package, None)  # as where it is not installed
     assert cli.main(["report", str(run), option]) == 2
     said = capsys.readouterr().err.strip()
-    assert said == f"cxsim: this needs {package}: python -m pip install -c constraints.txt -e '.[office]'"
+    assert said == f"cxsim: this needs {package}: {sys.executable} -m pip install -c constraints.txt -e '.[office]'"
     assert {path.name for path in run.iterdir()} == before
 
 

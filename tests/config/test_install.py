@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def test_examples_are_copied_once(
     monkeypatch.setattr("cxsim.cli.folders.shipped", lambda name: None)
     assert cli.main(["examples", "other"]) == 2
     assert not (tmp_path / "other").exists()
+
+
+def test_a_wheel_takes_every_example() -> None:
+    files = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["data-files"]
+    landed = {Path(place, path.name) for place, some in files.items() for one in some for path in ROOT.glob(one)}
+    examples = [path for path in (ROOT / "examples").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert {"share/cxsim" / path.relative_to(ROOT) for path in examples} <= landed
 
 
 # -- kinds of one's own -----------------------------------------------------------------------------------------------
@@ -299,4 +307,24 @@ def test_a_wheel_works_by_itself(python: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     done = cxsim(["run", *SMALL[1:], "language=ja"], tmp_path, python)
     assert done.returncode == 2
-    assert "matplotlib-fontja" in done.stderr
+    assert "env/bin/python -m pip install 'matplotlib-fontja" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_wheelhouse_is_enough_without_a_network(python: Path, tmp_path: Path) -> None:
+    """As docs/install.md has it, extras apart: the wheel that lies in it, then a checkout, which pip must build."""
+    copy, house = tmp_path / "copy", tmp_path / "wheelhouse"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info", "runs"))
+
+    def pip(*words: str | Path, **extra: str) -> None:
+        command = [python, "-m", "pip", *words]
+        done = subprocess.run(command, cwd=copy, env=os.environ | extra, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    pip("wheel", "-q", "-c", "constraints.txt", "-w", house, ".", "setuptools>=77")
+    nowhere = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    for words in (["cxsim"], ["-c", "constraints.txt", "-e", "."]):
+        pip("install", "--no-index", "--find-links", house, *words, **nowhere)
+        done = cxsim(["scenarios"], tmp_path, python, **nowhere)
+        assert done.returncode == 0, done.stderr
+        assert "norush_coupon" in done.stdout
