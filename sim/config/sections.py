@@ -600,10 +600,14 @@ def _option(key: str, value: Any) -> Any:
             return parameter()(value)
         if not (is_parameter(value) or "range" in value or "options" in value):
             return {str(name): _option(str(name), part) for name, part in value.items()}
-        reader: Callable[[object], Any] = choice() if _is_of_names(value) else parameter()
-        return reader(value)
+        return _alone(choice()(value)) if _is_of_names(value) else parameter()(value)
     except ConfigError as error:
         raise keyed(key, error) from None
+
+
+def _alone(choice: Choice) -> Choice | str:
+    """A name of which nothing else is stated, as if it stood alone."""
+    return choice.value if choice.plain() == choice.value else choice
 
 
 def _is_of_names(stated: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from sim.config.sections import Section
 from sim.config.settings import Settings
 from sim.learning.halves import METRICS, Halves
 from sim.learning.pieces import Observed, WorldStatistics
-from sim.phrases import ConfigError, Phrase
+from sim.phrases import ConfigError, Phrase, listed
 from sim.run.replication import TreatedArms
 from sim.world.pilot import piloted
 
@@ -63,6 +63,10 @@ def _side(value: object) -> tuple[float, float]:
     """(how many took part, how many of them did it) of one half of a test."""
     names = {str(key).lower(): found for key, found in value.items()} if isinstance(value, Mapping) else {}
     sizes, counts = ([name for name in names if name in known] for known in (SIZES, COUNTS))
+    for name in names:
+        if name not in (*SIZES, *COUNTS):
+            hint = Phrase("; {allowed}", allowed=listed((*SIZES, *COUNTS)))
+            raise ConfigError("{key}: no such key{hint}", key=name, hint=hint)
     if len(sizes) != 1 or len(counts) != 1 or len(names) != 2:
         raise ConfigError("{value} is not allowed; such as {{visitors: 9000, buyers: 800}}", value=show(value))
     with part(sizes[0]):

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sim.config.parameters import Text, show, whole
+from sim.config.parameters import Text, part, show, whole
 from sim.config.sections import Section
 from sim.phrases import ConfigError, Phrase, listed, nearest
 from sim.reading.cells import MUCH, BoolArray, Cells, cells_of, first_of
@@ -56,7 +56,8 @@ class TableFile(Section):
         """
         stated = cls.read(node)
         theirs = [stated.columns.get(name, name) for name in wanted]
-        table = read_table(folder / stated.file, theirs)
+        with part("file"):
+            table = read_table(folder / stated.file, theirs)
         form = Form.of(stated.date_format, stated.timezone, ask="date_format:")
         return FirmTable(table, stated.columns, form, tuple(stated.agree)), stated.within
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def read_table(path: Path, wanted: Sequence[str] = ()) -> Table:
     wanted: names of columns that are asked for; titles above them are skipped, and of several sheets the one that has
     them is taken. Raises ReadError of one line where the file cannot be read as a table.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a name is too long to be one
         raise ReadError("{path}: there is no such file", path=path)
     return _folder(path, wanted) if path.is_dir() else _file(path, wanted)
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from sim.files.plain import LONGEST_KEY
+
 Key = tuple[str | int, ...]
 
 VALUES: tuple[Any, ...] = (
@@ -92,7 +94,8 @@ def _other_key(tree: dict[str, Any], place: Key, how: str, chance: Random) -> Da
         return Damage(written(tree), (place, *filter(None, places(tree))), True, how)
     new = _misspelt(str(last), chance)
     above[new] = value
-    return Damage(written(tree), (place, (*place[:-1], new)), True, how)
+    referring = [key for key in places(tree) if str(last) in ".".join(map(str, key)).split(".")]
+    return Damage(written(tree), (place, (*place[:-1], new), *referring), True, how)
 
 
 def _with_device(tree: dict[str, Any], place: Key, chance: Random) -> Damage:
@@ -137,9 +140,12 @@ def _at(node: Any, place: Key) -> Any:
 def names(line: str, key: Key, above: Key) -> bool:
     """Whether a line names a key: dotted, but for the last parts of a parameter, which follow in words of their own.
 
-    Numbers of places in a list need not stand. `above`: the keys that stand over the document's own.
+    Numbers of places in a list need not stand, nor the end of a key that is too long to be shown. `above`: the keys
+    that stand over the document's own.
     """
-    wanted = [str(part) for part in (*above, *key)]
+    wanted = ".".join(map(str, (*above, *key))).split(".")
+    if f"{'.'.join(wanted)[:LONGEST_KEY]}..." in line:
+        return True
     for end in range(len(wanted), 0, -1):
         dotted = ".".join(wanted[:end])
         place = _after(line, dotted)

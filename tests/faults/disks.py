@@ -12,27 +12,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import shutil
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from cxsim import cli
-from tests.faults.kills import COMMANDS, EVIDENCE, GROWS, contents, drafts
+from tests.faults.kills import COMMANDS, EVIDENCE, GROWS, called, contents, drafts
 
 ROOMY = 256_000
 """Kilobytes that are enough for any of the commands."""
-
-ONE_PROCESS = {"run": ("threads=1",), "sweep": ("hydra/launcher=basic",), "optimise": ("threads=1",),
-               "learn": ("threads=1",)}  # fmt: skip
-"""Words that keep a command in this process."""
-
 
 class Trial(NamedTuple):
     """A command on a small disk: how many kilobytes it had, how it ended, and what was wrong; empty where all held."""
@@ -69,18 +61,6 @@ def resized(place: Path, size: int) -> None:
 def used(place: Path) -> int:
     """Kilobytes that are taken."""
     return -(-shutil.disk_usage(place).used // 1024)
-
-
-def called(name: str, folder: Path) -> tuple[int, str]:
-    """Exit status of a command that works in a folder, and what it wrote to the error stream."""
-    errors = io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stderr(errors), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            status = cli.main([*COMMANDS[name], *ONE_PROCESS.get(name, ())])
-        except Exception:
-            status = -1
-            traceback.print_exc()
-    return status, errors.getvalue()
 
 
 def emptied(place: Path) -> None:

@@ -69,8 +69,8 @@ def quick() -> dict[str, Any]:
     return found
 
 
-def documents(jobs: JobComposer) -> dict[str, Document]:
-    """All kinds by name. `jobs` reads what is written as words."""
+def documents(jobs: JobComposer, within: Path) -> dict[str, Document]:
+    """All kinds by name. `jobs` reads what is written as words; `within`, above the user's folder, gets tables."""
     found = {name: _group(name) for name in ("company", "calendar", "personas", "market", "behaviour")}
     found["facts"] = _company(quick())
     for name in SCENARIOS:
@@ -98,7 +98,7 @@ def documents(jobs: JobComposer) -> dict[str, Document]:
         own = _shipped(name, "default")
         node = own.get(name, own)  # some files state keys of the top beside those of the plan
         found[name] = Document(f"{name}/mine.yaml", node, (name,), partial(_read_study, plan, f"{name}/mine.yaml"))
-    found["evidence"] = Document("evidence.yaml", _evidence(), (), _read_pieces)
+    found["evidence"] = Document("evidence.yaml", _evidence(within), (), _read_pieces)
     return found
 
 
@@ -107,12 +107,13 @@ def _shipped(group: str, name: str) -> dict[str, Any]:
     return found
 
 
-def _evidence() -> dict[str, Any]:
+def _evidence(within: Path) -> dict[str, Any]:
     folder = ROOT / "examples" / "evidence"
     found: dict[str, Any] = yaml.safe_load((folder / "evidence.yaml").read_text(encoding="utf-8"))
     for piece in found.values():
         if "file" in piece:
-            piece["file"] = str(folder / piece["file"])
+            shutil.copy(folder / piece["file"], within)
+            piece["file"] = f"../{piece['file']}"
     counted = {"kind": "ab_test", "scenario": "norush_coupon", "metric": "conversion", "window": 14,
                "control": {"visitors": 9000, "buyers": 800}, "treated": {"visitors": 9100, "buyers": 850}}  # fmt: skip
     return found | {"counted": counted}

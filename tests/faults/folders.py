@@ -322,7 +322,7 @@ def _made(words: list[str]) -> None:
 
 def _searches(within: Path) -> list[Path]:
     for seed in ("1", "2"):
-        _made([*COMMANDS["optimise"][:-1], str(within / seed), f"seed={seed}", "threads=1"])
+        _made([*COMMANDS["optimise"][:-1], str(within / seed), f"seed={seed}"])
     return [within / "1", within / "2"]
 
 
@@ -331,7 +331,7 @@ def _lessons(within: Path) -> list[Path]:
     (within / "evidence.yaml").write_text(EVIDENCE, encoding="utf-8")
     learn, _file, *words = COMMANDS["learn"]
     for seed in ("1", "2"):
-        _made([learn, str(within / "evidence.yaml"), *words[:-1], str(within / seed), f"seed={seed}", "threads=1"])
+        _made([learn, str(within / "evidence.yaml"), *words[:-1], str(within / seed), f"seed={seed}"])
     return [within / "1" / "company", within / "2" / "company"]
 
 
