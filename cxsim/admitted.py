@@ -11,7 +11,7 @@ import pickle
 import re
 from collections.abc import Iterator
 from copy import copy
-from functools import lru_cache
+from functools import cache
 from importlib.resources.abc import Traversable
 from io import StringIO
 from pathlib import Path
@@ -95,7 +95,7 @@ class Packages(ImportlibResourcesConfigSource):
         return ConfigResult(config=pickle.loads(_pickled(text)), path=place, provider=self.provider, header=header)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _pickled(text: str) -> bytes:
     """The configuration that a text holds, to be had anew each time: whoever composes takes parts out of it."""
     return pickle.dumps(OmegaConf.load(StringIO(text)))

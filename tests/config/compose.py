@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from cxsim.compose import NOT_SETTINGS, compose, composer, plain
@@ -16,7 +16,7 @@ def raw(*overrides: str) -> dict[str, Any]:
     return deepcopy(_composed(overrides))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
     with composer(None) as hydra:
         config = compose(hydra, list(overrides))
