@@ -73,7 +73,11 @@ class Files(FileConfigSource):
 
 
 class Packages(ImportlibResourcesConfigSource):
-    """Files that ship: ours, Hydra's and its plugins'. A configuration names no others, since a package is code."""
+    """Files that ship: ours, Hydra's and its plugins'. A configuration names no others, since a package is code.
+
+    Some twenty of them make up a configuration, and to parse them takes half the time of composing it: a text that was
+    parsed once in this process is not parsed again.
+    """
 
     def __init__(self, provider: str, path: str) -> None:
         if provider.startswith("hydra.searchpath"):

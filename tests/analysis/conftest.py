@@ -10,6 +10,7 @@ import pytest
 
 from cxsim import cli
 from tests.analysis.browser import launched
+from tests.pages import without_pictures
 
 SMALL = ("customers=800", "days=60", "burn_in=40", "replications=2", "threads=1")
 
@@ -18,7 +19,8 @@ SMALL = ("customers=800", "days=60", "burn_in=40", "replications=2", "threads=1"
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its folder, with the journeys of everybody."""
     folder = tmp_path_factory.mktemp("lives") / "run"
-    assert cli.main(["run", *SMALL, f"hydra.run.dir={folder}"]) == cli.OK
+    with without_pictures():
+        assert cli.main(["run", *SMALL, f"hydra.run.dir={folder}"]) == cli.OK
     return folder
 
 

@@ -237,6 +237,7 @@ def test_bad_folders_and_missing_packages_are_one_line(
         write_sweep_report(uncertain)
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_real_sweep_from_command_to_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Blocks of one scenario's points, overlapping or not: their answer is that of one job with all points."""
     tiny = ["customers=400", "days=28", "burn_in=30", "replications=4", "arms=total", "scenario=norush_coupon"]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
-from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
-
+from cxsim.compose import compose, composer, plain
 from cxsim.groups import NOT_SETTINGS
 from scenarios.intervention import completed
 from sim.config.settings import Settings, load_settings
 
 
 def raw(*overrides: str) -> dict[str, Any]:
-    """The plain composed mapping under these overrides."""
-    with initialize_config_module("conf", version_base="1.3"):
-        config = compose("config", overrides=list(overrides))
-    plain = OmegaConf.to_container(config, resolve=True)
-    return completed({str(key): value for key, value in plain.items() if key not in NOT_SETTINGS})  # type: ignore[union-attr]
+    """The plain composed mapping under these overrides, the caller's own."""
+    return deepcopy(_composed(overrides))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> dict[str, Any]:
+    with composer(None) as hydra:
+        config = compose(hydra, list(overrides))
+        return completed({str(key): plain(config[key]) for key in config if key not in NOT_SETTINGS})
 
 
 def shipped(*overrides: str) -> Settings:

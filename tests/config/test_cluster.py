@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,10 +12,10 @@ import pytest
 
 import cxsim
 from cxsim import cli
-from sim.phrases import ConfigError
 from sim.run import cluster
 from sim.run.workers import Pool
 from sim.studies.sweep import JobWork
+from tests.config.items import deadly, squared
 from tests.folders import differing
 
 TINY = {"customers": 400, "days": 28, "burn_in": 30, "replications": 2, "arms": "total"}
@@ -27,19 +24,6 @@ TINY = {"customers": 400, "days": 28, "burn_in": 30, "replications": 2, "arms": 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def squared(number: int) -> int:
-    time.sleep(0.05)
-    if number == 3:
-        raise ConfigError("three")
-    return number * number
-
-
-def deadly(number: int) -> int:
-    if number == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
 
 
 class Machines:

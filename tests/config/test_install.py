@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,10 +137,12 @@ def mine(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_code_of_a_folder_runs_only_when_asked(mine: Path) -> None:
-    done = cxsim(["run", "--config-dir", "mine", *SMALL, "hydra.run.dir=out"], mine)
-    assert done.returncode == 2, done.stderr
-    assert "is no registered intervention" in done.stderr
+def test_code_of_a_folder_runs_only_when_asked(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(mine)
+    assert cli.main(["run", "--config-dir", "mine", *SMALL, "hydra.run.dir=out"]) == 2
+    assert "is no registered intervention" in capsys.readouterr().err
     assert not (mine / "out").exists()
     words = ["run", "--config-dir", "mine", "--own-code", *SMALL, "threads=2", "hydra.run.dir=out"]
     done = cxsim(words, mine)  # in workers too
@@ -147,13 +150,17 @@ def test_code_of_a_folder_runs_only_when_asked(mine: Path) -> None:
     assert "ours" in (mine / "out" / "effects.csv").read_text()
 
 
-def test_an_answer_hangs_on_the_code_of_a_folder(mine: Path) -> None:
+@pytest.mark.usefixtures("unpictured")
+def test_an_answer_hangs_on_the_code_of_a_folder(
+    mine: Path, monkeypatch: pytest.MonkeyPatch, forget_kinds: Callable[[], None]
+) -> None:
+    monkeypatch.chdir(mine)
     digests = []
     for number in range(2):
         with (mine / "mine" / "interventions" / "ours.py").open("a") as file:
             file.write(f"# {number}\n")
-        done = cxsim(["run", "--config-dir", "mine", "--own-code", *SMALL, f"hydra.run.dir=out{number}"], mine)
-        assert done.returncode == 0, done.stderr
+        assert cli.main(["run", "--config-dir", "mine", "--own-code", *SMALL, f"hydra.run.dir=out{number}"]) == 0
+        forget_kinds()  # as another process would know none
         digests.append(json.loads((mine / f"out{number}" / "provenance.json").read_text())["inputs_sha256"])
     assert digests[0] != digests[1]
 

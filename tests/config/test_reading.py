@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cxsim.admitted import Packages
 from cxsim.cli import main
 from cxsim.compose import compose, composer
 from sim.files.plain import MOST_BYTES, parsed, read_yaml
@@ -166,3 +167,11 @@ def test_a_word_says_no_more_than_it_may(
     assert all(one in line for one in told)
     assert "hunter2" not in line
     assert not list(Path().iterdir())
+
+
+def test_what_is_taken_out_of_a_shipped_file_is_there_at_the_next_reading() -> None:
+    first, second = (Packages("main", "pkg://conf").load_config("config").config for _ in range(2))
+    assert first == second
+    del first["customers"]
+    assert "customers" in second
+    assert "customers" in Packages("main", "pkg://conf").load_config("config").config

@@ -101,6 +101,7 @@ def test_a_path_is_told_from_here_where_it_lies_below(tmp_path: Path, monkeypatc
     assert shown(tmp_path / "here-too") == str(tmp_path / "here-too")
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize(
     ("command", "file"), [("report", "report.html"), ("gate", "gate.json"), ("sweep-report", "report.html")]
 )

@@ -26,6 +26,7 @@ from sim.run.workers import Pool, WorkerDied
 from sim.studies import sweep as sweeps
 from sim.studies.sweep import LOCKS, held, job_key, points
 from tests.config.compose import shipped
+from tests.config.items import doubled, together
 
 TINY = ["customers=400", "days=28", "burn_in=30", "replications=2", "arms=total"]
 
@@ -333,21 +334,13 @@ def test_a_killed_worker_costs_its_job_alone(kill: int, calm: Any, tmp_path: Pat
 
 
 def test_two_sweeps_at_once_do_each_job_once(tmp_path: Path) -> None:
-    sweeps = [start(tmp_path) for _ in range(2)]
+    sweeps = [start(tmp_path, "hydra/launcher=basic") for _ in range(2)]
     told = b"".join(sweep.communicate(timeout=300)[0] for sweep in sweeps)
     assert [sweep.returncode for sweep in sweeps] == [cli.OK, cli.OK], told.decode()
     rows = table(tmp_path / "it")
     assert [row["status"] for row in rows] == ["done"] * 4
     assert len(json.loads((tmp_path / "it/sweep.json").read_text())["jobs"]) == 4
     assert not list((tmp_path / "it").rglob("*.part"))
-
-
-def doubled(number: int) -> int:
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    if number == 4:
-        raise ValueError("four")
-    return 2 * number
 
 
 def test_a_killed_worker_costs_its_item_alone() -> None:
@@ -358,13 +351,6 @@ def test_a_killed_worker_costs_its_item_alone() -> None:
     assert {number: found[number] for number in found if number not in (3, 4)} == {
         number: 2 * number for number in (0, 1, 2, 5, 6, 7)
     }
-
-
-def together(path: str) -> float:
-    """Seconds at which this call began; it takes a moment."""
-    began = time.monotonic()
-    time.sleep(0.2)
-    return began
 
 
 def test_items_that_do_not_fit_into_memory_wait() -> None:

@@ -44,7 +44,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / f"{name}.yaml"
 
 
-@pytest.mark.usefixtures("mine", "own")
+@pytest.mark.usefixtures("mine", "own", "unpictured")
 def test_the_run_answers_with_the_rows_shown(capsys: pytest.CaptureFixture[str]) -> None:
     words = next(words for words in commands(PAGE) if words[0] == "run")
     assert cli.main([*words, *SMALL]) == cli.OK

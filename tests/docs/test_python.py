@@ -20,6 +20,7 @@ NOTEBOOK = ROOT / "examples" / "first_look.ipynb"
 DATED = re.compile(r"runs/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d(-\d+)?")
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_the_pages_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
@@ -29,6 +30,7 @@ def test_the_pages_snippets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         exec(compile(code, f"docs/python.md, snippet {number}", "exec"), names)
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_the_notebooks_outputs_are_what_its_cells_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     stored = notebook.read(NOTEBOOK)

@@ -40,6 +40,7 @@ def test_runs_compose(words: list[str], checkout: Path, capsys: pytest.CaptureFi
     assert "customers:" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_the_default_run_answers(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", *SMALL]) == cli.OK
     out = capsys.readouterr().out
@@ -57,6 +58,7 @@ def test_scenarios_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "norush_coupon" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_an_own_scenario_answers(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = next(words for words in commands() if "scenario=patient_customers" in words)
     early = "scenario.patient_customers.interventions.patient_customers.start=7"  # its days, in the short horizon
@@ -64,6 +66,7 @@ def test_an_own_scenario_answers(checkout: Path, capsys: pytest.CaptureFixture[s
     assert "\npatient_customers\n" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_class_of_ones_own_answers(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = next(words for words in commands() if "scenario=regulars_coupon" in words)
     assert cli.main([*words, *SMALL]) == cli.OK

@@ -43,6 +43,7 @@ def test_runs_compose(given: list[str], checkout: Path, capsys: pytest.CaptureFi
     assert "language: ja" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_the_first_run_answers_in_japanese(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["run", "language=ja", *SMALL]) == cli.OK
     out = capsys.readouterr().out
@@ -93,6 +94,7 @@ def test_folders_that_follow_are_those_made_before() -> None:
     assert {one[1] for first in ("sweep-report", "gate") for one in typed(first)} == made
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_a_sweep_its_report_and_its_gate_answer_in_japanese(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sweep = typed("run", "-m", "company.margin=0.2,0.3,0.4")[0]
     tiny = ["customers=300", "days=28", "burn_in=30", "replications=2", "arms=total", "hydra/launcher=basic"]

@@ -18,6 +18,7 @@ from scipy.stats import norm
 from cxsim import cli
 from sim import tables
 from sim.run.provenance import ROOT
+from tests.pages import without_pictures
 
 PAGE = ROOT / "docs" / "run-folder.md"
 NAMES = (
@@ -58,7 +59,8 @@ def snippets() -> list[str]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small real run folder."""
     folder = tmp_path_factory.mktemp("docs") / "run"
-    assert cli.main(["run", *SMALL, f"hydra.run.dir={folder}"]) == cli.OK
+    with without_pictures():
+        assert cli.main(["run", *SMALL, f"hydra.run.dir={folder}"]) == cli.OK
     return folder
 
 

@@ -16,10 +16,9 @@ from sim.world.model import CXModel, EngineName, burnt_in
 from sim.world.pilot import piloted
 from tests.worlds import BUSY, settings, treated
 
-FOUND = settings(*BUSY, "customers=600", "days=40", "burn_in=30")
+SMALL = (*BUSY, "customers=600", "days=40", "burn_in=30")
 SENDERS = "peach_popup", "ma_email", "rakuten_push", "mf_onboarding"
-SENT = settings(*BUSY, f"scenario=[{','.join(SENDERS)}]", "customers=9000", "days=40", "burn_in=30",
-    "company.message_cap=2")  # fmt: skip
+MESSAGED = (*BUSY, f"scenario=[{','.join(SENDERS)}]", "days=40", "burn_in=30", "company.message_cap=2")
 ENGINES: tuple[EngineName, EngineName] = ("column", "agent")
 KINDS = {"popup": ("popup shown", "popup clicked"), "welcome": ("", "")}
 """What the log calls being shown and clicked, by channel: pushes and e-mails are sent, a welcome is not in it."""
@@ -27,10 +26,10 @@ KINDS = {"popup": ("popup shown", "popup clicked"), "welcome": ("", "")}
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return piloted(FOUND, 3)
+    return piloted(settings(*SMALL), 3)
 
 
-def kept(world: World, engine: EngineName, limit: int, found: Settings = FOUND) -> tuple[CXModel, Journal]:
+def kept(world: World, engine: EngineName, limit: int, found: Settings) -> tuple[CXModel, Journal]:
     """A treated arm and its journal of the first `limit` customers."""
     journal = Journal(limit)
     model = CXModel(world, burnt_in(world), treated(found, "+".join(found.scenario)), engine, journal)
@@ -40,17 +39,19 @@ def kept(world: World, engine: EngineName, limit: int, found: Settings = FOUND) 
 
 @pytest.fixture(scope="module")
 def whole(world: World) -> tuple[CXModel, Journal]:
-    return kept(world, "column", world.customers)
+    return kept(world, "column", world.customers, settings(*SMALL))
 
 
 @pytest.fixture(scope="module")
 def messaged() -> tuple[CXModel, Journal]:
     """A world in which a popup, a welcome, pushes and e-mails all run."""
-    return kept(piloted(SENT, 3), "column", SENT.customers, SENT)
+    found = settings(*MESSAGED, "customers=9000")
+    return kept(piloted(found, 3), "column", found.customers, found)
 
 
-@pytest.mark.parametrize("found", [FOUND, SENT])
-def test_both_engines_write_the_same_bytes(found: Settings) -> None:
+@pytest.mark.parametrize("words", [SMALL, (*MESSAGED, "customers=1500")], ids=["one", "messages"])
+def test_both_engines_write_the_same_bytes(words: tuple[str, ...]) -> None:
+    found = settings(*words)
     (_, column), (_, agent) = (kept(piloted(found, 3), engine, 400, found) for engine in ENGINES)
     for one, other in zip((*column.columns(), *column.states()), (*agent.columns(), *agent.states()), strict=True):
         assert one.dtype == other.dtype
@@ -58,7 +59,7 @@ def test_both_engines_write_the_same_bytes(found: Settings) -> None:
 
 
 def test_the_limit_only_leaves_customers_out(world: World, whole: tuple[CXModel, Journal]) -> None:
-    _, few = kept(world, "column", 100)
+    _, few = kept(world, "column", 100, settings(*SMALL))
     for some, every in ((few.columns(), whole[1].columns()), (few.states(), whole[1].states())):
         chosen = every[0] < 100
         assert all(np.array_equal(a, b[chosen]) for a, b in zip(some, every, strict=True))

@@ -56,14 +56,8 @@ def test_much_happens_in_these_worlds() -> None:
     assert len(by_column(BOTH).recorder.censuses) == 4
 
 
-ALONE = [
-    pytest.param(name, marks=pytest.mark.slow)
-    for name in ("baseline", "norush_coupon", "norush_coupon_peak", "peach_popup")
-]
-"""What stands in BOTH too; `tests/scenarios` compares the engines in every scenario, in a smaller world."""
-
-
-@pytest.mark.parametrize("name", [BOTH, *ALONE])
+@pytest.mark.slow  # tests/scenarios compares the engines in every scenario, in a smaller world
+@pytest.mark.parametrize("name", ["baseline", "norush_coupon", "norush_coupon_peak", "peach_popup", BOTH])
 def test_engines_agree_to_the_last_bit(name: str) -> None:
     world, arm = case(name)
     assert differences(by_column(name), lived(world, arm, "agent")) == []
