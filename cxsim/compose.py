@@ -356,7 +356,7 @@ def compose(
         config = hydra.compose_config(name, emptying(words), mode, with_log_configuration=False)
         task = as_given(config.hydra.overrides.task)
         config.hydra.overrides.task = [one for one in overrides if one in task or emptied(one)]
-    admit(config)
+    admit(config, NOT_SETTINGS)
     return config
 
 
@@ -493,7 +493,7 @@ class JobComposer:
                 with hydras_errors_in_words(self._hydra, [str(one.input_line)]):
                     ConfigLoaderImpl._apply_overrides_to_config([one], config)
         config.hydra.overrides.task = list(overrides)
-        admit(config)
+        admit(config, NOT_SETTINGS)
         return settings_of(config, config.hydra)
 
     def _is_choice(self, override: Any) -> bool:
