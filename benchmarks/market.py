@@ -11,7 +11,7 @@ import math
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from cxsim.groups import NOT_SETTINGS
+from cxsim.compose import NOT_SETTINGS
 from scenarios.intervention import completed
 from sim.company.support import servers_for
 from sim.config.settings import Settings, load_settings

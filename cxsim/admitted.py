@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from copy import copy
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,6 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.config_source import ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
-from cxsim.groups import NOT_SETTINGS
 from sim.config.parameters import show
 from sim.files.plain import DEEPEST, dotted, parsed, require_legible, require_plain, text_of, values_of
 from sim.phrases import ConfigError, escaped, listed
@@ -168,8 +167,11 @@ def literal(text: str) -> str:
     return quoted(re.sub(r"(\\*)\$\{", r"\1\1\\${", text))
 
 
-def admit(config: DictConfig) -> None:
-    """Raise ConfigError for what a composed configuration may not say, Hydra's own part included."""
+def admit(config: DictConfig, apart: Collection[str]) -> None:
+    """Raise ConfigError for what a composed configuration may not say, Hydra's own part included.
+
+    apart: its groups that are no part of the settings, to which no setting may refer.
+    """
     node = OmegaConf.to_container(config, resolve=False)
     found: list[Reference] = []
     for path, value in values_of(node):
@@ -180,7 +182,7 @@ def admit(config: DictConfig) -> None:
         found += references(value, path)
     require_plain({name: below for name, below in node.items() if name != "hydra"} if isinstance(node, dict) else node)
     for reference in found:
-        _in_its_place(reference)
+        _in_its_place(reference, apart)
     if len(found) > MOST_REFERENCES:
         raise ConfigError("{key}: is one reference too many; at most {most}",
                           key=dotted(found[MOST_REFERENCES].at), most=MOST_REFERENCES)  # fmt: skip
@@ -263,15 +265,15 @@ def _known_resolver(reference: Reference) -> None:
         )
 
 
-def _in_its_place(reference: Reference) -> None:
-    """Refuse what is not plain but in a folder's name, and what of Hydra's would come into settings."""
+def _in_its_place(reference: Reference, apart: Collection[str]) -> None:
+    """Refuse what is not plain but in a folder's name, and what would come into settings from beside them."""
     _known_resolver(reference)
     key = dotted(reference.at)
     if reference.resolver is not None and key not in PLACES:
         raise ConfigError("{key}: {value} is refused; only {places} may hold it",
                           key=key, value=show(reference.text), places=", ".join(PLACES))  # fmt: skip
     group, there = reference.at[0], (*target(reference), "")[0]
-    if reference.resolver is None and there in NOT_SETTINGS and group not in ("hydra", there):
+    if reference.resolver is None and there in apart and group not in ("hydra", there):
         raise ConfigError("{key}: {value} is refused; what {group} holds is no setting",
                           key=key, value=show(reference.text), group=there)  # fmt: skip
 

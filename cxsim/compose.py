@@ -15,7 +15,6 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cxsim.groups import GROUPS, NOT_SETTINGS
 from sim.phrases import ConfigError, Phrase, listed, nearest
 
 if TYPE_CHECKING:
@@ -26,6 +25,11 @@ if TYPE_CHECKING:
 
 
 CONFIG_NAME = "config"
+NOT_SETTINGS = ("hydra", "sweep", "premortem", "key_drivers", "gate", "optimise", "explore")
+"""Groups of a composed configuration that are not part of `Settings`."""
+
+GROUPS = ("company", "personas", "market", "calendar", "behaviour", "scenario", *NOT_SETTINGS[1:])
+"""Groups from which a file is chosen."""
 
 OURS = ("cxsim", "sim", "scenarios", "analysis", "agents", "hydra_plugins")
 THEIRS = ("hydra", "omegaconf", "antlr4", "yaml")
@@ -353,7 +357,7 @@ def compose(
         config = hydra.compose_config(name, emptying(words), mode, with_log_configuration=False)
         task = as_given(config.hydra.overrides.task)
         config.hydra.overrides.task = [one for one in overrides if one in task or emptied(one)]
-    admit(config)
+    admit(config, NOT_SETTINGS)
     return config
 
 
@@ -490,7 +494,7 @@ class JobComposer:
                 with hydras_errors_in_words(self._hydra, [str(one.input_line)]):
                     ConfigLoaderImpl._apply_overrides_to_config([one], config)
         config.hydra.overrides.task = list(overrides)
-        admit(config)
+        admit(config, NOT_SETTINGS)
         return settings_of(config, config.hydra)
 
     def _is_choice(self, override: Any) -> bool:

@@ -6,8 +6,7 @@ from copy import deepcopy
 from functools import cache
 from typing import Any
 
-from cxsim.compose import compose, composer, plain
-from cxsim.groups import NOT_SETTINGS
+from cxsim.compose import NOT_SETTINGS, compose, composer, plain
 from scenarios.intervention import completed
 from sim.config.settings import Settings, load_settings
 

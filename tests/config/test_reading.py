@@ -86,6 +86,7 @@ REFUSED: list[tuple[str, Sequence[str]]] = [
     (GLOBAL + 'hydra: {job: {name: "${oc.env:SECRET}"}}\n', ["mine.yaml", "hydra.job.name", "environment"]),
     (MINE.replace("Mine.", '"${oc.decode:x}"'), ["mine.yaml", "description", "refused"]),
     (MINE.replace("Mine.", '"${hydra:job.name}"'), ["scenario.mine.description", "only hydra.run.dir"]),
+    (MINE.replace("Mine.", '"${gate.title}"'), ["scenario.mine.description", "what gate holds is no setting"]),
     (MINE.replace("Mine.", '"${hydra.runtime.cwd}"'), ["scenario.mine.description", "refused"]),
     (MINE.replace("Mine.", '"${now:%Y}"'), ["scenario.mine.description", "only hydra.run.dir"]),
     (MINE.replace("Mine.", '"${scenario.mine.description}"'), ["scenario.mine.description: refers to itself"]),
