@@ -88,10 +88,12 @@ class DeliveryTerms(NamedTuple):
         return working_day(order_day, self.warehouse_rests) + self.lead[kind] + extra
 
     def given_up(self, batch: Batch) -> NDArray[np.int64]:
-        """Day on whose morning each order of a batch is cancelled if it has not shipped, FAR if never: int64 (orders,)."""
+        """Day on whose morning each order of a batch is cancelled if it has not shipped; after FAR, if never: int64
+        (orders,)."""
         if self.patience.daily <= 0.0:
-            return np.full(len(batch.orders), FAR, np.int64)
-        return batch.orders["patience"] + np.int64(self.promised(batch.kind, batch.day, batch.extra))
+            return np.full(len(batch.orders), FAR + 1, np.int64)
+        beyond = batch.orders["patience"].astype(np.int64)
+        return np.where(beyond == FAR, FAR + 1, beyond + self.promised(batch.kind, batch.day, batch.extra))
 
     def handed_over(self, kind: int, order_day: int, ship_day: int, extra: int = 0, delay: int = 0) -> int:
         """Day of delivery of orders shipped on `ship_day`; a no-rush parcel may be held until its promised day.
