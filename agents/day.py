@@ -520,19 +520,6 @@ def order_cost(r: Rules, kind: int) -> float:
     return 0.0 if kind == STORE else behaviour.parcel_cost(r, kind)
 
 
-@rule
-def whole(yen: float) -> int:
-    """Yen rounded to whole ones, half up."""
-    return int(math.floor(yen + 0.5))
-
-
-@rule
-def takings_of(r: Rules, kind: int, basket: int, discount: int) -> tuple[int, int]:
-    """Whole yen of an order: what the customer pays, and the profit that the firm makes with it."""
-    fee = whole(order_fee(r, kind, basket))
-    return basket - discount + fee, whole(basket * r.margin) - discount + fee - whole(order_cost(r, kind))
-
-
 # -- 3 experience, 4 conclude ---------------------------------------------------------------------------------------
 
 

@@ -106,6 +106,9 @@ VISIT = np.dtype(
         ("basket", np.int32),  # yen
         ("discount", np.int32),  # yen
         ("redeemed", np.uint8),
+        # as booked
+        ("paid", np.int32),  # yen, delivery fee included
+        ("earned", np.int32),  # yen of profit with the order
     ],
     align=True,
 )

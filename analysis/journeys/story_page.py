@@ -18,7 +18,7 @@ from analysis.journeys import finders
 from analysis.journeys.causes import Event, Life
 from analysis.journeys.read import STORE, TOUCHPOINTS, Journeys
 from analysis.journeys.story import BOTH, Story, parting_words, story, table, timeline, when
-from analysis.style import dates, look, words
+from analysis.style import look, words
 from analysis.style.language import N_, _, told_in
 from analysis.style.page import Picture, picture, render
 from sim.tables import BASELINE, DETRACTOR, PROMOTER
@@ -229,9 +229,8 @@ def _time_axis(axes: Axes, days: int, first: date | None) -> None:
         axes.set_xlabel(_("day of the horizon"))
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
         return
-    starts = dates.month_starts(first, days, 10)
     axes.set_xlabel(_("date"))
-    axes.set_xticks([(start - first).days for start in starts], [f"{start:%Y-%m}" for start in starts])
+    look.months_along(axes, first, days, 10)
 
 
 def _legend(found: Story) -> list[Line2D]:

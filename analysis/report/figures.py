@@ -22,7 +22,7 @@ from analysis.effects.estimands import Array, ltv_by_point
 from analysis.effects.sensitivity import rank_correlations as correlations
 from analysis.folders.run_folder import Run, cell
 from analysis.report.rows import scaled, years
-from analysis.style import dates, look, words
+from analysis.style import look, words
 from analysis.style.language import N_, _
 from analysis.style.lines import folded
 from sim.tables import BASELINE, EVERYBODY
@@ -390,9 +390,8 @@ def _weeks_as_dates(run: Run, lowest: Iterable[Axes], most: int) -> None:
             axes.set_xlabel(_("week of the horizon"))
             axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
             continue
-        starts = dates.month_starts(first, run.days, most)
         axes.set_xlabel(_("date (a point per week)"))
-        axes.set_xticks([(start - first).days / 7 for start in starts], [f"{one:%Y-%m}" for one in starts])
+        look.months_along(axes, first, run.days, most, unit=7)
 
 
 def _arm_look(arm: str) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -22,7 +23,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.style import fonts, words
+from analysis.style import dates, fonts, words
 from sim.files.disk import write_bytes, write_text
 
 BLUE, ORANGE, GREEN, VERMILION, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7"
@@ -176,6 +177,12 @@ def dots(axes: Axes, rows: pd.DataFrame, y: NDArray[np.float64], colour: str, ma
     ends = np.where(np.isnan(low), x, low), np.where(np.isnan(high), x, high)
     axes.hlines(y, *ends, color=colour, linewidth=1.6, alpha=0.55)
     axes.plot(x, y, marker, color=colour, markersize=5.5, label=text, linestyle="none")
+
+
+def months_along(axes: Axes, first: date, days: int, most: int, unit: int = 1) -> None:
+    """Name at most so many months of `days` days along an axis in units of so many days, whose zero is `first`."""
+    starts = dates.month_starts(first, days, most)
+    axes.set_xticks([(start - first).days / unit for start in starts], [f"{start:%Y-%m}" for start in starts])
 
 
 def legend_above(axes: Axes) -> None:

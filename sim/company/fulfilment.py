@@ -24,10 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents import draws
-from agents.behaviour import PackedRules
 from agents.columns import EXPRESS, FAR, NO_ORDER, NORUSH, STANDARD, STORE, Columns
 from agents.compiled import compiled, loop, of_one_type, rule
-from agents.day import takings_of
 from agents.draws import day_key, draw, hash_draw, uniform_of
 from agents.records import EPISODE, Episodes, Visits
 from sim.company.changes import sum_of
@@ -165,14 +163,13 @@ Orders = NDArray[Any]
 @of_one_type
 @compiled
 def orders_of(
-    c: Columns, rules: PackedRules, v: Visits, seed: int, day: int, luck: CarrierLuck, patience: Patience,
-    longer: tuple[int, int, int],
+    c: Columns, v: Visits, basket_shape: float, seed: int, day: int, luck: CarrierLuck, patience: Patience,
+    longer: DaysByClass,
 ) -> Orders:  # fmt: skip
     """The day's orders, the store's too, sorted as they ship: by class, then the order's own draw, then row.
 
     `longer` are the days by which today's terms promise more than the usual lead, by class.
     """
-    r = rules[0]
     orders = np.empty(len(v), ORDER)
     count = 0
     for j in range(len(v)):
@@ -184,9 +181,9 @@ def orders_of(
                 one.extra += longer[v[j].kind]
             one.delay = delay_of(seed, v[j].row, day, luck)
             one.basket, one.discount = v[j].basket, v[j].discount
-            one.paid, one.earned = takings_of(r, v[j].kind, int(v[j].basket), int(v[j].discount))
+            one.paid, one.earned = v[j].paid, v[j].earned
             one.patience = patience_of(seed, v[j].row, day, patience)
-            one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / r.basket_shape)
+            one.saved = np.float32(v[j].discount * float(c.more[v[j].row].spend) / basket_shape)
             count += 1
     return as_they_ship(seed, day, orders[:count])
 
@@ -314,6 +311,13 @@ class QueueHead(NamedTuple):
 NOTHING_LEFT = QueueHead(FAR, 0, 0.0)
 
 
+NOT_PUT_OFF: DaysByClass = (0, 0, 0)
+MOST_PUT_OFF = 60
+"""Days by which a promise is put off at most."""
+
+_NO_ORDERS: Orders = np.zeros(0, ORDER)
+
+
 @dataclass
 class FulfilmentCentre:
     """The live centre. For replays it keeps `shipped`, who shipped when, `heads`, the first order left each day,
@@ -411,12 +415,6 @@ class FulfilmentCentre:
         return FulfilmentCentre(
             self.terms, list(self.queue), {day: list(parcels) for day, parcels in self.arriving.items()}
         )
-
-
-_NO_ORDERS: Orders = np.zeros(0, ORDER)
-NOT_PUT_OFF: DaysByClass = (0, 0, 0)
-MOST_PUT_OFF = 60
-"""Days by which a promise is put off at most."""
 
 
 def hand_to_carrier(terms: DeliveryTerms, arriving: dict[int, list[Batch]], batch: Batch, ship_day: int) -> None:

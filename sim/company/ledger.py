@@ -20,7 +20,6 @@ from agents import day as customer_day
 from agents.behaviour import PackedRules, Rules, return_loss
 from agents.columns import NO_ORDER, NORUSH, Columns
 from agents.compiled import loop, of_one_type, rule
-from agents.day import whole
 from agents.records import Episodes, Messages, Visits
 from agents.state import Customers
 from agents.wallet import Wallet, grown_wallet, issue, redeem
@@ -32,6 +31,12 @@ from sim.config.parameters import DAYS_PER_YEAR
 def discount_factor(r: Rules, day: int) -> float:
     """Present value on day 0 of a yen on `day`, continuous discounting by the day."""
     return math.exp(-r.discount_rate * day / DAYS_PER_YEAR)
+
+
+@rule
+def whole(yen: float) -> int:
+    """Yen rounded to whole ones, half up."""
+    return int(math.floor(yen + 0.5))
 
 
 @rule
@@ -77,10 +82,13 @@ def _book_visits(c: Columns, rules: PackedRules, v: Visits, day: int) -> tuple[i
 
 @rule
 def _book_order(c: Columns, r: Rules, v: Visits, j: int, day: int) -> tuple[int, int]:
-    """Book the order of visit j; (revenue, profit) in yen."""
+    """Book the order of visit j, and note in it what would be given back; (revenue, profit) in yen."""
     row, basket, discount = v[j].row, int(v[j].basket), int(v[j].discount)
     me = c.more[row]
-    paid, earned = customer_day.takings_of(r, v[j].kind, basket, discount)
+    fee = whole(customer_day.order_fee(r, v[j].kind, basket))
+    paid = basket - discount + fee
+    earned = whole(basket * r.margin) - discount + fee - whole(customer_day.order_cost(r, v[j].kind))
+    v[j].paid, v[j].earned = paid, earned
     me.revenue += paid
     me.margin += earned
     me.cost += discount * discount_factor(r, day)
@@ -147,21 +155,22 @@ def _book_refunds(c: Columns, rules: PackedRules, e: Episodes, day: int) -> tupl
     r = rules[0]
     refunded, lost = 0, 0
     for j in range(len(e)):
-        if e[j].returned or e[j].cancelled:
-            me = c.more[e[j].row]
-            if e[j].returned:
-                price = int(e[j].basket) - int(e[j].discount)
-                yen = whole(return_loss(r, float(e[j].basket), float(e[j].discount)))
-                me.returned += 1
-            else:
-                price, yen = int(e[j].paid), int(e[j].earned)
-                me.monetary -= int(e[j].basket)
-                me.cost -= e[j].discount * discount_factor(r, day)
-            me.revenue -= price
-            me.margin -= yen
-            _book(c, r, e[j].row, day, -yen)
-            refunded += price
-            lost += yen
+        me = c.more[e[j].row]
+        if e[j].returned:
+            price = int(e[j].basket) - int(e[j].discount)
+            yen = whole(return_loss(r, float(e[j].basket), float(e[j].discount)))
+            me.returned += 1
+        elif e[j].cancelled:
+            price, yen = int(e[j].paid), int(e[j].earned)
+            me.monetary -= int(e[j].basket)
+            me.cost -= e[j].discount * discount_factor(r, day)
+        else:
+            continue
+        me.revenue -= price
+        me.margin -= yen
+        _book(c, r, e[j].row, day, -yen)
+        refunded += price
+        lost += yen
     return refunded, lost
 
 

@@ -165,9 +165,11 @@ def solved(buyers: Buyers, orders_a_year: float, repeat_share: float | None) -> 
         low = highest
     else:
         low = brentq(beyond, lowest, highest, xtol=1e-10)
-    if beyond(low) == -1.0:  # at the edge of what can be reached
+    try:
+        least = returning(low)
+    except OutOfReach:  # at the edge of what can be reached
         low -= 1e-6
-    least = returning(low)
+        least = returning(low)
     if abs(least - repeat_share) > 1e-6:
         raise OutOfReach("repeat_share", repeat_share, least, returning(lowest))
     lapse = math.exp(low)

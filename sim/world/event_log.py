@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.columns import LAPSED, NEVER, NO_ORDER, NORUSH
+from agents.columns import LAPSED, NEVER, NO_ORDER
 from agents.network import Network
 from agents.records import Episodes, Messages
 from agents.state import Customers
+from sim.company.ledger import earns_coupon
 from sim.tables import EVENT_NAMES
 from sim.world.engines import Arrivals, Census
 
@@ -75,7 +76,7 @@ class Journal:
         welcome = np.where(v["welcome"] > 0, _numbered(v["welcome_row"]), 0)
         self.note(day, "linked", v["row"][linked], welcome[linked])
         self.note(day, "order", v["row"][ordered], v["basket"][ordered])
-        used, earned = v["redeemed"] == 1, (v["kind"] == NORUSH) & (v["norush_coupon"] > 0)
+        used, earned = v["redeemed"] == 1, earns_coupon(v["kind"], v["norush_coupon"])
         self.note(day, "coupon redeemed", v["row"][used], v["discount"][used])
         self.note(day, "coupon issued", v["row"][earned], v["norush_coupon"][earned])
         self._feel(day, customers, np.union1d(v["row"], self._readers(customers)))

@@ -420,7 +420,7 @@ class CXModel(mesa.Model):
         """Online orders go to the warehouse in a batch per class; store purchases are handed over at once."""
         world = self.world
         orders = orders_of(
-            self.customers.columns, self.customers.packed, visits, world.seed, day, world.carrier,
+            self.customers.columns, visits, world.rules.basket_shape, world.seed, day, world.carrier,
             world.terms.patience, self.in_force.delivery.longer,
         )  # fmt: skip
         self._stores = []

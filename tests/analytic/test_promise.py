@@ -20,7 +20,6 @@ from sim.company.fulfilment import (
     episodes_of,
     patience_of,
 )
-from sim.world.model import CXModel
 from sim.world.pilot import piloted
 from tests.worlds import BUSY, lived, settings
 
@@ -92,8 +91,7 @@ def test_a_warehouse_that_never_ships_gives_everything_back() -> None:
     """With patience that ends on the day after the promised one, what was earned online is the contacts' cost alone."""
     firm = ("customers=1500", "days=60", "burn_in=30", *BUSY, "company.cancellations={after: 1, daily: 1}")
     world = piloted(settings(*firm, "company.channels={web: 0.7, app: 0.3, store: 0}", "company.acquisition_cost=0"), 4)
-    model = CXModel(*_closed(world))
-    model.run(world.days)
+    model = lived(replace(world, capacity=np.zeros_like(world.capacity)))
     rows, columns = model.recorder.rows, model.customers.columns
     due = slice(None, -(max(world.terms.lead) + 2))
     assert rows["delivered"].sum() == 0
@@ -104,10 +102,3 @@ def test_a_warehouse_that_never_ships_gives_everything_back() -> None:
     assert settled.sum() > 50
     assert (columns.of("revenue")[settled] == 0).all()
     assert (columns.of("margin")[settled] == 0).all()
-
-
-def _closed(world):  # type: ignore[no-untyped-def]
-    from sim.world.model import founded
-
-    closed = replace(world, capacity=np.zeros_like(world.capacity))
-    return closed, founded(closed)

@@ -41,12 +41,12 @@ TINY = ("customers=400", "days=28", "burn_in=30", "replications=2", "arms=total"
 STATUS = "market.status={unaware: 0.3, aware: 0.3, customer: 0.4}"
 EXAMPLES = ROOT / "examples"
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "run": ("run", *TINY, "threads=1", "hydra.run.dir=out"),
+    "run": ("run", *TINY, "threads=2", "hydra.run.dir=out"),
     "sweep": ("run", "-m", "seed=1,2", *TINY, "hydra.sweep.dir=out"),
     "optimise": ("optimise", "optimise=coupon", *TINY[:3], "optimise.trials=2", "optimise.points=2",
-                 "optimise.fresh_points=2", STATUS, "threads=1", "--out", "out"),
+                 "optimise.fresh_points=2", STATUS, "--out", "out"),
     "learn": ("learn", "evidence.yaml", "customers=4000", *TINY[1:3], "--points", "40", "--name", "shop",
-              "threads=1", "--out", "out"),
+              "--out", "out"),
     "calibrate": ("calibrate", str(EXAMPLES / "online_retail_cut.csv.gz"), "--customer", "CustomerID", "--date", "date",
                   "--value", "revenue", "--name", "shop", "--out", "out"),
     "report": ("report", "out", "language=ja"),
@@ -61,8 +61,9 @@ coupon_for_waiting:
   scale: absolute
   se: 0.5
 """
-ONE_PROCESS = {"sweep": ("hydra/launcher=basic",)}
-"""Words that keep a command in one process, where it is not there already: the sweep alone has workers."""
+ONE_PROCESS = {"run": ("threads=1",), "sweep": ("hydra/launcher=basic",), "optimise": ("threads=1",),
+               "learn": ("threads=1",)}  # fmt: skip
+"""Words that keep a command in one process."""
 
 FRESH = 0.1
 """Share of tries that are a new Python, not a copy of this one."""
