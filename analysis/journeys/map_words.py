@@ -30,7 +30,7 @@ from sim.tables import BASELINE, EVERYBODY
 
 EXPERIENCE_WORDS = {
     IN_TIME: N_("a delivery in time"),
-    LATE: N_("a late delivery or a cancelled order"),
+    LATE: N_("a late delivery"),
     IN_STORE: N_("a purchase in the store"),
     HEARD: N_("what friends tell"),
     FIRST: N_("the first order"),
