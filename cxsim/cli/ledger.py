@@ -116,7 +116,7 @@ def _figures(given: Any) -> Iterator[dict[str, Any]]:
 
 
 def _of_table(path: Path) -> Iterator[dict[str, Any]]:
-    from sim.reading.table import read_table
+    from sim.files.reading.table import read_table
 
     needed = ["metric", "period", "value"]
     table = read_table(path, needed)

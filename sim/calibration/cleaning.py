@@ -3,11 +3,11 @@
 The rules, in the order in which a row meets them; the first that applies takes it:
 
 1. malformed row: not as many fields as the header has.
-2. unparsable date: not a day between 1970 and 2099; what forms are understood says sim.reading.days.
+2. unparsable date: not a day between 1970 and 2099; what forms are understood says sim.files.reading.days.
 3. date far from all others: one or a few, with months between them and the rest.
 4. missing customer: blank, a word for nothing or for a guest, or one id that is most of the log.
 5. further line, blank value: an empty cell, beside a filled one of the same customer and day or alone.
-6. unparsable value: not an amount (sim.reading.money).
+6. unparsable value: not an amount (sim.files.reading.money).
 7. other currency: not the one that is asked for.
 8. repeated total: a further row of an order that repeats the order's total.
 9. duplicate row: equal to an earlier row in all columns, where whole orders stand twice.
@@ -31,12 +31,12 @@ import pyarrow.compute as pc
 from sim.calibration import purchases
 from sim.calibration.purchases import IntArray, Rows
 from sim.calibration.where import kept
+from sim.files.reading.cells import MISSING, MUCH, BoolArray, Cells, ReadError, cells_of, merged
+from sim.files.reading.days import Days, Form, far_days, read_days
+from sim.files.reading.identities import Identities, read_identities
+from sim.files.reading.money import CURRENCIES, Amounts, read_amounts
+from sim.files.reading.table import Table
 from sim.phrases import Phrase, enumerated, listed
-from sim.reading.cells import MISSING, MUCH, BoolArray, Cells, ReadError, cells_of, merged
-from sim.reading.days import Days, Form, far_days, read_days
-from sim.reading.identities import Identities, read_identities
-from sim.reading.money import CURRENCIES, Amounts, read_amounts
-from sim.reading.table import Table
 
 LogError = ReadError
 
@@ -74,7 +74,7 @@ UNSAID = ""
 class Choices:
     """What a user says of a log beyond its columns; None and empty where nothing is said.
 
-    date_format, timezone, decimal: see sim.reading. currency: an ISO code or a sign. where: conditions
+    date_format, timezone, decimal: see sim.files.reading. currency: an ISO code or a sign. where: conditions
     (sim.calibration.where). equal_rows: `keep` or `drop`. agreed: rules that may take more than MUCH of the rows.
     """
 

@@ -1,7 +1,7 @@
 """A transaction log as purchase days, with every loss counted, and what a fit needs of them.
 
-What a log may look like, and which rows of it count, say sim.reading and sim.calibration.cleaning. What is left of one
-customer and day is one purchase day: values are summed, it has a coupon if one of its rows has, and the other
+What a log may look like, and which rows of it count, say sim.files.reading and sim.calibration.cleaning. What is left
+of one customer and day is one purchase day: values are summed, it has a coupon if one of its rows has, and the other
 attributes are those of its row of greatest value. Customers are text ("00123" is not "123"); all text is brought to its
 compatibility form (Unicode NFKC), so that full-width digits equal plain ones.
 """
@@ -19,8 +19,8 @@ import pandas as pd
 
 from sim.calibration.cleaning import RULES, Choices, Cleaned, LogError, clean
 from sim.calibration.repeat_buying import RfmSummary
+from sim.files.reading.table import Table, read_table
 from sim.phrases import Phrase, enumerated
-from sim.reading.table import Table, read_table
 
 __all__ = ["RULES", "Choices", "CleanLog", "LogColumns", "LogError", "read_log", "summarise"]
 
@@ -109,7 +109,7 @@ class Redemption:
 
 
 def read_log(path: str | Path, columns: LogColumns, choices: Choices = AS_FOUND) -> CleanLog:
-    """Read and clean a transaction log, a table in any of the forms that sim.reading knows.
+    """Read and clean a transaction log, a table in any of the forms that sim.files.reading knows.
 
     Raises LogError, in one line, if the file cannot be read as a table, lacks a column, loses more than a few rows to
     one rule without the user's agreement, keeps nothing after cleaning, or is too little to learn from: under MIN_WEEKS

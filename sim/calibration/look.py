@@ -16,12 +16,12 @@ import pyarrow as pa
 
 from sim.calibration.cleaning import ORDER_NAME, UNUSUAL, Choices, Cleaned, clean, such
 from sim.calibration.log import LogColumns
+from sim.files.reading.cells import MUCH, Cells, Values, cells_of
+from sim.files.reading.days import holds_days, read_days
+from sim.files.reading.dialect import normal
+from sim.files.reading.money import read_amounts
+from sim.files.reading.table import Table, read_table
 from sim.phrases import ConfigError, Phrase
-from sim.reading.cells import MUCH, Cells, Values, cells_of
-from sim.reading.days import holds_days, read_days
-from sim.reading.dialect import normal
-from sim.reading.money import read_amounts
-from sim.reading.table import Table, read_table
 
 NAMES: Mapping[str, Sequence[str]] = {
     "customer": (

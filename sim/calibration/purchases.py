@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sim.files.reading.cells import MUCH, BoolArray
 from sim.phrases import Phrase
-from sim.reading.cells import MUCH, BoolArray
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]

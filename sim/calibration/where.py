@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from sim.files.reading.cells import BoolArray, ReadError, cells_of
+from sim.files.reading.dialect import normal
+from sim.files.reading.table import Table
 from sim.phrases import Phrase
-from sim.reading.cells import BoolArray, ReadError, cells_of
-from sim.reading.dialect import normal
-from sim.reading.table import Table
 
 COMPARED = re.compile(r"\s*(.+?)\s*(!=|<>|==|=)\s*(.*?)\s*")
 LISTED = re.compile(r"\s*(.+?)\s+(not\s+in|in)\s*\((.*)\)\s*", re.IGNORECASE)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from agents.columns import NORUSH, STORE
 from agents.compiled import compiled
 from sim.company.fulfilment import MOST_PUT_OFF, Batch, CarrierLuck, DeliveryTerms, working_day
-from sim.halving import halved
+from sim.company.halving import halved
 
 YEARS = 12
 """Years of orders over which lateness is a mean."""

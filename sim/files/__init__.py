@@ -1,4 +1,5 @@
-"""Files as they are read and written: plain YAML and CSV, drafts that are renamed, a manifest, signals held meanwhile.
+"""Files as they are read and written: plain YAML and CSV, drafts that are renamed, a manifest, signals held meanwhile;
+and in `reading`, tables as firms have them.
 
 Imports sim.phrases alone.
 """

@@ -18,12 +18,12 @@ from pydantic import Field
 
 from sim.config.parameters import Text, part, show, whole
 from sim.config.sections import Section
+from sim.files.reading.cells import MUCH, BoolArray, Cells, cells_of, first_of
+from sim.files.reading.days import Days, Form, far_days, read_days
+from sim.files.reading.identities import read_identities
+from sim.files.reading.money import read_amounts
+from sim.files.reading.table import Table, read_table
 from sim.phrases import ConfigError, Phrase, listed, nearest
-from sim.reading.cells import MUCH, BoolArray, Cells, cells_of, first_of
-from sim.reading.days import Days, Form, far_days, read_days
-from sim.reading.identities import read_identities
-from sim.reading.money import read_amounts
-from sim.reading.table import Table, read_table
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,7 +38,8 @@ class TableFile(Section):
     """A table as a file of evidence names it.
 
     within: days after an event in which an order counts. columns: our names of columns to the file's, where they
-    differ. date_format, timezone: see sim.reading.days. agree: columns of which more than a few cells may be unread.
+    differ. date_format, timezone: see sim.files.reading.days. agree: columns of which more than a few cells may be
+    unread.
     """
 
     file: Text

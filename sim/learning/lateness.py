@@ -19,11 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.config.settings import Settings
+from sim.files.reading.days import Days
 from sim.learning.delayed import Delayed
 from sim.learning.firm_tables import FirmTable, TableFile, jackknife, orders_between
 from sim.learning.pieces import Observed, WorldStatistics
 from sim.phrases import ConfigError, Phrase, enumerated
-from sim.reading.days import Days
 from sim.run.replication import TreatedArms
 
 FloatArray = NDArray[np.float64]

@@ -24,9 +24,9 @@ from agents.day import bring_up_to_date, expectation_of
 from agents.population import Traits, draw_population
 from agents.records import Surroundings
 from sim.company.changes import NO_CHANGES
+from sim.company.halving import halved
 from sim.company.support import servers_for
 from sim.config.settings import Settings
-from sim.halving import halved
 from sim.phrases import ConfigError
 from sim.tables import DETRACTOR, PROMOTER
 from sim.world.buyers import Buyers

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sim.files.reading.cells import cells_of, unprotected
+from sim.files.reading.dialect import normal
+from sim.files.reading.table import read_table
 from sim.phrases import ConfigError
-from sim.reading.cells import cells_of, unprotected
-from sim.reading.dialect import normal
-from sim.reading.table import read_table
 
 QUICK = settings(
     max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)

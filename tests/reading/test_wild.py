@@ -22,9 +22,9 @@ import pytest
 
 from cxsim import cli
 from sim.calibration.log import Choices, CleanLog, LogColumns, read_log
+from sim.files.reading.days import Form, read_days
+from sim.files.reading.money import read_amounts
 from sim.phrases import ConfigError
-from sim.reading.days import Form, read_days
-from sim.reading.money import read_amounts
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 START = datetime.date(2025, 1, 7)

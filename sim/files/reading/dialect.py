@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sim.files.reading.cells import ReadError
 from sim.phrases import Phrase
-from sim.reading.cells import ReadError
 
 SEPARATORS = (",", ";", "\t", "|")
 NAMES = {",": Phrase("commas"), ";": Phrase("semicolons"), "\t": Phrase("tabs"), "|": Phrase("bars")}

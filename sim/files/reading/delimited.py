@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from sim.files.reading.cells import ReadError
+from sim.files.reading.dialect import HEAD, Dialect, dialect_of
+from sim.files.reading.files import one_line
 from sim.phrases import Phrase
-from sim.reading.cells import ReadError
-from sim.reading.dialect import HEAD, Dialect, dialect_of
-from sim.reading.files import one_line
 
 SAMPLE = 1 << 18
 """Bytes whose lines tell the dialect."""

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sim.files.reading.cells import ReadError
+from sim.files.reading.dialect import distinct, fitted, is_data, normal
+from sim.files.reading.files import one_line
 from sim.phrases import Phrase
-from sim.reading.cells import ReadError
-from sim.reading.dialect import distinct, fitted, is_data, normal
-from sim.reading.files import one_line
 
 TYPED = (pa.types.is_integer, pa.types.is_boolean, pa.types.is_date, pa.types.is_timestamp)
 HIGHEST = 50

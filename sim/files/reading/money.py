@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sim.files.reading.cells import MUCH, Cells, ReadError, Values, cells_of, first_of
 from sim.phrases import Phrase
-from sim.reading.cells import MUCH, Cells, ReadError, Values, cells_of, first_of
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sim.files.reading.cells import ReadError
 from sim.phrases import Phrase
-from sim.reading.cells import ReadError
 
 ZIP = b"PK\x03\x04"
 OLD_OFFICE = b"\xd0\xcf\x11\xe0"

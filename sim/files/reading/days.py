@@ -19,8 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sim.phrases import Phrase
-from sim.reading.cells import (
+from sim.files.reading.cells import (
     MUCH,
     BoolArray,
     Cells,
@@ -32,6 +31,7 @@ from sim.reading.cells import (
     merged,
     unprotected,
 )
+from sim.phrases import Phrase
 
 DayArray = npt.NDArray[np.datetime64]
 Parts = tuple[int, int, int]

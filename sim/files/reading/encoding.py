@@ -13,8 +13,8 @@ from pathlib import Path
 
 from charset_normalizer import from_bytes
 
+from sim.files.reading.cells import MUCH, ReadError
 from sim.phrases import Phrase
-from sim.reading.cells import MUCH, ReadError
 
 MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF8, "utf-8-sig"),

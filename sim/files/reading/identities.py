@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from sim.files.reading.cells import MUCH, BoolArray, Cells, cells_of
 from sim.phrases import Phrase, enumerated
-from sim.reading.cells import MUCH, BoolArray, Cells, cells_of
 
 GUESTS = (
     "guest", "guests", "guest user", "guest checkout", "anonymous", "unknown", "unregistered", "(none)", "no customer",

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from sim.files.reading.cells import ReadError
+from sim.files.reading.delimited import Lost, delimited
+from sim.files.reading.dialect import normal
+from sim.files.reading.encoding import text_of
+from sim.files.reading.files import OLD_OFFICE, PARQUET, ZIP, bytes_of, parts_of
+from sim.files.reading.typed import joined, json_rows, looks_like_json, parquet, spreadsheet
 from sim.phrases import Phrase
-from sim.reading.cells import ReadError
-from sim.reading.delimited import Lost, delimited
-from sim.reading.dialect import normal
-from sim.reading.encoding import text_of
-from sim.reading.files import OLD_OFFICE, PARQUET, ZIP, bytes_of, parts_of
-from sim.reading.typed import joined, json_rows, looks_like_json, parquet, spreadsheet
 
 
 @dataclass(frozen=True)
