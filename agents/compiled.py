@@ -7,10 +7,10 @@ fused multiply-adds alone would change the last bit, and the two engines would n
 
 from __future__ import annotations
 
-import ast
 import atexit
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -54,14 +54,16 @@ def reachable(root: Path) -> list[Path]:
     return sorted(found)
 
 
+IMPORT = re.compile(r"^[ \t]*(?:from ([\w.]+) )?import (\([^)]*\)|.*)", re.MULTILINE)
+"""A statement that imports; what only looks like one, in a docstring, names too many modules, never too few."""
+
+
 def _imported(source: str) -> Iterator[str]:
     """Dotted names that a module imports: of `from a import b` both a and a.b, since b may be a module."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    for package, names in IMPORT.findall(source):
+        if package:
+            yield package
+        yield from (f"{package}.{name}" if package else name for name in re.findall(r"[\w.]+", names))
 
 
 KEPT, KEPT_DAYS = 4, 7

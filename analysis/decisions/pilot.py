@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from analysis.decisions.options import Option
 from analysis.effects.estimands import FEWEST, Array
@@ -155,8 +155,8 @@ class Reading(NamedTuple):
 
 def reading(profit: Array, error: float) -> Reading:
     """From the difference in profit that is expected at each point (points,)."""
-    distance, least = np.abs(profit) / error, norm.ppf(1 - LEVEL / 2)
-    power = norm.cdf(distance - least) + norm.cdf(-distance - least)
+    distance, least = np.abs(profit) / error, ndtri(1 - LEVEL / 2)
+    power = ndtr(distance - least) + ndtr(-distance - least)
     return Reading(float(np.mean(profit)), error, float(np.mean(power)))
 
 

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from analysis.effects.estimands import SHARE
 from analysis.folders.run_folder import needed
@@ -46,7 +46,7 @@ def sensitivity(points: pd.DataFrame, effect: pd.Series, seed: int) -> pd.DataFr
 def chance(parameters: int, points: int) -> float:
     """What the largest rank correlation of so many parameters stays below by chance alone, 95 times in 100."""
     alone = 1 - 0.95 ** (1 / max(parameters, 1))  # Sidak: one of so many beyond the bound, 5 times in 100
-    return float(norm.ppf(1 - alone / 2)) / math.sqrt(points - 1)
+    return float(ndtri(1 - alone / 2)) / math.sqrt(points - 1)
 
 
 def rank_correlations(points: pd.DataFrame, effect: pd.Series) -> pd.DataFrame:
@@ -58,8 +58,8 @@ def rank_correlations(points: pd.DataFrame, effect: pd.Series) -> pd.DataFrame:
     names = sorted(str(name) for name in own.columns if own[name].notna().all() and own[name].nunique() > 1)
     found = []
     if effect.nunique() > 1:
-        ranks = rankdata(effect)
-        found = [(name, float(np.corrcoef(rankdata(own[name]), ranks)[0, 1])) for name in names]
+        ranks = effect.rank()
+        found = [(name, float(np.corrcoef(own[name].rank(), ranks)[0, 1])) for name in names]
     table = pd.DataFrame(found, columns=["name", "rank_correlation"])
     table = table.assign(rank_correlation=table["rank_correlation"].round(12), points=len(effect))
     return table.sort_values("rank_correlation", key=abs, ascending=False, kind="stable", ignore_index=True)
@@ -73,7 +73,7 @@ def first_order(points: pd.DataFrame, effect: pd.Series, seed: int) -> tuple[lis
     """
     rbd_fast = needed("SALib.analyze.rbd_fast")
     # The method asks for order alone. Ties (a choice has many) are put in the points' order, the same on every machine.
-    order = np.column_stack([rankdata(points[name], method="ordinal") for name in points.columns]).astype(float)
+    order = points.rank(method="first").to_numpy()
     problem = {"num_vars": order.shape[1], "names": list(points.columns)}
     found = rbd_fast.analyze(
         problem, order, effect.to_numpy(), M=HARMONICS, num_resamples=RESAMPLES, conf_level=SHARE, seed=seed

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtrit
 
 from analysis.effects.sensitivity import chance, rank_correlations
 from analysis.folders.run_folder import Run
@@ -142,7 +142,7 @@ def _counted(part: pd.DataFrame, level: float) -> dict[str, Any]:
 
 def _judged(part: pd.DataFrame, level: float) -> pd.DataFrame:
     """Each test held against its world's truth: numeric columns only, shares as 0 and 1."""
-    half = t.ppf(1 - level / 2, part["freedom"]) * part["se"]
+    half = stdtrit(part["freedom"], 1 - level / 2) * part["se"]
     adjusted = part["estimate"] - part["split"]
     return pd.DataFrame({
         "point": part["point"],
@@ -200,8 +200,8 @@ def chance_at_members(run: PreMortem, rows: Any) -> Any:
 def power_of(effect: Floats, se: Floats, level: float) -> Floats:
     """Probability of a significant result, whatever its sign, of estimates normal around `effect`; shapes alike."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        critical, size = norm.ppf(1 - level / 2), np.abs(effect) / se
-    return np.asarray(norm.cdf(size - critical) + norm.cdf(-size - critical))
+        critical, size = ndtri(1 - level / 2), np.abs(effect) / se
+    return np.asarray(ndtr(size - critical) + ndtr(-size - critical))
 
 
 def needed_size(effect: Floats, se: Floats, customers: int, level: float, power: float) -> Floats:
@@ -211,7 +211,7 @@ def needed_size(effect: Floats, se: Floats, customers: int, level: float, power:
     by 1 / sqrt(size) at the same shares. Infinite where there is no effect.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = (norm.ppf(1 - level / 2) + norm.ppf(power)) * se / np.abs(effect)
+        ratio = (ndtri(1 - level / 2) + ndtri(power)) * se / np.abs(effect)
     return np.asarray(customers * ratio**2)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc
 
 from sim.calibration.forecast import Seasoned
 from sim.phrases import Phrase
@@ -48,7 +48,7 @@ def unsteady(orders: FloatArray, expected: FloatArray) -> Unsteady | None:
     within = sum(float(((residuals[block] - mean) ** 2).sum()) for block, mean in zip(blocks, means, strict=True))
     within /= len(told) - len(blocks)
     # Orders by chance alone vary by 1: blocks whose weeks agree by luck are not taken for steadier than that.
-    probability = float(f_distribution.sf(between / max(within, 1.0), len(blocks) - 1, len(told) - len(blocks)))
+    probability = float(fdtrc(len(blocks) - 1, len(told) - len(blocks), between / max(within, 1.0)))
     if probability >= DOUBT:
         return None
     worst = blocks[int(np.argmax(np.abs(means) * np.sqrt(sizes)))]

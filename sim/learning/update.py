@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
-from scipy.stats import f as f_distribution
+from scipy.special import fdtrc, ndtr, ndtri
 
 from sim.config.sampling import latin_hypercube
 
@@ -95,7 +94,7 @@ def _doubt(explained: FloatArray, points: int, k: int) -> FloatArray:
     """Tail probability of the regression's F statistic; `explained` is already adjusted for degrees of freedom."""
     free = points - k - 1
     left = np.clip(1.0 - explained, 1e-12, None) * free / (points - 1)
-    return np.asarray(f_distribution.sf(np.maximum((1.0 - left) / k, 0.0) / (left / free), k, free))
+    return np.asarray(fdtrc(k, free, np.maximum((1.0 - left) / k, 0.0) / (left / free)))
 
 
 def share_beyond(found: FloatArray, observed: FloatArray) -> FloatArray:
