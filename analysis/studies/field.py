@@ -23,7 +23,6 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import norm, t
 
 from analysis.effects.estimands import NORMAL_90, interval, luck, without_luck
 from analysis.folders.run_folder import Run
@@ -109,7 +108,7 @@ def _score(row: pd.Series, effect: Array, others: Lifts) -> dict[str, Any]:
     ends = interval(kept) if len(kept) else (math.nan, math.nan)
     signed = math.nan if low <= 0.0 <= high or not len(kept) else sign_right(kept, estimate)
     inside = bool(ends[0] <= estimate <= ends[1])
-    nothing = float(norm.logpdf(estimate, 0.0, se))
+    nothing = -0.5 * (math.log(2 * math.pi * se**2) + (estimate / se) ** 2)
     own, other = _density(estimate, se, kept), _density_of_others(estimate, se, float(row["level"]), others)
     found = {
         "low": low, "high": high, "median": float(np.median(kept)) if len(kept) else math.nan,
@@ -132,14 +131,20 @@ def _density(estimate: float, se: float, effects: Array) -> float:
     if n < 2:
         return math.nan
     scale = math.sqrt(float(np.var(effects, ddof=1)) * (1 + 1 / n) + se**2)
-    return float(t.logpdf(estimate, n - 1, float(np.mean(effects)), scale))
+    return _log_t(estimate, n - 1, float(np.mean(effects)), scale)
 
 
 def _density_of_others(estimate: float, se: float, level: float, others: Lifts) -> float:
     if math.isnan(level) or others.experiments < FEWEST_OTHERS:
         return math.nan
     scale = math.sqrt((level * others.sd) ** 2 * (1 + 1 / others.experiments) + se**2)
-    return float(t.logpdf(estimate, others.experiments - 1, level * others.mean, scale))
+    return _log_t(estimate, others.experiments - 1, level * others.mean, scale)
+
+
+def _log_t(x: float, freedom: int, mean: float, scale: float) -> float:
+    """Log density of Student's t. SciPy's own takes longer to import than a page to write."""
+    constant = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - 0.5 * math.log(freedom * math.pi)
+    return constant - math.log(scale) - (freedom + 1) / 2 * math.log1p(((x - mean) / scale) ** 2 / freedom)
 
 
 JUDGED = ("median", "sign_right", "inside", "width_ratio")

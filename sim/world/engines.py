@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agents import attrition, draws
 from agents import day as customer_day
 from agents.behaviour import PackedRules
-from agents.columns import CUSTOMER, UNAWARE, Columns
+from agents.columns import CUSTOMER, UNAWARE, Columns, named
 from agents.compiled import loop, of_one_type, prefetch
 from agents.customer import Customer
 from agents.day import NOTHING, VISITED
@@ -379,7 +379,7 @@ class ByAgent:
 
     def receive(self, today: Today, messages: Messages) -> None:
         """Reactions to the morning's pushes and e-mails."""
-        seen = messages.view(np.recarray)
+        seen = named(messages)
         for j, agent in self._of(messages["row"]):
             agent.receive(today, seen, j)
 
@@ -397,28 +397,28 @@ class ByAgent:
         visits, brought = visits_of(acted[code == VISITED], clicked_in(messages, self.customers.variants["asks"]))
         for _, agent in self._of(brought):
             agent.come_by(today)
-        seen = visits.view(np.recarray)
+        seen = named(visits)
         for j, agent in self._of(visits["row"]):
             agent.look_around(today, seen, j)
         return Arrivals(visits, acted[code != VISITED], code[code != VISITED])
 
     def choose(self, today: Today, visits: Visits) -> None:
         """Decisions of the day's visitors."""
-        visits = visits.view(np.recarray)
+        seen = named(visits)
         for j, agent in self._of(visits["row"]):
-            agent.choose(today, visits, j)
+            agent.choose(today, seen, j)
 
     def experience(self, today: Today, episodes: Episodes) -> None:
         """Scores and contacts; a customer's own deliveries stay in their order."""
-        episodes = episodes.view(np.recarray)
+        seen = named(episodes)
         for j in _own_order(episodes["row"], self._of(episodes["row"])):
-            self.agents[episodes[j].row].experience(today, episodes, j)
+            self.agents[seen[j].row].experience(today, seen, j)
 
     def conclude(self, today: Today, episodes: Episodes) -> None:
         """What remains of them after support."""
-        episodes = episodes.view(np.recarray)
+        seen = named(episodes)
         for j in _own_order(episodes["row"], self._of(episodes["row"])):
-            self.agents[episodes[j].row].conclude(today, episodes, j)
+            self.agents[seen[j].row].conclude(today, seen, j)
 
     def lapse(self, today: Today) -> NDArray[np.int32]:
         """Rows whose time has run out today."""
