@@ -483,7 +483,7 @@ class JobComposer:
 
         from cxsim.admitted import admit, require_readable
 
-        with hydras_errors_in_words(self._hydra):
+        with hydras_errors_in_words(self._hydra, overrides):
             require_readable(overrides)
             parsed = OverridesParser.create().parse_overrides(emptying(overrides))
             _refuse_hydras(parsed)
@@ -523,7 +523,7 @@ def split_sweep(arguments: list[str], hydra: Hydra) -> tuple[dict[str, str], dic
 
     fixed: dict[str, str] = {}
     axes: dict[str, list[str]] = {}
-    with hydras_errors_in_words(hydra):
+    with hydras_errors_in_words(hydra, arguments):
         require_readable(arguments)
         for override in OverridesParser.create(hydra.config_loader).parse_overrides(arguments):
             key = override.get_key_element().lstrip("+")

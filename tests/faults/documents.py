@@ -151,7 +151,7 @@ def _used(config: Any) -> None:
     """Settings that a run could use, in every way in which it uses them before it simulates."""
     found = load_settings(completed(config))
     treated_arms(found)
-    again = load_settings(resolved(found) | {"engine": found.engine, "threads": found.threads})
+    again = load_settings(completed(resolved(found) | {"engine": found.engine, "threads": found.threads}))
     assert again.parameters() == found.parameters(), "config.yaml says something else"
     for point in points(found, 2):
         treated_arms(found.at(point))
