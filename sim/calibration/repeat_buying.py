@@ -28,7 +28,9 @@ LOG_BOUND = 14.0
 """Log-parameters are searched within plus or minus this: about 1e-6 to 1e6."""
 NEGLIGIBLE_DROP = 40.0
 """A factor of exp(-40) = 4e-18 is below the rounding of a double."""
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(48)
+NODES, WEIGHTS = (column[:, np.newaxis] for column in np.polynomial.legendre.leggauss(48))
+TOGETHER = 256
+"""Customers whose integrals are summed together: enough to spare NumPy's calls, few enough for a processor's cache."""
 BETA_NODES = 200
 CURVATURE_FLOOR = 1e-3
 """Least curvature of the log-likelihood taken as real: below lies the rounding of numerical derivatives."""
@@ -201,15 +203,16 @@ def _log_dropout_integral(
         (beta + start) * np.expm1(min(NEGLIGIBLE_DROP / n, 600)),
     )
     log_span = np.log1p(np.minimum(end - start, reach) / (base + start))
-    total = np.zeros_like(start)
-    for node, weight in zip(NODES, WEIGHTS, strict=True):
-        growth = np.exp(log_span * (1 + node) / 2)
-        step = (base + start) * (growth - 1)
-        fall = m * np.log1p(step / (alpha + start)) + n * np.log1p(step / (beta + start))
-        total += weight / 2 * growth * np.exp(-fall)
+    total, since, count, span = np.empty(start.size), start.ravel(), m.ravel(), log_span.ravel()
+    for first in range(0, start.size, TOGETHER):
+        some = slice(first, first + TOGETHER)
+        growth = np.exp(span[some] * (1 + NODES) / 2)
+        step = (base + since[some]) * (growth - 1)
+        fall = count[some] * np.log1p(step / (alpha + since[some])) + n * np.log1p(step / (beta + since[some]))
+        total[some] = (WEIGHTS / 2 * growth * np.exp(-fall)).sum(axis=0)
     with np.errstate(divide="ignore"):
         log_width = np.log(log_span) + np.log(base + start)
-    return np.asarray(log_width + np.log(total) - m * np.log(alpha + start) - n * np.log(beta + start))
+    return np.asarray(log_width + np.log(total.reshape(start.shape)) - m * np.log(alpha + start) - n * np.log(beta + start))
 
 
 @dataclass(frozen=True)

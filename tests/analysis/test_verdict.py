@@ -53,6 +53,7 @@ def folders(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]
     return sweep(tmp_path / "sweep", request.param)
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_one_verdict_in_run_gate_report_and_sweep_report(
     folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +87,7 @@ def assert_one_verdict(folders: tuple[Path, Path], capsys: pytest.CaptureFixture
 HEAPS = [10.0, 14.0, 22.0, 31.0, 205.0, 221.0, 240.0, 253.0]
 
 
+@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize("times", [1, 5])
 def test_two_heaps_of_gains_are_a_gain_everywhere(
     times: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -103,6 +105,7 @@ def test_two_heaps_of_gains_are_a_gain_everywhere(
     assert ends in lines[-1]
 
 
+@pytest.mark.usefixtures("unpictured")
 def test_one_probability_in_all_tables(folders: tuple[Path, Path]) -> None:
     """(k + 1/2)/(n + 1), the luck of the seed taken out: in effects.csv, gate.json and the sweep's tables."""
     place, run = folders

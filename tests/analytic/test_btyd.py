@@ -339,6 +339,7 @@ def test_gamma_gamma_is_recovered_in_any_currency(gamma: float) -> None:
     assert_recovered(fit, (5.0, 4.0, gamma))
 
 
+@pytest.mark.slow
 def test_standard_errors_describe_the_spread_of_repeated_fits() -> None:
     truth = GammaGamma(5.0, 4.0, 15.0)
     fits = [fit_gamma_gamma(simulate_values(truth, np.random.default_rng(seed), 600)) for seed in range(60)]

@@ -21,7 +21,7 @@ from tests.folders import differing
 from tests.worlds import BUSY, arm_from, differences, everything, settings, tight_world
 
 SHIPPED = sorted(path.stem for path in (Path(conf.__file__).parent / "scenario").glob("*.yaml"))
-SMALL = ("customers=800", "days=56", "burn_in=30", "+calendar.seasons.peak={dates: 02-10..03-01, multiplier: 1.8}")
+SMALL = ("customers=500", "days=56", "burn_in=30", "+calendar.seasons.peak={dates: 02-10..03-01, multiplier: 1.8}")
 
 MESSAGES = ("popup", "searched_popup", "welcome", "push", "email", "ask", "mailed_coupon", "win_back")
 FREE = {"costs": Costs()}
