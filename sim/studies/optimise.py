@@ -162,13 +162,15 @@ class Storage:
 
     def __init__(self, folder: Path, search: Search, key: str) -> None:
         import optuna
+        from sqlalchemy.pool import NullPool
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._search = search
         path = folder.resolve() / STUDY
         _refuse_broken(path)
         # Connected to by hand: in an address, a path's `?`, `%` or `{}` would mean something else.
-        opened = {"creator": lambda: sqlite3.connect(path, timeout=LOCK_SECONDS)}
+        # No connection is kept: it would hold the file open for as long as this process lives.
+        opened = {"creator": lambda: sqlite3.connect(path, timeout=LOCK_SECONDS), "poolclass": NullPool}
         self.study: Study = optuna.create_study(
             storage=optuna.storages.RDBStorage("sqlite://", engine_kwargs=opened),
             study_name="cxsim", load_if_exists=True, directions=_directions(search),

@@ -45,7 +45,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "sweep": ("run", "-m", "seed=1,2", *TINY, "hydra.sweep.dir=out"),
     "optimise": ("optimise", "optimise=coupon", *TINY[:3], "optimise.trials=2", "optimise.points=2",
                  "optimise.fresh_points=2", STATUS, "--out", "out"),
-    "learn": ("learn", "evidence.yaml", "customers=4000", *TINY[1:3], "--points", "40", "--name", "shop",
+    "learn": ("learn", "evidence.yaml", "customers=12000", *TINY[1:3], "--points", "48", "--name", "shop",
               "--out", "out"),
     "calibrate": ("calibrate", str(EXAMPLES / "online_retail_cut.csv.gz"), "--customer", "CustomerID", "--date", "date",
                   "--value", "revenue", "--name", "shop", "--out", "out"),
@@ -59,7 +59,7 @@ coupon_for_waiting:
   window: 28
   lift: 8.1
   scale: absolute
-  se: 0.5
+  se: 0.2
 """
 ONE_PROCESS = {"run": ("threads=1",), "sweep": ("hydra/launcher=basic",), "optimise": ("threads=1",),
                "learn": ("threads=1",)}  # fmt: skip
