@@ -125,7 +125,7 @@ def _used(folder: Path) -> float:
 def use_cache_for_these_sources() -> None:
     """Point Numba at `cache_folder`, unless the user has set NUMBA_CACHE_DIR."""
     if "NUMBA_CACHE_DIR" not in os.environ:
-        numba.config.CACHE_DIR = str(cache_folder(Path(__file__).resolve().parent.parent))  # type: ignore[attr-defined]
+        numba.config.CACHE_DIR = str(cache_folder(Path(__file__).resolve().parent.parent))
 
 
 def rule(function: Function) -> Function:
@@ -155,9 +155,7 @@ def loop(function: Function) -> Function:
 
 
 def _compile(function: Function, **options: bool) -> Function:
-    compiler = numba.njit(  # type: ignore[call-overload]  # its stubs leave _nrt out
-        cache=True, nogil=True, fastmath=False, error_model="numpy", **options
-    )
+    compiler = numba.njit(cache=True, nogil=True, fastmath=False, error_model="numpy", **options)
     return cast(Function, compiler(function))
 
 

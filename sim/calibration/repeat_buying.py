@@ -212,7 +212,8 @@ def _log_dropout_integral(
         total[some] = (WEIGHTS / 2 * growth * np.exp(-fall)).sum(axis=0)
     with np.errstate(divide="ignore"):
         log_width = np.log(log_span) + np.log(base + start)
-    return np.asarray(log_width + np.log(total.reshape(start.shape)) - m * np.log(alpha + start) - n * np.log(beta + start))
+    log_mean = np.log(total.reshape(start.shape))
+    return np.asarray(log_width + log_mean - m * np.log(alpha + start) - n * np.log(beta + start))
 
 
 @dataclass(frozen=True)
