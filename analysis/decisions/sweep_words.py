@@ -42,18 +42,17 @@ def first(ranked: Sequence[Option], keys: Sequence[str], days: int) -> str:
     if alone and keys and not any(map(lever, keys)):
         return _ranging(ranked, days)
     if all(found.effect <= 0 for one in ranked if (found := one.answer("ltv")) is not None):
-        return _("Over {days} days no option raises LTV on average: by the means, doing nothing is best.").format(
-            days=days
-        )
+        text = _("Over {days} days and beyond no option raises LTV on average: by the means, doing nothing is best.")
+        return text.format(days=days)
     paid = [one for one in ranked if one.answer("roi") is not None]
     free = [one for one in ranked if one.answer("roi") is None]
     per_cost = _(
-        "Over {days} days {option} comes first by effect per cost: {roi} yen of LTV per yen spent, {ltv} yen of LTV "
-        "per member (in brackets 90 % intervals)."
+        "Over {days} days and beyond {option} comes first by effect per cost: {roi} yen of LTV per yen spent, {ltv} "
+        "yen of LTV per member (in brackets 90 % intervals)."
     )
     at_no_cost = _(
         "Of what costs nothing that is counted here, {option} does most: {ltv} yen of LTV per member over "
-        "{days} days (in brackets the 90 % interval)."
+        "{days} days and beyond (in brackets the 90 % interval)."
     )
     return words.sentences(
         text.format(days=days, option=some[0].label, **{name: effect(some[0].answer(name)) for name in ("ltv", "roi")})
@@ -67,8 +66,8 @@ def _ranging(ranked: Sequence[Option], days: int) -> str:
     known = [(found.effect, one) for one in ranked if (found := one.answer("ltv")) is not None]
     (_least, low), (_most, high) = min(known, key=lambda pair: pair[0]), max(known, key=lambda pair: pair[0])
     text = _(
-        "What was swept describes the firm's world and is not a choice. Over {days} days the effect on LTV runs from "
-        "{low} yen per member (at {worst}) to {high} (at {best}); in brackets 90 % intervals."
+        "What was swept describes the firm's world and is not a choice. Over {days} days and beyond the effect on LTV "
+        "runs from {low} yen per member (at {worst}) to {high} (at {best}); in brackets 90 % intervals."
     )
     return text.format(
         days=days, low=effect(low.answer("ltv")), worst=low.label, high=effect(high.answer("ltv")), best=high.label
@@ -86,7 +85,7 @@ def choice(group: OptionGroup, members: int, days: int) -> str:
     least, safest = (table.iloc[int(table[column].argmin())] for column in ("expected_regret", "maximum_regret"))
     expected = _(
         "{option} has the least expected regret: {regret} yen per member, {firm} million yen for {members} "
-        "members over {days} days. To know more before choosing is worth no more than that."
+        "members over {days} days and beyond. To know more before choosing is worth no more than that."
     )
     largest = (
         _("In its worst replication, too, it regrets least ({most} yen per member).")

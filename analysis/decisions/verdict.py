@@ -334,7 +334,7 @@ UNTESTABLE = {
 
 VALUE = N_(
     "Expected value: {year} yen a year for the firm, that is {size} yen of LTV for each of its {members} members over "
-    "the horizon of {days} days, buyers or not."
+    "the horizon of {days} days and beyond it, buyers or not."
 )
 PAYS = N_("It pays in {p} of the worlds: {likelihood}.")
 REGRETS = N_(

@@ -283,10 +283,10 @@ def baseline_words(run: Run) -> str:
     if ltv is None:
         text = _("Nothing was changed. The company as it is, over {days} days: no LTV measured.")
     elif nps is None:
-        text = _("Nothing was changed. The company as it is, over {days} days: LTV {ltv} yen per member.")
+        text = _("Nothing was changed. The company as it is, over {days} days and beyond: LTV {ltv} yen per member.")
     else:
         text = _(
-            "Nothing was changed. The company as it is, over {days} days: LTV {ltv} yen per member, "
+            "Nothing was changed. The company as it is, over {days} days and beyond: LTV {ltv} yen per member, "
             "NPS {nps} points."
         )
     level = {name: words.number(one.baseline) for name, one in (("ltv", ltv), ("nps", nps)) if one is not None}

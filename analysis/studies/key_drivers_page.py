@@ -71,7 +71,8 @@ def told(run: KeyDrivers) -> list[str]:
     """The answer's sentences: what a step does and where, and where complaints and the survey would have it."""
     first, second = run.order(EVERYBODY, LTV)[:2]
     if run.cell(EVERYBODY, first, LTV, STEP)["value"] == 0.0:
-        return [_("No step moves LTV over {days} days: take more customers or more days.").format(days=run.days)]
+        none = _("No step moves LTV over {days} days and beyond: take more customers or more days.")
+        return [none.format(days=run.days)]
     sentences = [_worth(run, first), _ahead(run, first, second), _nps(run, first)]
     sentences += [_instead(run, measure, first) for measure in (COMPLAINED, SURVEYED)]
     return [one for one in [*sentences, _sizes(run), _persona(run), _support(run)] if one]
@@ -79,8 +80,8 @@ def told(run: KeyDrivers) -> list[str]:
 
 def _worth(run: KeyDrivers, first: str) -> str:
     return _(
-        "A step of {step} su is worth most at {touchpoint}: over {days} days it moves LTV by {repaired} yen per "
-        "member if the touchpoint gets better, by {broken} if it gets worse."
+        "A step of {step} su is worth most at {touchpoint}: over {days} days and beyond it moves LTV by {repaired} yen "
+        "per member if the touchpoint gets better, by {broken} if it gets worse."
     ).format(
         step=words.plain(run.step),
         touchpoint=words.touchpoint(first),
@@ -239,7 +240,7 @@ def summary_table(folder: Path | str) -> str:
         _("survey"), "",
     )  # fmt: skip
     note = _(
-        "Effect of a step of {step} su for everybody, yen per member over {days} days and points. "
+        "Effect of a step of {step} su for everybody, yen per member over {days} days and beyond, and points. "
         "Complaints: share that names it. Survey: standardised regression weight."
     ).format(step=words.plain(run.step), days=run.days)
     return "\n".join([aligned(head, [_line(run, name) for name in touchpoints(run, EVERYBODY)]), note])

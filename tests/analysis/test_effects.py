@@ -270,7 +270,7 @@ def test_verdict_of_two_scenarios_and_of_none(tmp_path: Path) -> None:
     assert "A x B: together they do" in told(tmp_path / "two")
     make_run(tmp_path / "none", {})
     assert told(tmp_path / "none").startswith(
-        "Nothing was changed. The company as it is, over 112 days: LTV"
+        "Nothing was changed. The company as it is, over 112 days and beyond: LTV"
     )
     assert "90 % of worlds" in summary_table(tmp_path / "none")
     assert write_effects(tmp_path / "none").empty

@@ -153,7 +153,7 @@ def test_money_is_the_firms(tmp_path: Path) -> None:
     assert (found["members"], found["effect"]["firm"]) == (MEMBERS, 20_000)
     assert found["effect"]["firm_year"] == pytest.approx(73_000)
     assert found["lines"][1].startswith("Expected value: +73,000 yen a year for the firm, that is +2.00 yen of LTV")
-    assert "10,000 members over the horizon of 100 days, buyers or not" in found["lines"][1]
+    assert "10,000 members over the horizon of 100 days and beyond it, buyers or not" in found["lines"][1]
     assert "a set-up cost of up to 20,000 yen" in found["lines"][4]
 
 

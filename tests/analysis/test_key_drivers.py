@@ -184,7 +184,7 @@ def test_the_verdict_says_where_complaints_disagree(tmp_path: Path) -> None:
 
 def test_where_nothing_moves_the_verdict_says_no_more(tmp_path: Path) -> None:
     text = verdict(folder(tmp_path / "run", worth=dict.fromkeys(WORTH, 0.0)))
-    assert text == "No step moves LTV over 120 days: take more customers or more days."
+    assert text == "No step moves LTV over 120 days and beyond: take more customers or more days."
 
 
 def test_a_sentence_is_said_of_each_persona_that_disagrees(tmp_path: Path) -> None:
