@@ -30,9 +30,10 @@ ILLUSTRATION = N_(
 PICKED = N_("Picked because they are striking; how common they are, cxsim funnel and the report say.")
 CAPTION = N_(
     "Visits: dot website, ring app, diamond store. Messages and coupons: hollow sent, shown or given, filled clicked "
-    "or redeemed. Orders: larger for more yen. Beside a delivery: days late. Let down by: dot the site, diamond the "
-    "store, triangle the delivery, square the product. Dots on the curve: scores of experiences, in su, the latent "
-    "unit of satisfaction, which nobody sees in a real firm."
+    "or redeemed. Orders: larger for more yen. Beside a delivery or a cancelled order: days late. Crosses: an order "
+    "cancelled, messages opted out of, support given up. Let down by: dot the site, diamond the store, triangle the "
+    "delivery, square the product. Dots on the curve: scores of experiences, in su, the latent unit of satisfaction, "
+    "which nobody sees in a real firm."
 )
 STATUS_WORDS = {"unaware": N_("unaware"), "aware": N_("aware"), "customer": N_("customer"), "lapsed": N_("lapsed")}
 

@@ -7,6 +7,7 @@ a difference, taken point by point with the same draws, is that which more fresh
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +25,9 @@ from sim.phrases import ConfigError
 
 PRESENT = -1
 FEASIBLE, INFEASIBLE, FAILED = "feasible", "infeasible", "failed"
-FILES = ("optimise.json", "trials.csv", "fresh.csv", "trial_points.parquet", "fresh_points.parquet")
+POINTS = {False: "trial_points.parquet", True: "fresh_points.parquet"}
+"""Values at points: of the search, and of fresh replications."""
+FILES = ("optimise.json", "trials.csv", "fresh.csv", *POINTS.values())
 BEYOND = 2.0
 """Standard errors from which a difference is told from chance."""
 
@@ -83,25 +86,43 @@ class Searched:
         if missing:
             raise RunError("{folder}: is no finished search; {name} is not there", folder=self.folder, name=missing[0])
         self.plan: dict[str, Any] = self._plan()
-        self.trials = self._table("trials.csv")
-        self.fresh = self._table("fresh.csv")
+        self.trials = self._table("trials.csv").set_index("trial")
+        self.fresh = self._table("fresh.csv").set_index("trial")
         search = self.plan["search"]
         self.objectives = [Wanted.stated(one) for one in search["objectives"]]
         self.maximised = [one["goal"] == "maximise" for one in search["objectives"]]
         self.constraints: list[dict[str, Any]] = search["constraints"]
         self.levers: list[dict[str, Any]] = [{"key": key, **lever} for key, lever in search["levers"].items()]
         self.best: list[int] = [number for number in self.plan["best"] if number in self.fresh.index]
+        numbers = [*(one["key"] for one in self.levers), *(one.name for one in self.objectives)]
+        for name, table in (("trials.csv", self.trials), ("fresh.csv", self.fresh)):
+            self._require_numbers(table, name, numbers)
+            for number in (PRESENT, *self.best):
+                self._require(number, number in table.index, name)
 
     @property
     def metrics(self) -> set[str]:
         """Metrics of objectives and constraints, whose values at points are kept."""
         return {one.metric for one in self.objectives} | {one["metric"] for one in self.constraints}
 
-    def _table(self, name: str) -> pd.DataFrame:
+    def _require(self, number: int, there: bool, name: str) -> None:
+        if not there:
+            raise RunError("{name} in {folder} has no row of trial {trial}",
+                           name=name, folder=self.folder, trial=number)  # fmt: skip
+
+    def _require_numbers(self, table: pd.DataFrame, name: str, columns: Iterable[str]) -> None:
+        for column in columns:
+            if column not in table.columns:
+                raise RunError("{name} in {folder} has no column {column}",
+                               name=name, folder=self.folder, column=column)  # fmt: skip
+            if len(table) and not pd.api.types.is_numeric_dtype(table[column]):
+                raise RunError("{name} in {folder}: column {column} holds what is no {dtype}",
+                               name=name, folder=self.folder, column=column, dtype="float64")  # fmt: skip
+
+    def _table(self, name: str, numbers: Iterable[str] = ("trial",)) -> pd.DataFrame:
         table = read_table(self.folder / name)
-        if "trial" not in table.columns:
-            raise RunError("{name} in {folder} has no column {column}", name=name, folder=self.folder, column="trial")
-        return table.set_index("trial")
+        self._require_numbers(table, name, numbers)
+        return table
 
     def _plan(self) -> dict[str, Any]:
         path = self.folder / "optimise.json"
@@ -115,13 +136,14 @@ class Searched:
     @cached_property
     def _points(self) -> dict[bool, pd.DataFrame]:
         """Tables of the search (False) and of fresh replications (True): a row per trial, metric and replication."""
-        names = {False: "trial_points.parquet", True: "fresh_points.parquet"}
-        return {key: read_table(self.folder / name) for key, name in names.items()}
+        numbers = ("trial", "replication", "scenario", "baseline")
+        return {fresh: self._table(name, numbers) for fresh, name in POINTS.items()}
 
     def values(self, number: int, metric: str, of: str, fresh: bool) -> Array:
         """Effect on a metric, or its level, at each point."""
         table = self._points[fresh]
         rows = table[(table["trial"] == number) & (table["metric"] == metric)]
+        self._require(number, not rows.empty, POINTS[fresh])
         scenario, baseline = (rows[arm].to_numpy(dtype=np.float64) for arm in ("scenario", "baseline"))
         return scenario - baseline if of == "effect" else scenario
 

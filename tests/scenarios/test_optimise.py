@@ -14,14 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from analysis.folders.run_folder import RunError
+from analysis.studies.optimise import Searched, front
 from analysis.studies.optimise_page import write_report
 from cxsim import cli
 from cxsim.cli.optimise import _unit
 from cxsim.held import held
 from scenarios.intervention import treated_arms
 from sim.config.settings import resolved
+from sim.files import manifest
 from sim.phrases import ConfigError
 from sim.studies.levers import ArmValues, Point, Search, present_point
 from sim.studies.optimise import (
@@ -212,6 +216,31 @@ def test_the_best_is_answered_for_by_fresh_draws(tmp_path: Path) -> None:
     assert float(anew[OBJECTIVE]) == pytest.approx(10 - ((face - 220) / 50) ** 2 - ((share - 0.3) / 0.2) ** 2)
     assert float(searched[OBJECTIVE]) > float(anew[OBJECTIVE])
     assert float(present[OBJECTIVE]) == pytest.approx(10 - 1.4**2 - 1)
+
+
+BROKEN: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
+    "fresh.csv in .* has no row of trial -1": ("fresh.csv", lambda table: table[:0]),
+    "column ltv effect mean holds what is no float64": ("fresh.csv", lambda table: table.assign(**{OBJECTIVE: "3x"})),
+    "fresh_points.parquet in .* has no row of trial -1": (
+        "fresh_points.parquet", lambda table: table[table["trial"] != PRESENT],
+    ),
+    "column scenario holds what is no float64": ("fresh_points.parquet", lambda table: table.assign(scenario="3x")),
+    "has no column baseline": ("fresh_points.parquet", lambda table: table.drop(columns="baseline")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("told", BROKEN)
+def test_tables_that_lack_a_trials_numbers_are_told_in_a_line(tmp_path: Path, told: str) -> None:
+    """Changed by hand, and the manifest with them, so that no hash gives them away."""
+    folder, (name, broken) = tmp_path / "it", BROKEN[told]
+    into(folder, search_with())
+    if name.endswith(".csv"):
+        broken(pd.read_csv(folder / name)).to_csv(folder / name, index=False)
+    else:
+        broken(pd.read_parquet(folder / name)).to_parquet(folder / name)
+    (folder / manifest.NAME).write_text(manifest.text(manifest.listed(folder)))
+    with pytest.raises(RunError, match=told):
+        front(Searched(folder))
 
 
 # -- statistics and files ---------------------------------------------------------------------------------------
