@@ -112,7 +112,7 @@ def test_report_stands_alone_and_says_what_it_must(folder: Path, text: str, page
     assert page.tags.count("svg") == len(NAMES)
     for phrase in (
         "A customer who lets an order wait", "What changes", "For the whole firm, in a year", "NPS by month",
-        "days, buyers or not", "Where the effect comes from",
+        "days and beyond it, buyers or not", "Where the effect comes from",
         "What a field test would have said", "Whom it reaches",
         "Over time",
         "The journey, stage by stage", "How LTV is spread", "What would turn the answer", "What is not costed",
