@@ -23,6 +23,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import poch
 
 from analysis.effects.estimands import NORMAL_90, interval, luck, without_luck
 from analysis.folders.run_folder import Run
@@ -108,7 +109,7 @@ def _score(row: pd.Series, effect: Array, others: Lifts) -> dict[str, Any]:
     ends = interval(kept) if len(kept) else (math.nan, math.nan)
     signed = math.nan if low <= 0.0 <= high or not len(kept) else sign_right(kept, estimate)
     inside = bool(ends[0] <= estimate <= ends[1])
-    nothing = -0.5 * (math.log(2 * math.pi * se**2) + (estimate / se) ** 2)
+    nothing = -((estimate / se) ** 2) / 2.0 - math.log(math.sqrt(2 * math.pi)) - math.log(se)
     own, other = _density(estimate, se, kept), _density_of_others(estimate, se, float(row["level"]), others)
     found = {
         "low": low, "high": high, "median": float(np.median(kept)) if len(kept) else math.nan,
@@ -143,8 +144,9 @@ def _density_of_others(estimate: float, se: float, level: float, others: Lifts) 
 
 def _log_t(x: float, freedom: int, mean: float, scale: float) -> float:
     """Log density of Student's t. SciPy's own takes longer to import than a page to write."""
-    constant = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - 0.5 * math.log(freedom * math.pi)
-    return constant - math.log(scale) - (freedom + 1) / 2 * math.log1p(((x - mean) / scale) ** 2 / freedom)
+    z = (x - mean) / scale
+    constant = math.log(poch(0.5 * freedom, 0.5)) - 0.5 * (math.log(freedom) + math.log(math.pi))
+    return constant - (freedom + 1) / 2 * math.log1p(z * z / freedom) - math.log(scale)
 
 
 JUDGED = ("median", "sign_right", "inside", "width_ratio")
