@@ -206,6 +206,17 @@ def dashboards(found: Settings, size: int) -> object:
     return dashboard_table(facts, figures)
 
 
+def test_the_share_that_returns_is_found_where_lapse_is_most_unequal() -> None:
+    """The search passes dropouts so near to 1 that a cell's mean, by rounding, lay beyond it."""
+    buyers = Buyers(
+        episode_clock=True, rate_shape=0.5, rate_rate=70.0, lapse_shape=0.75, lapse_rate=1.75, acquired_over=3650.0,
+        lapsed_within=1095.0,
+    )  # fmt: skip
+    seen = solved(buyers, 2.055, 0.4).seen()
+    assert seen.returning / seen.active == pytest.approx(0.4, abs=1e-6)
+    assert 365 * seen.orders / seen.active == pytest.approx(2.055)
+
+
 @pytest.mark.parametrize("clock", CLOCKS)
 def test_a_small_world_shows_the_facts_it_was_given(clock: str) -> None:
     table = dashboards(settings_of(clock, 5000), 6)
