@@ -209,4 +209,4 @@ def _beta_means(a: float, b: float, cells: int) -> FloatArray:
     """Means of Beta(a, b) within cells of equal probability, (cells,)."""
     edges = betaincinv(a, b, np.arange(cells + 1) / cells)
     means = cells * a / (a + b) * np.diff(betainc(a + 1.0, b, edges))
-    return np.clip(means, 0.0, 1.0)  # rounding alone can take the mean of the last cell beyond 1
+    return np.asarray(np.clip(means, 0.0, 1.0))  # rounding alone can take the mean of the last cell beyond 1
