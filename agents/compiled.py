@@ -54,13 +54,14 @@ def reachable(root: Path) -> list[Path]:
     return sorted(found)
 
 
-IMPORT = re.compile(r"^[ \t]*(?:from ([\w.]+) )?import (\([^)]*\)|.*)", re.MULTILINE)
+COMMENT = re.compile(r"#.*")
+IMPORT = re.compile(r"^[ \t]*(?:from ([\w.]+) )?import (\([^)]*\)|(?:.*\\\n)*.*)", re.MULTILINE)
 """A statement that imports; what only looks like one, in a docstring, names too many modules, never too few."""
 
 
 def _imported(source: str) -> Iterator[str]:
     """Dotted names that a module imports: of `from a import b` both a and a.b, since b may be a module."""
-    for package, names in IMPORT.findall(source):
+    for package, names in IMPORT.findall(COMMENT.sub("", source)):
         if package:
             yield package
         yield from (f"{package}.{name}" if package else name for name in re.findall(r"[\w.]+", names))
