@@ -22,7 +22,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtri
 
 from analysis.folders.run_folder import interventions, variant_arms
 from sim.tables import AB_METRICS, ADAPTIVE_PARTS, BASELINE, EFFECTS, EVERYBODY, METRICS, PARTS, ROI, Metric
@@ -445,7 +444,7 @@ def counted(positive: int, points: int) -> Share:
     """So many of so many."""
     if points == 0:
         return Share(0, 0, math.nan, math.nan, math.nan)
-    p, z = positive / points, float(ndtri(0.5 + SHARE / 2))
+    p, z = positive / points, NORMAL_90
     middle, half = 2 * positive + z**2, z * math.sqrt(4 * positive * (1 - p) + z**2)
     low, high = ((middle + side * half) / (2 * (points + z**2)) for side in (-1, 1))
     return Share(points, positive, p, max(low, 0.0), min(high, 1.0))

@@ -62,7 +62,6 @@ def test_the_face_asks_what_the_command_line_asks(scenario: str, monkeypatch: py
     assert called == [typed] * 3
 
 
-@pytest.mark.usefixtures("unpictured")
 @pytest.mark.parametrize(
     ("scenario", "days"), [("norush_coupon_peak", 200), pytest.param("muji_voc", 28, marks=pytest.mark.slow)]
 )

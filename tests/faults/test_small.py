@@ -27,7 +27,6 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Good:
     return Good("run", *places)
 
 
-@pytest.mark.usefixtures("unpictured")
 def test_broken_folders_are_told_in_a_line(good: Good, tmp_path: Path) -> None:
     assert [one for one in folders.trials([good], tmp_path, 1, range(10)) if one.wrong] == []
 
